@@ -1,0 +1,371 @@
+//! An attach request: how it is read, and every check that needs no store.
+
+use url::form_urlencoded;
+
+use crate::{
+    AllowedOrigins, BrokerId, Checksum, ChecksumKey, ReturnUrl, Token,
+    broker_id::is_word,
+    wire::{AttachBy, AttachFailure},
+};
+
+/// What a browser asked for at `/attach`.
+#[derive(Clone, Debug)]
+pub struct AttachRequest {
+    /// Whose token.
+    pub broker: BrokerId,
+    /// The token to link to the browser's session.
+    pub token: Token,
+    /// The broker's proof that it made this request.
+    pub checksum: Checksum,
+    /// How the answer goes back.
+    pub mode: Mode,
+    /// Whether the visitor is to log in on the way (`prompt=login`).
+    pub prompt_login: bool,
+}
+
+/// How the answer of an attach goes back to the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By redirect, to a URL that is still to be checked.
+    Redirect(String),
+    /// As a call of this JavaScript function.
+    Jsonp(Callback),
+    /// As JSON, to a script.
+    Json,
+}
+
+impl Mode {
+    /// Whether no page changes: JSONP and JSON.
+    pub fn is_silent(&self) -> bool {
+        !matches!(self, Self::Redirect(_))
+    }
+}
+
+/// The name of a JSONP callback: a letter or underscore, then at most 127 letters, digits or underscores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callback(String);
+
+impl Callback {
+    /// The name; safe to print in JavaScript.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which silent attach a broker may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Silent {
+    /// None: by redirect only.
+    #[default]
+    Off,
+    /// JSON with CORS.
+    Json,
+    /// JSONP, as jasny/sso's AJAX brokers use it. A script that was injected into the broker's page can use it too.
+    Jsonp,
+}
+
+/// Why an attach was refused. `Display` gives the text that goes over the wire: jasny/sso's, since its brokers show it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// A parameter is not there.
+    #[error("Missing '{0}' query parameter")]
+    Missing(&'static str),
+    /// A parameter is malformed, an array, or given twice.
+    #[error("Invalid '{0}' query parameter")]
+    Invalid(&'static str),
+    /// No such broker.
+    #[error("Broker is unknown or disabled")]
+    UnknownBroker,
+    /// The return URL is not one of the broker's. The one error after which nothing is redirected.
+    #[error("Domain of return_url is not allowed")]
+    ReturnUrlNotAllowed,
+    /// The checksum does not prove the broker's secret.
+    #[error("Invalid attach checksum")]
+    InvalidChecksum,
+    /// The asking page is not the broker's, by `Origin`; or a silent attach does not say where it comes from.
+    #[error("Domain of origin is not allowed")]
+    OriginNotAllowed,
+    /// The asking page is not the broker's, by `Referer`.
+    #[error("Domain of referer is not allowed")]
+    RefererNotAllowed,
+    /// A redirect attach inside a frame, an image, a script: not a visit.
+    #[error("Attach must be a navigation of the whole page")]
+    NotANavigation,
+    /// The broker may not attach in this silent way.
+    #[error("Silent attach is not enabled for this broker")]
+    SilentOff,
+    /// A silent attach found no session to join.
+    #[error("There is no session to join silently")]
+    NoSession,
+    /// The token belongs to another live session.
+    #[error("Token is already attached")]
+    AlreadyAttached,
+    /// Too many wrong checksums for this token.
+    #[error("Too many failed attempts. Try again later.")]
+    TooManyFailures {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// The store does not answer; nothing was changed.
+    #[error("The server is temporarily unavailable. Try again later.")]
+    Unavailable,
+}
+
+impl AttachError {
+    /// The HTTP status of this error where it is not sent to the return URL.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Missing(_)
+            | Self::Invalid(_)
+            | Self::ReturnUrlNotAllowed
+            | Self::OriginNotAllowed
+            | Self::RefererNotAllowed
+            | Self::NotANavigation
+            | Self::AlreadyAttached => 400,
+            Self::UnknownBroker | Self::InvalidChecksum | Self::SilentOff | Self::NoSession => 403,
+            Self::TooManyFailures { .. } => 429,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// The body of this error for JSON and JSONP.
+    pub fn failure(&self) -> AttachFailure {
+        let attach = matches!(self, Self::SilentOff | Self::NoSession).then_some(AttachBy::Redirect);
+        AttachFailure { code: self.status(), message: self.to_string(), attach }
+    }
+}
+
+impl AttachRequest {
+    /// Reads a query string. `accepts_html`: the answer would be shown as a page, so it needs a return URL.
+    ///
+    /// Unknown parameters are passed over. Of those known, none may come twice or as a PHP array (`token[]=x`):
+    /// two readers could choose differently.
+    pub fn parse(query: &str, accepts_html: bool) -> Result<Self, AttachError> {
+        let query = Query(query);
+        let broker = query.required("broker")?.parse().map_err(|_| AttachError::Invalid("broker"))?;
+        let token = query.required("token")?.parse().map_err(|_| AttachError::Invalid("token"))?;
+        let checksum = query.required("checksum")?.parse().map_err(|_| AttachError::Invalid("checksum"))?;
+        let (return_url, callback) = (query.optional("return_url")?, query.optional("callback")?);
+        let mode = match (return_url, callback) {
+            (Some(url), _) => Mode::Redirect(url),
+            (None, Some(name)) if is_callback(&name) => Mode::Jsonp(Callback(name)),
+            (None, Some(_)) => return Err(AttachError::Invalid("callback")),
+            (None, None) if accepts_html => return Err(AttachError::Missing("return_url")),
+            (None, None) => Mode::Json,
+        };
+        let prompt_login = match query.optional("prompt")?.as_deref() {
+            None => false,
+            Some("login") if !mode.is_silent() => true,
+            Some(_) => return Err(AttachError::Invalid("prompt")),
+        };
+        Ok(Self { broker, token, checksum, mode, prompt_login })
+    }
+}
+
+/// What the browser says of a request by itself, where a page cannot lie about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BrowserHeaders<'a> {
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// `Referer`.
+    pub referer: Option<&'a str>,
+    /// `Sec-Fetch-Dest`.
+    pub fetch_dest: Option<&'a str>,
+}
+
+/// What is known of the broker that an attach is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct AttachRules<'a> {
+    /// Computes its checksums.
+    pub key: &'a ChecksumKey,
+    /// Where it lives.
+    pub origins: &'a AllowedOrigins,
+    /// Which silent attach it may use.
+    pub silent: Silent,
+}
+
+impl AttachRules<'_> {
+    /// The checked return URL in redirect mode, `None` in the silent ones. Comes before every other check, since
+    /// their errors are sent there.
+    pub fn return_url(&self, request: &AttachRequest) -> Result<Option<ReturnUrl>, AttachError> {
+        match &request.mode {
+            Mode::Redirect(url) => self.origins.return_url(url).map(Some).ok_or(AttachError::ReturnUrlNotAllowed),
+            Mode::Jsonp(_) | Mode::Json => Ok(None),
+        }
+    }
+
+    /// Whether the broker made this request, in constant time.
+    pub fn check_checksum(&self, request: &AttachRequest) -> Result<(), AttachError> {
+        if self.key.attach(&request.token) == request.checksum { Ok(()) } else { Err(AttachError::InvalidChecksum) }
+    }
+
+    /// Whether the request comes from where it should.
+    ///
+    /// A redirect attach is a visit to the server, so any page may have led to it: its `Referer` is not looked at (a click from
+    /// one broker to another carries the first one's through the redirect, jasny/sso issue 133). A silent one must say
+    /// whose page asks: a script tag with `referrerpolicy=no-referrer` on any page would otherwise read the code.
+    pub fn check_source(&self, request: &AttachRequest, headers: BrowserHeaders<'_>) -> Result<(), AttachError> {
+        if headers.origin.is_some_and(|origin| !self.origins.allows_origin(origin)) {
+            return Err(AttachError::OriginNotAllowed);
+        }
+        if !request.mode.is_silent() {
+            return match headers.fetch_dest {
+                None | Some("document") => Ok(()),
+                Some(_) => Err(AttachError::NotANavigation),
+            };
+        }
+        if headers.referer.is_some_and(|referer| !self.origins.allows_referer(referer)) {
+            return Err(AttachError::RefererNotAllowed);
+        }
+        if headers.origin.is_none() && headers.referer.is_none() {
+            return Err(AttachError::OriginNotAllowed);
+        }
+        match (&request.mode, self.silent) {
+            (Mode::Json, Silent::Json) | (Mode::Jsonp(_), Silent::Jsonp) => Ok(()),
+            _ => Err(AttachError::SilentOff),
+        }
+    }
+}
+
+/// A query string of which each known parameter is wanted at most once.
+struct Query<'a>(&'a str);
+
+impl Query<'_> {
+    fn required(&self, name: &'static str) -> Result<String, AttachError> {
+        self.optional(name)?.ok_or(AttachError::Missing(name))
+    }
+
+    fn optional(&self, name: &'static str) -> Result<Option<String>, AttachError> {
+        let mut found = None;
+        for (key, value) in form_urlencoded::parse(self.0.as_bytes()) {
+            let is_array = key.strip_prefix(name).is_some_and(|rest| rest.starts_with('['));
+            if is_array || (key == name && found.is_some()) {
+                return Err(AttachError::Invalid(name));
+            }
+            if key == name {
+                found = Some(value.into_owned());
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn is_callback(name: &str) -> bool {
+    is_word(name, 1..=128) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoding, ReturnPages, Secret};
+
+    const TOKEN: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+    fn parse(query: &str) -> Result<AttachRequest, AttachError> {
+        AttachRequest::parse(query, false)
+    }
+
+    fn good() -> String {
+        format!("broker=Alice&token={TOKEN}&checksum=abc")
+    }
+
+    #[test]
+    fn reads_the_three_modes() {
+        assert_eq!(parse(&good()).unwrap().mode, Mode::Json);
+        assert_eq!(parse(&(good() + "&callback=f_1")).unwrap().mode, Mode::Jsonp(Callback("f_1".into())));
+        let both = good() + "&callback=f&return_url=https%3A%2F%2Fa%2F&unknown=1";
+        assert_eq!(parse(&both).unwrap().mode, Mode::Redirect("https://a/".into()));
+        assert!(parse(&(good() + "&return_url=x&prompt=login")).unwrap().prompt_login);
+    }
+
+    #[test]
+    fn missing_parameters_are_named() {
+        for name in ["broker", "token", "checksum"] {
+            let query: Vec<_> = good().split('&').filter(|p| !p.starts_with(name)).map(str::to_owned).collect();
+            assert_eq!(parse(&query.join("&")).unwrap_err(), AttachError::Missing(name));
+        }
+        assert_eq!(AttachRequest::parse(&good(), true).unwrap_err(), AttachError::Missing("return_url"));
+        assert_eq!(AttachError::Missing("token").to_string(), "Missing 'token' query parameter");
+    }
+
+    #[test]
+    fn malformed_repeated_and_array_parameters_are_named() {
+        for (extra, name) in [
+            ("&broker=Alice", "broker"),
+            ("&token%5B%5D=x", "token"),
+            ("&token[a]=x", "token"),
+            ("&checksum=abc", "checksum"),
+            ("&callback=alert(1)", "callback"),
+            ("&callback=1f", "callback"),
+            ("&callback=", "callback"),
+            ("&callback=f%0a", "callback"),
+            ("&return_url=a&return_url=b", "return_url"),
+            ("&prompt=none&return_url=a", "prompt"),
+            ("&prompt=login", "prompt"),
+        ] {
+            assert_eq!(parse(&(good() + extra)).unwrap_err(), AttachError::Invalid(name), "{extra}");
+        }
+        for (query, name) in [
+            (format!("broker=A-b&token={TOKEN}&checksum=abc"), "broker"),
+            (format!("broker=Alice&token={TOKEN}%00&checksum=abc"), "token"),
+            (format!("broker=Alice&token={TOKEN}%FF&checksum=abc"), "token"),
+            ("broker=Alice&token=&checksum=abc".into(), "token"),
+            (format!("broker=Alice&token={TOKEN}&checksum=ABC"), "checksum"),
+        ] {
+            assert_eq!(parse(&query).unwrap_err(), AttachError::Invalid(name), "{query}");
+        }
+    }
+
+    fn check(mode: &str, silent: Silent, headers: BrowserHeaders<'_>) -> Result<(), AttachError> {
+        let key = ChecksumKey::new(&Secret::new("s"), Encoding::Exact);
+        let origins = AllowedOrigins::new(&["https://alice"], ReturnPages::Any).unwrap();
+        let request = parse(&(good() + mode)).unwrap();
+        AttachRules { key: &key, origins: &origins, silent }.check_source(&request, headers)
+    }
+
+    #[test]
+    fn a_redirect_is_a_visit() {
+        let redirect = |headers| check("&return_url=https://alice/", Silent::Off, headers);
+        let none = BrowserHeaders::default();
+        assert_eq!(redirect(none), Ok(()));
+        assert_eq!(redirect(BrowserHeaders { referer: Some("https://greg/"), ..none }), Ok(()));
+        assert_eq!(redirect(BrowserHeaders { fetch_dest: Some("document"), ..none }), Ok(()));
+        for frame in ["iframe", "image", "empty", "script"] {
+            let headers = BrowserHeaders { fetch_dest: Some(frame), ..none };
+            assert_eq!(redirect(headers), Err(AttachError::NotANavigation));
+        }
+        let foreign = BrowserHeaders { origin: Some("https://evil"), ..none };
+        assert_eq!(redirect(foreign), Err(AttachError::OriginNotAllowed));
+    }
+
+    #[test]
+    fn a_silent_attach_says_where_it_comes_from_and_is_switched_on() {
+        let none = BrowserHeaders::default();
+        let alice = BrowserHeaders { origin: Some("https://alice"), ..none };
+        let by_referer = BrowserHeaders { referer: Some("https://alice/page"), ..none };
+        assert_eq!(check("", Silent::Json, alice), Ok(()));
+        assert_eq!(check("&callback=f", Silent::Jsonp, by_referer), Ok(()));
+        assert_eq!(check("&callback=f", Silent::Jsonp, none), Err(AttachError::OriginNotAllowed));
+        assert_eq!(
+            check("", Silent::Json, BrowserHeaders { origin: Some("null"), ..none }),
+            Err(AttachError::OriginNotAllowed)
+        );
+        let evil = BrowserHeaders { referer: Some("https://evil/"), ..none };
+        assert_eq!(check("&callback=f", Silent::Jsonp, evil), Err(AttachError::RefererNotAllowed));
+        assert_eq!(check("", Silent::Off, alice), Err(AttachError::SilentOff));
+        assert_eq!(check("", Silent::Jsonp, alice), Err(AttachError::SilentOff));
+        assert_eq!(check("&callback=f", Silent::Json, alice), Err(AttachError::SilentOff));
+    }
+
+    #[test]
+    fn only_the_right_secret_makes_the_checksum() {
+        let key = ChecksumKey::new(&Secret::new("s"), Encoding::Exact);
+        let origins = AllowedOrigins::new(&["https://alice"], ReturnPages::Any).unwrap();
+        let rules = AttachRules { key: &key, origins: &origins, silent: Silent::Off };
+        let mut request = parse(&good()).unwrap();
+        assert_eq!(rules.check_checksum(&request), Err(AttachError::InvalidChecksum));
+        request.checksum = key.attach(&request.token);
+        assert_eq!(rules.check_checksum(&request), Ok(()));
+    }
+}

@@ -1,0 +1,46 @@
+//! The broker-token protocol of shared-session single sign-on, and nothing else: no I/O, no async, no framework, no clock.
+//!
+//! A *broker* (a web site) makes a random [`Token`] for its visitor and sends the browser with it to the *server*'s
+//! `/attach`, proven by a [`Checksum`] over the shared [`Secret`]. The server links (broker, token) to the
+//! browser's one session there and sends back a [`VerificationCode`]. From then on the broker calls the server with a
+//! [`BearerToken`], which only someone who holds secret, token and code can make.
+//!
+//! # Layout
+//!
+//! In the order in which a handshake meets them:
+//!
+//! - [`broker_id`], [`secret`]: what operator, broker and server agree on
+//! - [`token`]: the broker's token and the server's code
+//! - [`checksum`], on [`base36`]: how a broker proves itself
+//! - [`attach`]: the request to link a token, and its checks; [`origin`]: where the answer may go
+//! - [`bearer`]: what a broker shows at each later call
+//! - [`wire`]: names and JSON shapes
+//! - [`form`]: form tokens, for the pages of either side
+//! - [`random`]: where all randomness comes from
+//!
+//! # Warnings
+//!
+//! - Compare secrets only through the types here: [`Checksum`]'s equality takes constant time.
+//! - [`Encoding::Php`] exists for peers that cannot do better: about 53 bits of each digest survive.
+//! - A [`ReturnUrl`] can only be had from [`AllowedOrigins`]; redirect to nothing else.
+
+pub mod attach;
+pub mod base36;
+pub mod bearer;
+pub mod broker_id;
+pub mod checksum;
+pub mod form;
+pub mod origin;
+pub mod random;
+pub mod secret;
+pub mod token;
+pub mod wire;
+
+pub use attach::{AttachError, AttachRequest, AttachRules, BrowserHeaders, Mode, Silent};
+pub use bearer::BearerToken;
+pub use broker_id::BrokerId;
+pub use checksum::{Checksum, ChecksumKey, Encoding};
+pub use form::FormKey;
+pub use origin::{AllowedOrigins, ReturnPages, ReturnUrl};
+pub use secret::Secret;
+pub use token::{Token, VerificationCode};

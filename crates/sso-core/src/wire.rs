@@ -1,0 +1,122 @@
+//! Names and shapes on the wire, each written once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The query parameter in which a broker receives its verification code.
+pub const VERIFY_PARAM: &str = "sso_verify";
+/// The query parameter in which a broker receives the reason why an attach failed.
+pub const ERROR_PARAM: &str = "sso_error";
+/// The request header that says who is behind a broker's call; [`ACTIVITY_NONE`]: no person, so it does not extend the session.
+pub const ACTIVITY_HEADER: &str = "SSO-Activity";
+/// See [`ACTIVITY_HEADER`].
+pub const ACTIVITY_NONE: &str = "none";
+/// The answer to wrong credentials. One text for an unknown user and a wrong password.
+pub const INVALID_CREDENTIALS: &str = "Invalid credentials";
+
+/// The answer of a good silent attach.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verify {
+    /// The verification code.
+    pub verify: String,
+}
+
+/// The answer of a failed silent attach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachFailure {
+    /// The HTTP status; a JSONP page cannot see the real one.
+    pub code: u16,
+    /// What was wrong, for people.
+    pub message: String,
+    /// A way that may still work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<AttachBy>,
+}
+
+/// How a page may attach that could not do it silently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachBy {
+    /// By one top-level redirect.
+    Redirect,
+}
+
+/// The answer of every failed API call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// What was wrong, for people. jasny/sso brokers read only this.
+    pub error: String,
+    /// What was wrong, for the broker that heals itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<BearerErrorCode>,
+    /// From a broker to its own page: what would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<AttachBy>,
+}
+
+impl ApiError {
+    /// An error without a code.
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), code: None, attach: None }
+    }
+}
+
+/// Why a bearer token was refused; in both cases a new token helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BearerErrorCode {
+    /// Malformed, of an unknown broker, never attached, or with a wrong checksum: not told which.
+    NotAttached,
+    /// The session it was linked to has ended.
+    SessionEnded,
+}
+
+impl BearerErrorCode {
+    /// The HTTP status that goes with it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NotAttached => 403,
+            Self::SessionEnded => 401,
+        }
+    }
+
+    /// The text that goes with it: jasny/sso's.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::NotAttached => "Invalid or expired bearer token",
+            Self::SessionEnded => "Session has expired. Client must attach with new token.",
+        }
+    }
+}
+
+/// A logged-in user as brokers see it: `{"username":"jackie","fullname":"Jackie Black",…}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The name the user logged in with.
+    pub username: String,
+    /// What else is known of the user.
+    #[serde(flatten)]
+    pub attributes: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json<T: Serialize>(value: &T) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn shapes_are_those_of_the_protocol() {
+        assert_eq!(json(&Verify { verify: "c".into() }), r#"{"verify":"c"}"#);
+        let failure = AttachFailure { code: 403, message: "no".into(), attach: Some(AttachBy::Redirect) };
+        assert_eq!(json(&failure), r#"{"code":403,"message":"no","attach":"redirect"}"#);
+        assert_eq!(json(&ApiError::new("no")), r#"{"error":"no"}"#);
+        let ended = ApiError { code: Some(BearerErrorCode::SessionEnded), ..ApiError::new("over") };
+        assert_eq!(json(&ended), r#"{"error":"over","code":"session_ended"}"#);
+        let user: User = serde_json::from_str(r#"{"username":"jackie","email":"j@example.com"}"#).unwrap();
+        assert_eq!(user.attributes["email"], "j@example.com");
+        assert_eq!(json(&user), r#"{"username":"jackie","email":"j@example.com"}"#);
+    }
+}
