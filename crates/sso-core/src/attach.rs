@@ -228,6 +228,18 @@ impl AttachRules<'_> {
     }
 }
 
+/// The JSONP callback that an answer to this query should call, even if the rest of it is wrong. `None`: the
+/// answer goes another way.
+pub fn callback_in(query: &str) -> Option<Callback> {
+    let has_return_url = param_in(query, "return_url").is_some();
+    param_in(query, "callback").filter(|name| !has_return_url && is_callback(name)).map(Callback)
+}
+
+/// A parameter of a query that need not be valid; `None` if it is missing or ambiguous.
+pub fn param_in(query: &str, name: &'static str) -> Option<String> {
+    Query(query).optional(name).ok().flatten()
+}
+
 /// A query string of which each known parameter is wanted at most once.
 struct Query<'a>(&'a str);
 

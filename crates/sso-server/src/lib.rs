@@ -1,1 +1,40 @@
-//! sso-server
+//! The server of shared-session single sign-on: it holds the users and, for each visitor, one session that all brokers share.
+//!
+//! See [`Server::builder`] to make one and [`web::Site`] to put it on actix-web; `examples/minimal.rs` is a whole server.
+//!
+//! # Layout
+//!
+//! A floor uses only floors below it.
+//!
+//! - top: [`web`]: HTTP in and out; nothing is decided there
+//! - [`server`]: the face: builds and holds the parts
+//! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
+//!   logout, [`data`]; on `parts`, what they share
+//! - [`store`]: the contract for keeping sessions, and the store in memory
+//! - [`session`]: the record, the policy, and the lifecycle (when is a session over?)
+//! - ground: [`brokers`], [`users`] and their passwords, [`throttle`], [`clock`]
+
+pub mod attach;
+pub mod brokers;
+pub mod clock;
+pub mod data;
+pub mod login;
+mod parts;
+pub mod resume;
+pub mod server;
+pub mod session;
+pub mod store;
+pub mod throttle;
+pub mod users;
+#[cfg(feature = "actix")]
+pub mod web;
+
+pub use brokers::{Broker, BrokerList, Brokers};
+pub use login::Credentials;
+pub use parts::{Unavailable, is_loopback};
+pub use resume::Resumed;
+pub use server::{BuildError, Server, ServerBuilder};
+pub use session::{Policy, Session};
+pub use sso_core as core;
+pub use store::{MemoryStore, Store};
+pub use users::{Account, PasswordHash, UserList, Users};

@@ -1,0 +1,165 @@
+//! Attaching: linking a broker's token to the browser's session.
+
+use std::sync::Arc;
+
+use sso_core::{AttachError, AttachRequest, BrowserHeaders, ReturnUrl, VerificationCode};
+
+use crate::{
+    brokers::Broker,
+    parts::{ChangeError, Parts, Unavailable, unavailable},
+    resume::{self, Visit},
+    session::{CookieValue, Link, LinkKey, Session},
+    store::{LinkOutcome, StoreError, Unlink},
+    throttle::TooEarly,
+};
+
+/// An attach request that passed every check.
+#[derive(Clone, Debug)]
+pub struct CheckedAttach {
+    /// Who asks.
+    pub broker: Arc<Broker>,
+    /// What for.
+    pub request: AttachRequest,
+    /// Where the browser goes afterwards, in redirect mode.
+    pub return_url: Option<ReturnUrl>,
+}
+
+/// A refused attach. With a return URL, which was checked, the browser takes the error there.
+#[derive(Clone, Debug)]
+pub struct RefusedAttach {
+    /// Why.
+    pub error: AttachError,
+    /// Where the error goes.
+    pub return_url: Option<ReturnUrl>,
+}
+
+/// How an attach ended.
+#[derive(Clone, Debug)]
+pub enum AttachOutcome {
+    /// The token is linked.
+    Linked(Linked),
+    /// The visitor is to log in first; nothing was stored.
+    LoginNeeded,
+}
+
+/// A linked token.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// For the broker.
+    pub code: VerificationCode,
+    /// For the browser, if its session is new.
+    pub set_cookie: Option<CookieValue>,
+}
+
+impl From<Unavailable> for AttachError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl From<TooEarly> for AttachError {
+    fn from(TooEarly { retry_after }: TooEarly) -> Self {
+        Self::TooManyFailures { retry_after }
+    }
+}
+
+/// All checks of a request that was read, in the protocol's order.
+pub(crate) async fn check(
+    parts: &Parts,
+    request: AttachRequest,
+    headers: BrowserHeaders<'_>,
+) -> Result<CheckedAttach, RefusedAttach> {
+    let refused = |return_url: &Option<ReturnUrl>| {
+        let return_url = return_url.clone();
+        move |error: AttachError| RefusedAttach { error, return_url }
+    };
+    let broker = parts.broker(&request.broker).await.map_err(|e| refused(&None)(e.into()))?;
+    let broker = broker.ok_or(AttachError::UnknownBroker).map_err(refused(&None))?;
+    let return_url = broker.rules().return_url(&request).map_err(refused(&None))?;
+
+    check_checksum(parts, &broker, &request).map_err(refused(&return_url))?;
+    broker.rules().check_source(&request, headers).map_err(refused(&return_url))?;
+    Ok(CheckedAttach { broker, request, return_url })
+}
+
+fn check_checksum(parts: &Parts, broker: &Broker, request: &AttachRequest) -> Result<(), AttachError> {
+    let failures = resume::failure_key(&key_of(request));
+    let now = parts.now();
+    parts.checksum_failures.check(&failures, now)?;
+    broker.rules().check_checksum(request).inspect_err(|_| {
+        tracing::warn!(broker = %broker.id, token = ?request.token, "wrong attach checksum");
+        parts.checksum_failures.failed(&failures, now);
+    })
+}
+
+/// Links the token to the session of the browser with this cookie.
+///
+/// A redirect starts a session where there is none. A silent attach joins only a session whose cookie the browser
+/// sends by itself, unless the broker may start one.
+pub(crate) async fn attach(
+    parts: &Parts,
+    attach: &CheckedAttach,
+    cookie: Option<&CookieValue>,
+) -> Result<AttachOutcome, AttachError> {
+    let visit = if attach.request.mode.is_silent() {
+        match resume::by_cookie(parts, cookie).await? {
+            Some(session) => Visit { session, set_cookie: None },
+            None if attach.broker.silent_start => resume::visit_or_start(parts, None).await?,
+            None => return Err(AttachError::NoSession),
+        }
+    } else if attach.request.prompt_login {
+        match resume::visit(parts, cookie).await? {
+            Some(visit) if visit.session.user().is_some() => visit,
+            _ => return Ok(AttachOutcome::LoginNeeded),
+        }
+    } else {
+        resume::visit_or_start(parts, cookie).await?
+    };
+    let code = link(parts, attach, visit.session).await?;
+    Ok(AttachOutcome::Linked(Linked { code, set_cookie: visit.set_cookie }))
+}
+
+/// Links the token to this session, which is live.
+pub(crate) async fn link(
+    parts: &Parts,
+    attach: &CheckedAttach,
+    session: Arc<Session>,
+) -> Result<VerificationCode, AttachError> {
+    let session = if attach.broker.is_php() && !session.serves_php {
+        let marked = parts.change(&session, |session| {
+            session.serves_php = true;
+            true
+        });
+        marked.await.map_err(|e| match e {
+            ChangeError::Unavailable(error) => error.into(),
+            ChangeError::Ended | ChangeError::Abandoned => AttachError::NoSession,
+        })?
+    } else {
+        session
+    };
+
+    let key = key_of(&attach.request);
+    let link = Link { session: session.id.clone(), code: VerificationCode::generate(), at: parts.now() };
+    let mut replaces = None;
+    let code = loop {
+        match parts.store.link(key.clone(), link.clone(), replaces.as_ref()).await {
+            Ok(LinkOutcome::Linked(code)) => break code,
+            // A token on an ended session counts as free.
+            Ok(LinkOutcome::Taken(other)) if parts.ended(&other).is_some() => replaces = Some(other.id.clone()),
+            Ok(LinkOutcome::Taken(_)) => return Err(AttachError::AlreadyAttached),
+            Err(StoreError::NotFound) => return Err(AttachError::NoSession),
+            Err(error) => return Err(unavailable(error).into()),
+        }
+    };
+    if attach.request.prompt_login {
+        // The broker made this token for the login: one that was copied before it is dead now.
+        let others = Unlink::OthersAtBroker { session: session.id.clone(), keep: key };
+        parts.store.unlink(&others).await.map_err(unavailable)?;
+    }
+    tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
+    Ok(code)
+}
+
+fn key_of(request: &AttachRequest) -> LinkKey {
+    LinkKey { broker: request.broker.clone(), token: request.token.clone() }
+}

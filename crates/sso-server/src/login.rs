@@ -1,0 +1,190 @@
+//! Logging in and out, at the server's own pages and through a broker's back end.
+
+use std::sync::Arc;
+
+use sso_core::wire::{INVALID_CREDENTIALS, User};
+
+use crate::{
+    parts::{ChangeError, Parts, Unavailable},
+    resume::{Resumed, Visit},
+    session::{CookieValue, Session, lifecycle},
+    throttle::TooEarly,
+};
+
+/// A name and a password as they were typed.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({:?}, …)", self.username)
+    }
+}
+
+/// Why nobody was logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// The broker's back end may not post passwords.
+    #[error("This broker may not log users in itself")]
+    NotAllowed,
+    /// Unknown user or wrong password: one text for both.
+    #[error("{INVALID_CREDENTIALS}")]
+    InvalidCredentials,
+    /// Too many failures of this user or from this link.
+    #[error("Too many failed attempts. Try again in {retry_after} s.")]
+    TooManyFailures {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// The session ended meanwhile.
+    #[error("The session has ended")]
+    SessionEnded,
+    /// Users or store do not answer.
+    #[error("The server is temporarily unavailable. Try again later.")]
+    Unavailable,
+}
+
+impl From<Unavailable> for LoginError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl From<TooEarly> for LoginError {
+    fn from(TooEarly { retry_after }: TooEarly) -> Self {
+        Self::TooManyFailures { retry_after }
+    }
+}
+
+impl From<ChangeError> for LoginError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Ended | ChangeError::Abandoned => Self::SessionEnded,
+            ChangeError::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+/// The user with these credentials. Failures count under the user's name, and under `link`: the caller's own key.
+async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&str>) -> Result<User, LoginError> {
+    let by_user = format!("user {}", credentials.username);
+    let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
+
+    // Few at a time, and asked only when it is one's turn: guesses sent all at once cannot all slip through.
+    let turn = parts.passwords.turn().await.ok_or(LoginError::Unavailable)?;
+    let now = parts.now();
+    keys().try_for_each(|key| parts.login_failures.check(key, now))?;
+
+    let account = parts.users.find(&credentials.username).await.map_err(|error| {
+        tracing::error!(%error, "cannot look up a user");
+        LoginError::Unavailable
+    })?;
+    let hash = account.as_ref().map(|account| account.password.clone());
+    let matches = turn.verify(hash, &credentials.password).await;
+    match account.filter(|_| matches) {
+        Some(account) => {
+            keys().for_each(|key| parts.login_failures.succeeded(key));
+            Ok(account.user)
+        }
+        None => {
+            tracing::warn!(username = %credentials.username, "login failed");
+            keys().for_each(|key| parts.login_failures.failed(key, now));
+            Err(LoginError::InvalidCredentials)
+        }
+    }
+}
+
+/// A login at the server's own page. The cookie's value is replaced in the same write that logs the user in, so one that
+/// was planted before is worth nothing.
+pub(crate) async fn at_server(
+    parts: &Parts,
+    session: Option<Arc<Session>>,
+    credentials: &Credentials,
+) -> Result<Visit, LoginError> {
+    let user = authenticate(parts, credentials, None).await?;
+    let session = match session {
+        Some(session) => session,
+        // Its cookie is never sent: the one below replaces it.
+        None => parts.start().await?.0,
+    };
+    let cookie = CookieValue::generate();
+    let now = parts.now();
+    let session = parts.change(&session, |session| {
+        session.sign_in(user.clone(), now);
+        session.cookie = cookie.hash();
+        session.renew_cookie = false;
+        true
+    });
+    let session = session.await?;
+    tracing::info!(username = %user.username, "logged in");
+    Ok(Visit { session, set_cookie: Some(cookie) })
+}
+
+/// A logout at the server's own page. The cookie's value is replaced here too.
+pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Result<CookieValue, Unavailable> {
+    let cookie = CookieValue::generate();
+    let signed_out = parts.change(session, |session| {
+        session.sign_out();
+        session.cookie = cookie.hash();
+        session.renew_cookie = false;
+        true
+    });
+    done_or_gone(signed_out.await)?;
+    tracing::info!("logged out");
+    Ok(cookie)
+}
+
+/// A login that a broker's back end passes on. The browser's cookie cannot be reached from here; its value is replaced at
+/// the browser's next visit.
+pub(crate) async fn through_broker(
+    parts: &Parts,
+    resumed: &Resumed,
+    credentials: &Credentials,
+) -> Result<User, LoginError> {
+    if !resumed.broker.password_login {
+        return Err(LoginError::NotAllowed);
+    }
+    let link = format!("link {}", crate::resume::failure_key(&resumed.key));
+    let user = authenticate(parts, credentials, Some(&link)).await?;
+    let now = parts.now();
+    let signed_in = parts.change(&resumed.session, |session| {
+        if lifecycle::is_ended(session, &parts.policy, now) {
+            // Only brokers that cannot attach anew get this far with an ended session.
+            lifecycle::revive(session, now);
+        }
+        session.sign_in(user.clone(), now);
+        session.renew_cookie = true;
+        true
+    });
+    signed_in.await?;
+    tracing::info!(broker = %resumed.broker.id, username = %user.username, "logged in through a broker");
+    Ok(user)
+}
+
+/// A logout that a broker's back end passes on.
+pub(crate) async fn out_through_broker(parts: &Parts, resumed: &Resumed) -> Result<(), Unavailable> {
+    if resumed.ended {
+        return Ok(());
+    }
+    let signed_out = parts.change(&resumed.session, |session| {
+        session.sign_out();
+        session.renew_cookie = true;
+        true
+    });
+    done_or_gone(signed_out.await)?;
+    tracing::info!(broker = %resumed.broker.id, "logged out through a broker");
+    Ok(())
+}
+
+/// A session that is gone is as good as logged out.
+fn done_or_gone(result: Result<Arc<Session>, ChangeError>) -> Result<(), Unavailable> {
+    match result {
+        Ok(_) | Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(()),
+        Err(ChangeError::Unavailable(error)) => Err(error),
+    }
+}

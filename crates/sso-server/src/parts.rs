@@ -1,0 +1,147 @@
+//! The parts that a server is made of, and what every task does with them: find a broker, read and change a session.
+
+use std::sync::Arc;
+
+use sso_core::{BrokerId, FormKey};
+use url::Url;
+
+use crate::{
+    brokers::{Broker, Brokers},
+    clock::{Clock, Timestamp},
+    session::{CookieValue, EndReason, Policy, Session, State, lifecycle},
+    store::{Store, StoreError},
+    throttle::Throttle,
+    users::{Users, password::Passwords},
+};
+
+/// The parts. [`Server`](crate::Server) puts them together.
+pub(crate) struct Parts {
+    pub(crate) public_url: Url,
+    pub(crate) brokers: Box<dyn Brokers>,
+    pub(crate) users: Box<dyn Users>,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) policy: Policy,
+    pub(crate) passwords: Passwords,
+    /// Failed logins, by user and by link.
+    pub(crate) login_failures: Throttle,
+    /// Wrong checksums, by broker and token: so that nobody can block a broker by failing on purpose.
+    pub(crate) checksum_failures: Throttle,
+    pub(crate) form_key: FormKey,
+}
+
+/// Something that a task needs does not answer. The cause is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server is temporarily unavailable")]
+pub struct Unavailable;
+
+/// Why a change of a session did not come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// It is gone, or over.
+    #[error("the session has ended")]
+    Ended,
+    /// The change gave up, having seen the session as it is now.
+    #[error("the session is not what it was")]
+    Abandoned,
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Parts {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn state(&self, session: &Session) -> State {
+        lifecycle::state(session, &self.policy, self.now())
+    }
+
+    pub(crate) fn ended(&self, session: &Session) -> Option<EndReason> {
+        match self.state(session) {
+            State::Ended(reason) => Some(reason),
+            State::Anonymous | State::LoggedIn => None,
+        }
+    }
+
+    /// The broker of this id. One whose secret could be guessed offline is treated as disabled, unless all of this is on the loopback.
+    pub(crate) async fn broker(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, Unavailable> {
+        let broker = self.brokers.find(id).await.map_err(|error| {
+            tracing::error!(%error, "cannot look up a broker");
+            Unavailable
+        })?;
+        Ok(broker.filter(|broker| {
+            let fit = broker.is_strong() || is_loopback(&self.public_url);
+            if !fit {
+                tracing::error!(%broker.id, "broker disabled: its secret has less than 128 bits");
+            }
+            fit
+        }))
+    }
+
+    /// Starts an anonymous session and gives the value of its cookie.
+    pub(crate) async fn start(&self) -> Result<(Arc<Session>, CookieValue), Unavailable> {
+        let cookie = CookieValue::generate();
+        let session = Session::new(cookie.hash(), self.now());
+        let session = self.store.insert(self.dated(session)).await.map_err(unavailable)?;
+        Ok((session, cookie))
+    }
+
+    /// Changes a session, by compare-and-swap: `change` sees the newest record and may be called again.
+    /// It returns `false` to give up.
+    pub(crate) async fn change(
+        &self,
+        session: &Arc<Session>,
+        mut change: impl FnMut(&mut Session) -> bool + Send,
+    ) -> Result<Arc<Session>, ChangeError> {
+        let mut current = session.clone();
+        loop {
+            let mut next = Session::clone(&current);
+            if !change(&mut next) {
+                return Err(ChangeError::Abandoned);
+            }
+            match self.store.update(self.dated(next)).await {
+                Ok(updated) => return Ok(updated),
+                Err(StoreError::NotFound) => return Err(ChangeError::Ended),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(unavailable(error).into()),
+            }
+            current = self.store.get(&current.id).await.map_err(unavailable)?.ok_or(ChangeError::Ended)?;
+        }
+    }
+
+    /// Notes that a person used the session, at most once per `touch_every`.
+    pub(crate) async fn touch(&self, session: &Session) -> Result<(), Unavailable> {
+        let now = self.now();
+        if !lifecycle::needs_touch(session, &self.policy, now) {
+            return Ok(());
+        }
+        let used = Session { last_seen: now, ..session.clone() };
+        match self.store.touch(&session.id, now, lifecycle::keep_until(&used, &self.policy)).await {
+            // It went away in between: whoever comes next is told so.
+            Ok(()) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    fn dated(&self, mut session: Session) -> Session {
+        session.keep_until = lifecycle::keep_until(&session, &self.policy);
+        session
+    }
+}
+
+/// Logs what the store said and keeps it from the visitor.
+pub(crate) fn unavailable(error: StoreError) -> Unavailable {
+    tracing::error!(%error, "the store failed");
+    Unavailable
+}
+
+/// Whether a URL's host is this machine: a loopback address, `localhost`, or a name under it (RFC 6761 section 6.3).
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

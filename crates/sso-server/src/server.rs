@@ -1,0 +1,230 @@
+//! The face of the crate: builds a server from its parts, and does what it can be asked to do.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use sso_core::{AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, wire::User};
+use url::Url;
+
+use crate::{
+    attach::{self, AttachOutcome, CheckedAttach, RefusedAttach},
+    brokers::Brokers,
+    clock::{Clock, SystemClock},
+    data::{self, DataError},
+    login::{self, Credentials, LoginError},
+    parts::{Parts, Unavailable, is_loopback, unavailable},
+    resume::{self, ResumeError, Resumed, Visit},
+    session::{CookieValue, Policy, Session, policy::InvalidPolicy},
+    store::{MemoryStore, Store, Unlink},
+    throttle::Throttle,
+    users::{
+        Users,
+        password::{HashingFailed, Passwords},
+    },
+};
+
+/// A server. Cheap to clone: clones are the same server.
+#[derive(Clone)]
+pub struct Server(Arc<Parts>);
+
+/// What a server is built from; see [`Server::builder`].
+pub struct ServerBuilder {
+    public_url: Url,
+    brokers: Box<dyn Brokers>,
+    users: Box<dyn Users>,
+    store: Option<Box<dyn Store>>,
+    clock: Arc<dyn Clock>,
+    policy: Policy,
+    form_key: FormKey,
+}
+
+/// Why a server cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The public URL is not one.
+    #[error("public_url must be https://… (or http://… on the loopback) without path, query and user: `{0}`")]
+    PublicUrl(Url),
+    /// The lifetimes contradict each other.
+    #[error(transparent)]
+    Policy(#[from] InvalidPolicy),
+    /// Not even one password could be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
+}
+
+impl Server {
+    /// Begins to build a server.
+    ///
+    /// `public_url`: how browsers see it. Brokers and users come from lists, closures, or something of your own.
+    pub fn builder(public_url: Url, brokers: impl Brokers, users: impl Users) -> ServerBuilder {
+        ServerBuilder {
+            public_url,
+            brokers: Box::new(brokers),
+            users: Box::new(users),
+            store: None,
+            clock: Arc::new(SystemClock),
+            policy: Policy::default(),
+            form_key: FormKey::generate(),
+        }
+    }
+
+    /// How browsers see this server.
+    pub fn public_url(&self) -> &Url {
+        &self.0.public_url
+    }
+
+    /// Makes and checks the tokens of the server's forms.
+    pub fn form_key(&self) -> &FormKey {
+        &self.0.form_key
+    }
+
+    /// Checks an attach request, in the protocol's order.
+    pub async fn check_attach(
+        &self,
+        request: AttachRequest,
+        headers: BrowserHeaders<'_>,
+    ) -> Result<CheckedAttach, RefusedAttach> {
+        attach::check(&self.0, request, headers).await
+    }
+
+    /// Links the token of a checked request to the session of the browser with this cookie.
+    pub async fn attach(
+        &self,
+        request: &CheckedAttach,
+        cookie: Option<&CookieValue>,
+    ) -> Result<AttachOutcome, AttachError> {
+        attach::attach(&self.0, request, cookie).await
+    }
+
+    /// Whether a page of this origin may read the JSON of the broker's silent attach (CORS).
+    pub async fn allows_cors(&self, broker: &BrokerId, origin: &str) -> bool {
+        matches!(self.0.broker(broker).await, Ok(Some(broker)) if broker.allows_cors(origin))
+    }
+
+    /// The session of the browser with this cookie, on a page visit: it extends the session, and may renew the cookie.
+    pub async fn visit(&self, cookie: Option<&CookieValue>) -> Result<Option<Visit>, Unavailable> {
+        resume::visit(&self.0, cookie).await
+    }
+
+    /// Logs in at the server's own page; the browser gets a new cookie.
+    pub async fn log_in(&self, cookie: Option<&CookieValue>, credentials: &Credentials) -> Result<Visit, LoginError> {
+        let session = resume::by_cookie(&self.0, cookie).await?;
+        login::at_server(&self.0, session, credentials).await
+    }
+
+    /// Logs out at the server's own page; the browser gets a new cookie if it had a session.
+    pub async fn log_out(&self, cookie: Option<&CookieValue>) -> Result<Option<CookieValue>, Unavailable> {
+        match resume::by_cookie(&self.0, cookie).await? {
+            Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The session that a broker's `Authorization` header leads to. `by_person`: somebody is behind the call, so it extends the session.
+    pub async fn resume(&self, authorization: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
+        resume::by_bearer(&self.0, authorization, by_person).await
+    }
+
+    /// Logs in through a broker's back end.
+    pub async fn broker_log_in(&self, resumed: &Resumed, credentials: &Credentials) -> Result<User, LoginError> {
+        login::through_broker(&self.0, resumed, credentials).await
+    }
+
+    /// Logs out through a broker's back end: everywhere.
+    pub async fn broker_log_out(&self, resumed: &Resumed) -> Result<(), Unavailable> {
+        login::out_through_broker(&self.0, resumed).await
+    }
+
+    /// Merges values into the session's data and returns all of it.
+    pub async fn merge_data(
+        &self,
+        resumed: &Resumed,
+        changes: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, DataError> {
+        data::merge(&self.0, resumed, changes).await
+    }
+
+    /// Cuts all links of one broker, or of all (`None`): every bearer token made from them is dead, and brokers attach
+    /// their visitors anew. Nobody is logged out.
+    pub async fn revoke_links(&self, broker: Option<&BrokerId>) -> Result<u64, Unavailable> {
+        let which = broker.map_or(Unlink::All, |broker| Unlink::Broker(broker.clone()));
+        self.0.store.unlink(&which).await.map_err(unavailable)
+    }
+
+    /// Whether the store answers.
+    pub async fn ready(&self) -> Result<(), Unavailable> {
+        self.0.store.ping().await.map_err(unavailable)
+    }
+
+    /// Whether this session is live at the present instant.
+    pub fn is_live(&self, session: &Session) -> bool {
+        self.0.ended(session).is_none()
+    }
+}
+
+impl ServerBuilder {
+    /// Where sessions are kept (default: in memory).
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// What tells the time (default: the machine).
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How long sessions live.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The secret behind form tokens (default: random). Nodes that serve one site need the same.
+    #[must_use]
+    pub fn form_secret(mut self, secret: &[u8]) -> Self {
+        self.form_key = FormKey::new(secret);
+        self
+    }
+
+    /// Checks the settings and puts the parts together.
+    pub fn build(self) -> Result<Server, BuildError> {
+        let url = &self.public_url;
+        let is_bare =
+            url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+        if !is_bare || !is_safe {
+            return Err(BuildError::PublicUrl(self.public_url));
+        }
+        self.policy.check()?;
+        let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
+        Ok(Server(Arc::new(Parts {
+            public_url: self.public_url,
+            brokers: self.brokers,
+            users: self.users,
+            store,
+            clock: self.clock,
+            policy: self.policy,
+            passwords: Passwords::new()?,
+            login_failures: Throttle::new(5, Duration::from_secs(30)),
+            checksum_failures: Throttle::new(10, Duration::from_secs(60)),
+            form_key: self.form_key,
+        })))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("public_url", &self.0.public_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("public_url", &self.public_url.as_str()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The session: its [record](record), the [policy](policy) that says how long it lives, and the [lifecycle] that
+//! says what it is at an instant.
+
+pub mod lifecycle;
+pub mod policy;
+pub mod record;
+
+pub use lifecycle::{EndReason, State};
+pub use policy::Policy;
+pub use record::{CookieHash, CookieValue, Link, LinkKey, Session, SessionId, SignedIn};

@@ -1,0 +1,207 @@
+//! What is kept of a session.
+//!
+//! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is
+//! replaced freely; links (broker, token) point to it too, and hold the verification code.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use sso_core::{BrokerId, Token, VerificationCode, base36, random, wire::User};
+
+use crate::clock::Timestamp;
+
+/// The internal name of a session. It is in no cookie, no answer and no log.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    fn generate() -> Self {
+        Self(base36::exact(&random::bytes()).into())
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
+
+/// The value of a browser's session cookie: 256 random bits, 50 characters. Only the server makes them.
+#[derive(Clone)]
+pub struct CookieValue(String);
+
+/// The text is not a cookie value of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a session cookie of this server")]
+pub struct InvalidCookie;
+
+impl CookieValue {
+    /// A new value.
+    pub fn generate() -> Self {
+        Self(base36::exact(&random::bytes()))
+    }
+
+    /// What the store knows it by.
+    pub fn hash(&self) -> CookieHash {
+        CookieHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// The text for the `Set-Cookie` header.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CookieValue {
+    type Err = InvalidCookie;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if base36::is_base36(text, base36::EXACT_LEN..=base36::EXACT_LEN) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidCookie)
+        }
+    }
+}
+
+impl fmt::Debug for CookieValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieValue(…)")
+    }
+}
+
+/// SHA-256 of a [`CookieValue`]: who reads the store cannot make the cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CookieHash([u8; 32]);
+
+impl fmt::Debug for CookieHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieHash(…)")
+    }
+}
+
+/// A visitor's session, shared by all brokers that are linked to it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its internal name.
+    pub id: SessionId,
+    /// Counts its writes; an update of an older version is refused.
+    pub version: u64,
+    /// The one cookie value that leads here.
+    pub cookie: CookieHash,
+    /// Rights changed where the browser's cookie could not be reached (a broker's back end logged the user in or out), so its
+    /// value is replaced at the browser's next visit.
+    pub renew_cookie: bool,
+    /// When a person was last behind a request; coarse by [`Policy::touch_every`](super::Policy).
+    pub last_seen: Timestamp,
+    /// Who is logged in, if anyone.
+    pub signed_in: Option<SignedIn>,
+    /// What the brokers share; wiped at logout and when another user logs in.
+    pub data: Map<String, Value>,
+    /// A jasny/sso broker is linked to it, which would be lost if it ended early.
+    pub serves_php: bool,
+    /// Until when the store must keep the record; see [`lifecycle::keep_until`](super::lifecycle::keep_until).
+    pub keep_until: Timestamp,
+}
+
+/// A login.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// Since when; the absolute lifetime counts from here.
+    pub at: Timestamp,
+}
+
+impl Session {
+    /// A new anonymous session under this cookie.
+    pub fn new(cookie: CookieHash, now: Timestamp) -> Self {
+        Self {
+            id: SessionId::generate(),
+            version: 0,
+            cookie,
+            renew_cookie: false,
+            last_seen: now,
+            signed_in: None,
+            data: Map::new(),
+            serves_php: false,
+            keep_until: now,
+        }
+    }
+
+    /// Who is logged in.
+    pub fn user(&self) -> Option<&User> {
+        self.signed_in.as_ref().map(|signed_in| &signed_in.user)
+    }
+
+    /// Logs `user` in. The data of another user goes; what an anonymous visitor chose stays.
+    pub fn sign_in(&mut self, user: User, now: Timestamp) {
+        if self.user().is_some_and(|before| before.username != user.username) {
+            self.data.clear();
+        }
+        self.signed_in = Some(SignedIn { user, at: now });
+        self.last_seen = now;
+    }
+
+    /// Logs out: no user, no data. The record and its links stay, so that every broker sees an anonymous visitor.
+    pub fn sign_out(&mut self) {
+        self.signed_in = None;
+        self.data.clear();
+    }
+}
+
+/// Where a link is found: whose token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LinkKey {
+    /// The broker.
+    pub broker: BrokerId,
+    /// Its token.
+    pub token: Token,
+}
+
+/// What a broker's token is linked to.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The session.
+    pub session: SessionId,
+    /// Sent to the browser's broker once; in every bearer checksum since.
+    pub code: VerificationCode,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn user(name: &str) -> User {
+        User { username: name.into(), attributes: Map::new() }
+    }
+
+    #[test]
+    fn data_stays_with_its_user() {
+        let now = Timestamp::from_millis(1);
+        let mut session = Session::new(CookieValue::generate().hash(), now);
+        session.data.insert("theme".into(), json!("forest"));
+        session.sign_in(user("jackie"), now);
+        session.sign_in(user("jackie"), now);
+        assert_eq!(session.data["theme"], "forest");
+        session.sign_in(user("john"), now);
+        assert!(session.data.is_empty());
+        session.data.insert("theme".into(), json!("ocean"));
+        session.sign_out();
+        assert!(session.data.is_empty() && session.user().is_none());
+    }
+
+    #[test]
+    fn only_values_of_our_form_are_cookies() {
+        let value = CookieValue::generate();
+        assert_eq!(value.expose().parse::<CookieValue>().unwrap().hash(), value.hash());
+        for bad in ["", "x", &"A".repeat(50), &"a".repeat(51)] {
+            assert_eq!(bad.parse::<CookieValue>().err(), Some(InvalidCookie));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Where sessions and links are kept: the contract, and the store in memory.
+//!
+//! # The contract
+//!
+//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once.
+//! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
+//! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from.
+//! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
+//! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
+//!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does.
+//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer.
+
+mod memory;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sso_core::{BrokerId, VerificationCode};
+
+pub use memory::MemoryStore;
+
+use crate::{
+    clock::Timestamp,
+    session::{CookieHash, Link, LinkKey, Session, SessionId},
+};
+
+/// Why a store did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The session is not there (any more).
+    #[error("the session is not in the store")]
+    NotFound,
+    /// It is there already, or somebody else changed it first.
+    #[error("the record was changed by somebody else")]
+    Conflict,
+    /// The store does not answer; the text is for the log.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// A link and the session that it leads to, read at one instant.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The link.
+    pub link: Link,
+    /// Its session.
+    pub session: Arc<Session>,
+}
+
+/// What became of [`Store::link`].
+#[derive(Clone, Debug)]
+pub enum LinkOutcome {
+    /// The token leads to the session now, with this code: the new one, or the one it had already.
+    Linked(VerificationCode),
+    /// The token leads to this other session; nothing was changed.
+    Taken(Arc<Session>),
+}
+
+/// Which links to cut.
+#[derive(Clone, Debug)]
+pub enum Unlink {
+    /// Those of the session at the broker of `keep`, except `keep`.
+    OthersAtBroker {
+        /// Whose links.
+        session: SessionId,
+        /// The one that stays.
+        keep: LinkKey,
+    },
+    /// All of one broker.
+    Broker(BrokerId),
+    /// All.
+    All,
+}
+
+/// Keeps sessions and links. See the [contract](self).
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Keeps a new session. [`Conflict`](StoreError::Conflict) if its id or its cookie is there already.
+    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError>;
+
+    /// The session of this id.
+    async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError>;
+
+    /// The session that this cookie leads to.
+    async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError>;
+
+    /// The link of a broker's token, and its session: in one round trip, for every broker call makes it.
+    async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError>;
+
+    /// Replaces the record of the same id and version; the version then grows by one. If its cookie changed, the old
+    /// one leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between.
+    ///
+    /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another or the new cookie is taken.
+    async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
+
+    /// Notes that the session was in use at `at`; never moves a time back, and changes nothing else, not even the version.
+    /// [`NotFound`](StoreError::NotFound) if it is gone.
+    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError>;
+
+    /// Links a token to a session, unless it leads to another one than `replaces`. The same token and session keep their
+    /// first code. [`NotFound`](StoreError::NotFound) if the session is gone.
+    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError>;
+
+    /// Cuts links; how many.
+    async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

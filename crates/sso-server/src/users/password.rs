@@ -1,0 +1,157 @@
+//! Password hashes: argon2id for new ones; bcrypt is read, since the users of PHP systems have it.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
+#[derive(Clone)]
+pub struct PasswordHash(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Argon2(Box<phc::PasswordHash>),
+    Bcrypt(String),
+}
+
+/// The text is not a hash that we can check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an argon2 ($argon2id$…) or bcrypt ($2y$…) password hash; `sso hash-password` makes one")]
+pub struct InvalidHash;
+
+/// The password could not be hashed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the password cannot be hashed: {0}")]
+pub struct HashingFailed(String);
+
+impl PasswordHash {
+    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt.
+    pub fn new(password: &str) -> Result<Self, HashingFailed> {
+        let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| HashingFailed(e.to_string()))?;
+        Ok(Self(Kind::Argon2(Box::new(hash))))
+    }
+
+    /// The text to store.
+    pub fn to_text(&self) -> String {
+        match &self.0 {
+            Kind::Argon2(hash) => hash.to_string(),
+            Kind::Bcrypt(hash) => hash.clone(),
+        }
+    }
+
+    /// Slow by design: tens of milliseconds of one core. See [`Passwords`].
+    fn verify(&self, password: &str) -> bool {
+        match &self.0 {
+            Kind::Argon2(hash) => Argon2::default().verify_password(password.as_bytes(), hash.as_ref()).is_ok(),
+            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+        }
+    }
+}
+
+impl FromStr for PasswordHash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("$argon2") {
+            return phc::PasswordHash::new(text)
+                .map(|hash| Self(Kind::Argon2(Box::new(hash))))
+                .map_err(|_| InvalidHash);
+        }
+        match text.parse::<bcrypt::HashParts>() {
+            Ok(_) => Ok(Self(Kind::Bcrypt(text.to_owned()))),
+            Err(_) => Err(InvalidHash),
+        }
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// Checks passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
+#[derive(Debug)]
+pub struct Passwords {
+    turns: Semaphore,
+    /// Checked for names that do not exist, so that they take as long as those that do.
+    dummy: PasswordHash,
+}
+
+/// The right to check one password now.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _permit: SemaphorePermit<'a>,
+    dummy: &'a PasswordHash,
+}
+
+impl Passwords {
+    const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+    /// A checker that works on up to as many passwords at once as there are cores.
+    pub fn new() -> Result<Self, HashingFailed> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self { turns: Semaphore::new(cores), dummy: PasswordHash::new("no account has this password")? })
+    }
+
+    /// Waits for a turn; `None` when it took too long.
+    pub async fn turn(&self) -> Option<Turn<'_>> {
+        let permit = tokio::time::timeout(Self::LONGEST_WAIT, self.turns.acquire()).await.ok()?.ok()?;
+        Some(Turn { _permit: permit, dummy: &self.dummy })
+    }
+}
+
+impl Turn<'_> {
+    /// Whether `password` is the one of `hash`; without a hash, the same work and `false`.
+    pub async fn verify(self, hash: Option<PasswordHash>, password: &str) -> bool {
+        let exists = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.dummy.clone());
+        let password = password.to_owned();
+        let matches = tokio::task::spawn_blocking(move || hash.verify(&password)).await.unwrap_or(false);
+        exists && matches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PHP's `password_hash("jackie123", PASSWORD_BCRYPT, ["cost" => 4])`.
+    const BCRYPT: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
+
+    #[tokio::test]
+    async fn argon2_and_bcrypt_accept_the_password_and_no_other() {
+        let passwords = Passwords::new().unwrap();
+        let argon2: PasswordHash = PasswordHash::new("jackie123").unwrap().to_text().parse().unwrap();
+        let bcrypt: PasswordHash = BCRYPT.parse().unwrap();
+        for hash in [argon2, bcrypt] {
+            assert!(passwords.turn().await.unwrap().verify(Some(hash.clone()), "jackie123").await);
+            assert!(!passwords.turn().await.unwrap().verify(Some(hash.clone()), "jackie124").await);
+            assert!(!passwords.turn().await.unwrap().verify(Some(hash), "").await);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_an_account_nothing_matches() {
+        let passwords = Passwords::new().unwrap();
+        assert!(!passwords.turn().await.unwrap().verify(None, "no account has this password").await);
+    }
+
+    #[test]
+    fn other_hashes_are_refused() {
+        for bad in
+            ["", "jackie123", "5f4dcc3b5aa765d61d8327deb882cf99", "$1$abc$def", "$argon2id$broken", "$2y$10$short"]
+        {
+            assert_eq!(bad.parse::<PasswordHash>().err(), Some(InvalidHash), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_gives_nothing_away() {
+        assert_eq!(format!("{:?}", BCRYPT.parse::<PasswordHash>().unwrap()), "PasswordHash(…)");
+    }
+}

@@ -1,0 +1,159 @@
+//! How errors and pages become HTTP: the one place where a refusal gets its status.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
+    cookie::Cookie,
+    http::{StatusCode, header},
+};
+use sso_core::wire::{ApiError, BearerErrorCode};
+
+use super::{ErrorPage, Site};
+use crate::{Session, Unavailable, data::DataError, login::LoginError, resume::ResumeError};
+
+/// A failed API call. Always JSON with a string `error`: anything else crashes a jasny/sso broker.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", body.error)]
+pub(super) struct ApiFailure {
+    status: StatusCode,
+    body: ApiError,
+    retry_after: Option<u64>,
+}
+
+impl ApiFailure {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, body: ApiError::new(error), retry_after: None }
+    }
+
+    fn coded(code: BearerErrorCode) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN);
+        let body = ApiError { code: Some(code), ..ApiError::new(code.message()) };
+        Self { status, body, retry_after: None }
+    }
+
+    fn retry(status: StatusCode, error: &impl ToString, retry_after: u64) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(status, error.to_string()) }
+    }
+}
+
+impl From<ResumeError> for ApiFailure {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::NoBearer => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
+            ResumeError::NotAttached => Self::coded(BearerErrorCode::NotAttached),
+            ResumeError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            ResumeError::TooManyFailures { retry_after } => {
+                Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
+            }
+            ResumeError::Unavailable => Unavailable.into(),
+        }
+    }
+}
+
+impl From<LoginError> for ApiFailure {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::NotAllowed => Self::new(StatusCode::FORBIDDEN, error.to_string()),
+            LoginError::InvalidCredentials => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            LoginError::TooManyFailures { retry_after } => {
+                Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
+            }
+            LoginError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            LoginError::Unavailable => Unavailable.into(),
+        }
+    }
+}
+
+impl From<DataError> for ApiFailure {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            DataError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            DataError::UserChanged => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DataError::Unavailable => Unavailable.into(),
+        }
+    }
+}
+
+impl From<Unavailable> for ApiFailure {
+    fn from(_: Unavailable) -> Self {
+        Self::retry(StatusCode::SERVICE_UNAVAILABLE, &ResumeError::Unavailable, UNAVAILABLE_RETRY)
+    }
+}
+
+impl ResponseError for ApiFailure {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        api_headers(&mut response);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        response.json(&self.body)
+    }
+}
+
+/// Seconds after which to ask again when something does not answer.
+pub(super) const UNAVAILABLE_RETRY: u64 = 5;
+
+/// What every API answer carries: it is about one visitor, and nobody's to keep.
+pub(super) fn api_headers(response: &mut HttpResponseBuilder) {
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+}
+
+/// The headers of a page: nothing runs but the site's own files, nobody frames it or keeps it, and forms lead only to
+/// the site itself and to `form_targets`.
+///
+/// Chromium stops a redirect that follows a form when its target is not listed, so the login page lists the origin that the visitor returns to.
+/// `same-origin` is the strictest referrer policy under which a form's POST names its `Origin`.
+pub fn page_headers(response: &mut HttpResponseBuilder, form_targets: &[String]) {
+    let targets: String = form_targets.iter().map(|target| format!(" {target}")).collect();
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    response
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/html; charset=utf-8");
+}
+
+/// Sends the browser on, after a POST or in place of a page.
+pub(super) fn see_other(location: &str, cookie: Option<Cookie<'static>>) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther();
+    if let Some(cookie) = cookie {
+        response.cookie(cookie);
+    }
+    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store")).finish()
+}
+
+/// An error page.
+pub(super) fn error_page(site: &Site, status: StatusCode, message: &str, session: Option<&Session>) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
+    page_headers(&mut response, &[]);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((header::RETRY_AFTER, UNAVAILABLE_RETRY));
+    }
+    response.body(site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session }))
+}
+
+/// Whether the answer to this request would be shown as a page.
+pub fn accepts_html(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+}
+
+/// The text of a header; `None` if it is not there, an error-proof empty text if it is not text.
+pub(super) fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
+    request.headers().get(name).map(|value| value.to_str().unwrap_or_default())
+}

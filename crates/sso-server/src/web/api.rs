@@ -1,0 +1,122 @@
+//! The broker API: what back ends call with a bearer token.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, Resource,
+    http::{StatusCode, header},
+    web,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    Linked, Site,
+    answer::{ApiFailure, api_headers, header_text},
+    extract,
+};
+use crate::{Credentials, data::MAX_DATA};
+
+type Answer = Result<HttpResponse, ApiFailure>;
+
+pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
+    let mut api = web::scope("/api")
+        // One byte more than the largest good body, and what form encoding makes of it at worst.
+        .app_data(web::PayloadConfig::new(3 * MAX_DATA + 1024))
+        .service(call("/data").route(web::get().to(data)).route(web::post().to(set_data)))
+        .default_service(web::to(not_found));
+    for suffix in ["", ".php"].into_iter().take(1 + usize::from(php)) {
+        api = api
+            .service(call(&format!("/info{suffix}")).route(web::get().to(info)))
+            .service(call(&format!("/login{suffix}")).route(web::post().to(log_in)))
+            .service(call(&format!("/logout{suffix}")).route(web::post().to(log_out)));
+    }
+    app.service(api);
+}
+
+/// A resource whose other methods are answered in JSON too.
+fn call(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(method_not_allowed))
+}
+
+async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    let resumed = extract::resume(&site, &request).await?;
+    Ok(match resumed.user()? {
+        Some(user) => ok().json(user),
+        None => no_content(),
+    })
+}
+
+async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::Bytes, actix_web::Error>) -> Answer {
+    let mut resumed = extract::resume(&site, &request).await?;
+    if !resumed.broker.is_php() {
+        resumed = resumed.live()?;
+    }
+    let mut fields = fields(&request, body)?;
+    let mut field = |name: &str| match fields.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(ApiFailure::new(StatusCode::BAD_REQUEST, format!("Invalid '{name}' parameter"))),
+        None => Err(ApiFailure::new(StatusCode::BAD_REQUEST, format!("Missing '{name}' parameter"))),
+    };
+    let credentials = Credentials { username: field("username")?, password: field("password")? };
+    let user = site.server().broker_log_in(&resumed, &credentials).await?;
+    Ok(ok().json(user))
+}
+
+/// The body is not looked at: PHP sends this call without one, without Content-Type and without Content-Length.
+async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    let resumed = extract::resume(&site, &request).await?;
+    site.server().broker_log_out(&resumed).await?;
+    Ok(no_content())
+}
+
+async fn data(linked: Linked) -> HttpResponse {
+    ok().json(&linked.session.data)
+}
+
+async fn set_data(
+    linked: Linked,
+    request: HttpRequest,
+    site: web::Data<Site>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Answer {
+    let changes = fields(&request, body)?;
+    Ok(ok().json(site.server().merge_data(&linked, &changes).await?))
+}
+
+/// The body's fields: JSON if it says so, else form-encoded. A field may come once.
+fn fields(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>) -> Result<Map<String, Value>, ApiFailure> {
+    let body = body.map_err(|error| {
+        let status = error.as_response_error().status_code();
+        ApiFailure::new(status, format!("Cannot read the body: {error}"))
+    })?;
+    let bad = |what: String| ApiFailure::new(StatusCode::BAD_REQUEST, what);
+    let content_type = header_text(request, header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+    if content_type.starts_with("application/json") {
+        return serde_json::from_slice(&body).map_err(|error| bad(format!("Expected a JSON object: {error}")));
+    }
+    let mut fields = Map::new();
+    for (name, value) in url::form_urlencoded::parse(&body) {
+        if fields.insert(name.clone().into_owned(), Value::String(value.into_owned())).is_some() {
+            return Err(bad(format!("The parameter '{name}' is given twice")));
+        }
+    }
+    Ok(fields)
+}
+
+async fn not_found() -> Answer {
+    Err(ApiFailure::new(StatusCode::NOT_FOUND, "There is no such API call"))
+}
+
+async fn method_not_allowed() -> Answer {
+    Err(ApiFailure::new(StatusCode::METHOD_NOT_ALLOWED, "This API call has another HTTP method"))
+}
+
+fn ok() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    api_headers(&mut response);
+    response
+}
+
+fn no_content() -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    api_headers(&mut response);
+    response.finish()
+}

@@ -1,0 +1,203 @@
+//! `/attach`: in by redirect, JSON or JSONP, and out again in the same way.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header},
+    web,
+};
+use serde::Serialize;
+use sso_core::{
+    AttachError, AttachRequest, BrokerId, BrowserHeaders, Mode,
+    attach::{Callback, callback_in, param_in},
+    wire::Verify,
+};
+
+use super::{
+    Form, Site,
+    answer::{UNAVAILABLE_RETRY, accepts_html, error_page, header_text},
+    login::{LoginFields, LoginForm},
+};
+use crate::attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach};
+
+pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
+    for path in ["/attach", "/attach.php"].into_iter().take(1 + usize::from(php)) {
+        app.service(
+            web::resource(path)
+                .route(web::get().to(attach))
+                .route(web::post().to(log_in))
+                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
+        );
+    }
+}
+
+async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> HttpResponse {
+    let headers = BrowserHeaders {
+        origin: header_text(&request, header::ORIGIN),
+        referer: header_text(&request, header::REFERER),
+        fetch_dest: header_text(&request, header::HeaderName::from_static("sec-fetch-dest")),
+    };
+    let checked = match check(&request, &site, headers).await {
+        Ok(checked) => checked,
+        Err(refused) => return refused,
+    };
+    let cookie = site.0.cookies.session(&request);
+    match site.server().attach(&checked, cookie.as_ref()).await {
+        Ok(AttachOutcome::Linked(linked)) => attached(&request, &site, &checked, &linked).await,
+        Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::OK),
+        Err(error) => refuse(&request, &site, refused(&checked, error)).await,
+    }
+}
+
+/// The login form on the way: posted to the same URL, so everything is checked again and nothing had to be kept.
+async fn log_in(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    form: Form,
+    fields: Option<web::Form<LoginFields>>,
+) -> HttpResponse {
+    // This POST comes from our own page, which the form token proves, and not from the broker's.
+    let checked = match check(&request, &site, BrowserHeaders::default()).await {
+        Ok(checked) if checked.request.prompt_login => checked,
+        Ok(_) => return error_page(&site, StatusCode::METHOD_NOT_ALLOWED, "Attach is a GET request", None),
+        Err(refused) => return refused,
+    };
+    let visit = match login_form(&site, &form, &request, &checked).submit(fields).await {
+        Ok(visit) => visit,
+        Err(shown_again) => return shown_again,
+    };
+    match site.server().attach(&checked, visit.set_cookie.as_ref()).await {
+        Ok(AttachOutcome::Linked(linked)) => {
+            let set_cookie = linked.set_cookie.or(visit.set_cookie);
+            attached(&request, &site, &checked, &Linked { set_cookie, ..linked }).await
+        }
+        // The session was ended in the instant since the login.
+        Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::CONFLICT),
+        Err(error) => refuse(&request, &site, refused(&checked, error)).await,
+    }
+}
+
+/// Whether a page may ask for the JSON of a silent attach at all.
+async fn preflight(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    if allow_cors(&mut response, &request, &site).await {
+        response
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET"))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "accept"))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
+    }
+    response.finish()
+}
+
+async fn check(request: &HttpRequest, site: &Site, headers: BrowserHeaders<'_>) -> Result<CheckedAttach, HttpResponse> {
+    let result = match AttachRequest::parse(request.query_string(), accepts_html(request)) {
+        Ok(attach) => site.server().check_attach(attach, headers).await,
+        Err(error) => Err(RefusedAttach { error, return_url: None }),
+    };
+    match result {
+        Ok(checked) => Ok(checked),
+        Err(refused) => Err(refuse(request, site, refused).await),
+    }
+}
+
+fn refused(checked: &CheckedAttach, error: AttachError) -> RefusedAttach {
+    RefusedAttach { error, return_url: checked.return_url.clone() }
+}
+
+fn login_form<'a>(
+    site: &'a Site,
+    form: &'a Form,
+    request: &'a HttpRequest,
+    checked: &'a CheckedAttach,
+) -> LoginForm<'a> {
+    let origin = checked.return_url.as_ref().map(|url| url.origin());
+    LoginForm::new(site, form, request).for_broker(&checked.broker.id, origin)
+}
+
+async fn attached(request: &HttpRequest, site: &Site, checked: &CheckedAttach, linked: &Linked) -> HttpResponse {
+    let verify = Verify { verify: linked.code.as_str().to_owned() };
+    let mut response = HttpResponse::Ok();
+    let response = match (&checked.return_url, &checked.request.mode) {
+        (Some(url), _) => redirect(&url.with_code(&linked.code)),
+        (None, Mode::Jsonp(callback)) => jsonp(callback, &verify, 200),
+        (None, _) => {
+            allow_cors(&mut response, request, site).await;
+            silent_headers(&mut response).json(&verify)
+        }
+    };
+    with_cookie(response, site, linked)
+}
+
+fn with_cookie(mut response: HttpResponse, site: &Site, linked: &Linked) -> HttpResponse {
+    if let Some(value) = &linked.set_cookie
+        && let Err(error) = response.add_cookie(&site.0.cookies.set_session(value))
+    {
+        tracing::error!(%error, "the session cookie cannot be set");
+    }
+    response
+}
+
+/// An error goes back the way the answer would have gone; to a page of ours only where there is no way back.
+async fn refuse(request: &HttpRequest, site: &Site, refused: RefusedAttach) -> HttpResponse {
+    let RefusedAttach { error, return_url } = refused;
+    tracing::info!(%error, "attach refused");
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    if let Some(url) = return_url {
+        return redirect(&url.with_error(&error.to_string()));
+    }
+    if let Some(callback) = callback_in(request.query_string()) {
+        return jsonp(&callback, &error.failure(), status.as_u16());
+    }
+    if accepts_html(request) {
+        return error_page(site, status, &error.to_string(), None);
+    }
+    let mut response = HttpResponse::build(status);
+    let retry_after = match error {
+        AttachError::TooManyFailures { retry_after } => Some(retry_after),
+        AttachError::Unavailable => Some(UNAVAILABLE_RETRY),
+        _ => None,
+    };
+    if let Some(seconds) = retry_after {
+        response.insert_header((header::RETRY_AFTER, seconds));
+    }
+    allow_cors(&mut response, request, site).await;
+    silent_headers(&mut response).json(error.failure())
+}
+
+/// To a checked return URL. The code is in it: no cache may keep it and no `Referer` may carry it on.
+fn redirect(url: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, url))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .finish()
+}
+
+/// A script that calls the function. Always status 200: a browser does not run another. The comment keeps the
+/// answer from being read as something else by its first bytes.
+fn jsonp(callback: &Callback, value: &impl Serialize, status: u16) -> HttpResponse {
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "null".into());
+    // Line ends in JavaScript, though not in JSON.
+    let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    let script = format!("/**/{}({json}, {status});", callback.as_str());
+    silent_headers(&mut HttpResponse::Ok()).content_type("application/javascript").body(script)
+}
+
+fn silent_headers(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// Lets the asking page read the answer, if it is a page of the broker it names. Never `*`: that cannot carry a cookie.
+async fn allow_cors(response: &mut HttpResponseBuilder, request: &HttpRequest, site: &Site) -> bool {
+    response.append_header((header::VARY, "Origin"));
+    let broker: Option<BrokerId> = param_in(request.query_string(), "broker").and_then(|id| id.parse().ok());
+    let (Some(broker), Some(origin)) = (broker, header_text(request, header::ORIGIN)) else { return false };
+    let allowed = site.server().allows_cors(&broker, origin).await;
+    if allowed {
+        response
+            .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
+    }
+    allowed
+}

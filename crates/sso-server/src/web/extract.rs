@@ -1,0 +1,85 @@
+//! Extractors for routes of your own: the session that a broker's call is for, and the one of a browser.
+
+use std::{ops::Deref, sync::Arc};
+
+use actix_web::{
+    FromRequest, HttpRequest, cookie::Cookie, dev::Payload, error::ErrorInternalServerError, http::header, web,
+};
+use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
+
+use super::{
+    Site,
+    answer::{ApiFailure, header_text},
+};
+use crate::{Resumed, Session, resume::ResumeError};
+
+/// A broker's proven call, and its live session. Without one the request is answered as in the broker API: 401, 403, or 503.
+#[derive(Clone, Debug)]
+pub struct Linked(Resumed);
+
+impl Deref for Linked {
+    type Target = Resumed;
+
+    fn deref(&self) -> &Resumed {
+        &self.0
+    }
+}
+
+impl FromRequest for Linked {
+    type Error = actix_web::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let resumed = resume(site_of(&request)?, &request).await.and_then(Resumed::live);
+            Ok(Self(resumed.map_err(ApiFailure::from)?))
+        })
+    }
+}
+
+/// The session of a call; it may have ended.
+pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, ResumeError> {
+    let authorization = header_text(request, header::AUTHORIZATION);
+    let activity = request.headers().get(ACTIVITY_HEADER);
+    let by_person = activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()));
+    site.server().resume(authorization, by_person).await
+}
+
+/// The browser's session on a visit to a page of the server: it extends the session.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The live session, if there is one.
+    pub session: Option<Arc<Session>>,
+    /// To be set on the answer.
+    pub set_cookie: Option<Cookie<'static>>,
+}
+
+impl FromRequest for Visitor {
+    type Error = actix_web::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let site = site_of(&request)?;
+            let cookies = site.0.cookies;
+            let visit = site.server().visit(cookies.session(&request).as_ref()).await.map_err(ApiFailure::from)?;
+            Ok(match visit {
+                Some(visit) => Self {
+                    session: Some(visit.session),
+                    set_cookie: visit.set_cookie.map(|value| cookies.set_session(&value)),
+                },
+                None => Self { session: None, set_cookie: None },
+            })
+        })
+    }
+}
+
+fn site_of(request: &HttpRequest) -> Result<&Site, actix_web::Error> {
+    request.app_data::<web::Data<Site>>().map(|site| &***site).ok_or_else(not_configured)
+}
+
+pub(super) fn not_configured() -> actix_web::Error {
+    ErrorInternalServerError("App::configure(site.routes()) is missing")
+}

@@ -1,0 +1,60 @@
+//! Forms of the server's pages: made for this browser, and accepted only from its own pages.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, cookie::Cookie, dev::Payload, http::header, web};
+
+use super::{Site, answer::header_text};
+use crate::session::CookieValue;
+
+/// A browser's form tokens: an extractor for pages that show forms and for what receives them.
+///
+/// A page puts [`token`](Self::token) into its form and [`set_cookie`](Self::set_cookie) on its answer.
+#[derive(Clone, Debug)]
+pub struct Form {
+    site: web::Data<Site>,
+    binding: String,
+    is_new: bool,
+    from_own_page: bool,
+}
+
+impl Form {
+    /// The token for the hidden field `form_token` of the form named `form`.
+    pub fn token(&self, form: &str) -> String {
+        self.site.server().form_key().token(form, &self.binding)
+    }
+
+    /// The cookie that the tokens are bound to, if the browser has none yet.
+    pub fn set_cookie(&self) -> Option<Cookie<'static>> {
+        self.is_new.then(|| self.site.0.cookies.set_form(&self.binding))
+    }
+
+    /// Whether a POST with this token came from the form named `form`, in this browser, on a page of this site.
+    pub fn accepts(&self, form: &str, token: &str) -> bool {
+        !self.is_new && self.from_own_page && self.site.server().form_key().accepts(form, &self.binding, token)
+    }
+}
+
+impl FromRequest for Form {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(site) = request.app_data::<web::Data<Site>>().cloned() else {
+            return ready(Err(super::extract::not_configured()));
+        };
+        let known = site.0.cookies.form(request);
+        let is_new = known.is_none();
+        let binding = known.unwrap_or_else(|| CookieValue::generate().expose().to_owned());
+        let from_own_page = is_from_own_page(request, site.server().public_url());
+        ready(Ok(Self { site, binding, is_new, from_own_page }))
+    }
+}
+
+/// Whether what the browser says by itself (`Sec-Fetch-Site`, `Origin`) fits a form of our own. Saying nothing fits: then the token alone decides.
+fn is_from_own_page(request: &HttpRequest, public_url: &url::Url) -> bool {
+    let site = header_text(request, header::HeaderName::from_static("sec-fetch-site"));
+    let origin = header_text(request, header::ORIGIN);
+    site.is_none_or(|site| site == "same-origin")
+        && origin.is_none_or(|origin| origin == public_url.origin().ascii_serialization())
+}

@@ -1,0 +1,176 @@
+//! `/login` and `/logout`: the server's own forms.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use serde::Deserialize;
+use sso_core::BrokerId;
+
+use super::{
+    Form, LoginPage, Site, Visitor,
+    answer::{error_page, page_headers, see_other},
+};
+use crate::{Credentials, Session, login::LoginError, resume::Visit};
+
+/// The names of the forms in their tokens.
+pub(super) const LOGIN_FORM: &str = "login";
+const LOGOUT_FORM: &str = "logout";
+
+const FORM_REFUSED: &str = "This form is no longer valid. Please try again.";
+
+/// Where to go after a login without a broker. Only paths of this site are followed.
+#[derive(Debug, Default, Deserialize)]
+struct ReturnTo {
+    return_url: Option<String>,
+}
+
+/// The fields of the login form; all of them may be missing in what a stranger posts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LoginFields {
+    username: String,
+    password: String,
+    form_token: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LogoutFields {
+    form_token: String,
+}
+
+pub(super) fn routes(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/login").route(web::get().to(show)).route(web::post().to(submit)))
+        .service(web::resource("/logout").route(web::post().to(log_out)));
+}
+
+async fn show(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    visitor: Visitor,
+    form: Form,
+    to: web::Query<ReturnTo>,
+) -> HttpResponse {
+    match &visitor.session {
+        Some(session) if session.user().is_some() => {
+            see_other(&local_path(&site, to.return_url.as_deref()), visitor.set_cookie)
+        }
+        session => LoginForm::new(&site, &form, &request).session(session.as_deref()).show(StatusCode::OK),
+    }
+}
+
+async fn submit(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    form: Form,
+    to: web::Query<ReturnTo>,
+    fields: Option<web::Form<LoginFields>>,
+) -> HttpResponse {
+    let login_form = LoginForm::new(&site, &form, &request);
+    match login_form.submit(fields).await {
+        Ok(visit) => {
+            let cookie = visit.set_cookie.map(|value| site.0.cookies.set_session(&value));
+            see_other(&local_path(&site, to.return_url.as_deref()), cookie)
+        }
+        Err(refused) => refused,
+    }
+}
+
+async fn log_out(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    form: Form,
+    fields: Option<web::Form<LogoutFields>>,
+) -> HttpResponse {
+    if !form.accepts(LOGOUT_FORM, &fields.map(|fields| fields.into_inner().form_token).unwrap_or_default()) {
+        return error_page(&site, StatusCode::FORBIDDEN, FORM_REFUSED, None);
+    }
+    match site.server().log_out(site.0.cookies.session(&request).as_ref()).await {
+        Ok(cookie) => see_other("/", cookie.map(|value| site.0.cookies.set_session(&value))),
+        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
+    }
+}
+
+/// The login form of a request, shown at `/login` and on the way through `/attach`. It posts back to where it was asked for.
+pub(super) struct LoginForm<'a> {
+    site: &'a Site,
+    form: &'a Form,
+    request: &'a HttpRequest,
+    session: Option<&'a Session>,
+    broker: Option<&'a BrokerId>,
+    /// Where the answer to the form leads.
+    target: Option<String>,
+    username: String,
+    error: Option<String>,
+}
+
+impl<'a> LoginForm<'a> {
+    pub(super) fn new(site: &'a Site, form: &'a Form, request: &'a HttpRequest) -> Self {
+        Self { site, form, request, session: None, broker: None, target: None, username: String::new(), error: None }
+    }
+
+    fn session(mut self, session: Option<&'a Session>) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// The visitor returns to this broker, at this origin.
+    pub(super) fn for_broker(mut self, broker: &'a BrokerId, origin: Option<String>) -> Self {
+        self.broker = Some(broker);
+        self.target = origin;
+        self
+    }
+
+    pub(super) fn show(self, status: StatusCode) -> HttpResponse {
+        let action = self.request.uri().path_and_query().map_or("/login", |uri| uri.as_str());
+        let html = self.site.0.pages.login(&LoginPage {
+            action,
+            form_token: &self.form.token(LOGIN_FORM),
+            username: &self.username,
+            error: self.error.as_deref(),
+            broker: self.broker,
+            session: self.session,
+        });
+        let mut response = HttpResponse::build(status);
+        page_headers(&mut response, self.target.as_slice());
+        if let Some(cookie) = self.form.set_cookie() {
+            response.cookie(cookie);
+        }
+        response.body(html)
+    }
+
+    /// Logs in with what was typed, or gives the form again with what was wrong.
+    pub(super) async fn submit(mut self, fields: Option<web::Form<LoginFields>>) -> Result<Visit, HttpResponse> {
+        let fields = fields.map(web::Form::into_inner).unwrap_or_default();
+        self.username = fields.username.clone();
+        if !self.form.accepts(LOGIN_FORM, &fields.form_token) {
+            self.error = Some(FORM_REFUSED.to_owned());
+            return Err(self.show(StatusCode::FORBIDDEN));
+        }
+        let credentials = Credentials { username: fields.username, password: fields.password };
+        let cookie = self.site.0.cookies.session(self.request);
+        match self.site.server().log_in(cookie.as_ref(), &credentials).await {
+            Ok(visit) => Ok(visit),
+            Err(error) => {
+                self.error = Some(error.to_string());
+                let mut response = self.show(match error {
+                    LoginError::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+                    LoginError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                    _ => StatusCode::BAD_REQUEST,
+                });
+                if let LoginError::TooManyFailures { retry_after } = error {
+                    response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
+                }
+                Err(response)
+            }
+        }
+    }
+}
+
+/// A path of this site, or `/`.
+fn local_path(site: &Site, wanted: Option<&str>) -> String {
+    let base = site.server().public_url();
+    wanted
+        .filter(|path| path.starts_with('/') && !path.contains(|c: char| c == '\\' || c.is_control()))
+        .and_then(|path| base.join(path).ok())
+        .filter(|url| url.origin() == base.origin())
+        .map_or_else(|| "/".to_owned(), |url| url[url::Position::BeforePath..].to_owned())
+}

@@ -1,0 +1,122 @@
+//! The server on actix-web: HTTP in and out, nothing decided here.
+//!
+//! ```no_run
+//! # fn server() -> sso_server::Server { unimplemented!() }
+//! use actix_web::{App, HttpServer};
+//! use sso_server::web::Site;
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let site = Site::new(server());
+//! HttpServer::new(move || App::new().configure(site.routes())).bind("127.0.0.1:8000")?.run().await
+//! # }
+//! ```
+//!
+//! - [`attach`](self): `GET /attach`, with its login form
+//! - `login`: `/login`, `/logout`
+//! - `api`: what brokers call
+//! - [`Linked`], [`Visitor`]: extractors for routes of your own
+//! - [`Pages`]: how the pages look
+
+mod answer;
+mod api;
+mod attach;
+mod cookie;
+mod extract;
+mod form;
+mod login;
+mod pages;
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+
+pub use answer::{accepts_html, page_headers};
+pub use extract::{Linked, Visitor};
+pub use form::Form;
+pub use pages::{ErrorPage, LoginPage, Pages, PlainPages};
+
+use crate::Server;
+use cookie::Cookies;
+
+/// A server with its web settings. Cheap to clone.
+#[derive(Clone)]
+pub struct Site(Arc<Settings>);
+
+#[derive(Clone)]
+struct Settings {
+    server: Server,
+    pages: Arc<dyn Pages>,
+    cookies: Cookies,
+    php_routes: bool,
+}
+
+impl Site {
+    /// The site with plain pages, and cookies as strict as the public URL's scheme allows.
+    pub fn new(server: Server) -> Self {
+        let cookies = Cookies::new(server.public_url().scheme() == "https");
+        Self(Arc::new(Settings { server, pages: Arc::new(PlainPages), cookies, php_routes: false }))
+    }
+
+    /// Pages with a look of your own.
+    #[must_use]
+    pub fn pages(self, pages: impl Pages) -> Self {
+        self.with(|settings| settings.pages = Arc::new(pages))
+    }
+
+    /// Also answer `/attach.php`, `/api/info.php`, `/api/login.php` and `/api/logout.php`, where jasny/sso's brokers call.
+    #[must_use]
+    pub fn php_routes(self, on: bool) -> Self {
+        self.with(|settings| settings.php_routes = on)
+    }
+
+    /// `__Host-` and `Secure` cookies also over http. Chromium and Firefox accept them on loopback names, WebKit does not.
+    #[must_use]
+    pub fn secure_cookies(self) -> Self {
+        self.with(|settings| settings.cookies.secure = true)
+    }
+
+    /// Let the session cookie go with requests from other sites (`SameSite=None`, where it is `Secure`): silent attach needs it.
+    #[must_use]
+    pub fn cross_site_cookie(self, on: bool) -> Self {
+        self.with(|settings| settings.cookies.cross_site = on)
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Server {
+        &self.0.server
+    }
+
+    /// Everything the protocol needs, for `App::configure`. A home page is yours to add.
+    pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+        let site = self.clone();
+        move |app| {
+            let php = site.0.php_routes;
+            app.app_data(web::Data::new(site))
+                .configure(|app| attach::routes(app, php))
+                .configure(login::routes)
+                .configure(|app| api::routes(app, php))
+                .route("/healthz", web::get().to(HttpResponse::Ok))
+                .route("/readyz", web::get().to(ready));
+        }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Arc::unwrap_or_clone(self.0);
+        change(&mut settings);
+        Self(Arc::new(settings))
+    }
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("server", &self.0.server).finish_non_exhaustive()
+    }
+}
+
+/// The store answers too.
+async fn ready(site: web::Data<Site>) -> HttpResponse {
+    match site.server().ready().await {
+        Ok(()) => HttpResponse::Ok().finish(),
+        Err(_) => HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).finish(),
+    }
+}

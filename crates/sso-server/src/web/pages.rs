@@ -1,0 +1,107 @@
+//! How the server's pages look. [`PlainPages`] does without a style; a site of its own look implements [`Pages`].
+
+use sso_core::BrokerId;
+
+use crate::Session;
+
+/// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
+pub trait Pages: Send + Sync + 'static {
+    /// The login form: a POST to `action` with `username`, `password` and the hidden `form_token`.
+    fn login(&self, page: &LoginPage<'_>) -> String;
+    /// A page for what went wrong. It should offer a way on.
+    fn error(&self, page: &ErrorPage<'_>) -> String;
+}
+
+/// What the login page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginPage<'a> {
+    /// Where the form goes.
+    pub action: &'a str,
+    /// The value of the hidden field `form_token`.
+    pub form_token: &'a str,
+    /// What was typed before.
+    pub username: &'a str,
+    /// Why the last try failed.
+    pub error: Option<&'a str>,
+    /// Which broker sent the visitor here.
+    pub broker: Option<&'a BrokerId>,
+    /// The visitor's session, if there is one.
+    pub session: Option<&'a Session>,
+}
+
+/// What the error page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorPage<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong.
+    pub message: &'a str,
+    /// The visitor's session, if there is one.
+    pub session: Option<&'a Session>,
+}
+
+/// Pages without any style.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainPages;
+
+impl Pages for PlainPages {
+    fn login(&self, page: &LoginPage<'_>) -> String {
+        let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
+        let why =
+            page.broker.map(|id| format!("<p>You will return to {}.</p>", escape(id.as_str()))).unwrap_or_default();
+        document(
+            "Log in",
+            &format!(
+                "{why}{error}<form method=\"post\" action=\"{}\">\
+                 <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+                 <p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>\
+                 <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
+                 <p><button>Log in</button></p></form>",
+                escape(page.action),
+                escape(page.form_token),
+                escape(page.username),
+            ),
+        )
+    }
+
+    fn error(&self, page: &ErrorPage<'_>) -> String {
+        let body = format!("<p>{}</p><p><a href=\"/\">Go to the start page</a></p>", escape(page.message));
+        document(&format!("Error {}", page.status), &body)
+    }
+}
+
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title></head>\
+         <body><main><h1>{title}</h1>{body}</main></body></html>"
+    )
+}
+
+/// For text and for attributes in double quotes.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_outside_is_escaped() {
+        let evil = "\"><script>alert(1)</script>";
+        let login = LoginPage {
+            action: evil,
+            form_token: evil,
+            username: evil,
+            error: Some(evil),
+            broker: None,
+            session: None,
+        };
+        let error = ErrorPage { status: 400, message: evil, session: None };
+        for html in [PlainPages.login(&login), PlainPages.error(&error)] {
+            assert!(!html.contains("<script"), "{html}");
+            assert!(html.contains("&quot;&gt;&lt;script&gt;"), "{html}");
+        }
+    }
+}
