@@ -1,2 +1,60 @@
-//! demo
-fn main() {}
+//! `sso`: the demo's sites, all in one process or one by one, and the operator's small tools.
+//!
+//! - [`cli`]: the commands; [`config`]: `sso.toml` and the environment
+//! - [`sites`]: one file per site; [`pages`]: what they show; [`assets`]: the files they serve
+//! - [`run`]: listens, and ends cleanly
+
+mod assets;
+mod cli;
+mod config;
+mod demo;
+mod pages;
+mod run;
+mod sites;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What ends the program early, as one line for people.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// A setting is wrong; exit status 2, as for a wrong option.
+    #[error("{0}")]
+    Settings(String),
+    /// Something could not be done; exit status 1.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    fn settings(error: impl ToString) -> Self {
+        Self::Settings(error.to_string())
+    }
+
+    fn other(error: impl ToString) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    run::start_log();
+    match cli.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure);
+            match failure {
+                Failure::Settings(_) => ExitCode::from(2),
+                Failure::Other(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the user's terminal is where a command's failure belongs")]
+fn complain(failure: &Failure) {
+    eprintln!("sso: {failure}");
+}

@@ -1,1 +1,72 @@
-//! sso-broker
+//! The broker of shared-session single sign-on: what a web site needs to join the visitor's one session.
+//!
+//! The session lives at the SSO server, and every broker shares it: whoever logs in at one is logged in at all. A broker
+//! makes a random token for each visitor, sends the browser to the server with it once (*attach*), and from then on
+//! asks the server, with a bearer token made of token, verification code and its own secret, who the visitor is.
+//!
+//! # How to
+//!
+//! With actix-web, four lines: a [`Broker`], an [`Sso`] around it, its middleware and its routes. A handler that takes a
+//! [`Visitor`] knows its user; attaching, healing and a server that is down are taken care of.
+//!
+//! ```no_run
+//! # #[cfg(feature = "actix")] {
+//! use actix_web::{App, HttpServer, web};
+//! use sso_broker::{Broker, Sso, Visitor};
+//!
+//! async fn home(visitor: Visitor) -> String {
+//!     visitor.user.map_or("Hello, stranger".into(), |user| format!("Hello, {}", user.username))
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = Broker::from_env()?.public_url("http://alice.localhost:8001").build()?;
+//! let sso = Sso::new(broker);
+//! HttpServer::new(move || App::new().wrap(sso.middleware()).configure(sso.routes()).route("/", web::get().to(home)))
+//!     .bind("127.0.0.1:8001")?
+//!     .run()
+//!     .await?;
+//! # Ok(()) }
+//! # }
+//! ```
+//!
+//! With another framework: implement [`TokenStore`] for its cookies or sessions, and call the methods of [`Broker`].
+//!
+//! # Layout
+//!
+//! From the ground up:
+//!
+//! - [`tokens`]: where a visitor's token is kept, and what is kept there
+//! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
+//! - `loopback`: which hosts are this machine
+//! - [`client`]: the calls to the server, on `probe` (does it answer at all?); [`request_error`]: how they fail
+//! - [`config`]: what is set, and what is refused
+//! - [`broker`]: attach, return, heal, without a framework
+//! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
+//!
+//! # Warnings
+//!
+//! - [`TokenStore`]: token and code together are the visitor. Keep them where scripts and other sites cannot read.
+//! - The session's shared data come from every broker: read them as you read a form.
+//! - A form that changes something needs a form token; see [`SsoSession::check_form`](web::SsoSession::check_form).
+
+pub mod broker;
+pub mod client;
+pub mod config;
+pub mod local_path;
+mod loopback;
+mod probe;
+pub mod request_error;
+pub mod tokens;
+#[cfg(feature = "actix")]
+pub mod web;
+
+pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
+pub use client::{Body, Client};
+pub use config::{BrokerBuilder, ConfigError};
+pub use local_path::LocalPath;
+pub use request_error::RequestError;
+pub use reqwest::Method;
+pub use sso_core::{BrokerId, Encoding, Secret, wire::User};
+pub use tokens::{Lifetime, TokenStore};
+#[cfg(feature = "actix")]
+pub use web::{OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};

@@ -1,0 +1,288 @@
+//! The broker: how a visitor is attached, comes back, and is attached again when that is lost.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use sso_core::{BearerToken, BrokerId, ChecksumKey, FormKey, Secret, Token, VerificationCode, base36, random, wire};
+use url::{Url, form_urlencoded};
+
+use crate::{
+    BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
+    tokens::{Attached, Pending, Shelf},
+};
+
+/// A token is made again at most this often before the error is shown.
+const MAX_HEALS: u8 = 1;
+
+/// A broker: one web site that shares its visitors' sessions. Clones share everything.
+///
+/// Its methods are plain functions over a visitor's [`TokenStore`]; only the [`client`](Self::client) does I/O.
+#[derive(Clone, Debug)]
+pub struct Broker(Arc<Parts>);
+
+/// What a broker is made of; [`BrokerBuilder`] puts it together.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) id: BrokerId,
+    pub(crate) key: ChecksumKey,
+    pub(crate) form_key: FormKey,
+    /// The server's attach URL as browsers see it.
+    pub(crate) attach_url: Url,
+    /// This site's origin as browsers see it.
+    pub(crate) public_url: Url,
+    pub(crate) return_path: String,
+    pub(crate) shelf: Shelf,
+    pub(crate) client: Client,
+}
+
+/// What came of an attach by redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttachOutcome {
+    /// The visitor is attached; go on to the page that was wanted.
+    Attached {
+        /// That page.
+        wanted: LocalPath,
+    },
+    /// The server refused. Go on to the page all the same; [`Broker::take_failure`] says why, once.
+    Failed {
+        /// That page.
+        wanted: LocalPath,
+    },
+    /// The token was attached to another session; go to the server with a new one.
+    TryAgain {
+        /// The new attach URL.
+        url: String,
+    },
+    /// The browser gave nothing back of what it was told to keep (or took more than ten minutes): say so.
+    CookiesOff,
+    /// Not the end of an attach that this browser began here. Nothing was changed; go on to the first page.
+    Stray,
+}
+
+/// A silent attach that the visitor's page is to carry out.
+#[derive(Clone, Debug)]
+pub struct SilentAttach {
+    /// Where to ask for the verification code. For JSONP, the page adds its `callback`.
+    pub url: String,
+    /// To be handed back with the code.
+    pub state: String,
+}
+
+/// A silent attach could not be finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// No attach under way has this state.
+    #[error("This attach was not begun here, or is too old")]
+    UnknownState,
+    /// The text is not a verification code.
+    #[error("This is not a verification code")]
+    InvalidCode,
+}
+
+impl Broker {
+    /// Begins the configuration. `server_attach_url` is the server's full attach URL as browsers see it.
+    pub fn builder(server_attach_url: &str, id: BrokerId, secret: Secret) -> BrokerBuilder {
+        BrokerBuilder::new(server_attach_url, id, secret)
+    }
+
+    /// The same from the environment: `SSO_SERVER` (the attach URL), `SSO_BROKER_ID`, `SSO_BROKER_SECRET`, and, where
+    /// the server is called at another origin, `SSO_SERVER_BACKCHANNEL`.
+    pub fn from_env() -> Result<BrokerBuilder, ConfigError> {
+        BrokerBuilder::from_env()
+    }
+
+    pub(crate) fn from_parts(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`.
+    pub fn start_attach(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
+        self.start(store, wanted.as_str(), false, 0)
+    }
+
+    /// The same, and the visitor logs in at the server on the way. It is a new token that becomes the logged-in one.
+    ///
+    /// jasny/sso's server has no login page and takes it for a plain attach.
+    pub fn start_login(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
+        self.start(store, wanted.as_str(), true, 0)
+    }
+
+    /// Ends an attach, given the query of the request to the return path.
+    ///
+    /// Only the state that [`start_attach`](Self::start_attach) put into the return URL and into this visitor's
+    /// store opens it, for the good end as for the bad one.
+    pub fn finish_attach(&self, store: &mut dyn TokenStore, query: &str) -> AttachOutcome {
+        let now = unix_now();
+        let param = |wanted: &str| {
+            let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
+            let value = values.next().map(|(_, value)| value.into_owned());
+            value.filter(|_| values.next().is_none())
+        };
+        let Some(state) = param("state") else { return AttachOutcome::Stray };
+        let Some(pending) = self.0.shelf.take_pending(store, &state, now) else {
+            let is_stray = self.0.shelf.holds_anything(store);
+            return if is_stray { AttachOutcome::Stray } else { AttachOutcome::CookiesOff };
+        };
+        let wanted = self.local_path(&pending.wanted).unwrap_or_else(LocalPath::root);
+
+        let result = match (param(wire::ERROR_PARAM), param(wire::VERIFY_PARAM)) {
+            (Some(error), _) => Err(error),
+            (None, code) => code.unwrap_or_default().parse().map_err(|_| VerifyError::InvalidCode.to_string()),
+        };
+        match result {
+            Ok(code) => {
+                self.attach(store, pending, code);
+                AttachOutcome::Attached { wanted }
+            }
+            Err(error) if error == ALREADY_ATTACHED && pending.heals < MAX_HEALS => {
+                let url = self.start(store, wanted.as_str(), pending.login, pending.heals + 1);
+                AttachOutcome::TryAgain { url }
+            }
+            Err(error) => {
+                tracing::warn!(broker = %self.0.id, ?error, "attach failed");
+                self.0.shelf.set_failure(store, &error, now);
+                AttachOutcome::Failed { wanted }
+            }
+        }
+    }
+
+    /// Begins an attach that the visitor's page carries out by itself, with JSON or JSONP.
+    pub fn start_silent_attach(&self, store: &mut dyn TokenStore) -> SilentAttach {
+        let pending = self.add_pending(store, "/", false, 0);
+        SilentAttach { url: self.attach_url(&pending.token).into(), state: pending.state }
+    }
+
+    /// Ends it, given the code that the page got.
+    pub fn verify(&self, store: &mut dyn TokenStore, state: &str, code: &str) -> Result<(), VerifyError> {
+        let code = code.parse().map_err(|_| VerifyError::InvalidCode)?;
+        let pending = self.0.shelf.take_pending(store, state, unix_now()).ok_or(VerifyError::UnknownState)?;
+        self.attach(store, pending, code);
+        Ok(())
+    }
+
+    /// Begins an attach in place of one that the server no longer honours, which is forgotten. `None`: that was done
+    /// already and did not help.
+    pub fn heal(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> Option<String> {
+        let heals = self.0.shelf.attached(store).map_or(0, |attached| attached.heals);
+        self.clear(store);
+        tracing::info!(broker = %self.0.id, heals, "the server does not honour a visitor's token");
+        (heals < MAX_HEALS).then(|| self.start(store, wanted.as_str(), false, heals + 1))
+    }
+
+    /// The server has honoured the token: the next failure may be healed again.
+    pub fn healed(&self, store: &mut dyn TokenStore) {
+        if let Some(attached) = self.0.shelf.attached(store)
+            && attached.heals > 0
+        {
+            self.0.shelf.set_attached(store, &Attached { heals: 0, ..attached });
+        }
+    }
+
+    /// Whether the visitor has a token and its code. The server may still have forgotten them.
+    pub fn is_attached(&self, store: &dyn TokenStore) -> bool {
+        self.0.shelf.attached(store).is_some()
+    }
+
+    /// Forgets token and code.
+    pub fn clear(&self, store: &mut dyn TokenStore) {
+        self.0.shelf.clear_attached(store);
+    }
+
+    /// What to show the server in this visitor's name. `None`: not attached.
+    pub fn bearer(&self, store: &dyn TokenStore) -> Option<BearerToken> {
+        let Attached { token, code, .. } = self.0.shelf.attached(store)?;
+        Some(BearerToken::new(self.0.id.clone(), token, &code, &self.0.key))
+    }
+
+    /// Why the last attach failed, in the server's words: once, and within a minute.
+    pub fn take_failure(&self, store: &mut dyn TokenStore) -> Option<String> {
+        self.0.shelf.take_failure(store, unix_now())
+    }
+
+    /// The CSRF token of the form named `form` for this visitor; empty, and never accepted, when not attached.
+    pub fn form_token(&self, store: &dyn TokenStore, form: &str) -> String {
+        let attached = self.0.shelf.attached(store);
+        attached.map(|attached| self.0.form_key.token(form, attached.token.as_str())).unwrap_or_default()
+    }
+
+    /// Whether a form was served to this visitor with this token.
+    pub fn accepts_form(&self, store: &dyn TokenStore, form: &str, token: &str) -> bool {
+        let attached = self.0.shelf.attached(store);
+        attached.is_some_and(|attached| self.0.form_key.accepts(form, attached.token.as_str(), token))
+    }
+
+    /// Reads a page of this site. `None`: it is not one.
+    pub fn local_path(&self, text: &str) -> Option<LocalPath> {
+        LocalPath::parse(text, &self.0.public_url)
+    }
+
+    /// The calls to the server.
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// This broker's id.
+    pub fn id(&self) -> &BrokerId {
+        &self.0.id
+    }
+
+    /// This site's origin as browsers see it.
+    pub fn public_url(&self) -> &Url {
+        &self.0.public_url
+    }
+
+    /// The server's origin as browsers see it: what a page's CSP must allow for silent attach.
+    pub fn server_origin(&self) -> String {
+        self.0.attach_url.origin().ascii_serialization()
+    }
+
+    /// Where the server sends visitors back to.
+    pub fn return_path(&self) -> &str {
+        &self.0.return_path
+    }
+
+    fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> String {
+        let pending = self.add_pending(store, wanted, login, heals);
+        let mut back = self.0.public_url.clone();
+        back.set_path(&self.0.return_path);
+        back.query_pairs_mut().append_pair("state", &pending.state);
+        let mut url = self.attach_url(&pending.token);
+        url.query_pairs_mut().append_pair("return_url", back.as_str());
+        if login {
+            url.query_pairs_mut().append_pair("prompt", "login");
+        }
+        url.into()
+    }
+
+    fn attach_url(&self, token: &Token) -> Url {
+        let mut url = self.0.attach_url.clone();
+        url.query_pairs_mut()
+            .append_pair("broker", self.0.id.as_str())
+            .append_pair("token", token.as_str())
+            .append_pair("checksum", self.0.key.attach(token).as_str());
+        url
+    }
+
+    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> Pending {
+        let state = base36::exact(&random::bytes());
+        let pending =
+            Pending { state, token: Token::generate(), wanted: wanted.into(), login, heals, made: unix_now() };
+        self.0.shelf.add_pending(store, &pending);
+        pending
+    }
+
+    fn attach(&self, store: &mut dyn TokenStore, pending: Pending, code: VerificationCode) {
+        let attached = Attached { token: pending.token, code, heals: pending.heals };
+        self.0.shelf.set_attached(store, &attached);
+        tracing::info!(broker = %self.0.id, "a visitor is attached");
+    }
+}
+
+/// The server's word for a token that is linked to another session.
+const ALREADY_ATTACHED: &str = "Token is already attached";
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,100 @@
+//! A page of this site: the only thing a visitor is sent to after an attach.
+
+use url::{Position, Url};
+
+/// The path, query and fragment of a page of this broker, at most 1 KiB: safe in a `Location` header and in a link.
+///
+/// Made by [`Broker::local_path`](crate::Broker::local_path). What comes in may be an attacker's
+/// (`/sso/attach?to=…`), so it is read as browsers will read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalPath(String);
+
+impl LocalPath {
+    const MAX_LEN: usize = 1024;
+
+    /// The site's first page.
+    pub fn root() -> Self {
+        Self("/".into())
+    }
+
+    /// Its text. Starts with exactly one `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads a page of `site`. `None`: it is not one.
+    pub(crate) fn parse(text: &str, site: &Url) -> Option<Self> {
+        if !is_rooted(text) || text.chars().any(char::is_control) {
+            return None;
+        }
+        let url = site.join(text).ok()?;
+        let path = &url[Position::BeforePath..];
+        // `/.//evil.example` starts well, and is `//evil.example` once the parser has taken the dot away.
+        let leads_home = is_rooted(path) && url.origin() == site.origin() && site.join(path).ok()? == url;
+        (leads_home && path.len() <= Self::MAX_LEN).then(|| Self(path.to_owned()))
+    }
+}
+
+/// Starts with one `/`. Two of them, in either direction, are the start of a host for browsers.
+fn is_rooted(text: &str) -> bool {
+    text.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Option<String> {
+        LocalPath::parse(text, &"https://alice.example".parse().unwrap()).map(|path| path.0)
+    }
+
+    #[test]
+    fn pages_of_the_site_are_kept_whole() {
+        for page in ["/", "/page", "/a/b?c=d&e=//f#g", "/?to=https://evil.example/", "/a//b"] {
+            assert_eq!(parse(page).as_deref(), Some(page));
+        }
+        assert_eq!(parse("/a b/é").as_deref(), Some("/a%20b/%C3%A9"));
+        assert_eq!(parse("/a/../b").as_deref(), Some("/b"));
+        assert_eq!(parse(&format!("/{}", "x".repeat(1023))).map(|path| path.len()), Some(1024));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for bad in [
+            "",
+            "page",
+            "https://alice.example/",
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/%2e//evil.example",
+            "/a/..//evil.example",
+            "/.\\/evil.example",
+            "/\r\nSet-Cookie: a=b",
+            " /page",
+            "javascript:alert(1)",
+            &format!("/{}", "x".repeat(1024)),
+        ] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_stays_on_the_site(text in "[/\\\\.@:?#%2eE\ta]{0,8}(evil\\.example)?[/.?#]{0,3}") {
+            let site: Url = "https://alice.example".parse().unwrap();
+            if let Some(path) = LocalPath::parse(&text, &site) {
+                for page in ["https://alice.example/", "https://alice.example/sso/return?state=1"] {
+                    let seen_by_browser = page.parse::<Url>().unwrap().join(path.as_str()).unwrap();
+                    prop_assert_eq!(seen_by_browser.origin(), site.origin());
+                }
+            }
+        }
+    }
+}

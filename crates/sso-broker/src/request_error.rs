@@ -1,0 +1,61 @@
+//! How a call to the server fails.
+
+use std::error::Error;
+
+use sso_core::wire::BearerErrorCode;
+
+/// Why a call to the server gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The visitor has no token, or the server does not know it. A new attach helps.
+    #[error("the visitor is not attached to a session")]
+    NotAttached,
+    /// The visitor's session is over. A new attach helps.
+    #[error("the visitor's session has ended")]
+    SessionEnded,
+    /// The server understood and says no. The text is its own, for people.
+    #[error("{error}")]
+    Refused {
+        /// The HTTP status, 400 or higher.
+        status: u16,
+        /// The server's reason.
+        error: String,
+    },
+    /// The answer is not one that the protocol knows: not JSON, broken, too large, a redirect.
+    #[error("the SSO server's answer is not understood: {0}")]
+    BadAnswer(String),
+    /// No answer: no connection, too slow, or a gateway that says so (502, 503, 504).
+    #[error("the SSO server cannot be reached: {0}")]
+    Unreachable(String),
+    /// The path leads away from the server, so the bearer token was not sent there.
+    #[error("`{0}` is not a path of the SSO server")]
+    ForeignPath(String),
+}
+
+impl RequestError {
+    /// Whether a new attach helps.
+    pub fn is_healable(&self) -> bool {
+        matches!(self, Self::NotAttached | Self::SessionEnded)
+    }
+
+    /// The error with all its causes, which the client's own text leaves out; without the URL, whose query may be private.
+    pub(crate) fn unreachable(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        Self::Unreachable(text)
+    }
+}
+
+impl From<BearerErrorCode> for RequestError {
+    fn from(code: BearerErrorCode) -> Self {
+        match code {
+            BearerErrorCode::NotAttached => Self::NotAttached,
+            BearerErrorCode::SessionEnded => Self::SessionEnded,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The answers that are not the application's own: redirects, error pages, JSON errors.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header},
+};
+use sso_core::wire::{ApiError, AttachBy};
+
+use super::{
+    Problem, ProblemKind, Sso, SsoSession,
+    asker::{self, Asker},
+    pages,
+};
+use crate::{LocalPath, RequestError};
+
+/// An answer for this visitor at this moment: no cache keeps it, and no `Referer` tells of the page it was.
+fn fleeting(status: StatusCode) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    answer
+}
+
+/// To a page that the caller has checked.
+pub(super) fn redirect(url: &str) -> HttpResponse {
+    fleeting(StatusCode::SEE_OTHER).insert_header((header::LOCATION, url)).finish()
+}
+
+/// JSON, as every answer of the AJAX side.
+pub(super) fn json(status: StatusCode, body: &impl serde::Serialize) -> HttpResponse {
+    fleeting(status).json(body)
+}
+
+/// 204.
+pub(super) fn no_content() -> HttpResponse {
+    fleeting(StatusCode::NO_CONTENT).finish()
+}
+
+/// To a script: only a redirect of the whole page helps.
+pub(super) fn attach_by_redirect(error: &str) -> HttpResponse {
+    let body = ApiError { attach: Some(AttachBy::Redirect), ..ApiError::new(error) };
+    json(StatusCode::UNAUTHORIZED, &body)
+}
+
+pub(super) fn page(sso: &Sso, kind: ProblemKind, detail: Option<String>, retry: String) -> HttpResponse {
+    let html = sso.pages.problem(&Problem { kind, detail, retry });
+    fleeting(kind.status()).content_type("text/html; charset=utf-8").body(html)
+}
+
+/// The status with which a failed call to the server is passed on.
+pub(super) fn status_of(error: &RequestError) -> StatusCode {
+    match error {
+        RequestError::NotAttached | RequestError::SessionEnded => StatusCode::UNAUTHORIZED,
+        RequestError::Refused { status, .. } => {
+            StatusCode::from_u16(*status).ok().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_GATEWAY)
+        }
+        RequestError::BadAnswer(_) | RequestError::ForeignPath(_) => StatusCode::BAD_GATEWAY,
+        RequestError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// What a visitor may know of a failed call; the log knows the rest.
+pub(super) fn public_text(error: &RequestError) -> String {
+    match error {
+        RequestError::Unreachable(_) => "The login server cannot be reached".into(),
+        RequestError::BadAnswer(_) | RequestError::ForeignPath(_) => {
+            "The login server's answer is not understood".into()
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Answers a request whose call to the server failed: a lost token is replaced, once, if this is a visit; all else is told.
+pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpResponse {
+    if error.is_healable() {
+        return lost_token(session, error);
+    }
+    if !matches!(error, RequestError::Refused { .. }) {
+        tracing::warn!(%error, "a call to the SSO server failed");
+    }
+    if !asker::reads_pages(session.http_request()) {
+        return json(status_of(error), &ApiError::new(public_text(error)));
+    }
+    let retry = retry_page(session).as_str().to_owned();
+    match error {
+        RequestError::Unreachable(_) => page(session.sso(), ProblemKind::ServerDown, None, retry),
+        error => page(session.sso(), ProblemKind::ServerError, Some(public_text(error)), retry),
+    }
+}
+
+/// Answers a request whose token the server does not honour.
+fn lost_token(session: &SsoSession, error: &RequestError) -> HttpResponse {
+    let sso = session.sso();
+    if Asker::of(session.http_request()) == Asker::Visit {
+        let wanted = session.wanted();
+        return match session.with_store(|store| sso.broker.heal(store, &wanted)) {
+            Some(url) => redirect(&url),
+            None => page(sso, ProblemKind::NotHonoured, None, pages::attach_anew(&wanted)),
+        };
+    }
+    session.clear();
+    if asker::reads_pages(session.http_request()) {
+        return page(sso, ProblemKind::SessionEnded, None, pages::attach_anew(&retry_page(session)));
+    }
+    attach_by_redirect(&error.to_string())
+}
+
+/// The page to try again: the visited one, or the one whose form was sent.
+pub(super) fn retry_page(session: &SsoSession) -> LocalPath {
+    match Asker::of(session.http_request()) {
+        Asker::Visit | Asker::Crawler => session.wanted(),
+        Asker::Other => referring_page(session.http_request(), session.sso()).unwrap_or_else(LocalPath::root),
+    }
+}
+
+fn referring_page(request: &HttpRequest, sso: &Sso) -> Option<LocalPath> {
+    let url: url::Url = asker::header(request, "Referer")?.parse().ok()?;
+    let is_own = url.origin() == sso.broker.public_url().origin();
+    is_own.then(|| sso.broker.local_path(&url[url::Position::BeforePath..])).flatten()
+}

@@ -1,0 +1,126 @@
+//! The broker on actix-web: [`Sso`] holds the parts, a middleware and some routes serve them, extractors use them.
+//!
+//! # Layout
+//!
+//! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
+//! - [`attach`]: `/sso/attach`, `/sso/login`, and the way back; [`ajax`]: `/sso/ajax/…` for a page's script
+//! - [`middleware`]: writes what a request changed, and answers its errors, with [`answer`]
+//! - [`asker`]: who is asking, a person's page visit or something else
+//! - [`tokens`]: cookies and sessions as token stores
+//! - [`pages`]: what a visitor reads when something goes wrong
+
+mod ajax;
+mod answer;
+mod asker;
+mod attach;
+mod middleware;
+pub mod pages;
+pub mod session;
+mod tokens;
+pub mod visitor;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web::ServiceConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::{Broker, TokenStore};
+
+pub use middleware::SsoMiddleware;
+pub use pages::{Pages, Problem, ProblemKind};
+pub use session::{FormRefused, MissingMiddleware, SsoSession};
+pub use visitor::{OptionalVisitor, Visitor};
+
+/// A broker, ready to be put into an actix-web `App`. Clones share everything.
+///
+/// ```
+/// # use actix_web::App;
+/// # use sso_broker::{Broker, Secret, SilentMode, Sso};
+/// # let broker = Broker::builder("https://sso.example/attach", "Alice".parse()?, Secret::generate())
+/// #     .public_url("https://alice.example").build()?;
+/// let sso = Sso::new(broker).ajax(SilentMode::Json);
+/// let app = App::new().wrap(sso.middleware()).configure(sso.routes());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Sso {
+    broker: Broker,
+    storage: Storage,
+    pages: Arc<dyn Pages>,
+    /// `None`: there is no AJAX side.
+    silent: Option<SilentMode>,
+}
+
+/// How a page's script attaches silently. The server's entry for this broker must say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SilentMode {
+    /// `fetch` with credentials.
+    Json,
+    /// A script element. The only way with a jasny/sso server.
+    Jsonp,
+}
+
+/// Makes the store of the visitor who sends a request.
+type MakeStore = dyn Fn(&HttpRequest) -> Box<dyn TokenStore> + Send + Sync;
+
+/// Where visitors' tokens are kept.
+#[derive(Clone)]
+enum Storage {
+    Cookies,
+    Session,
+    Custom(Arc<MakeStore>),
+}
+
+impl Sso {
+    /// Serves this broker, with tokens in cookies and plain error pages.
+    pub fn new(broker: Broker) -> Self {
+        Self { broker, storage: Storage::Cookies, pages: Arc::new(pages::PlainPages), silent: None }
+    }
+
+    /// Keeps tokens in actix-session, whose middleware must be the outer one, wrapped after ours. Its cookie must be
+    /// `SameSite=Lax`: under `Strict` a visitor who comes back from the server seems to have no cookies.
+    pub fn tokens_in_session(mut self) -> Self {
+        self.storage = Storage::Session;
+        self
+    }
+
+    /// Keeps tokens in a store of your own, made once for each request that needs it.
+    pub fn tokens_in(mut self, make: impl Fn(&HttpRequest) -> Box<dyn TokenStore> + Send + Sync + 'static) -> Self {
+        self.storage = Storage::Custom(Arc::new(make));
+        self
+    }
+
+    /// Shows errors in pages of your own.
+    pub fn pages(mut self, pages: impl Pages + 'static) -> Self {
+        self.pages = Arc::new(pages);
+        self
+    }
+
+    /// Also serves `/sso/ajax/…`, for pages whose script does it all.
+    pub fn ajax(mut self, mode: SilentMode) -> Self {
+        self.silent = Some(mode);
+        self
+    }
+
+    /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, and the AJAX side.
+    pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
+        let sso = self.clone();
+        move |config| {
+            attach::routes(config, sso.broker.return_path());
+            if let Some(mode) = sso.silent {
+                ajax::routes(config, mode);
+            }
+        }
+    }
+
+    /// The middleware, for `App::wrap`. Extractors and routes work only inside it.
+    pub fn middleware(&self) -> SsoMiddleware {
+        SsoMiddleware::new(self.clone())
+    }
+
+    /// The broker that is served.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+}

@@ -1,0 +1,150 @@
+//! What a visitor reads when something goes wrong.
+
+use std::fmt::Write as _;
+
+use actix_web::http::StatusCode;
+
+use crate::LocalPath;
+
+/// A problem to be shown on a page of its own.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Which problem it is.
+    pub kind: ProblemKind,
+    /// What the server or the broker says of it; untrusted text.
+    pub detail: Option<String>,
+    /// Where a second try begins: a URL of this site, to be shown as a link.
+    pub retry: String,
+}
+
+/// The problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// The browser keeps no cookies, or came back too late.
+    CookiesOff,
+    /// The visitor was attached anew, and the server still does not honour it.
+    NotHonoured,
+    /// The session ended while the visitor was filling in a form.
+    SessionEnded,
+    /// The form was not served to this visitor, or too long ago.
+    FormRefused,
+    /// The server cannot be reached.
+    ServerDown,
+    /// The server said no, or something that is not understood.
+    ServerError,
+}
+
+impl ProblemKind {
+    /// The status of the answer.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::CookiesOff => StatusCode::BAD_REQUEST,
+            Self::SessionEnded => StatusCode::UNAUTHORIZED,
+            Self::FormRefused => StatusCode::FORBIDDEN,
+            Self::NotHonoured | Self::ServerError => StatusCode::BAD_GATEWAY,
+            Self::ServerDown => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// A heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::CookiesOff => "Cookies are off",
+            Self::NotHonoured => "You could not be connected",
+            Self::SessionEnded => "Your session has ended",
+            Self::FormRefused => "This form is no longer valid",
+            Self::ServerDown => "The login server cannot be reached",
+            Self::ServerError => "The login server reports a problem",
+        }
+    }
+
+    /// What happened and what helps.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::CookiesOff => {
+                "This site could not recognise your browser when it came back from the login server. Allow cookies \
+                 for this site and try again. The same happens when logging in took longer than ten minutes."
+            }
+            Self::NotHonoured => "The login server did not accept this site's connection, not even a new one.",
+            Self::SessionEnded => "Nothing was changed. Connect again, then repeat what you did.",
+            Self::FormRefused => "Nothing was changed. Load the page again, then repeat what you did.",
+            Self::ServerDown => "This site works, but nobody can log in or out right now.",
+            Self::ServerError => "Nothing was changed. Try again in a moment.",
+        }
+    }
+}
+
+/// How problems are shown. Whatever the page looks like, it must offer a way on: [`Problem::retry`] and the first page.
+pub trait Pages: Send + Sync {
+    /// The whole HTML page. Escape [`Problem::detail`] and [`Problem::retry`], as templates do by themselves.
+    fn problem(&self, problem: &Problem) -> String;
+}
+
+/// Plain semantic HTML: no style, no script.
+pub(super) struct PlainPages;
+
+impl Pages for PlainPages {
+    fn problem(&self, problem: &Problem) -> String {
+        let (title, text) = (problem.kind.title(), problem.kind.text());
+        let detail = problem.detail.as_deref().map(|detail| format!("<p>{}</p>\n", Escaped(detail)));
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
+             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}\
+             <p><a href=\"{retry}\">Try again</a> or go to the <a href=\"/\">home page</a>.</p>\n\
+             </main>\n</body>\n</html>\n",
+            detail = detail.unwrap_or_default(),
+            retry = Escaped(&problem.retry),
+        )
+    }
+}
+
+/// The URL that attaches anew and then goes to `page`.
+pub(super) fn attach_anew(page: &LocalPath) -> String {
+    let to: String = url::form_urlencoded::byte_serialize(page.as_str().as_bytes()).collect();
+    format!("/sso/attach?to={to}")
+}
+
+/// A text in HTML, as content or in a quoted attribute.
+struct Escaped<'a>(&'a str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_escaped_and_offers_a_way_on() {
+        for kind in [
+            ProblemKind::CookiesOff,
+            ProblemKind::NotHonoured,
+            ProblemKind::SessionEnded,
+            ProblemKind::FormRefused,
+            ProblemKind::ServerDown,
+            ProblemKind::ServerError,
+        ] {
+            let detail = Some("<script>alert('1')</script>".to_owned());
+            let html = PlainPages.problem(&Problem { kind, detail, retry: "/a?b=\"c\"&d".into() });
+            assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)") && !html.contains("<script"), "{html}");
+            assert!(html.contains("<a href=\"/a?b=&quot;c&quot;&amp;d\">") && html.contains("<a href=\"/\">"));
+            assert!(kind.status().is_client_error() || kind.status().is_server_error());
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The visitor's shared session, as a handler uses it.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_session::SessionExt;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, dev::Payload, http::StatusCode};
+use serde_json::{Map, Value};
+use sso_core::{BearerToken, wire::ApiError};
+
+use super::{
+    Sso, Storage,
+    answer::{public_text, status_of},
+    asker::header,
+    tokens::{CookieChanges, CookieStore, SessionStore},
+};
+use crate::{Body, Broker, LocalPath, Method, RequestError, TokenStore, User};
+
+/// The session that this visitor shares with all brokers, for handlers that change it.
+///
+/// ```
+/// # use actix_web::{HttpResponse, Responder, error::Error, web::Form};
+/// # use sso_broker::SsoSession;
+/// #[derive(serde::Deserialize)]
+/// struct LogoutForm { token: String }
+///
+/// async fn logout(session: SsoSession, form: Form<LogoutForm>) -> Result<impl Responder, Error> {
+///     session.check_form("logout", &form.token)?;
+///     session.logout().await?;
+///     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
+/// }
+/// ```
+///
+/// Errors that are returned as here are answered by the middleware: as a page for people, as JSON for scripts. Those that a
+/// new attach heals make it, where the request is the visit of a page.
+#[derive(Clone)]
+pub struct SsoSession {
+    request: HttpRequest,
+    scope: Rc<RequestScope>,
+}
+
+/// What the middleware puts into each request.
+pub(super) struct RequestScope {
+    pub(super) sso: Sso,
+    pub(super) cookies: CookieChanges,
+    /// Made when it is first needed: most requests are for assets.
+    store: OnceCell<RefCell<Box<dyn TokenStore>>>,
+}
+
+/// The extractors work only inside [`Sso::middleware`].
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the SSO middleware is not wrapped around this handler")]
+pub struct MissingMiddleware;
+
+impl ResponseError for MissingMiddleware {}
+
+/// The form was not served to this visitor by this site.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("This form is no longer valid. Load its page again.")]
+pub struct FormRefused;
+
+impl ResponseError for FormRefused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::Forbidden().json(ApiError::new(self.to_string()))
+    }
+}
+
+/// The answer outside the middleware; inside, it knows more.
+impl ResponseError for RequestError {
+    fn status_code(&self) -> StatusCode {
+        status_of(self)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(status_of(self)).json(ApiError::new(public_text(self)))
+    }
+}
+
+impl RequestScope {
+    pub(super) fn new(sso: Sso) -> Self {
+        Self { sso, cookies: CookieChanges::default(), store: OnceCell::new() }
+    }
+}
+
+impl SsoSession {
+    /// Logs in with a password typed at this broker. The server must trust the broker with that; better is a link to
+    /// `/sso/login`.
+    pub async fn login(&self, username: &str, password: &str) -> Result<User, RequestError> {
+        self.broker().client().login(&self.bearer()?, username, password).await
+    }
+
+    /// Logs out, at all brokers. A session that is gone counts as logged out.
+    pub async fn logout(&self) -> Result<(), RequestError> {
+        let Ok(bearer) = self.bearer() else { return Ok(()) };
+        match self.broker().client().logout(&bearer).await {
+            Err(error) if error.is_healable() => {
+                self.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// The user who is logged in, asked anew.
+    pub async fn info(&self) -> Result<Option<User>, RequestError> {
+        let user = self.broker().client().info(&self.bearer()?).await?;
+        self.with_store(|store| self.broker().healed(store));
+        Ok(user)
+    }
+
+    /// The data that all brokers share in this session. Any of them may have written them.
+    pub async fn data(&self) -> Result<Map<String, Value>, RequestError> {
+        self.broker().client().data(&self.bearer()?).await
+    }
+
+    /// Sets one of the shared data; `null` removes it.
+    pub async fn set_data(&self, key: &str, value: impl Into<Value>) -> Result<(), RequestError> {
+        self.merge_data(Map::from_iter([(key.to_owned(), value.into())])).await
+    }
+
+    /// Sets several of them.
+    pub async fn merge_data(&self, data: Map<String, Value>) -> Result<(), RequestError> {
+        self.broker().client().merge_data(&self.bearer()?, data).await
+    }
+
+    /// Any call of the server's API, as in [`Client::request`](crate::Client::request).
+    pub async fn request(&self, method: Method, path: &str, body: Body) -> Result<Option<Value>, RequestError> {
+        self.broker().client().request(&self.bearer()?, method, path, body).await
+    }
+
+    /// The token to put into the form named `form`; empty when the visitor is not attached.
+    pub fn form_token(&self, form: &str) -> String {
+        self.with_store(|store| self.broker().form_token(store, form))
+    }
+
+    /// Checks that a form was served to this visitor with this token, and was sent by a page of this site.
+    pub fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
+        let is_own_page = header(&self.request, "Sec-Fetch-Site").is_none_or(|site| site == "same-origin");
+        let accepted = self.with_store(|store| self.broker().accepts_form(store, form, token));
+        if is_own_page && accepted { Ok(()) } else { Err(FormRefused) }
+    }
+
+    /// Whether the visitor has a token. The server may still have forgotten it.
+    pub fn is_attached(&self) -> bool {
+        self.with_store(|store| self.broker().is_attached(store))
+    }
+
+    /// Forgets the visitor's token here; the session itself goes on.
+    pub fn clear(&self) {
+        self.with_store(|store| self.broker().clear(store));
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &Broker {
+        &self.scope.sso.broker
+    }
+
+    /// The session of the visitor who sent this request.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, MissingMiddleware> {
+        let scope = request.extensions().get::<Rc<RequestScope>>().cloned();
+        Ok(Self { request: request.clone(), scope: scope.ok_or(MissingMiddleware)? })
+    }
+
+    pub(super) fn http_request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    pub(super) fn sso(&self) -> &Sso {
+        &self.scope.sso
+    }
+
+    /// The page that this request asks for.
+    pub(super) fn wanted(&self) -> LocalPath {
+        let page = self.request.uri().path_and_query().map_or("/", |page| page.as_str());
+        self.broker().local_path(page).unwrap_or_else(LocalPath::root)
+    }
+
+    /// Works on the visitor's store. Short and without waiting, so that it is never borrowed twice.
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut dyn TokenStore) -> T) -> T {
+        let store = self.scope.store.get_or_init(|| RefCell::new(self.make_store()));
+        work(store.borrow_mut().as_mut())
+    }
+
+    fn make_store(&self) -> Box<dyn TokenStore> {
+        let Sso { broker, storage, .. } = &self.scope.sso;
+        match storage {
+            Storage::Cookies => {
+                let is_https = broker.public_url().scheme() == "https";
+                Box::new(CookieStore::new(&self.request, is_https, self.scope.cookies.clone()))
+            }
+            Storage::Session => Box::new(SessionStore(self.request.get_session())),
+            Storage::Custom(make) => make(&self.request),
+        }
+    }
+
+    fn bearer(&self) -> Result<BearerToken, RequestError> {
+        self.with_store(|store| self.broker().bearer(store)).ok_or(RequestError::NotAttached)
+    }
+}
+
+impl FromRequest for SsoSession {
+    type Error = MissingMiddleware;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}

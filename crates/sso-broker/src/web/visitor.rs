@@ -1,0 +1,118 @@
+//! The extractors of pages: who is visiting?
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, error::InternalError};
+
+use super::{
+    SsoSession,
+    answer::{attach_by_redirect, failed_call, public_text, redirect},
+    asker::Asker,
+};
+use crate::{RequestError, User};
+
+/// The visitor of a page, attached to the shared session.
+///
+/// A visitor who is not attached yet is sent to the server and comes back to the same page; the handler runs then.
+/// Where that cannot be done the handler runs at once, without a user: for crawlers, while the server is down, and after an
+/// attach that failed. Scripts and forms get a JSON error instead.
+#[derive(Clone)]
+pub struct Visitor {
+    /// Who is logged in.
+    pub user: Option<User>,
+    /// The server cannot be reached: nobody is logged in, and nobody can log in.
+    pub server_down: bool,
+    /// Why the visitor is not known, to be shown with a link to `/sso/attach?to=…`; untrusted text.
+    pub problem: Option<String>,
+    /// The shared session, and form tokens.
+    pub session: SsoSession,
+}
+
+/// A visitor who is recognised if attached, but never sent anywhere for it.
+#[derive(Clone)]
+pub struct OptionalVisitor(pub Visitor);
+
+impl Visitor {
+    /// See [`SsoSession::form_token`].
+    pub fn form_token(&self, form: &str) -> String {
+        self.session.form_token(form)
+    }
+
+    fn anonymous(session: SsoSession) -> Self {
+        Self { user: None, server_down: false, problem: None, session }
+    }
+
+    /// Recognises the visitor. `Err`: the answer to give in the handler's place.
+    async fn recognise(session: SsoSession) -> Result<Self, HttpResponse> {
+        let broker = session.broker();
+        let asker = Asker::of(session.http_request());
+        if !session.is_attached() {
+            return match asker {
+                Asker::Crawler => Ok(Self::anonymous(session)),
+                Asker::Other => Err(attach_by_redirect(&RequestError::NotAttached.to_string())),
+                Asker::Visit => {
+                    // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
+                    if let Some(problem) = session.with_store(|store| broker.take_failure(store)) {
+                        return Ok(Self { problem: Some(problem), ..Self::anonymous(session) });
+                    }
+                    if !broker.client().is_reachable().await {
+                        return Ok(Self { server_down: true, ..Self::anonymous(session) });
+                    }
+                    let wanted = session.wanted();
+                    Err(redirect(&session.with_store(|store| broker.start_attach(store, &wanted))))
+                }
+            };
+        }
+        match session.info().await {
+            Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
+            result => Ok(Self::with_info(session, asker, result)),
+        }
+    }
+
+    /// Recognises the visitor if that can be done here and now.
+    async fn recognise_if_attached(session: SsoSession) -> Self {
+        let asker = Asker::of(session.http_request());
+        let result = if session.is_attached() { session.info().await } else { Ok(None) };
+        Self::with_info(session, asker, result)
+    }
+
+    fn with_info(session: SsoSession, asker: Asker, result: Result<Option<User>, RequestError>) -> Self {
+        let mut visitor = Self::anonymous(session);
+        if asker == Asker::Visit {
+            visitor.problem = visitor.session.with_store(|store| visitor.session.broker().take_failure(store));
+        }
+        match result {
+            Ok(user) => visitor.user = user,
+            Err(error) if error.is_healable() => visitor.session.clear(),
+            Err(RequestError::Unreachable(_)) => visitor.server_down = true,
+            Err(error) => {
+                tracing::warn!(%error, "the SSO server does not say who a visitor is");
+                visitor.problem = Some(public_text(&error));
+            }
+        }
+        visitor
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let session = SsoSession::of(request);
+        Box::pin(async move {
+            let recognised = Self::recognise(session?).await;
+            recognised.map_err(|answer| InternalError::from_response("no visitor", answer).into())
+        })
+    }
+}
+
+impl FromRequest for OptionalVisitor {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let session = SsoSession::of(request);
+        Box::pin(async move { Ok(Self(Visitor::recognise_if_attached(session?).await)) })
+    }
+}

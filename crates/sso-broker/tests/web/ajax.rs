@@ -1,0 +1,154 @@
+//! The commands for a page's script.
+
+use serde_json::json;
+use sso_broker::SilentMode;
+use sso_core::wire::BearerErrorCode;
+
+use crate::{browser::Browser, server::Server, site::Site};
+
+fn site(server: &Server) -> Site {
+    Site::with(server.broker(), |sso| sso.ajax(SilentMode::Json))
+}
+
+async fn attached(server: &Server, site: &Site) -> Browser {
+    let mut browser = Browser::new(site);
+    let start = browser.post_json("/sso/ajax/attach", &json!({})).await.json();
+    let code = server.attach_silently(start["url"].as_str().unwrap());
+    let done = browser.post_json("/sso/ajax/verify", &json!({"state": start["state"], "verify": code})).await;
+    assert_eq!((done.status, done.body.as_str()), (204, ""));
+    browser
+}
+
+#[actix_web::test]
+async fn a_script_attaches_logs_in_shares_data_and_logs_out() {
+    let server = Server::start();
+    let site = site(&server);
+    let before = Browser::new(&site).get("/sso/ajax/info", &[]).await;
+    assert_eq!((before.status, before.json()["attach"].as_str()), (401, Some("redirect")));
+
+    let mut browser = attached(&server, &site).await;
+    assert_eq!(browser.get("/sso/ajax/info", &[]).await.status, 204);
+    let wrong = browser.post_json("/sso/ajax/login", &json!({"username": "jackie", "password": "x"})).await;
+    assert_eq!((wrong.status, wrong.json()), (400, json!({"error": "Invalid credentials"})));
+    let right = browser.post_json("/sso/ajax/login", &json!({"username": "jackie", "password": "jackie123"})).await;
+    assert_eq!((right.status, right.json()["username"].as_str()), (200, Some("jackie")));
+    let info = browser.get("/sso/ajax/info", &[]).await;
+    assert_eq!((info.header("Cache-Control"), info.json()["email"].as_str()), ("no-store", Some("j@example.com")));
+
+    assert_eq!(browser.post_json("/sso/ajax/data", &json!({"theme": "dark", "x": 1})).await.status, 204);
+    assert_eq!(browser.post_json("/sso/ajax/data", &json!({"x": null})).await.status, 204);
+    assert_eq!(browser.get("/sso/ajax/data", &[]).await.json(), json!({"theme": "dark"}));
+
+    assert_eq!(browser.post_json("/sso/ajax/logout", &json!({})).await.status, 204);
+    assert_eq!(browser.get("/sso/ajax/info", &[]).await.status, 204);
+}
+
+#[actix_web::test]
+async fn the_answer_names_the_mode() {
+    let server = Server::start();
+    for (mode, name) in [(SilentMode::Json, "json"), (SilentMode::Jsonp, "jsonp")] {
+        let site = Site::with(server.broker(), |sso| sso.ajax(mode));
+        let start = Browser::new(&site).post_json("/sso/ajax/attach", &json!({})).await.json();
+        assert_eq!(start["mode"], name);
+    }
+}
+
+#[actix_web::test]
+async fn a_code_needs_the_state_of_this_browser() {
+    let server = Server::start();
+    let site = site(&server);
+    let mut browser = Browser::new(&site);
+    let mut other = Browser::new(&site);
+    let own = browser.post_json("/sso/ajax/attach", &json!({})).await.json();
+    let foreign = other.post_json("/sso/ajax/attach", &json!({})).await.json();
+    let code = server.attach_silently(own["url"].as_str().unwrap());
+    for body in [
+        json!({"state": foreign["state"], "verify": code}),
+        json!({"state": "", "verify": code}),
+        json!({"state": own["state"], "verify": "NOT A CODE"}),
+    ] {
+        let page = browser.post_json("/sso/ajax/verify", &body).await;
+        assert_eq!((page.status, page.json()["attach"].as_str()), (400, Some("redirect")), "{body}");
+    }
+    let page = browser.post_json("/sso/ajax/verify", &json!({"state": own["state"], "verify": code})).await;
+    assert_eq!(page.status, 204);
+}
+
+#[actix_web::test]
+async fn other_sites_and_plain_forms_are_refused() {
+    let server = Server::start();
+    let site = site(&server);
+    let mut browser = attached(&server, &site).await;
+    server.state().user = Some("jackie".into());
+    let own = site.broker.public_url().origin().ascii_serialization();
+    let json = ("Content-Type", "application/json");
+    for (status, headers) in [
+        (403, &[json] as &[_]),
+        (403, &[json, ("Sec-Fetch-Site", "cross-site")]),
+        (403, &[json, ("Sec-Fetch-Site", "same-site"), ("Origin", &own)]),
+        (403, &[json, ("Sec-Fetch-Site", "none")]),
+        (403, &[json, ("Origin", "http://evil.example")]),
+        (403, &[json, ("Origin", "null")]),
+        (415, &[("Origin", &own), ("Content-Type", "text/plain")]),
+        (415, &[("Sec-Fetch-Site", "same-origin")]),
+    ] {
+        for command in ["attach", "verify", "login", "logout", "data"] {
+            let page = browser.post(&format!("/sso/ajax/{command}"), "{}", headers).await;
+            assert_eq!(page.status, status, "{command} {headers:?}");
+            assert!(page.json()["error"].is_string() && page.header("Cache-Control") == "no-store");
+        }
+    }
+    assert_eq!(server.state().user.as_deref(), Some("jackie"));
+    let good = [("Content-Type", "application/json; charset=utf-8"), ("Origin", own.as_str())];
+    assert_eq!(browser.post("/sso/ajax/logout", "{}", &good).await.status, 204);
+    assert_eq!(server.state().user, None);
+}
+
+#[actix_web::test]
+async fn nothing_else_is_a_command() {
+    let server = Server::start();
+    let site = site(&server);
+    let mut browser = attached(&server, &site).await;
+    let calls = server.state().calls.len();
+    for path in ["/sso/ajax", "/sso/ajax/", "/sso/ajax/api/info", "/sso/ajax/..%2fapi%2finfo", "/sso/ajax/info.php"] {
+        let page = browser.get(path, &[]).await;
+        assert_eq!((page.status, page.json()["error"].is_string()), (404, true), "{path}");
+    }
+    let page = browser.get("/sso/ajax/logout", &[]).await;
+    assert_eq!((page.status, page.json()["error"].is_string()), (405, true));
+    assert_eq!(server.state().calls.len(), calls);
+    // Off unless asked for.
+    let plain = Site::start(server.broker());
+    assert_eq!(Browser::new(&plain).get("/sso/ajax/info", &[]).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_body_is_small_and_well_formed() {
+    let server = Server::start();
+    let site = site(&server);
+    let mut browser = attached(&server, &site).await;
+    let headers = [("Content-Type", "application/json"), ("Sec-Fetch-Site", "same-origin")];
+    let sized = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
+    for (status, body) in
+        [(204, sized(16 << 10)), (413, sized((16 << 10) + 1)), (400, "{".into()), (400, "[]".into()), (400, "".into())]
+    {
+        let page = browser.post("/sso/ajax/data", &body, &headers).await;
+        assert_eq!(page.status, status, "{}", page.body);
+    }
+}
+
+#[actix_web::test]
+async fn a_lost_session_is_told_and_forgotten() {
+    let server = Server::start();
+    let site = site(&server);
+    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded] {
+        let mut browser = attached(&server, &site).await;
+        server.state().refuse = Some(code);
+        let page = browser.get("/sso/ajax/info", &[("Sec-Fetch-Mode", "cors")]).await;
+        assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")));
+        assert!(browser.cookies.is_empty());
+        // What the script does then.
+        server.state().refuse = None;
+        assert_eq!(browser.arrive(&server, "/sso/attach?to=/page").await.status, 200);
+    }
+}

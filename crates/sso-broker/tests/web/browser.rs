@@ -1,0 +1,116 @@
+//! A visitor's browser: keeps cookies, follows nothing by itself.
+
+use std::collections::BTreeMap;
+
+use reqwest::{RequestBuilder, header::HeaderMap};
+use serde_json::Value;
+
+use crate::{server::Server, site::Site};
+
+pub(crate) struct Browser {
+    http: reqwest::Client,
+    pub(crate) cookies: BTreeMap<String, String>,
+    /// `false`: forgets every cookie it is given.
+    pub(crate) keeps_cookies: bool,
+    site: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Browser {
+    pub(crate) fn new(site: &Site) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Self { http, cookies: BTreeMap::new(), keeps_cookies: true, site: site.address.clone() }
+    }
+
+    /// A page visit.
+    pub(crate) async fn visit(&mut self, path: &str) -> Page {
+        self.get(path, &[("Accept", "text/html,*/*;q=0.8"), ("Sec-Fetch-Mode", "navigate")]).await
+    }
+
+    pub(crate) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Page {
+        let request = self.http.get(self.url(path));
+        self.send(request, headers).await
+    }
+
+    /// A form that a page of the site sends.
+    pub(crate) async fn post_form(&mut self, path: &str, body: &str, headers: &[(&str, &str)]) -> Page {
+        let request = self.http.post(self.url(path)).body(body.to_owned());
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        self.send(request, &[&[form, ("Accept", "text/html")], headers].concat()).await
+    }
+
+    /// What a script of the site's own page sends.
+    pub(crate) async fn post_json(&mut self, path: &str, body: &Value) -> Page {
+        let headers = [("Content-Type", "application/json"), ("Sec-Fetch-Site", "same-origin")];
+        self.post(path, &body.to_string(), &headers).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &str, headers: &[(&str, &str)]) -> Page {
+        let request = self.http.post(self.url(path)).body(body.to_owned());
+        self.send(request, headers).await
+    }
+
+    /// Visits a page as a new visitor does, with the whole attach.
+    pub(crate) async fn arrive(&mut self, server: &Server, path: &str) -> Page {
+        let page = self.visit(path).await;
+        let back = server.attach(page.location());
+        let page = self.visit(&back).await;
+        assert_eq!(page.status, 303, "{page:?}");
+        let clean = page.location().to_owned();
+        self.visit(&clean).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        // The server sends browsers back to the public URL, which is this same site.
+        let path = path.strip_prefix("http://alice.localhost").map_or(path, |rest| &rest[rest.find('/').unwrap()..]);
+        format!("{}{path}", self.site)
+    }
+
+    async fn send(&mut self, request: RequestBuilder, headers: &[(&str, &str)]) -> Page {
+        let mut request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        if !self.cookies.is_empty() {
+            let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header("Cookie", cookies.join("; "));
+        }
+        let response = request.send().await.unwrap();
+        for cookie in response.headers().get_all("Set-Cookie") {
+            let cookie = cookie.to_str().unwrap();
+            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"));
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            if cookie.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else if self.keeps_cookies {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Page { status, headers, body: response.text().await.unwrap() }
+    }
+}
+
+impl Page {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        assert_eq!(self.status, 303, "{self:?}");
+        assert_eq!((self.header("Cache-Control"), self.header("Referrer-Policy")), ("no-store", "no-referrer"));
+        self.header("Location")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.header("Content-Type"), "application/json", "{self:?}");
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    pub(crate) fn is_problem(&self, status: u16, title: &str) -> bool {
+        self.status == status && self.body.contains(&format!("<h1>{title}</h1>")) && self.body.contains("Try again</a>")
+    }
+}

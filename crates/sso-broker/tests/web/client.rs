@@ -1,0 +1,89 @@
+//! What the client makes of good and odd answers.
+
+use std::{net::TcpListener, time::Duration};
+
+use sso_broker::{Body, Broker, BrokerBuilder, Method, RequestError};
+use sso_core::{BearerToken, Token, VerificationCode};
+
+use crate::server::Server;
+
+fn broker(builder: BrokerBuilder) -> Broker {
+    builder.public_url("http://alice.localhost").build().unwrap()
+}
+
+/// Of a visitor who is attached at the server.
+fn bearer(server: &Server) -> BearerToken {
+    let (token, code) = (Token::generate(), VerificationCode::generate());
+    server.state().links.insert(token.as_str().to_owned(), code.clone());
+    BearerToken::new("Alice".parse().unwrap(), token, &code, &server.key())
+}
+
+#[actix_web::test]
+async fn odd_answers_are_errors_that_say_so() {
+    let server = Server::start();
+    let (broker, bearer) = (broker(server.broker()), bearer(&server));
+    let get =
+        async |what: &str| broker.client().request(&bearer, Method::GET, &format!("/odd/{what}"), Body::None).await;
+
+    assert_eq!(get("good").await.unwrap().unwrap()["a"], 1);
+    assert!(get("fits").await.is_ok());
+    for (what, told) in [
+        ("html", "content type `text/html`"),
+        ("broken", "broken JSON"),
+        ("redirect", "302 Found, which is not followed"),
+        ("large", "more than 1048576 bytes"),
+        ("fatal", "500 Internal Server Error with content type `text/html`"),
+        ("no-text", "400 Bad Request without an error text"),
+    ] {
+        let Err(RequestError::BadAnswer(text)) = get(what).await else { panic!("{what}") };
+        assert!(text.contains(told), "{text}");
+    }
+    for (what, status, text) in [("else", 404, "No such call"), ("unknown-code", 403, "No")] {
+        assert_eq!(get(what).await, Err(RequestError::Refused { status, error: text.into() }));
+    }
+    assert!(matches!(get("gateway").await, Err(RequestError::Unreachable(_))));
+    assert!(matches!(
+        broker.client().request(&bearer, Method::GET, "//evil.example/", Body::None).await,
+        Err(RequestError::ForeignPath(_))
+    ));
+}
+
+#[actix_web::test]
+async fn the_typed_calls() {
+    let server = Server::start();
+    let (broker, bearer) = (broker(server.broker()), bearer(&server));
+    let client = broker.client();
+    assert_eq!(client.info(&bearer).await, Ok(None));
+    let wrong = RequestError::Refused { status: 400, error: "Invalid credentials".into() };
+    assert_eq!(client.login(&bearer, "jackie", "x&password=jackie123").await, Err(wrong));
+    assert_eq!(client.login(&bearer, "jackie", "jackie123").await.unwrap().username, "jackie");
+    assert_eq!(client.info(&bearer).await.unwrap().unwrap().attributes["email"], "j@example.com");
+    client.merge_data(&bearer, serde_json::Map::from_iter([("a".into(), 1.into())])).await.unwrap();
+    assert_eq!(client.data(&bearer).await.unwrap()["a"], 1);
+    client.logout(&bearer).await.unwrap();
+    assert_eq!(client.info(&bearer).await, Ok(None));
+    let unknown =
+        BearerToken::new("Alice".parse().unwrap(), Token::generate(), &VerificationCode::generate(), &server.key());
+    assert_eq!(client.info(&unknown).await, Err(RequestError::NotAttached));
+}
+
+#[actix_web::test]
+async fn a_server_that_is_silent_or_gone_is_unreachable() {
+    let server = Server::start();
+    let quick = Duration::from_millis(300);
+    let patient = broker(server.broker().time_limits(quick, quick));
+    let bearer = bearer(&server);
+    assert!(patient.client().is_reachable().await);
+    let answer = patient.client().request(&bearer, Method::GET, "/odd/silent", Body::None).await;
+    assert!(matches!(answer, Err(RequestError::Unreachable(_))), "{answer:?}");
+    // Known for a moment, without asking; until an answer says otherwise.
+    assert!(!patient.client().is_reachable().await);
+    assert_eq!(patient.client().info(&bearer).await, Ok(None));
+    assert!(patient.client().is_reachable().await);
+
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let gone = broker(server.broker().backchannel(&format!("http://gone.localhost:{port}")));
+    let Err(RequestError::Unreachable(reason)) = gone.client().info(&bearer).await else { panic!("it is gone") };
+    assert!(reason.contains("refused") && !reason.contains("localhost"), "{reason}");
+    assert!(!gone.client().is_reachable().await);
+}

@@ -1,0 +1,63 @@
+//! Forms: login, logout, and what other sites would like to send.
+
+use sso_core::wire::BearerErrorCode;
+
+use crate::{browser::Browser, server::Server, site::Site};
+
+#[actix_web::test]
+async fn a_logout_form_needs_its_token_and_its_site() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let token = browser.arrive(&server, "/token").await.body;
+    let mut stranger = Browser::new(&site);
+    let foreign = stranger.arrive(&server, "/token").await.body;
+    server.state().user = Some("jackie".into());
+
+    for (token, site) in
+        [(foreign.as_str(), "same-origin"), ("", "same-origin"), (&token, "cross-site"), (&token, "same-site")]
+    {
+        let headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "navigate")];
+        let page = browser.post_form("/logout", &format!("token={token}"), &headers).await;
+        assert!(page.is_problem(403, "This form is no longer valid"), "{page:?}");
+    }
+    assert_eq!(server.state().user.as_deref(), Some("jackie"));
+    // To a script, the same as JSON.
+    let headers = [("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let script = browser.post("/logout", "token=", &headers).await;
+    assert_eq!((script.status, script.json()["error"].is_string()), (403, true));
+
+    for headers in [&[("Sec-Fetch-Site", "same-origin")] as &[_], &[]] {
+        server.state().user = Some("jackie".into());
+        assert_eq!(browser.post_form("/logout", &format!("token={token}"), headers).await.status, 303);
+        assert_eq!(server.state().user, None);
+    }
+}
+
+#[actix_web::test]
+async fn a_refused_form_leads_back_to_its_page() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    for (referer, link) in [("http://evil.example/page", "/"), ("", "/")] {
+        let page = browser.post_form("/logout", "token=", &[("Referer", referer)]).await;
+        assert!(page.body.contains(&format!("<a href=\"{link}\">Try again")), "{page:?}");
+    }
+    let own = format!("{}token?a", site.broker.public_url());
+    let page = browser.post_form("/logout", "token=", &[("Referer", &own)]).await;
+    assert!(page.body.contains("<a href=\"/token?a\">Try again"), "{page:?}");
+}
+
+#[actix_web::test]
+async fn a_session_that_is_gone_counts_as_logged_out() {
+    let server = Server::start();
+    let mut browser = Browser::new(&Site::start(server.broker()));
+    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded] {
+        let token = browser.arrive(&server, "/token").await.body;
+        server.state().refuse = Some(code);
+        let page = browser.post_form("/logout", &format!("token={token}"), &[]).await;
+        assert_eq!((page.status, page.header("Location")), (303, "/"));
+        assert!(browser.cookies.is_empty());
+        server.state().refuse = None;
+    }
+}

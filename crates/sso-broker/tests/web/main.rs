@@ -1,0 +1,18 @@
+//! The broker on actix-web, over real sockets, against a small SSO server that checks everything with `sso-core`.
+//!
+//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor.
+
+#![cfg(feature = "actix")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod browser;
+mod server;
+mod site;
+
+mod ajax;
+mod client;
+mod forms;
+mod healing;
+mod php;
+mod redirect;
+mod stores;

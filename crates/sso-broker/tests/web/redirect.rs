@@ -1,0 +1,241 @@
+//! The attach by redirect: there, back, and everything that must not come of it.
+
+use crate::{browser::Browser, server::Server, site::Site};
+
+fn names(browser: &Browser) -> Vec<&str> {
+    // Without the random part of a pending attach.
+    browser.cookies.keys().map(|name| name.split("attach-").next().unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn a_first_visit_attaches_and_ends_at_the_wanted_page() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    server.state().user = Some("jackie".into());
+
+    let page = browser.visit("/page?a=b;c&d=%2F").await;
+    assert_eq!(names(&browser), ["sso-Alice-"]);
+    let back = server.attach(page.location());
+    assert!(back.starts_with(&format!("{}sso/return?state=", site.broker.public_url())), "{back}");
+    let page = browser.visit(&back).await;
+    assert_eq!(page.location(), "/page?a=b;c&d=%2F");
+    assert_eq!(names(&browser), ["sso-Alice-token"]);
+    let page = browser.visit("/page?a=b;c&d=%2F").await;
+    assert_eq!((page.status, page.body.as_str()), (200, "jackie down=false problem=None"));
+    assert!(!server.state().attached[0].prompt_login);
+}
+
+#[actix_web::test]
+async fn only_the_own_state_opens_the_return() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let mut other = Browser::new(&site);
+    let own = server.attach(browser.visit("/page").await.location());
+    let foreign = server.attach(other.visit("/page").await.location());
+    let before = browser.cookies.clone();
+
+    let state = own.split(['=', '&']).nth(1).unwrap();
+    for poison in [
+        "/sso/return".to_owned(),
+        "/sso/return?sso_verify=evil".into(),
+        "/sso/return?sso_error=evil".into(),
+        "/sso/return?state=&sso_verify=evil".into(),
+        format!("/sso/return?state={}&sso_verify=evil", &state[..10]),
+        format!("/sso/return?state={}x&sso_error=evil", &state[..49]),
+        format!("/sso/return?state={state}&state={state}&sso_verify=evil"),
+        foreign,
+    ] {
+        let page = browser.visit(&poison).await;
+        assert_eq!(page.location(), "/", "{poison}");
+        assert_eq!(browser.cookies, before, "{poison}");
+    }
+    assert_eq!(browser.visit(&own).await.location(), "/page");
+    assert_eq!(names(&browser), ["sso-Alice-token"]);
+    // Used up.
+    let before = browser.cookies.clone();
+    assert_eq!(browser.visit(&own).await.location(), "/");
+    assert_eq!(browser.visit("/sso/return?sso_verify=evil").await.location(), "/");
+    assert_eq!(browser.cookies, before);
+    assert_eq!(browser.visit("/page").await.status, 200);
+}
+
+#[actix_web::test]
+async fn without_cookies_one_round_ends_at_a_page_that_says_so() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    browser.keeps_cookies = false;
+    let back = server.attach(browser.visit("/page").await.location());
+    let page = browser.visit(&back).await;
+    assert!(page.is_problem(400, "Cookies are off"), "{page:?}");
+    assert!(page.body.contains("href=\"/sso/attach?to=%2F\""));
+    // The same return with cookies is a good one.
+    browser.keeps_cookies = true;
+    assert_eq!(browser.arrive(&server, "/page").await.status, 200);
+}
+
+#[actix_web::test]
+async fn parallel_tabs_each_come_back_to_their_page() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let first = server.attach(browser.visit("/page?1").await.location());
+    let second = server.attach(browser.visit("/page?2").await.location());
+    assert_eq!(browser.visit(&first).await.location(), "/page?1");
+    assert_eq!(browser.visit(&second).await.location(), "/page?2");
+    assert_eq!(browser.visit("/page?1").await.status, 200);
+    // Of many that never come back, the oldest make room.
+    browser.cookies.clear();
+    for tab in 0..9 {
+        browser.visit(&format!("/page?{tab}")).await;
+    }
+    assert_eq!(browser.cookies.len(), 5);
+}
+
+#[actix_web::test]
+async fn an_attach_that_failed_is_shown_once_and_not_repeated() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let start = browser.visit("/page").await;
+    let back = server.refuse_attach(start.location(), "<b>Broker is unknown</b>\r\n");
+    assert_eq!(browser.visit(&back).await.location(), "/page");
+    let page = browser.visit("/page").await;
+    assert_eq!(page.body, "nobody down=false problem=Some(\"<b>Broker is unknown</b>\")");
+    // The next visit tries again.
+    assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None");
+}
+
+#[actix_web::test]
+async fn a_code_that_is_none_is_a_failed_attach() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    for bad in ["", "sso_verify=", "sso_verify=A-b", "sso_verify=a&sso_verify=b"] {
+        let mut browser = Browser::new(&site);
+        let back = server.attach(browser.visit("/page").await.location());
+        let (start, _) = back.split_once("sso_verify").unwrap();
+        assert_eq!(browser.visit(&format!("{start}{bad}")).await.location(), "/page");
+        assert!(browser.visit("/page").await.body.contains("problem=Some(\"This is not a verification code"), "{bad}");
+    }
+}
+
+#[actix_web::test]
+async fn a_token_that_is_taken_is_replaced_once() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let taken = "Token is already attached";
+    let start = browser.visit("/sso/login?to=/page").await;
+    let back = server.refuse_attach(start.location(), taken);
+    let again = browser.visit(&back).await;
+    assert_ne!(again.location(), start.location());
+    let back = server.refuse_attach(again.location(), taken);
+    assert!(server.state().attached.iter().all(|attach| attach.prompt_login));
+    assert_eq!(browser.visit(&back).await.location(), "/page");
+    assert!(browser.visit("/page").await.body.contains(taken));
+}
+
+#[actix_web::test]
+async fn attach_is_for_people() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let json: &[(&str, &str)] = &[("Accept", "application/json")];
+    let script = &[("Accept", "*/*"), ("Sec-Fetch-Mode", "cors")];
+    let prefetch = &[("Accept", "text/html"), ("Sec-Purpose", "prefetch")];
+    for headers in [json, script, prefetch, &[("Accept", "image/png")], &[("X-Requested-With", "XMLHttpRequest")]] {
+        let page = browser.get("/page", headers).await;
+        assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")), "{headers:?}");
+    }
+    let post = browser.post_form("/", "", &[]).await;
+    assert_eq!((post.status, post.json()["attach"].as_str()), (401, Some("redirect")));
+    let crawler = browser.get("/page", &[("User-Agent", "Mozilla/5.0 (compatible; Googlebot/2.1)")]).await;
+    assert_eq!((crawler.status, crawler.body.as_str()), (200, "nobody down=false problem=None"));
+    assert!(browser.cookies.is_empty());
+    // People: browsers, and curl.
+    assert_eq!(browser.visit("/page").await.status, 303);
+    assert_eq!(browser.get("/page", &[("Accept", "*/*"), ("User-Agent", "curl/8.0")]).await.status, 303);
+}
+
+#[actix_web::test]
+async fn an_optional_visitor_is_sent_nowhere() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    assert_eq!(browser.visit("/optional").await.body, "nobody down=false problem=None");
+    server.state().user = Some("john".into());
+    browser.arrive(&server, "/page").await;
+    assert_eq!(browser.visit("/optional").await.body, "john down=false problem=None");
+}
+
+#[actix_web::test]
+async fn the_server_is_down_the_site_is_up() {
+    // A port that was free a moment ago: nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = Server::start();
+    let site = Site::start(server.broker().backchannel(&format!("http://127.0.0.1:{port}")));
+    let mut browser = Browser::new(&site);
+    let page = browser.visit("/page").await;
+    assert_eq!((page.status, page.body.as_str()), (200, "nobody down=true problem=None"));
+    assert!(browser.visit("/sso/attach?to=/page").await.is_problem(503, "The login server cannot be reached"));
+    // An attached visitor stays attached.
+    let attached = Site::start(server.broker());
+    let mut known = Browser::new(&attached);
+    known.arrive(&server, "/page").await;
+    browser.cookies = known.cookies.clone();
+    assert_eq!(browser.visit("/page").await.body, "nobody down=true problem=None");
+    assert_eq!(browser.cookies, known.cookies);
+}
+
+#[actix_web::test]
+async fn login_makes_a_new_token_and_prompts() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    browser.arrive(&server, "/page").await;
+    let back = server.attach(browser.visit("/sso/login?to=/page?x").await.location());
+    assert!(server.state().attached[1].prompt_login);
+    assert_ne!(server.state().attached[0].token, server.state().attached[1].token);
+    assert_eq!(browser.visit(&back).await.location(), "/page?x");
+    let kept = &browser.cookies["sso-Alice-token"];
+    assert!(kept.starts_with(server.state().attached[1].token.as_str()));
+}
+
+#[actix_web::test]
+async fn no_way_leads_to_another_site() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    for (to, page) in [
+        ("/page%3Fa%3Db", "/page?a=b"),
+        ("https://evil.example/", "/"),
+        ("//evil.example", "/"),
+        ("/%5Cevil.example", "/"),
+        ("/.//evil.example", "/"),
+        ("/%09/evil.example", "/"),
+        ("/%0D%0ASet-Cookie:x=y", "/"),
+        ("/a&to=/b", "/"),
+        (&"/x".repeat(600), "/"),
+    ] {
+        for start in ["/sso/attach", "/sso/login"] {
+            let mut browser = Browser::new(&site);
+            let back = server.attach(browser.visit(&format!("{start}?to={to}")).await.location());
+            assert_eq!(browser.visit(&back).await.location(), page, "{to}");
+        }
+        // Crawlers are sent on at once.
+        let crawler = [("User-Agent", "Googlebot")];
+        let page_for_crawler = Browser::new(&site).get(&format!("/sso/attach?to={to}"), &crawler).await;
+        assert_eq!(page_for_crawler.location(), page, "{to}");
+    }
+}
+
+#[actix_web::test]
+async fn the_return_url_is_the_configured_one_whatever_the_host_header() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let spoofed = [("Host", "evil.example"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https")];
+    let page = browser.get("/page", &spoofed).await;
+    assert!(server.attach(page.location()).starts_with(site.broker.public_url().as_str()));
+}

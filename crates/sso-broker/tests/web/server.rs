@@ -1,0 +1,174 @@
+//! The SSO server of the tests: links tokens, answers bearers, and misbehaves when told to.
+
+use std::{
+    collections::BTreeMap,
+    net::TcpListener,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::{Map, Value, json};
+use sso_broker::{Broker, BrokerBuilder, Secret};
+use sso_core::{
+    AllowedOrigins, AttachRequest, BearerToken, ChecksumKey, Encoding, Mode, ReturnPages, VerificationCode,
+    wire::BearerErrorCode,
+};
+
+pub(crate) const SECRET: &str = "a secret of the tests, long enough for every check";
+
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) origin: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// Token to code.
+    pub(crate) links: BTreeMap<String, VerificationCode>,
+    pub(crate) user: Option<String>,
+    pub(crate) data: Map<String, Value>,
+    /// Every bearer is refused with this.
+    pub(crate) refuse: Option<BearerErrorCode>,
+    /// Method, path, and body of each call of the API.
+    pub(crate) calls: Vec<String>,
+    pub(crate) encoding: Encoding,
+    /// Answer as jasny/sso's server does: no `code` in errors, other paths.
+    pub(crate) is_php: bool,
+    /// The attach requests carried out.
+    pub(crate) attached: Vec<AttachRequest>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://sso.localhost:{}", listener.local_addr().unwrap().port());
+        let server = Self { origin, state: Arc::default() };
+        let data = web::Data::new(server.clone());
+        let http = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .route("/healthz", web::get().to(async || "ok"))
+                .route("/odd/{what}", web::route().to(odd))
+                .route("/api/{call}", web::route().to(api))
+        });
+        actix_web::rt::spawn(http.workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap().run());
+        server
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// A broker of this server's.
+    pub(crate) fn broker(&self) -> BrokerBuilder {
+        Broker::builder(&format!("{}/attach", self.origin), "Alice".parse().unwrap(), Secret::new(SECRET))
+    }
+
+    pub(crate) fn key(&self) -> ChecksumKey {
+        ChecksumKey::new(&Secret::new(SECRET), self.state().encoding)
+    }
+
+    /// What a browser is answered at an attach URL: the URL it is sent back to.
+    pub(crate) fn attach(&self, url: &str) -> String {
+        let request = self.checked(url);
+        let code = self.link(&request);
+        return_url(&request).with_code(&code)
+    }
+
+    /// The same for an attach that the server refuses.
+    pub(crate) fn refuse_attach(&self, url: &str, error: &str) -> String {
+        return_url(&self.checked(url)).with_error(error)
+    }
+
+    /// What a script is answered at an attach URL: the code.
+    pub(crate) fn attach_silently(&self, url: &str) -> String {
+        let request = self.checked(url);
+        assert_eq!(request.mode, Mode::Json);
+        self.link(&request).as_str().to_owned()
+    }
+
+    fn checked(&self, url: &str) -> AttachRequest {
+        let query = url.strip_prefix(&format!("{}/attach?", self.origin)).unwrap();
+        let request = AttachRequest::parse(query, false).unwrap();
+        assert_eq!(request.checksum, self.key().attach(&request.token));
+        self.state().attached.push(request.clone());
+        request
+    }
+
+    fn link(&self, request: &AttachRequest) -> VerificationCode {
+        let code = VerificationCode::generate();
+        let before = self.state().links.insert(request.token.as_str().to_owned(), code.clone());
+        assert!(before.is_none(), "a token is attached once only");
+        code
+    }
+
+    fn answer(&self, request: &HttpRequest, body: &str) -> HttpResponse {
+        let key = self.key();
+        let mut state = self.state();
+        state.calls.push(format!("{} {} {body}", request.method(), request.path()));
+        let authorization = request.headers().get("Authorization").unwrap().to_str().unwrap();
+        let bearer = BearerToken::from_authorization(authorization).unwrap().unwrap();
+        let proven = state.links.get(bearer.token.as_str()).is_some_and(|code| bearer.is_proven(code, &key));
+        if let Some(code) = state.refuse.or((!proven).then_some(BearerErrorCode::NotAttached)) {
+            let status = code.status().try_into().unwrap();
+            return HttpResponse::build(status).json(match state.is_php {
+                true => json!({"error": code.message()}),
+                false => json!({"error": code.message(), "code": code}),
+            });
+        }
+        let call = request.match_info().get("call").unwrap();
+        match (request.method().as_str(), if state.is_php { call.strip_suffix(".php").unwrap() } else { call }) {
+            ("GET", "info") => match &state.user {
+                Some(user) => HttpResponse::Ok().json(json!({"username": user, "email": "j@example.com"})),
+                None => HttpResponse::NoContent().finish(),
+            },
+            ("POST", "login") if body == "username=jackie&password=jackie123" => {
+                state.user = Some("jackie".into());
+                HttpResponse::Ok().json(json!({"username": "jackie"}))
+            }
+            ("POST", "login") => HttpResponse::BadRequest().json(json!({"error": "Invalid credentials"})),
+            ("POST", "logout") => {
+                state.user = None;
+                HttpResponse::NoContent().finish()
+            }
+            ("GET", "data") => HttpResponse::Ok().json(&state.data),
+            ("POST", "data") => {
+                let changes: Map<String, Value> = serde_json::from_str(body).unwrap();
+                state.data.extend(changes);
+                state.data.retain(|_, value| !value.is_null());
+                HttpResponse::NoContent().finish()
+            }
+            _ => HttpResponse::Forbidden().json(json!({"error": "Not for you"})),
+        }
+    }
+}
+
+fn return_url(request: &AttachRequest) -> sso_core::ReturnUrl {
+    let Mode::Redirect(url) = &request.mode else { panic!("not a redirect: {request:?}") };
+    let hosts = ["alice.localhost", "localhost", "127.0.0.1"];
+    let origins = AllowedOrigins::new(&hosts, ReturnPages::Paths(vec!["/sso/return".into()]));
+    origins.unwrap().return_url(url).unwrap()
+}
+
+async fn api(server: web::Data<Server>, request: HttpRequest, body: String) -> HttpResponse {
+    server.answer(&request, &body)
+}
+
+/// Answers that no server should give.
+async fn odd(what: web::Path<String>) -> HttpResponse {
+    match what.as_str() {
+        "html" => HttpResponse::Ok().content_type("text/html").body("{}"),
+        "broken" => HttpResponse::Ok().content_type("application/json").body("{\"a\":"),
+        "good" => HttpResponse::Ok().content_type("application/json; charset=utf-8").body("{\"a\":1}"),
+        "redirect" => HttpResponse::Found().insert_header(("Location", "/odd/good")).json(json!({})),
+        "fits" => HttpResponse::Ok().json("x".repeat((1 << 20) - 2)),
+        "large" => HttpResponse::Ok().json("x".repeat((1 << 20) - 1)),
+        "silent" => std::future::pending().await,
+        "gateway" => HttpResponse::BadGateway().content_type("text/html").body("<h1>Bad gateway</h1>"),
+        "fatal" => HttpResponse::InternalServerError().content_type("text/html").body("<b>Fatal error</b>"),
+        "no-text" => HttpResponse::BadRequest().json(json!({"message": "x"})),
+        "unknown-code" => HttpResponse::Forbidden().json(json!({"error": "No", "code": "something_new"})),
+        _ => HttpResponse::NotFound().json(json!({"error": "No such call"})),
+    }
+}

@@ -1,0 +1,80 @@
+//! A web site that uses the broker.
+
+use std::net::TcpListener;
+
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, Error, HttpResponse, HttpServer,
+    cookie::{Key, SameSite},
+    error::ErrorForbidden,
+    web,
+};
+use sso_broker::{Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor};
+
+pub(crate) struct Site {
+    /// Where it listens.
+    pub(crate) address: String,
+    /// What browsers think they see.
+    pub(crate) broker: Broker,
+}
+
+impl Site {
+    pub(crate) fn start(broker: BrokerBuilder) -> Self {
+        Self::with(broker, |sso| sso)
+    }
+
+    pub(crate) fn with(broker: BrokerBuilder, adapt: impl FnOnce(Sso) -> Sso) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let broker = broker.public_url(&format!("http://alice.localhost:{port}")).build().unwrap();
+        let sso = adapt(Sso::new(broker.clone()));
+        let key = Key::generate();
+        let http = HttpServer::new(move || {
+            let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone());
+            App::new()
+                .wrap(sso.middleware())
+                .wrap(session.cookie_secure(false).cookie_same_site(SameSite::Lax).build())
+                .configure(sso.routes())
+                .service(web::resource("/").route(web::get().to(page)).route(web::post().to(page)))
+                .route("/page", web::get().to(page))
+                .route("/optional", web::get().to(async |visitor: OptionalVisitor| show(&visitor.0)))
+                .route("/data", web::get().to(data))
+                .route("/call", web::get().to(call))
+                .route("/own403", web::get().to(async || Err::<String, _>(ErrorForbidden("members only"))))
+                .route("/token", web::get().to(async |visitor: Visitor| visitor.form_token("logout")))
+                .route("/logout", web::post().to(logout))
+                .route("/unguarded-data", web::post().to(data))
+        });
+        actix_web::rt::spawn(http.workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap().run());
+        Self { address: format!("http://127.0.0.1:{port}"), broker }
+    }
+}
+
+fn show(visitor: &Visitor) -> String {
+    let name = visitor.user.as_ref().map_or("nobody", |user| &user.username);
+    format!("{name} down={} problem={:?}", visitor.server_down, visitor.problem)
+}
+
+async fn page(visitor: Visitor) -> String {
+    show(&visitor)
+}
+
+async fn data(session: SsoSession) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(session.data().await?))
+}
+
+async fn call(session: SsoSession) -> Result<HttpResponse, Error> {
+    session.request(Method::GET, "/api/forbidden", Body::None).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+#[derive(serde::Deserialize)]
+struct LogoutForm {
+    token: String,
+}
+
+async fn logout(session: SsoSession, form: web::Form<LogoutForm>) -> Result<HttpResponse, Error> {
+    session.check_form("logout", &form.token)?;
+    session.logout().await?;
+    Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
+}

@@ -1,0 +1,146 @@
+//! The commands and their options.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sso_broker::SilentMode;
+use sso_core::{BrokerId, Encoding};
+
+use crate::{Failure, config::StoreUrl, demo, sites, tools};
+
+/// Shared-session single sign-on. Without a command: the demo.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    demo: DemoOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all sites of the demo in one process
+    Demo(DemoOptions),
+    /// Runs the server, from a configuration file and the environment
+    Server(ServerOptions),
+    /// Runs one broker site. Its secret comes from SSO_BROKER_SECRET only: options show in the list of processes
+    Broker(BrokerOptions),
+    /// Reads a password from the terminal or the first line of standard input, and prints its hash
+    HashPassword,
+    /// Makes a secret for a new broker, and prints what the server and the broker need
+    NewBroker {
+        /// The broker's id: letters, digits and underscores
+        id: BrokerId,
+        /// Where it lives: https://alice.example.com
+        origin: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// The server's port; the other sites have the following ones
+    #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u16).range(1..=65_530))]
+    pub(crate) base_port: u16,
+    /// All sites on plain `localhost`, for browsers that do not resolve names under it
+    #[arg(long)]
+    pub(crate) same_site: bool,
+    /// Where sessions are kept
+    #[arg(long, default_value = "memory:")]
+    pub(crate) store: StoreUrl,
+    /// End sessions that nobody used for so long, such as 90s
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) idle_timeout: Option<Duration>,
+    /// End logins after so long, whatever the activity
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) absolute_lifetime: Option<Duration>,
+    /// Secure cookies although the sites are plain http: silent attach works in Chromium and Firefox, nothing in WebKit
+    #[arg(long)]
+    pub(crate) secure_cookies: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerOptions {
+    /// The configuration file [default: sso.toml, if there is one]
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// The address to listen at, in place of the configured one
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where sessions are kept, in place of the configured store
+    #[arg(long)]
+    pub(crate) store: Option<StoreUrl>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BrokerOptions {
+    /// How its visitors are attached
+    #[arg(long, value_enum, default_value_t = BrokerKind::Redirect)]
+    pub(crate) kind: BrokerKind,
+    /// The address to listen at
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// The site's origin as browsers see it [default: http:// and the address]
+    #[arg(long, env = "SSO_BROKER_URL")]
+    pub(crate) public_url: Option<String>,
+    /// The server's attach URL as browsers see it
+    #[arg(long, env = "SSO_SERVER")]
+    pub(crate) server: String,
+    /// The origin at which the broker itself calls the server, if it is another
+    #[arg(long, env = "SSO_SERVER_BACKCHANNEL")]
+    pub(crate) backchannel: Option<String>,
+    /// The broker's id
+    #[arg(long, env = "SSO_BROKER_ID")]
+    pub(crate) id: BrokerId,
+    /// The server is a jasny/sso one
+    #[arg(long, env = "SSO_PHP_SERVER")]
+    pub(crate) php_server: bool,
+    /// How checksums are written; the server's entry for this broker says the same
+    #[arg(long, env = "SSO_CHECKSUM", default_value = "exact", value_parser = encoding)]
+    pub(crate) checksum: Encoding,
+    /// Also shows a login form of its own; the server's entry for this broker must allow it (redirect only)
+    #[arg(long)]
+    pub(crate) own_form: bool,
+    /// How the page attaches silently (ajax only)
+    #[arg(long, default_value = "json", value_parser = silent)]
+    pub(crate) silent: SilentMode,
+    /// Allows plain http to a server on another machine, for a network that encrypts by itself
+    #[arg(long)]
+    pub(crate) insecure_backchannel: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BrokerKind {
+    /// By redirect, on each page
+    Redirect,
+    /// By a script
+    Ajax,
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command.unwrap_or(Command::Demo(self.demo)) {
+            Command::Demo(options) => demo::run(&options).await,
+            Command::Server(options) => sites::server::run(&options).await,
+            Command::Broker(options) => sites::run_broker(&options).await,
+            Command::HashPassword => tools::hash_password(),
+            Command::NewBroker { id, origin } => tools::new_broker(&id, &origin),
+        }
+    }
+}
+
+fn encoding(text: &str) -> Result<Encoding, &'static str> {
+    match text {
+        "exact" => Ok(Encoding::Exact),
+        "php" => Ok(Encoding::Php),
+        _ => Err("expected `exact` or `php`"),
+    }
+}
+
+fn silent(text: &str) -> Result<SilentMode, &'static str> {
+    match text {
+        "json" => Ok(SilentMode::Json),
+        "jsonp" => Ok(SilentMode::Jsonp),
+        _ => Err("expected `json` or `jsonp`"),
+    }
+}

@@ -1,0 +1,160 @@
+//! `sso demo`: the server and its brokers, all in one process.
+
+use sso_broker::{Broker, SilentMode};
+use sso_core::{AllowedOrigins, Encoding, ReturnPages, Secret, Silent};
+use sso_server::{Account, BrokerList, PasswordHash, Policy, Server, UserList};
+
+use crate::{
+    Failure,
+    cli::DemoOptions,
+    run,
+    sites::{
+        Chrome, SiteInfo,
+        ajax_broker::AjaxBroker,
+        redirect_broker::RedirectBroker,
+        server::{Look, ServerSite},
+    },
+};
+
+/// A broker of the demo. The secrets are those of jasny/sso's own demo: fit for a demo on the loopback and for nothing else.
+struct Cast {
+    name: &'static str,
+    secret: &'static str,
+    about: &'static str,
+    silent: Option<SilentMode>,
+    own_form: bool,
+}
+
+const BROKERS: [Cast; 3] = [
+    Cast {
+        name: "Alice",
+        secret: "8iwzik1bwd",
+        about: "A shop that attaches by redirect and logs in at the server.",
+        silent: None,
+        own_form: false,
+    },
+    Cast {
+        name: "Greg",
+        secret: "7pypoox2pc",
+        about: "Attaches by redirect, too, and also has a login form of its own.",
+        silent: None,
+        own_form: true,
+    },
+    Cast {
+        name: "Julius",
+        secret: "ceda63kmhp",
+        about: "Attaches by a script and logs in without leaving the page.",
+        silent: Some(SilentMode::Json),
+        own_form: true,
+    },
+];
+
+/// (username, password, full name, e-mail address)
+const USERS: [(&str, &str, &str, &str); 2] = [
+    ("jackie", "jackie123", "Jackie Black", "jackie.black@example.com"),
+    ("john", "john123", "John Doe", "john.doe@example.com"),
+];
+
+/// Where the sites of the demo are.
+struct Map {
+    base_port: u16,
+    same_site: bool,
+}
+
+impl Map {
+    /// The origin of the site at this place: 0 is the server.
+    fn origin(&self, place: u16, name: &str) -> String {
+        let port = self.base_port + place;
+        if self.same_site {
+            format!("http://localhost:{port}")
+        } else {
+            format!("http://{}.localhost:{port}", name.to_ascii_lowercase())
+        }
+    }
+
+    fn server(&self) -> SiteInfo {
+        SiteInfo::server(&self.origin(0, "sso"))
+    }
+
+    fn brokers(&self) -> impl Iterator<Item = (SiteInfo, &'static Cast)> {
+        (1..)
+            .zip(&BROKERS)
+            .map(|(place, cast)| (SiteInfo::new(cast.name, &self.origin(place, cast.name), cast.about), cast))
+    }
+}
+
+/// Runs all sites until told to end.
+pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
+    let map = Map { base_port: options.base_port, same_site: options.same_site };
+    let sites: Vec<_> = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).collect();
+    // All of them before anything starts.
+    let ports = (options.base_port..).take(sites.len());
+    let mut listeners = ports.map(run::listen_on_loopback).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let mut listeners = || listeners.next().unwrap_or_default();
+
+    let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
+    let look = Look::new(Chrome::new(&map.server(), &sites), test_users);
+    let server = ServerSite::new(server(options, &map)?, look, true, options.secure_cookies, false);
+    let mut servers = vec![server.serve(listeners(), WORKERS)?];
+    for (site, cast) in map.brokers() {
+        let broker = broker(&map, &site, cast)?;
+        let chrome = Chrome::new(&site, &sites);
+        servers.push(match cast.silent {
+            None => RedirectBroker::new(broker, chrome, cast.own_form).serve(listeners(), WORKERS)?,
+            Some(mode) => AjaxBroker::new(broker, chrome, mode).serve(listeners(), WORKERS)?,
+        });
+    }
+    announce(&sites);
+    run::until_told(servers).await
+}
+
+/// Threads of each site: the demo has one visitor.
+const WORKERS: usize = 2;
+
+fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
+    let brokers = map.brokers().map(|(site, cast)| {
+        let returns = ReturnPages::Paths(vec!["/sso/return".into()]);
+        let origins = AllowedOrigins::new(&[site.url], returns).map_err(Failure::other)?;
+        let id = cast.name.parse().map_err(Failure::other)?;
+        let mut broker = sso_server::Broker::new(id, &Secret::new(cast.secret), Encoding::Exact, origins);
+        broker.silent = match cast.silent {
+            None => Silent::Off,
+            Some(SilentMode::Json) => Silent::Json,
+            Some(SilentMode::Jsonp) => Silent::Jsonp,
+        };
+        broker.password_login = cast.own_form;
+        Ok(broker)
+    });
+    let brokers = brokers.collect::<Result<BrokerList, Failure>>()?;
+    let users = USERS.iter().map(|(username, password, fullname, email)| {
+        let hash = PasswordHash::new(password).map_err(Failure::other)?;
+        Ok(Account::new(*username, hash).attribute("fullname", *fullname).attribute("email", *email))
+    });
+    let users = users.collect::<Result<UserList, Failure>>()?;
+
+    let default = Policy::default();
+    let policy = Policy {
+        idle_timeout: options.idle_timeout.unwrap_or(default.idle_timeout),
+        absolute_lifetime: options.absolute_lifetime.unwrap_or(default.absolute_lifetime),
+        ..default
+    };
+    let public_url = map.server().url.parse().map_err(Failure::other)?;
+    let builder = Server::builder(public_url, brokers, users).policy(policy);
+    options.store.open(builder).build().map_err(Failure::settings)
+}
+
+fn broker(map: &Map, site: &SiteInfo, cast: &Cast) -> Result<Broker, Failure> {
+    let attach_url = format!("{}/attach", map.server().url);
+    let id = cast.name.parse().map_err(Failure::other)?;
+    let builder = Broker::builder(&attach_url, id, Secret::new(cast.secret));
+    builder.public_url(&site.url).build().map_err(Failure::other)
+}
+
+fn announce(sites: &[SiteInfo]) {
+    let mut text = String::from("The demo is running. Open one site, log in, then look at the others:\n\n");
+    for SiteInfo { name, url, about, .. } in sites {
+        text += &format!("  {name:<12} {url:<30} {about}\n");
+    }
+    let users = USERS.map(|(username, password, ..)| format!("{username} / {password}"));
+    run::announce(&format!("{text}\nUsers: {}\nCtrl-C ends it.", users.join(", ")));
+}

@@ -1,0 +1,172 @@
+//! The pages that people see, as plain data: one struct for each file in `templates/`, no decisions, no I/O.
+//!
+//! A caller fills in a struct and calls `render()` (from [`askama::Template`]). Everything is escaped by askama;
+//! the templates have no inline script or style, so they work under a Content-Security-Policy of `'self'` alone.
+
+use askama::Template;
+
+/// The themes that a visitor can choose, as (value, label). `static/sso.css` has the colours,
+/// `static/ajax-broker.js` the same values.
+pub(crate) const THEMES: [(&str, &str); 4] =
+    [("plain", "Plain"), ("forest", "Forest"), ("sunset", "Sunset"), ("ocean", "Ocean")];
+
+/// What every page has around its own content.
+pub(crate) struct Layout<'a> {
+    /// Which colours the site has: `server`, `alice`, `greg` or `julius`.
+    pub(crate) site: &'a str,
+    /// The site's name as people read it: `Alice`.
+    pub(crate) name: &'a str,
+    /// The theme found in the shared session, as it is: an unknown one is shown as `plain`.
+    pub(crate) theme: &'a str,
+    /// All the sites of the demo, this one included.
+    pub(crate) sites: &'a [SiteLink<'a>],
+}
+
+impl Layout<'_> {
+    /// The chosen theme as (value, label). Any site may write to the shared data, so it is not trusted.
+    fn chosen(&self) -> (&'static str, &'static str) {
+        THEMES.into_iter().find(|(value, _)| *value == self.theme).unwrap_or(("plain", "Plain"))
+    }
+}
+
+/// A site of the demo, in the navigation of all pages and in the list on the server's home page.
+pub(crate) struct SiteLink<'a> {
+    /// Its name as people read it.
+    pub(crate) name: &'a str,
+    /// Its home page.
+    pub(crate) url: &'a str,
+    /// One sentence on what it shows.
+    pub(crate) about: &'a str,
+    /// Is it the site that the page belongs to?
+    pub(crate) current: bool,
+}
+
+/// A link that leads on from an error page.
+pub(crate) struct Way<'a> {
+    /// What it says.
+    pub(crate) label: &'a str,
+    /// Where it goes.
+    pub(crate) href: &'a str,
+}
+
+/// Who is signed in.
+pub(crate) struct User<'a> {
+    /// The name they sign in with.
+    pub(crate) username: &'a str,
+    /// Their attributes that this site may see, as (name, value), in the order to show them.
+    pub(crate) attributes: &'a [(String, String)],
+}
+
+/// `GET /` at the server.
+#[derive(Template)]
+#[template(path = "server/home.html")]
+pub(crate) struct ServerHome<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is signed in, or nobody.
+    pub(crate) user: Option<User<'a>>,
+    /// For the sign-out form, which is only shown with a user.
+    pub(crate) form_token: &'a str,
+}
+
+/// The login page at the server.
+#[derive(Template)]
+#[template(path = "server/login.html")]
+pub(crate) struct ServerLogin<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Where the form is posted to.
+    pub(crate) action: &'a str,
+    /// Ties the form to this browser.
+    pub(crate) form_token: &'a str,
+    /// What was typed before; empty at first.
+    pub(crate) username: &'a str,
+    /// Why the last try failed: `Invalid credentials`.
+    pub(crate) error: Option<&'a str>,
+    /// The site that the visitor is on the way to.
+    pub(crate) continue_to: Option<&'a str>,
+    /// (username, password) pairs to try the demo with; empty: no hint.
+    pub(crate) test_users: &'a [(&'a str, &'a str)],
+}
+
+/// An error at the server.
+#[derive(Template)]
+#[template(path = "server/error.html")]
+pub(crate) struct ServerError<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What went wrong, for people.
+    pub(crate) message: &'a str,
+    /// Ways on.
+    pub(crate) ways: &'a [Way<'a>],
+}
+
+/// `GET /` at a broker with redirects.
+#[derive(Template)]
+#[template(path = "broker/home.html")]
+pub(crate) struct BrokerHome<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is signed in, or nobody.
+    pub(crate) user: Option<User<'a>>,
+    /// Ties the sign-out and theme forms to this browser; `None` when not attached, then they are not shown.
+    pub(crate) form_token: Option<&'a str>,
+    /// Has this site a login form of its own at `/login`?
+    pub(crate) own_form: bool,
+    /// The server did not answer, so nobody knows who is signed in.
+    pub(crate) server_down: bool,
+    /// Why the attach failed.
+    pub(crate) problem: Option<&'a str>,
+}
+
+/// `GET /about` at a broker: a deeper page, which never sends anyone away to attach.
+#[derive(Template)]
+#[template(path = "broker/about.html")]
+pub(crate) struct BrokerAbout<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is signed in, as far as known.
+    pub(crate) user: Option<User<'a>>,
+    /// Is this site attached, so that no user means that nobody is signed in?
+    pub(crate) attached: bool,
+}
+
+/// The broker's own login form, as jasny's demo brokers have it.
+#[derive(Template)]
+#[template(path = "broker/login.html")]
+pub(crate) struct BrokerLogin<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Ties the form to this browser.
+    pub(crate) form_token: &'a str,
+    /// What was typed before; empty at first.
+    pub(crate) username: &'a str,
+    /// Why the last try failed.
+    pub(crate) error: Option<&'a str>,
+}
+
+/// Something went wrong at a broker.
+#[derive(Template)]
+#[template(path = "broker/problem.html")]
+pub(crate) struct BrokerProblem<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// The heading: `Cookies are switched off`.
+    pub(crate) heading: &'a str,
+    /// What happened and what the visitor can do.
+    pub(crate) text: &'a str,
+    /// Ways on.
+    pub(crate) ways: &'a [Way<'a>],
+}
+
+/// `GET /` at the AJAX broker. `static/ajax-broker.js` fills it in, so it is the same for everyone.
+#[derive(Template)]
+#[template(path = "ajax/home.html")]
+pub(crate) struct AjaxHome<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// How to attach from the page: `json`, `jsonp`, or `off` for by redirect only.
+    pub(crate) silent: &'a str,
+}

@@ -1,0 +1,97 @@
+//! Listening on every address before anything starts, and ending cleanly.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+};
+
+use actix_web::{
+    App, Error, HttpServer,
+    body::MessageBody,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::Failure;
+
+/// Seconds that requests under way have when the program is told to end.
+const SHUTDOWN_SECONDS: u64 = 10;
+
+/// Logs to standard error; `RUST_LOG` chooses what, warnings by default.
+pub(crate) fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+/// Says on the terminal where to go.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(crate) fn announce(text: &str) {
+    println!("{text}");
+}
+
+/// Listens at one address.
+pub(crate) fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
+    Ok(vec![TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?])
+}
+
+/// Listens at a port of both loopback addresses: browsers may choose either for a name under `localhost`, and a stranger's program
+/// on the other one would get half of the visitors.
+pub(crate) fn listen_on_loopback(port: u16) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = listen((Ipv4Addr::LOCALHOST, port).into())?;
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+        Ok(listener) => listeners.push(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            return Err(cannot_listen((Ipv6Addr::LOCALHOST, port).into(), &error));
+        }
+        // A machine without IPv6.
+        Err(_) => {}
+    }
+    Ok(listeners)
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::other(format!("{address} is in use by another program")),
+        _ => Failure::other(format!("cannot listen at {address}: {error}")),
+    }
+}
+
+/// Starts a site on listeners that are bound already.
+pub(crate) fn serve<T, B>(
+    listeners: Vec<TcpListener>,
+    workers: usize,
+    app: impl Fn() -> App<T> + Send + Clone + 'static,
+) -> Result<Server, Failure>
+where
+    T: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+        + 'static,
+    B: MessageBody + 'static,
+{
+    let mut server = HttpServer::new(app).workers(workers).shutdown_timeout(SHUTDOWN_SECONDS).disable_signals();
+    for listener in listeners {
+        server = server.listen(listener).map_err(Failure::other)?;
+    }
+    Ok(server.run())
+}
+
+/// Runs the sites until Ctrl-C or SIGTERM; then finishes what is under way.
+pub(crate) async fn until_told(servers: Vec<Server>) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
+    let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    let tasks: Vec<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
+
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.map_err(Failure::other)?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("ending");
+    let stops: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
+    for stop in stops {
+        stop.await;
+    }
+    for task in tasks {
+        task.await.map_err(Failure::other)?.map_err(Failure::other)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Julius: a broker whose one page does everything by script. The script is `static/ajax-broker.js`.
+
+use std::net::TcpListener;
+
+use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
+use sso_broker::{Broker, SilentMode, Sso};
+
+use super::{Chrome, NO_THEME, broker_headers, page, redirect_broker::not_found_page};
+use crate::{Failure, assets, pages::AjaxHome, run};
+
+/// A broker site with a script.
+#[derive(Clone)]
+pub(crate) struct AjaxBroker {
+    sso: Sso,
+    chrome: Chrome,
+    silent: SilentMode,
+}
+
+impl AjaxBroker {
+    pub(crate) fn new(broker: Broker, chrome: Chrome, silent: SilentMode) -> Self {
+        Self { sso: Sso::new(broker).pages(chrome.clone()).ajax(silent), chrome, silent }
+    }
+
+    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
+        run::serve(listeners, workers, move || {
+            let site = self.clone();
+            let server = format!(" {}", site.sso.broker().server_origin());
+            let (connect, script) = match site.silent {
+                SilentMode::Json => (server.as_str(), ""),
+                SilentMode::Jsonp => ("", server.as_str()),
+            };
+            App::new()
+                .wrap(site.sso.middleware())
+                .wrap(broker_headers(connect, script))
+                .configure(site.sso.routes())
+                .configure(assets::routes)
+                .app_data(web::Data::new(site))
+                .route("/", web::get().to(home))
+                .route("/healthz", web::get().to(HttpResponse::Ok))
+                .default_service(web::to(not_found))
+        })
+    }
+}
+
+/// The same page for everyone: the script fills it in.
+async fn home(site: web::Data<AjaxBroker>) -> HttpResponse {
+    let links = site.chrome.links();
+    let silent = match site.silent {
+        SilentMode::Json => "json",
+        SilentMode::Jsonp => "jsonp",
+    };
+    page(StatusCode::OK, &AjaxHome { layout: site.chrome.layout(&links, NO_THEME), silent })
+}
+
+async fn not_found(site: web::Data<AjaxBroker>) -> HttpResponse {
+    not_found_page(&site.chrome)
+}

@@ -1,0 +1,166 @@
+//! The sites: one file each, and what they have in common.
+
+pub(crate) mod ajax_broker;
+pub(crate) mod redirect_broker;
+pub(crate) mod server;
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+    middleware::DefaultHeaders,
+};
+use askama::Template;
+use serde_json::Value;
+use sso_broker::{Broker, Pages, web::Problem};
+use sso_core::wire;
+
+use crate::{
+    Failure,
+    cli::{BrokerKind, BrokerOptions},
+    pages::{BrokerProblem, Layout, SiteLink, Way},
+    run,
+};
+use ajax_broker::AjaxBroker;
+use redirect_broker::RedirectBroker;
+
+/// A site as the others link to it.
+#[derive(Clone, Debug)]
+pub(crate) struct SiteInfo {
+    /// Which colours it has.
+    pub(crate) key: String,
+    /// Its name as people read it.
+    pub(crate) name: String,
+    /// Its origin.
+    pub(crate) url: String,
+    /// One sentence on what it shows.
+    pub(crate) about: String,
+}
+
+impl SiteInfo {
+    pub(crate) fn new(name: &str, url: &str, about: &str) -> Self {
+        Self { key: name.to_ascii_lowercase(), name: name.into(), url: url.into(), about: about.into() }
+    }
+
+    /// The SSO server itself.
+    pub(crate) fn server(url: &str) -> Self {
+        let about = "Holds the session, and asks for passwords.";
+        Self { key: "server".into(), ..Self::new("SSO server", url, about) }
+    }
+}
+
+/// What is around a site's pages: its own name, and links to all sites.
+#[derive(Clone, Debug)]
+pub(crate) struct Chrome {
+    site: SiteInfo,
+    all: Arc<[SiteInfo]>,
+}
+
+impl Chrome {
+    /// For one site of `all`.
+    pub(crate) fn new(site: &SiteInfo, all: &[SiteInfo]) -> Self {
+        Self { site: site.clone(), all: all.into() }
+    }
+
+    fn links(&self) -> Vec<SiteLink<'_>> {
+        let sites = self.all.iter().map(|SiteInfo { key, name, url, about }| {
+            let current = *key == self.site.key;
+            SiteLink { name, url, about, current }
+        });
+        sites.collect()
+    }
+
+    fn layout<'a>(&'a self, links: &'a [SiteLink<'a>], theme: &'a str) -> Layout<'a> {
+        Layout { site: &self.site.key, name: &self.site.name, theme, sites: links }
+    }
+}
+
+/// A broker's pages for problems, in the look of its site.
+impl Pages for Chrome {
+    fn problem(&self, problem: &Problem) -> String {
+        let text = match &problem.detail {
+            Some(detail) => format!("{} The server says: {detail}", problem.kind.text()),
+            None => problem.kind.text().to_owned(),
+        };
+        let ways = [Way { label: "Try again", href: &problem.retry }, Way { label: "Go to the start page", href: "/" }];
+        let links = self.links();
+        let layout = self.layout(&links, NO_THEME);
+        html(&BrokerProblem { layout, heading: problem.kind.title(), text: &text, ways: &ways })
+    }
+}
+
+/// Where the visitor's session, which knows the theme, is out of reach.
+const NO_THEME: &str = "";
+
+/// The theme in a session's shared data; any broker may have written it.
+fn theme_in(data: &serde_json::Map<String, Value>) -> &str {
+    data.get("theme").and_then(Value::as_str).unwrap_or(NO_THEME)
+}
+
+/// A user's attributes as text.
+fn attributes(user: &wire::User) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    user.attributes.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+fn html(template: &impl Template) -> String {
+    template.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "a page cannot be written");
+        "This page cannot be shown.".to_owned()
+    })
+}
+
+fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html(template))
+}
+
+fn see_other(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, location)).finish()
+}
+
+/// The headers of a broker's answers. Only what a page needs is allowed: `connect` and `script` name the server's
+/// origin for silent attach. The `Referer` of a JSONP script must name the origin that asks.
+fn broker_headers(connect: &str, script: &str) -> DefaultHeaders {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self'; connect-src 'self'{connect}; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    DefaultHeaders::new()
+        .add((header::CONTENT_SECURITY_POLICY, policy))
+        .add((header::REFERRER_POLICY, "strict-origin-when-cross-origin"))
+        .add((header::X_FRAME_OPTIONS, "DENY"))
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::CACHE_CONTROL, "no-store"))
+}
+
+/// `sso broker`: one broker site by itself.
+pub(crate) async fn run_broker(options: &BrokerOptions) -> Result<(), Failure> {
+    let secret = std::env::var("SSO_BROKER_SECRET")
+        .map_err(|_| Failure::settings("the environment variable SSO_BROKER_SECRET is not set"))?;
+    let public_url = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
+    let mut builder = Broker::builder(&options.server, options.id.clone(), sso_core::Secret::new(secret))
+        .public_url(&public_url)
+        .encoding(options.checksum);
+    if let Some(origin) = &options.backchannel {
+        builder = builder.backchannel(origin);
+    }
+    if options.php_server {
+        builder = builder.php_server();
+    }
+    if options.insecure_backchannel {
+        builder = builder.allow_insecure_backchannel();
+    }
+    let broker = builder.build().map_err(Failure::settings)?;
+
+    let this = SiteInfo::new(options.id.as_str(), &public_url, "This site.");
+    let chrome = Chrome::new(&this, std::slice::from_ref(&this));
+    let listeners = run::listen(options.listen)?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let server = match options.kind {
+        BrokerKind::Redirect => RedirectBroker::new(broker, chrome, options.own_form).serve(listeners, workers)?,
+        BrokerKind::Ajax => AjaxBroker::new(broker, chrome, options.silent).serve(listeners, workers)?,
+    };
+    run::announce(&format!("{} is at {public_url}", options.id));
+    run::until_told(vec![server]).await
+}

@@ -1,0 +1,142 @@
+//! The SSO server's site: the protocol's routes, in the demo's look, and a home page.
+
+use std::net::TcpListener;
+
+use actix_web::{App, HttpResponse, dev::Server as Running, http::StatusCode, web};
+use sso_server::{
+    Server, Session,
+    web::{ErrorPage, Form, LoginPage, Pages, Site, Visitor, page_headers},
+};
+
+use super::{Chrome, NO_THEME, SiteInfo, attributes, html, theme_in};
+use crate::{
+    Failure, assets,
+    cli::ServerOptions,
+    config::Config,
+    pages::{self, ServerError, ServerHome, ServerLogin, Way},
+    run,
+};
+
+/// The server's site.
+#[derive(Clone)]
+pub(crate) struct ServerSite {
+    site: Site,
+    look: Look,
+}
+
+/// How the server's pages look.
+#[derive(Clone)]
+pub(crate) struct Look {
+    chrome: Chrome,
+    /// (username, password) pairs to try the demo with.
+    test_users: Vec<(&'static str, &'static str)>,
+}
+
+impl ServerSite {
+    /// `cross_site`: some broker attaches silently, so the session cookie must go with requests from other sites.
+    pub(crate) fn new(server: Server, look: Look, cross_site: bool, secure_cookies: bool, php_routes: bool) -> Self {
+        let mut site = Site::new(server).pages(look.clone()).cross_site_cookie(cross_site).php_routes(php_routes);
+        if secure_cookies {
+            site = site.secure_cookies();
+        }
+        Self { site, look }
+    }
+
+    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Running, Failure> {
+        run::serve(listeners, workers, move || {
+            App::new()
+                .configure(self.site.routes())
+                .configure(assets::routes)
+                .app_data(web::Data::new(self.look.clone()))
+                .route("/", web::get().to(home))
+                .default_service(web::to(not_found))
+        })
+    }
+}
+
+impl Look {
+    pub(crate) fn new(chrome: Chrome, test_users: Vec<(&'static str, &'static str)>) -> Self {
+        Self { chrome, test_users }
+    }
+}
+
+impl Pages for Look {
+    fn login(&self, page: &LoginPage<'_>) -> String {
+        let links = self.chrome.links();
+        html(&ServerLogin {
+            layout: self.chrome.layout(&links, theme_of(page.session)),
+            action: page.action,
+            form_token: page.form_token,
+            username: page.username,
+            error: page.error,
+            continue_to: page.broker.map(|id| id.as_str()),
+            test_users: &self.test_users,
+        })
+    }
+
+    fn error(&self, page: &ErrorPage<'_>) -> String {
+        let links = self.chrome.links();
+        let mut ways = vec![Way { label: "Go to the start page of the server", href: "/" }];
+        ways.extend(links.iter().filter(|site| !site.current).map(|site| Way { label: site.name, href: site.url }));
+        html(&ServerError {
+            layout: self.chrome.layout(&links, theme_of(page.session)),
+            status: page.status,
+            message: page.message,
+            ways: &ways,
+        })
+    }
+}
+
+async fn home(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+    let session = visitor.session.as_deref();
+    let user = session.and_then(Session::user);
+    let details = user.map(attributes).unwrap_or_default();
+    let links = look.chrome.links();
+    let html = html(&ServerHome {
+        layout: look.chrome.layout(&links, theme_of(session)),
+        user: user.map(|user| pages::User { username: &user.username, attributes: &details }),
+        form_token: &form.token("logout"),
+    });
+    let mut response = HttpResponse::Ok();
+    page_headers(&mut response, &[]);
+    for cookie in visitor.set_cookie.into_iter().chain(form.set_cookie()) {
+        response.cookie(cookie);
+    }
+    response.body(html)
+}
+
+async fn not_found(look: web::Data<Look>) -> HttpResponse {
+    let mut response = HttpResponse::NotFound();
+    page_headers(&mut response, &[]);
+    let message = "There is nothing at this address.";
+    response.body(look.error(&ErrorPage { status: StatusCode::NOT_FOUND.as_u16(), message, session: None }))
+}
+
+fn theme_of(session: Option<&Session>) -> &str {
+    session.map_or(NO_THEME, |session| theme_in(&session.data))
+}
+
+/// `sso server`.
+pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
+    let config = Config::load(options)?;
+    let this = SiteInfo::server(config.public_url.as_str());
+    let brokers = config.brokers.iter().filter_map(|broker| {
+        // A bare host does not say where to go.
+        let origin = broker.origins.iter().find(|origin| origin.contains("://"))?;
+        Some(SiteInfo::new(broker.id.as_str(), origin, "A site that takes part."))
+    });
+    let sites: Vec<_> = std::iter::once(this.clone()).chain(brokers).collect();
+    let look = Look::new(Chrome::new(&this, &sites), Vec::new());
+
+    let listeners = run::listen(config.listen)?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (cross_site, php_routes) = (config.has_silent_broker(), config.php_routes);
+    if config.public_url.scheme() == "http" {
+        tracing::warn!("{} is plain http: fit for trying out on this machine only", config.public_url);
+    }
+    let public_url = config.public_url.clone();
+    let server = ServerSite::new(config.into_server()?, look, cross_site, false, php_routes);
+    let server = server.serve(listeners, workers)?;
+    run::announce(&format!("The SSO server is at {public_url}"));
+    run::until_told(vec![server]).await
+}

@@ -1,0 +1,386 @@
+// The AJAX broker's page: shows who is signed in, signs in and out, without leaving the page.
+// Talks to its own site under /sso/ajax/, and once to the server: the silent attach.
+'use strict';
+
+(() => {
+  const TIMEOUT = 10000; // ms, for each request
+  const REDIRECTS = 'sso-redirects'; // key in sessionStorage: top-level attaches since the last success
+  const SERVER_DOWN = 'The sign-in server cannot be reached; you can go on without signing in.';
+  const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
+
+  const $ = (id) => document.getElementById(id);
+  const here = () => location.pathname + location.search;
+  const attachPage = () => '/sso/attach?to=' + encodeURIComponent(here());
+
+  /** What is shown. `undefined`: not known; `null`: nobody is signed in. */
+  let user;
+  /** The browser is on its way to the server: what happens here no longer matters. */
+  let leaving = false;
+
+  /** The page is being left for a top-level attach. Not for people, only ends the task. */
+  class Leaving extends Error {}
+
+  /** An error that people can read, with the address to try again at. */
+  class Problem extends Error {
+    constructor(message, tryAgain = here()) {
+      super(message);
+      this.tryAgain = tryAgain;
+    }
+  }
+
+  /** A problem after which nobody knows who is signed in, and the forms would lead nowhere. */
+  class Unlinked extends Problem {}
+
+  /** Why a silent attach got nowhere; the redirect is still to be tried. */
+  class Blocked extends Error {}
+
+  // --- Requests to this site ---------------------------------------------------------------------------------
+
+  /**
+   * One request to /sso/ajax/. With a body it is a POST of JSON.
+   * @returns {Promise<{status: number, data: any}>} `data` is null when there is none
+   */
+  async function request(command, body) {
+    const options = {
+      headers: { Accept: 'application/json' },
+      cache: 'no-store',
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT),
+    };
+    if (body !== undefined) {
+      options.method = 'POST';
+      options.headers['Content-Type'] = 'application/json';
+      options.body = JSON.stringify(body);
+    }
+    let response;
+    let text;
+    try {
+      response = await fetch('/sso/ajax/' + command, options);
+      text = await response.text();
+    } catch {
+      throw new Problem('This site does not answer. Are you offline?');
+    }
+    return { status: response.status, data: parse(text) };
+  }
+
+  function parse(text) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return null;
+    }
+  }
+
+  /** A request that needs the token to be attached; if it is not, attaches and asks once more. */
+  async function ask(command, body) {
+    let answer = await request(command, body);
+    if (notAttached(answer)) {
+      await attach();
+      answer = await request(command, body);
+      if (notAttached(answer)) attachByRedirect('This site could not be linked to your session.');
+    }
+    if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
+    return answer;
+  }
+
+  const notAttached = ({ status, data }) => status === 401 && data?.attach === 'redirect';
+
+  /** The answer's own words for what went wrong, as a problem. */
+  const unexpected = ({ status, data }) =>
+    new Problem(typeof data?.error === 'string' ? data.error : `Unexpected answer (${status}).`);
+
+  // --- Attach: link this site's token to the session at the server -------------------------------------------
+
+  /** From the page if the browser lets us, else by going to the server and back. */
+  async function attach() {
+    if ($('main').dataset.silent === 'off') attachByRedirect('This site could not be linked to your session.');
+    say('Looking for your session at the server …');
+    try {
+      await attachSilently();
+      say('This site is linked to your session, without leaving the page.');
+    } catch (error) {
+      if (!(error instanceof Blocked)) throw error;
+      attachByRedirect(error.message);
+    }
+  }
+
+  /** @throws {Blocked} whenever the redirect may still work */
+  async function attachSilently() {
+    const start = await request('attach', {});
+    if (start.status === 503) throw new Unlinked(SERVER_DOWN);
+    if (start.status !== 200 || typeof start.data?.url !== 'string') throw new Blocked(unexpected(start).message);
+
+    const { url, mode, state } = start.data;
+    const answer = mode === 'jsonp' ? await jsonp(url) : await json(url);
+    if (answer?.code === 503) throw new Unlinked(SERVER_DOWN);
+    if (typeof answer?.verify !== 'string') {
+      const why = typeof answer?.message === 'string' ? answer.message : 'The server gave no verification code.';
+      throw new Blocked(why);
+    }
+
+    const done = await request('verify', { state, verify: answer.verify });
+    if (done.status === 503) throw new Unlinked(SERVER_DOWN);
+    if (done.status !== 204) throw new Blocked(unexpected(done).message);
+  }
+
+  /** Asks the server with its own cookie, if the browser sends it. */
+  async function json(url) {
+    try {
+      const response = await fetch(url, {
+        credentials: 'include',
+        headers: { Accept: 'application/json' },
+        cache: 'no-store',
+        signal: AbortSignal.timeout(TIMEOUT),
+      });
+      return await response.json();
+    } catch {
+      throw new Blocked('The sign-in server could not be asked from this page.');
+    }
+  }
+
+  /** The same for servers without CORS, such as PHP ones: the answer is a script that calls us. */
+  function jsonp(url) {
+    return new Promise((resolve, reject) => {
+      const name = 'ssoAttach' + Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('');
+      const script = document.createElement('script');
+      const finish = (settle, value) => {
+        clearTimeout(timer);
+        script.remove();
+        delete window[name];
+        settle(value);
+      };
+      const fail = () => finish(reject, new Blocked('The sign-in server could not be asked from this page.'));
+      const timer = setTimeout(() => {
+        fail();
+        window[name] = () => delete window[name]; // the answer may still come
+      }, TIMEOUT);
+
+      window[name] = (data) => finish(resolve, data);
+      script.onload = fail; // comes after the call; if it was called, failing does nothing
+      script.onerror = fail;
+      script.referrerPolicy = 'origin'; // the server answers only to pages of known sites
+      script.src = url + '&callback=' + name;
+      document.head.append(script);
+    });
+  }
+
+  /** Leaves the page for the server, which sends the browser back. Once; the second time it is an error. */
+  function attachByRedirect(why) {
+    // Without storage the visits cannot be counted, and could go on for ever.
+    if (redirects() !== 0 || !countRedirect()) throw new Unlinked(why, attachPage());
+    leaving = true;
+    say('Going to the server to find your session …');
+    location.assign(attachPage());
+    throw new Leaving();
+  }
+
+  /** How often we have gone to the server since the last success; not a number if that cannot be known. */
+  function redirects() {
+    try {
+      return Number(sessionStorage.getItem(REDIRECTS));
+    } catch {
+      return NaN;
+    }
+  }
+
+  function countRedirect() {
+    try {
+      sessionStorage.setItem(REDIRECTS, '1');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  function forgetRedirects() {
+    try {
+      sessionStorage.removeItem(REDIRECTS);
+    } catch {
+      // Then nothing was counted either.
+    }
+  }
+
+  // --- What the page can be asked to do ----------------------------------------------------------------------
+
+  /** Asks who is signed in and which theme they chose, and shows it. */
+  async function refresh() {
+    const answer = await ask('info');
+    if (answer.status !== 200 && answer.status !== 204) throw unexpected(answer);
+    forgetRedirects();
+    const before = user;
+    show(answer.status === 200 ? answer.data : null);
+    if (before && !user) say('You were signed out elsewhere.');
+    if (before === null && user) say('You signed in elsewhere.');
+    await refreshTheme();
+  }
+
+  async function login() {
+    if (user) return; // sent twice
+    const { username, password } = $('login-form').elements;
+    $('login-error').textContent = '';
+    let answer;
+    try {
+      answer = await ask('login', { username: username.value, password: password.value });
+    } finally {
+      password.value = '';
+    }
+    if (answer.status !== 200) {
+      refuse(unexpected(answer).message);
+      return;
+    }
+    $('login-form').reset();
+    show(answer.data);
+    say('You are signed in here, and on all the other sites.');
+    $('heading').focus();
+    await refreshTheme();
+  }
+
+  /** Shows why a login failed, at the field where the next try begins. */
+  function refuse(why) {
+    const { username, password } = $('login-form').elements;
+    $('login-error').textContent = why;
+    for (const field of [username, password]) {
+      field.setAttribute('aria-invalid', 'true');
+      field.setAttribute('aria-describedby', 'login-error');
+    }
+    password.focus();
+  }
+
+  async function logout() {
+    const answer = await request('logout', {});
+    // Signing out does not attach by itself: it would sign out whoever is there now. Show who that is.
+    if (notAttached(answer)) {
+      await refresh();
+      return;
+    }
+    if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
+    if (answer.status !== 204) throw unexpected(answer);
+    show(null);
+    say('You are signed out here, and on all the other sites.');
+    $('heading').focus();
+    await refreshTheme();
+  }
+
+  async function chooseTheme() {
+    const theme = new FormData($('theme-form')).get('theme');
+    const answer = await ask('data', { theme });
+    if (answer.status !== 200) throw unexpected(answer);
+    showTheme(answer.data);
+    say('The theme is changed, on all the sites.');
+  }
+
+  async function refreshTheme() {
+    const answer = await ask('data');
+    if (answer.status === 200) showTheme(answer.data);
+  }
+
+  // --- What is shown. Text goes in as text, never as HTML ----------------------------------------------------
+
+  function say(text) {
+    $('status').textContent = text;
+  }
+
+  /** @param {object | null} now the user, or nobody */
+  function show(now) {
+    user = now;
+    $('heading').textContent = user ? `Signed in as ${user.username}` : 'Nobody is signed in';
+    reveal(user ? ['user', 'theme'] : ['login', 'theme']);
+    $('attributes').replaceChildren(...Object.entries(user ?? {}).flatMap(([name, value]) => [
+      element('dt', name),
+      element('dd', typeof value === 'string' ? value : JSON.stringify(value)),
+    ]));
+    if (user) forgetLogin();
+  }
+
+  /** Shows these of the sections. Whoever was in one that goes away is led to the heading. */
+  function reveal(ids) {
+    const focused = document.activeElement;
+    for (const id of ['user', 'login', 'theme']) $(id).hidden = !ids.includes(id);
+    if (focused?.closest('[hidden]')) $('heading').focus();
+  }
+
+  /** Leaves no failed try behind for the next one who logs in here. */
+  function forgetLogin() {
+    $('login-error').textContent = '';
+    for (const field of $('login-form').querySelectorAll('[aria-invalid]')) {
+      field.removeAttribute('aria-invalid');
+      field.removeAttribute('aria-describedby');
+    }
+  }
+
+  /** Any site may write to the shared data: only known themes are taken from it. */
+  function showTheme(data) {
+    const theme = THEMES.includes(data?.theme) ? data.theme : 'plain';
+    const root = document.documentElement;
+    const radio = $('theme-form').querySelector(`input[value="${theme}"]`);
+    if (root.dataset.theme !== theme) radio.checked = true; // else leave a choice in the making alone
+    root.dataset.theme = theme;
+  }
+
+  function showProblem(problem) {
+    say('');
+    if (problem instanceof Unlinked || user === undefined) {
+      user = undefined;
+      $('heading').textContent = 'You are not signed in';
+      reveal([]);
+    }
+    const link = element('a', 'Try again');
+    link.href = problem.tryAgain;
+    const way = element('p');
+    way.append(link);
+    $('problem').replaceChildren(element('p', problem.message), way);
+  }
+
+  function element(name, text = '') {
+    const made = document.createElement(name);
+    made.textContent = text;
+    return made;
+  }
+
+  // --- Events ------------------------------------------------------------------------------------------------
+
+  /** The tasks, one after the other, so that no answer overtakes another. */
+  let last = Promise.resolve();
+  let waiting = 0;
+
+  function run(task) {
+    waiting += 1;
+    last = last.then(async () => {
+      try {
+        if (leaving) return;
+        await task();
+        $('problem').replaceChildren();
+      } catch (error) {
+        if (error instanceof Leaving) return;
+        showProblem(error instanceof Problem ? error : new Problem('Something went wrong on this page.'));
+      } finally {
+        waiting -= 1;
+      }
+    });
+  }
+
+  /** Someone may have signed in or out elsewhere. */
+  function lookAgain() {
+    if (waiting === 0) run(refresh);
+  }
+
+  $('login-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    run(login);
+  });
+  $('logout').addEventListener('click', () => run(logout));
+  $('theme-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    run(chooseTheme);
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') lookAgain();
+  });
+  window.addEventListener('pageshow', (event) => {
+    if (!event.persisted) return;
+    leaving = false; // back from the server by the Back button
+    lookAgain();
+  });
+
+  run(refresh);
+})();
