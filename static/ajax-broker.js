@@ -1,18 +1,18 @@
-// The AJAX broker's page: shows who is signed in, signs in and out, without leaving the page.
+// The AJAX broker's page: shows who is logged in, logs in and out, without leaving the page.
 // Talks to its own site under /sso/ajax/, and once to the server: the silent attach.
 'use strict';
 
 (() => {
   const TIMEOUT = 10000; // ms, for each request
   const REDIRECTS = 'sso-redirects'; // key in sessionStorage: top-level attaches since the last success
-  const SERVER_DOWN = 'The sign-in server cannot be reached; you can go on without signing in.';
+  const SERVER_DOWN = 'The login server cannot be reached; you can go on without logging in.';
   const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
 
   const $ = (id) => document.getElementById(id);
   const here = () => location.pathname + location.search;
   const attachPage = () => '/sso/attach?to=' + encodeURIComponent(here());
 
-  /** What is shown. `undefined`: not known; `null`: nobody is signed in. */
+  /** What is shown. `undefined`: not known; `null`: nobody is logged in. */
   let user;
   /** The browser is on its way to the server: what happens here no longer matters. */
   let leaving = false;
@@ -28,7 +28,7 @@
     }
   }
 
-  /** A problem after which nobody knows who is signed in, and the forms would lead nowhere. */
+  /** A problem after which nobody knows who is logged in, and the forms would lead nowhere. */
   class Unlinked extends Problem {}
 
   /** Why a silent attach got nowhere; the redirect is still to be tried. */
@@ -134,7 +134,7 @@
       });
       return await response.json();
     } catch {
-      throw new Blocked('The sign-in server could not be asked from this page.');
+      throw new Blocked('The login server could not be asked from this page.');
     }
   }
 
@@ -149,7 +149,7 @@
         delete window[name];
         settle(value);
       };
-      const fail = () => finish(reject, new Blocked('The sign-in server could not be asked from this page.'));
+      const fail = () => finish(reject, new Blocked('The login server could not be asked from this page.'));
       const timer = setTimeout(() => {
         fail();
         window[name] = () => delete window[name]; // the answer may still come
@@ -202,15 +202,15 @@
 
   // --- What the page can be asked to do ----------------------------------------------------------------------
 
-  /** Asks who is signed in and which theme they chose, and shows it. */
+  /** Asks who is logged in and which theme they chose, and shows it. */
   async function refresh() {
     const answer = await ask('info');
     if (answer.status !== 200 && answer.status !== 204) throw unexpected(answer);
     forgetRedirects();
     const before = user;
     show(answer.status === 200 ? answer.data : null);
-    if (before && !user) say('You were signed out elsewhere.');
-    if (before === null && user) say('You signed in elsewhere.');
+    if (before && !user) say('You were logged out elsewhere.');
+    if (before === null && user) say('You logged in elsewhere.');
     await refreshTheme();
   }
 
@@ -230,7 +230,7 @@
     }
     $('login-form').reset();
     show(answer.data);
-    say('You are signed in here, and on all the other sites.');
+    say('You are logged in here, and on all the other sites.');
     $('heading').focus();
     await refreshTheme();
   }
@@ -248,7 +248,7 @@
 
   async function logout() {
     const answer = await request('logout', {});
-    // Signing out does not attach by itself: it would sign out whoever is there now. Show who that is.
+    // Logging out does not attach by itself: it would log out whoever is there now. Show who that is.
     if (notAttached(answer)) {
       await refresh();
       return;
@@ -256,7 +256,7 @@
     if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
     if (answer.status !== 204) throw unexpected(answer);
     show(null);
-    say('You are signed out here, and on all the other sites.');
+    say('You are logged out here, and on all the other sites.');
     $('heading').focus();
     await refreshTheme();
   }
@@ -283,7 +283,7 @@
   /** @param {object | null} now the user, or nobody */
   function show(now) {
     user = now;
-    $('heading').textContent = user ? `Signed in as ${user.username}` : 'Nobody is signed in';
+    $('heading').textContent = user ? `Logged in as ${user.username}` : 'You are logged out';
     reveal(user ? ['user', 'theme'] : ['login', 'theme']);
     $('attributes').replaceChildren(...Object.entries(user ?? {}).flatMap(([name, value]) => [
       element('dt', name),
@@ -321,7 +321,7 @@
     say('');
     if (problem instanceof Unlinked || user === undefined) {
       user = undefined;
-      $('heading').textContent = 'You are not signed in';
+      $('heading').textContent = 'You are not logged in';
       reveal([]);
     }
     const link = element('a', 'Try again');
@@ -359,7 +359,7 @@
     });
   }
 
-  /** Someone may have signed in or out elsewhere. */
+  /** Someone may have logged in or out elsewhere. */
   function lookAgain() {
     if (waiting === 0) run(refresh);
   }

@@ -49,9 +49,9 @@ pub(crate) struct Way<'a> {
     pub(crate) href: &'a str,
 }
 
-/// Who is signed in.
+/// Who is logged in.
 pub(crate) struct User<'a> {
-    /// The name they sign in with.
+    /// The name they log in with.
     pub(crate) username: &'a str,
     /// Their attributes that this site may see, as (name, value), in the order to show them.
     pub(crate) attributes: &'a [(String, String)],
@@ -63,9 +63,9 @@ pub(crate) struct User<'a> {
 pub(crate) struct ServerHome<'a> {
     /// Around the page.
     pub(crate) layout: Layout<'a>,
-    /// Who is signed in, or nobody.
+    /// Who is logged in, or nobody.
     pub(crate) user: Option<User<'a>>,
-    /// For the sign-out form, which is only shown with a user.
+    /// For the logout form, which is only shown with a user.
     pub(crate) form_token: &'a str,
 }
 
@@ -109,13 +109,13 @@ pub(crate) struct ServerError<'a> {
 pub(crate) struct BrokerHome<'a> {
     /// Around the page.
     pub(crate) layout: Layout<'a>,
-    /// Who is signed in, or nobody.
+    /// Who is logged in, or nobody.
     pub(crate) user: Option<User<'a>>,
-    /// Ties the sign-out and theme forms to this browser; `None` when not attached, then they are not shown.
+    /// Ties the logout and theme forms to this browser; `None` when not attached, then they are not shown.
     pub(crate) form_token: Option<&'a str>,
     /// Has this site a login form of its own at `/login`?
     pub(crate) own_form: bool,
-    /// The server did not answer, so nobody knows who is signed in.
+    /// The server did not answer, so nobody knows who is logged in.
     pub(crate) server_down: bool,
     /// Why the attach failed.
     pub(crate) problem: Option<&'a str>,
@@ -127,9 +127,9 @@ pub(crate) struct BrokerHome<'a> {
 pub(crate) struct BrokerAbout<'a> {
     /// Around the page.
     pub(crate) layout: Layout<'a>,
-    /// Who is signed in, as far as known.
+    /// Who is logged in, as far as known.
     pub(crate) user: Option<User<'a>>,
-    /// Is this site attached, so that no user means that nobody is signed in?
+    /// Is this site attached, so that no user means that nobody is logged in?
     pub(crate) attached: bool,
 }
 

@@ -149,7 +149,10 @@ impl Store for MemoryStore {
         let cell = self.sessions.get(&link.session).ok_or(StoreError::NotFound)?;
         let code = link.code.clone();
         let result = self.links.entry_by_ref(&key).and_compute_with(|entry| {
-            let may_put = entry.as_ref().is_none_or(|entry| Some(&entry.value().link.session) == replaces);
+            let may_put = entry.as_ref().is_none_or(|entry| {
+                let owner = &entry.value().link.session;
+                *owner != link.session && Some(owner) == replaces
+            });
             if may_put { Op::Put(Arc::new(Linked { link: link.clone(), cell: cell.clone() })) } else { Op::Nop }
         });
         Ok(match result {
@@ -170,7 +173,9 @@ impl Store for MemoryStore {
                 let Some(cell) = self.sessions.get(session) else { return Ok(0) };
                 let is_other = |key: &LinkKey| key.broker == keep.broker && key.token != keep.token;
                 let cut: Vec<_> = cell.links.lock().extract_if(.., |key| is_other(key)).collect();
-                Ok(self.cut(cut))
+                // A token of the list may have been linked to another session since.
+                let is_mine = |linked: &Arc<Linked>| Arc::ptr_eq(&linked.cell, &cell);
+                Ok(cut.iter().filter(|key| forget(&self.links, key, is_mine)).count() as u64)
             }
             Unlink::Broker(broker) => {
                 Ok(self.cut(self.links.iter().map(|(key, _)| (*key).clone()).filter(|key| key.broker == *broker)))
@@ -184,15 +189,17 @@ impl Store for MemoryStore {
     }
 }
 
-fn forget<K, V>(map: &Cache<K, V>, key: &K, is_meant: impl Fn(&V) -> bool)
+/// Removes the entry if it is the one that is meant; whether it was.
+fn forget<K, V>(map: &Cache<K, V>, key: &K, is_meant: impl Fn(&V) -> bool) -> bool
 where
     K: Clone + Eq + std::hash::Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    map.entry_by_ref(key).and_compute_with(|entry| match entry {
+    let result = map.entry_by_ref(key).and_compute_with(|entry| match entry {
         Some(entry) if is_meant(entry.value()) => Op::Remove,
         _ => Op::Nop,
     });
+    matches!(result, CompResult::Removed(_))
 }
 
 impl fmt::Debug for MemoryStore {

@@ -1,0 +1,183 @@
+//! A server to test: brokers of every kind, two users, a clock that is moved by hand, a store that counts and can fail.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod spy;
+
+use std::{sync::Arc, time::Duration};
+
+use sso_core::{
+    AllowedOrigins, AttachError, AttachRequest, BearerToken, BrowserHeaders, Checksum, ChecksumKey, Encoding, Mode,
+    ReturnPages, Secret, Silent, Token, VerificationCode,
+};
+use sso_server::{
+    Account, Broker, BrokerList, Credentials, MemoryStore, Policy, Resumed, Server, ServerBuilder, UserList,
+    attach::AttachOutcome,
+    clock::{Clock, ManualClock, SystemClock},
+    resume::ResumeError,
+    session::CookieValue,
+};
+
+use spy::Spy;
+
+/// The password of jackie and john.
+pub(crate) const PASSWORD: &str = "jackie123";
+/// PHP's `password_hash("jackie123", PASSWORD_BCRYPT, ["cost" => 4])`: quick to check.
+const BCRYPT: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A server and everything around it that a test looks at.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Spy,
+}
+
+/// A broker's token that was attached.
+#[derive(Clone, Debug)]
+pub(crate) struct Attached {
+    pub(crate) broker: &'static str,
+    pub(crate) token: Token,
+    pub(crate) code: VerificationCode,
+}
+
+/// A browser that keeps the server's session cookie.
+#[derive(Default)]
+pub(crate) struct Browser {
+    pub(crate) cookie: Option<CookieValue>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with("https://sso.example", |builder| builder)
+    }
+
+    /// With a policy of its own.
+    pub(crate) fn living(policy: Policy) -> Self {
+        Self::with("https://sso.example", |builder| builder.policy(policy))
+    }
+
+    pub(crate) fn with(url: &str, change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        // The clock starts at the system's now: the store in memory counts real durations from there.
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let store = Spy::new(MemoryStore::new(clock.clone()));
+        let builder = Server::builder(url.parse().unwrap(), brokers(), users());
+        let server = change(builder.clock(clock.clone()).store(store.clone())).build().unwrap();
+        Self { server, clock, store }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Attaches `token` by redirect.
+    pub(crate) async fn try_attach(
+        &self,
+        browser: &mut Browser,
+        broker: &'static str,
+        token: &Token,
+        prompt_login: bool,
+    ) -> Result<Option<Attached>, AttachError> {
+        let request = redirect_request(broker, token, key(broker).attach(token), prompt_login);
+        let checked = self.server.check_attach(request, BrowserHeaders::default()).await.map_err(|e| e.error)?;
+        Ok(match self.server.attach(&checked, browser.cookie.as_ref()).await? {
+            AttachOutcome::Linked(linked) => {
+                browser.receive(linked.set_cookie);
+                Some(Attached { broker, token: token.clone(), code: linked.code })
+            }
+            AttachOutcome::LoginNeeded => None,
+        })
+    }
+
+    /// Attaches a new token.
+    pub(crate) async fn attach(&self, browser: &mut Browser, broker: &'static str) -> Attached {
+        self.try_attach(browser, broker, &Token::generate(), false).await.unwrap().unwrap()
+    }
+
+    /// A call of the broker with somebody behind it.
+    pub(crate) async fn resume(&self, link: &Attached) -> Result<Resumed, ResumeError> {
+        self.server.resume(Some(&link.authorization()), true).await
+    }
+
+    /// What `info` answers: the user's name, if anyone is logged in.
+    pub(crate) async fn info(&self, link: &Attached) -> Result<Option<String>, ResumeError> {
+        let resumed = self.resume(link).await?;
+        Ok(resumed.user()?.map(|user| user.username.clone()))
+    }
+
+    /// Logs in at the server's page.
+    pub(crate) async fn log_in(&self, browser: &mut Browser, username: &str) {
+        let visit = self.server.log_in(browser.cookie.as_ref(), &credentials(username)).await.unwrap();
+        browser.receive(visit.set_cookie);
+    }
+}
+
+impl Attached {
+    pub(crate) fn authorization(&self) -> String {
+        let id = self.broker.parse().unwrap();
+        format!("Bearer {}", BearerToken::new(id, self.token.clone(), &self.code, &key(self.broker)).to_wire())
+    }
+
+    /// The same with a checksum that does not fit.
+    pub(crate) fn wrong_authorization(&self) -> String {
+        Self { code: VerificationCode::generate(), ..self.clone() }.authorization()
+    }
+}
+
+impl Browser {
+    pub(crate) fn receive(&mut self, cookie: Option<CookieValue>) {
+        self.cookie = cookie.or(self.cookie.take());
+    }
+}
+
+pub(crate) fn redirect_request(broker: &str, token: &Token, checksum: Checksum, prompt_login: bool) -> AttachRequest {
+    let mode = Mode::Redirect(format!("https://{}.example/sso/return?state=s", broker.to_lowercase()));
+    AttachRequest { broker: broker.parse().unwrap(), token: token.clone(), checksum, mode, prompt_login }
+}
+
+pub(crate) fn credentials(username: &str) -> Credentials {
+    Credentials { username: username.into(), password: PASSWORD.into() }
+}
+
+pub(crate) fn wrong_credentials(username: &str) -> Credentials {
+    Credentials { password: "jackie124".into(), ..credentials(username) }
+}
+
+/// The secret of a broker: long, but for the one that is called Weak.
+fn secret(broker: &str) -> Secret {
+    Secret::new(if broker == "Weak" { "8iwzik1bwd".into() } else { broker.repeat(64) })
+}
+
+pub(crate) fn key(broker: &str) -> ChecksumKey {
+    ChecksumKey::new(&secret(broker), if broker == "Php" { Encoding::Php } else { Encoding::Exact })
+}
+
+/// Alice may post passwords, Greg may not, Ajax and Jsonp attach silently, Php is a jasny/sso broker, Weak has a short secret.
+fn brokers() -> BrokerList {
+    let broker = |id: &str| {
+        let origin = format!("https://{}.example", id.to_lowercase());
+        let origins = AllowedOrigins::new(&[origin], ReturnPages::Paths(vec!["/sso/return".into()])).unwrap();
+        Broker::new(id.parse().unwrap(), &secret(id), Encoding::Exact, origins)
+    };
+    let anywhere = AllowedOrigins::new(&["php.example"], ReturnPages::Any).unwrap();
+    let php = Broker::new("Php".parse().unwrap(), &secret("Php"), Encoding::Php, anywhere);
+    [
+        Broker { password_login: true, ..broker("Alice") },
+        broker("Greg"),
+        Broker { silent: Silent::Json, ..broker("Ajax") },
+        Broker { silent: Silent::Jsonp, ..broker("Jsonp") },
+        Broker { silent: Silent::Jsonp, silent_start: true, password_login: true, ..php },
+        broker("Weak"),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn users() -> UserList {
+    ["jackie", "john"]
+        .into_iter()
+        .map(|name| Account::new(name, BCRYPT.parse().unwrap()).attribute("email", format!("{name}@example.com")))
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! A store that notes every call, and fails those that it is told to.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sso_server::{
+    MemoryStore, Session, Store,
+    clock::Timestamp,
+    session::{CookieHash, Link, LinkKey, SessionId},
+    store::{LinkOutcome, Resolved, StoreError, Unlink},
+};
+
+#[derive(Clone)]
+pub(crate) struct Spy(Arc<Inner>);
+
+struct Inner {
+    store: MemoryStore,
+    calls: Mutex<Vec<&'static str>>,
+    failing: Mutex<Failing>,
+}
+
+enum Failing {
+    Nothing,
+    Everything,
+    Only(&'static str),
+}
+
+impl Spy {
+    pub(crate) fn new(store: MemoryStore) -> Self {
+        Self(Arc::new(Inner { store, calls: Mutex::default(), failing: Mutex::new(Failing::Nothing) }))
+    }
+
+    /// The calls since this was last asked.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.calls.lock())
+    }
+
+    pub(crate) fn fail_everything(&self) {
+        *self.0.failing.lock() = Failing::Everything;
+    }
+
+    pub(crate) fn fail_only(&self, call: &'static str) {
+        *self.0.failing.lock() = Failing::Only(call);
+    }
+
+    pub(crate) fn work_again(&self) {
+        *self.0.failing.lock() = Failing::Nothing;
+    }
+
+    fn enter(&self, call: &'static str) -> Result<&MemoryStore, StoreError> {
+        self.0.calls.lock().push(call);
+        match *self.0.failing.lock() {
+            Failing::Nothing => Ok(&self.0.store),
+            Failing::Only(other) if other != call => Ok(&self.0.store),
+            _ => Err(StoreError::Unavailable("the test says so".into())),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Spy {
+    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+        self.enter("insert")?.insert(session).await
+    }
+
+    async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        self.enter("get")?.get(id).await
+    }
+
+    async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
+        self.enter("load")?.load(cookie).await
+    }
+
+    async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
+        self.enter("resolve")?.resolve(key).await
+    }
+
+    async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+        self.enter("update")?.update(session).await
+    }
+
+    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+        self.enter("touch")?.touch(id, at, keep_until).await
+    }
+
+    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
+        self.enter("link")?.link(key, link, replaces).await
+    }
+
+    async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
+        self.enter("unlink")?.unlink(which).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.enter("ping")?.ping().await
+    }
+}

@@ -1,0 +1,167 @@
+//! The contract's rules about links: set-if-absent, moving a token, cutting.
+
+use std::time::Duration;
+
+use sso_server::{
+    Store,
+    clock::Clock,
+    store::{
+        LinkOutcome::{Linked, Taken},
+        StoreError::NotFound,
+        Unlink,
+    },
+};
+
+use crate::{World, link_to, token_of};
+
+pub(crate) async fn a_linked_token_leads_to_its_session<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let key = token_of("Alice");
+    assert!(world.store.resolve(&key).await.unwrap().is_none());
+    let code = world.linked(&key, &session.id).await;
+    let resolved = world.store.resolve(&key).await.unwrap().unwrap();
+    assert_eq!(resolved.session.id, session.id);
+    assert_eq!(resolved.link.code.as_str(), code.as_str());
+    // The same token at another broker is another token.
+    let elsewhere = sso_server::session::LinkKey { broker: "Greg".parse().unwrap(), ..key };
+    assert!(world.store.resolve(&elsewhere).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_token_and_its_session_keep_their_first_code<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let key = token_of("Alice");
+    let first = world.linked(&key, &session.id).await;
+    let again = world.linked(&key, &session.id).await;
+    assert_eq!(first.as_str(), again.as_str());
+    assert_eq!(world.store.resolve(&key).await.unwrap().unwrap().link.code.as_str(), first.as_str());
+    let other = world.linked(&token_of("Alice"), &session.id).await;
+    assert_ne!(first.as_str(), other.as_str());
+}
+
+pub(crate) async fn a_token_of_another_session_is_taken<S: Store>(world: World<S>) {
+    let (first, second, third) = (world.inserted().await, world.inserted().await, world.inserted().await);
+    let key = token_of("Alice");
+    world.linked(&key, &first.id).await;
+    for replaces in [None, Some(&second.id), Some(&third.id)] {
+        let Taken(owner) = world.link(&key, &second.id, replaces).await else { panic!("the token was moved") };
+        assert_eq!(owner.id, first.id);
+        assert_eq!(world.target(&key).await.as_ref(), Some(&first.id));
+    }
+}
+
+pub(crate) async fn a_token_may_be_moved_from_the_session_that_is_named<S: Store>(world: World<S>) {
+    let (first, second) = (world.inserted().await, world.inserted().await);
+    let key = token_of("Alice");
+    let old = world.linked(&key, &first.id).await;
+    let Linked(new) = world.link(&key, &second.id, Some(&first.id)).await else { panic!("the token is taken") };
+    assert_ne!(old.as_str(), new.as_str(), "the code of the first session does not open the second");
+    let resolved = world.store.resolve(&key).await.unwrap().unwrap();
+    assert_eq!(resolved.session.id, second.id);
+    assert_eq!(resolved.link.code.as_str(), new.as_str());
+}
+
+pub(crate) async fn a_link_to_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
+    let key = token_of("Alice");
+    let never = world.session();
+    assert_eq!(world.store.link(key.clone(), link_to(&never.id), None).await.unwrap_err(), NotFound);
+    assert_eq!(world.target(&key).await, None);
+    let owner = world.inserted().await;
+    world.linked(&key, &owner.id).await;
+    let moved = world.store.link(key.clone(), link_to(&never.id), Some(&owner.id)).await;
+    assert_eq!(moved.unwrap_err(), NotFound);
+    assert_eq!(world.target(&key).await.as_ref(), Some(&owner.id));
+}
+
+pub(crate) async fn dropping_the_first_session_keeps_a_moved_link<S: Store>(world: World<S>) {
+    let first = world.inserted().await;
+    let key = token_of("Alice");
+    world.linked(&key, &first.id).await;
+    world.clock.advance(Duration::from_secs(2 * 60 * 60));
+    let second = world.inserted().await;
+    assert!(matches!(world.link(&key, &second.id, Some(&first.id)).await, Linked(_)));
+
+    // The first session's time is over; the store looks at it again, and has reason to tidy up.
+    let _gone_or_not = world.store.touch(&first.id, first.last_seen, first.keep_until).await;
+    for _ in 0..1_000 {
+        world.inserted().await;
+    }
+    assert_eq!(world.target(&key).await.as_ref(), Some(&second.id));
+    assert!(world.store.get(&second.id).await.unwrap().is_some());
+    assert_eq!(world.store.load(&second.cookie).await.unwrap().unwrap().keep_until, second.keep_until);
+}
+
+pub(crate) async fn unlinking_the_first_session_keeps_a_moved_link<S: Store>(world: World<S>) {
+    let (first, second) = (world.inserted().await, world.inserted().await);
+    let (moved, keep) = (token_of("Alice"), token_of("Alice"));
+    world.linked(&moved, &first.id).await;
+    world.linked(&keep, &first.id).await;
+    assert!(matches!(world.link(&moved, &second.id, Some(&first.id)).await, Linked(_)));
+    let others = Unlink::OthersAtBroker { session: first.id.clone(), keep: keep.clone() };
+    assert_eq!(world.store.unlink(&others).await, Ok(0));
+    assert_eq!(world.target(&moved).await.as_ref(), Some(&second.id));
+    // And once more it belongs to the first session, which may now cut it.
+    assert!(matches!(world.link(&moved, &first.id, Some(&second.id)).await, Linked(_)));
+    assert_eq!(world.store.unlink(&others).await, Ok(1));
+    assert_eq!(world.target(&moved).await, None);
+}
+
+pub(crate) async fn others_at_the_broker_are_cut_and_nothing_else<S: Store>(world: World<S>) {
+    let (mine, other) = (world.inserted().await, world.inserted().await);
+    let (keep, old, older) = (token_of("Alice"), token_of("Alice"), token_of("Alice"));
+    let (greg, foreign) = (token_of("Greg"), token_of("Alice"));
+    for key in [&keep, &old, &older, &greg] {
+        world.linked(key, &mine.id).await;
+    }
+    world.linked(&foreign, &other.id).await;
+    let others = Unlink::OthersAtBroker { session: mine.id.clone(), keep: keep.clone() };
+    assert_eq!(world.store.unlink(&others).await, Ok(2));
+    for dead in [&old, &older] {
+        assert_eq!(world.target(dead).await, None);
+    }
+    for alive in [&keep, &greg] {
+        assert_eq!(world.target(alive).await.as_ref(), Some(&mine.id));
+    }
+    assert_eq!(world.target(&foreign).await.as_ref(), Some(&other.id));
+    assert_eq!(world.store.unlink(&others).await, Ok(0));
+}
+
+pub(crate) async fn one_broker_can_be_cut<S: Store>(world: World<S>) {
+    let (one, two) = (world.inserted().await, world.inserted().await);
+    let (a, b, greg) = (token_of("Alice"), token_of("Alice"), token_of("Greg"));
+    world.linked(&a, &one.id).await;
+    world.linked(&b, &two.id).await;
+    world.linked(&greg, &one.id).await;
+    assert_eq!(world.store.unlink(&Unlink::Broker("Alice".parse().unwrap())).await, Ok(2));
+    assert_eq!((world.target(&a).await, world.target(&b).await), (None, None));
+    assert_eq!(world.target(&greg).await.as_ref(), Some(&one.id));
+    assert!(world.store.get(&one.id).await.unwrap().is_some(), "sessions stay");
+}
+
+pub(crate) async fn all_can_be_cut<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let keys = [token_of("Alice"), token_of("Greg"), token_of("Alice")];
+    for key in &keys {
+        world.linked(key, &session.id).await;
+    }
+    assert_eq!(world.store.unlink(&Unlink::All).await, Ok(3));
+    for key in &keys {
+        assert_eq!(world.target(key).await, None);
+    }
+    assert!(world.store.load(&session.cookie).await.unwrap().is_some(), "sessions stay");
+    assert_eq!(world.store.unlink(&Unlink::All).await, Ok(0));
+}
+
+pub(crate) async fn a_cut_token_can_be_linked_anew<S: Store>(world: World<S>) {
+    let (first, second) = (world.inserted().await, world.inserted().await);
+    let (cut, keep) = (token_of("Alice"), token_of("Alice"));
+    let old = world.linked(&cut, &first.id).await;
+    world.store.unlink(&Unlink::Broker("Alice".parse().unwrap())).await.unwrap();
+    let new = world.linked(&cut, &second.id).await;
+    assert_ne!(old.as_str(), new.as_str());
+    // The first session has no say over it any more.
+    world.linked(&keep, &first.id).await;
+    let others = Unlink::OthersAtBroker { session: first.id.clone(), keep };
+    assert_eq!(world.store.unlink(&others).await, Ok(0));
+    assert_eq!(world.target(&cut).await.as_ref(), Some(&second.id));
+    assert!(world.clock.now() < second.keep_until);
+}

@@ -1,0 +1,131 @@
+//! The contract of `Store`, as one suite for every store: a new store adds one line below.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
+
+mod links;
+mod memory;
+mod model;
+mod races;
+mod sessions;
+
+use std::{sync::Arc, time::Duration};
+
+use sso_core::{Token, VerificationCode, wire::User};
+use sso_server::{
+    MemoryStore, Session, Store,
+    clock::{Clock, ManualClock, SystemClock, Timestamp},
+    session::{CookieValue, Link, LinkKey, SessionId},
+    store::LinkOutcome,
+};
+
+/// Instantiates every rule for a store; the factory makes an empty one that goes by the clock it is given.
+macro_rules! contract {
+    ($store:ident, $make:expr) => {
+        mod $store {
+            use super::*;
+
+            contract!(@rules $make, sessions: [
+                insert_never_overwrites_an_id,
+                insert_never_overwrites_a_cookie,
+                a_session_is_found_by_id_and_by_cookie,
+                update_replaces_the_version_it_was_made_from,
+                update_of_an_older_version_is_a_conflict,
+                update_of_what_is_not_there_is_not_found,
+                update_swaps_the_cookie_in_the_same_write,
+                update_to_a_taken_cookie_changes_nothing,
+                update_never_moves_times_back,
+                touch_moves_times_forward_and_nothing_else,
+                touch_of_what_is_not_there_is_not_found,
+                the_store_answers_a_ping,
+            ]);
+            contract!(@rules $make, links: [
+                a_linked_token_leads_to_its_session,
+                a_token_and_its_session_keep_their_first_code,
+                a_token_of_another_session_is_taken,
+                a_token_may_be_moved_from_the_session_that_is_named,
+                a_link_to_what_is_not_there_is_not_found,
+                dropping_the_first_session_keeps_a_moved_link,
+                unlinking_the_first_session_keeps_a_moved_link,
+                others_at_the_broker_are_cut_and_nothing_else,
+                one_broker_can_be_cut,
+                all_can_be_cut,
+                a_cut_token_can_be_linked_anew,
+            ]);
+            contract!(@rules $make, races: [
+                racing_updates_are_each_counted_once,
+                of_fifty_sessions_one_gets_the_token,
+                of_fifty_updates_one_gets_the_cookie,
+                a_logout_is_not_undone_by_racing_writes,
+                touches_and_updates_do_not_lose_each_other,
+            ]);
+
+            #[test]
+            fn random_operations_do_what_a_plain_model_does() {
+                model::compare(|clock| $make(clock));
+            }
+        }
+    };
+    (@rules $make:expr, $module:ident: [$($rule:ident,)*]) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $rule() {
+                let clock = Arc::new(ManualClock::at(SystemClock.now()));
+                crate::$module::$rule(World { store: Arc::new($make(clock.clone())), clock }).await;
+            }
+        )*
+    };
+}
+
+contract!(memory_store, MemoryStore::new);
+
+/// An empty store and its clock.
+struct World<S> {
+    store: Arc<S>,
+    clock: Arc<ManualClock>,
+}
+
+impl<S: Store> World<S> {
+    /// A session that is kept for an hour, not yet in the store.
+    fn session(&self) -> Session {
+        session_at(self.clock.now())
+    }
+
+    async fn inserted(&self) -> Arc<Session> {
+        self.store.insert(self.session()).await.unwrap()
+    }
+
+    async fn linked(&self, key: &LinkKey, session: &SessionId) -> VerificationCode {
+        match self.link(key, session, None).await {
+            LinkOutcome::Linked(code) => code,
+            LinkOutcome::Taken(_) => panic!("the token is taken"),
+        }
+    }
+
+    async fn link(&self, key: &LinkKey, session: &SessionId, replaces: Option<&SessionId>) -> LinkOutcome {
+        self.store.link(key.clone(), link_to(session), replaces).await.unwrap()
+    }
+
+    /// To which session a token leads.
+    async fn target(&self, key: &LinkKey) -> Option<SessionId> {
+        let resolved = self.store.resolve(key).await.unwrap()?;
+        assert_eq!(resolved.link.session, resolved.session.id);
+        Some(resolved.session.id.clone())
+    }
+}
+
+fn session_at(now: Timestamp) -> Session {
+    let session = Session::new(CookieValue::generate().hash(), now);
+    Session { keep_until: now.after(Duration::from_secs(60 * 60)), ..session }
+}
+
+fn link_to(session: &SessionId) -> Link {
+    Link { session: session.clone(), code: VerificationCode::generate(), at: SystemClock.now() }
+}
+
+fn token_of(broker: &str) -> LinkKey {
+    LinkKey { broker: broker.parse().unwrap(), token: Token::generate() }
+}
+
+fn user(name: &str) -> User {
+    User { username: name.into(), attributes: Default::default() }
+}

@@ -1,0 +1,140 @@
+//! The contract's rules when many come at once.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use sso_server::{
+    Session, Store,
+    session::CookieValue,
+    store::{LinkOutcome::Linked, StoreError::Conflict},
+};
+use tokio::task::JoinSet;
+
+use crate::{World, link_to, token_of, user};
+
+const TASKS: u64 = 16;
+const WRITES: u64 = 50;
+
+pub(crate) async fn racing_updates_are_each_counted_once<S: Store>(world: World<S>) {
+    let id = world.inserted().await.id.clone();
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let (store, id) = (world.store.clone(), id.clone());
+        tasks.spawn(async move {
+            let mut done = 0;
+            while done < WRITES {
+                let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
+                let count = next.data.get("count").and_then(|n| n.as_u64()).unwrap_or(0);
+                next.data.insert("count".into(), json!(count + 1));
+                match store.update(next).await {
+                    Ok(_) => done += 1,
+                    Err(error) => assert_eq!(error, Conflict),
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    let end = world.store.get(&id).await.unwrap().unwrap();
+    assert_eq!(end.data["count"], json!(TASKS * WRITES));
+    assert_eq!(end.version, TASKS * WRITES);
+}
+
+pub(crate) async fn of_fifty_sessions_one_gets_the_token<S: Store>(world: World<S>) {
+    for _ in 0..20 {
+        let key = token_of("Alice");
+        let mut tasks = JoinSet::new();
+        for _ in 0..50 {
+            let (store, key, id) = (world.store.clone(), key.clone(), world.inserted().await.id.clone());
+            tasks.spawn(async move {
+                let won = matches!(store.link(key, link_to(&id), None).await.unwrap(), Linked(_));
+                won.then_some(id)
+            });
+        }
+        let winners: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(world.target(&key).await, winners.into_iter().next());
+    }
+}
+
+pub(crate) async fn of_fifty_updates_one_gets_the_cookie<S: Store>(world: World<S>) {
+    for _ in 0..20 {
+        let wanted = CookieValue::generate().hash();
+        let mut tasks = JoinSet::new();
+        for _ in 0..50 {
+            let (store, session) = (world.store.clone(), world.inserted().await);
+            tasks.spawn(async move {
+                let next = Session { cookie: wanted, ..Session::clone(&session) };
+                let won = store.update(next).await.is_ok();
+                let old_leads_here = store.load(&session.cookie).await.unwrap().is_some();
+                assert_eq!(won, !old_leads_here, "the old cookie dies if and only if the new one is taken over");
+                won.then(|| session.id.clone())
+            });
+        }
+        let winners: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(world.store.load(&wanted).await.unwrap().map(|s| s.id.clone()), winners.into_iter().next());
+    }
+}
+
+/// Logs out as the server does: compare-and-swap until it is done.
+async fn log_out(store: Arc<impl Store>, mut session: Session) {
+    let id = session.id.clone();
+    loop {
+        session.sign_out();
+        match store.update(session).await {
+            Ok(_) => return,
+            Err(error) => assert_eq!(error, Conflict),
+        }
+        session = Session::clone(&*store.get(&id).await.unwrap().unwrap());
+    }
+}
+
+pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: World<S>) {
+    for _ in 0..100 {
+        let mut session = world.session();
+        session.sign_in(user("jackie"), session.last_seen);
+        let session = world.store.insert(session).await.unwrap();
+        let mut tasks = JoinSet::new();
+        for n in 0..50 {
+            let (store, id) = (world.store.clone(), session.id.clone());
+            tasks.spawn(async move {
+                // Writes only what it read, while somebody was logged in.
+                let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
+                if next.user().is_some() {
+                    next.data.insert(format!("key {n}"), json!(n));
+                    let _won_or_lost = store.update(next).await;
+                }
+            });
+        }
+        tasks.spawn(log_out(world.store.clone(), Session::clone(&session)));
+        tasks.join_all().await;
+        let end = world.store.get(&session.id).await.unwrap().unwrap();
+        assert!(end.user().is_none() && end.data.is_empty(), "the user came back to life");
+    }
+}
+
+pub(crate) async fn touches_and_updates_do_not_lose_each_other<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let second = |n: u64| Duration::from_secs(n);
+    let mut tasks = JoinSet::new();
+    for n in 1..=TASKS {
+        let (store, id) = (world.store.clone(), session.id.clone());
+        let (at, keep) = (session.last_seen.after(second(n)), session.keep_until.after(second(n)));
+        tasks.spawn(async move { store.touch(&id, at, keep).await.unwrap() });
+        let (store, id) = (world.store.clone(), session.id.clone());
+        tasks.spawn(async move {
+            loop {
+                let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
+                next.data.insert(format!("{n}"), json!(n));
+                if store.update(next).await.is_ok() {
+                    return;
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    let end = world.store.get(&session.id).await.unwrap().unwrap();
+    assert_eq!(end.last_seen, session.last_seen.after(second(TASKS)));
+    assert_eq!(end.keep_until, session.keep_until.after(second(TASKS)));
+    assert_eq!((end.version, end.data.len() as u64), (TASKS, TASKS));
+}

@@ -1,0 +1,145 @@
+//! The contract's rules about session records: insert, look-ups, compare-and-swap, touch.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sso_server::{
+    Session, Store,
+    clock::Clock,
+    session::CookieValue,
+    store::StoreError::{Conflict, NotFound},
+};
+
+use crate::World;
+
+pub(crate) async fn insert_never_overwrites_an_id<S: Store>(world: World<S>) {
+    let first = world.inserted().await;
+    let same_id = Session { cookie: CookieValue::generate().hash(), version: 7, ..Session::clone(&first) };
+    let cookie = same_id.cookie;
+    assert_eq!(world.store.insert(same_id).await.unwrap_err(), Conflict);
+    assert_eq!(world.store.get(&first.id).await.unwrap().unwrap().version, first.version);
+    assert!(world.store.load(&cookie).await.unwrap().is_none());
+    world.inserted().await;
+}
+
+pub(crate) async fn insert_never_overwrites_a_cookie<S: Store>(world: World<S>) {
+    let first = world.inserted().await;
+    let thief = Session { cookie: first.cookie, ..world.session() };
+    let id = thief.id.clone();
+    assert_eq!(world.store.insert(thief).await.unwrap_err(), Conflict);
+    assert_eq!(world.store.load(&first.cookie).await.unwrap().unwrap().id, first.id);
+    assert!(world.store.get(&id).await.unwrap().is_none());
+    assert!(world.store.get(&first.id).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: World<S>) {
+    let mut session = world.session();
+    session.data.insert("theme".into(), json!({"name": "forest"}));
+    session.sign_in(crate::user("jackie"), world.clock.now());
+    let kept = world.store.insert(session.clone()).await.unwrap();
+    let by_id = world.store.get(&kept.id).await.unwrap().unwrap();
+    let by_cookie = world.store.load(&kept.cookie).await.unwrap().unwrap();
+    for found in [by_id, by_cookie] {
+        assert_eq!(found.id, session.id);
+        assert_eq!(found.data, session.data);
+        assert_eq!(found.signed_in, session.signed_in);
+        assert_eq!(found.version, kept.version);
+    }
+    let other = world.session();
+    assert!(world.store.get(&other.id).await.unwrap().is_none());
+    assert!(world.store.load(&other.cookie).await.unwrap().is_none());
+}
+
+pub(crate) async fn update_replaces_the_version_it_was_made_from<S: Store>(world: World<S>) {
+    let mut current = world.inserted().await;
+    for n in 0..3 {
+        let mut next = Session::clone(&current);
+        next.data.insert("n".into(), json!(n));
+        let updated = world.store.update(next).await.unwrap();
+        assert_eq!(updated.version, current.version + 1);
+        let found = world.store.get(&current.id).await.unwrap().unwrap();
+        assert_eq!((found.version, &found.data["n"]), (updated.version, &json!(n)));
+        current = updated;
+    }
+}
+
+pub(crate) async fn update_of_an_older_version_is_a_conflict<S: Store>(world: World<S>) {
+    let read = world.inserted().await;
+    let newer = world.store.update(Session::clone(&read)).await.unwrap();
+    let mut late = Session::clone(&read);
+    late.data.insert("late".into(), json!(true));
+    late.cookie = CookieValue::generate().hash();
+    let cookie = late.cookie;
+    assert_eq!(world.store.update(late.clone()).await.unwrap_err(), Conflict);
+    assert!(world.store.get(&read.id).await.unwrap().unwrap().data.is_empty());
+    assert!(world.store.load(&cookie).await.unwrap().is_none());
+    late.version = newer.version;
+    assert!(world.store.update(late).await.is_ok());
+}
+
+pub(crate) async fn update_of_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
+    let never = world.session();
+    let (id, cookie) = (never.id.clone(), never.cookie);
+    assert_eq!(world.store.update(never.clone()).await.unwrap_err(), NotFound);
+    assert!(world.store.get(&id).await.unwrap().is_none());
+    assert!(world.store.load(&cookie).await.unwrap().is_none());
+    world.store.insert(never.clone()).await.unwrap();
+    assert!(world.store.update(never).await.is_ok());
+}
+
+pub(crate) async fn update_swaps_the_cookie_in_the_same_write<S: Store>(world: World<S>) {
+    let old = world.inserted().await;
+    let swapped = Session { cookie: CookieValue::generate().hash(), ..Session::clone(&old) };
+    let new = world.store.update(swapped).await.unwrap();
+    assert!(world.store.load(&old.cookie).await.unwrap().is_none(), "the old cookie is dead at once");
+    assert_eq!(world.store.load(&new.cookie).await.unwrap().unwrap().id, old.id);
+    // A value that is dead can be given away again.
+    let next = Session { cookie: old.cookie, ..world.session() };
+    let id = next.id.clone();
+    world.store.insert(next).await.unwrap();
+    assert_eq!(world.store.load(&old.cookie).await.unwrap().unwrap().id, id);
+}
+
+pub(crate) async fn update_to_a_taken_cookie_changes_nothing<S: Store>(world: World<S>) {
+    let (mine, other) = (world.inserted().await, world.inserted().await);
+    let mut thief = Session { cookie: other.cookie, ..Session::clone(&mine) };
+    thief.data.insert("stolen".into(), json!(true));
+    assert_eq!(world.store.update(thief).await.unwrap_err(), Conflict);
+    let found = world.store.get(&mine.id).await.unwrap().unwrap();
+    assert!(found.version == mine.version && found.cookie == mine.cookie && found.data.is_empty());
+    assert_eq!(world.store.load(&mine.cookie).await.unwrap().unwrap().id, mine.id);
+    assert_eq!(world.store.load(&other.cookie).await.unwrap().unwrap().id, other.id);
+    assert!(world.store.update(Session::clone(&mine)).await.is_ok(), "its own cookie is not taken");
+}
+
+pub(crate) async fn update_never_moves_times_back<S: Store>(world: World<S>) {
+    let read = world.inserted().await;
+    let (later, keep) = (read.last_seen.after(Duration::from_secs(9)), read.keep_until.after(Duration::from_secs(9)));
+    world.store.touch(&read.id, later, keep).await.unwrap();
+    // Made from what was read before the touch.
+    let updated = world.store.update(Session::clone(&read)).await.unwrap();
+    assert_eq!((updated.last_seen, updated.keep_until), (later, keep));
+}
+
+pub(crate) async fn touch_moves_times_forward_and_nothing_else<S: Store>(world: World<S>) {
+    let before = world.inserted().await;
+    let (later, keep) =
+        (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
+    world.store.touch(&before.id, later, keep).await.unwrap();
+    world.store.touch(&before.id, before.last_seen, before.keep_until).await.unwrap();
+    let after = world.store.get(&before.id).await.unwrap().unwrap();
+    assert_eq!((after.last_seen, after.keep_until), (later, keep));
+    assert!(after.version == before.version && after.cookie == before.cookie && after.data == before.data);
+    assert_eq!(world.store.load(&before.cookie).await.unwrap().unwrap().last_seen, later);
+}
+
+pub(crate) async fn touch_of_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
+    let never = world.session();
+    let touch = world.store.touch(&never.id, never.last_seen, never.keep_until).await;
+    assert_eq!(touch.unwrap_err(), NotFound);
+    assert!(world.store.get(&never.id).await.unwrap().is_none());
+}
+
+pub(crate) async fn the_store_answers_a_ping<S: Store>(world: World<S>) {
+    assert_eq!(world.store.ping().await, Ok(()));
+}
