@@ -1,1 +1,13 @@
-//! tests
+//! What the end-to-end tests stand on: real processes on free ports, a visitor with a cookie jar, a real browser.
+//!
+//! - [`process`]: the demo, servers and brokers, started and ended
+//! - [`visitor`]: a browser without a screen: HTTP with cookies, forms and redirects that can be looked at
+//! - [`browser`]: headless Chromium
+
+pub mod browser;
+pub mod process;
+pub mod visitor;
+
+pub use browser::Browser;
+pub use process::{Demo, Site};
+pub use visitor::Visitor;

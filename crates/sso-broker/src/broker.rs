@@ -10,7 +10,8 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
-    tokens::{Attached, Pending, Shelf},
+    shelf::Shelf,
+    tokens::{Attached, Pending},
 };
 
 /// A token is made again at most this often before the error is shown.
@@ -19,6 +20,29 @@ const MAX_HEALS: u8 = 1;
 /// A broker: one web site that shares its visitors' sessions. Clones share everything.
 ///
 /// Its methods are plain functions over a visitor's [`TokenStore`]; only the [`client`](Self::client) does I/O.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use sso_broker::{AttachOutcome, Broker, LocalPath, Secret};
+///
+/// let broker = Broker::builder("https://sso.example/attach", "Alice".parse()?, Secret::generate())
+///     .public_url("https://alice.example")
+///     .build()?;
+/// let mut visitor = BTreeMap::new(); // their cookies or session
+///
+/// // The visitor asks for a page and is sent to this URL:
+/// let wanted = broker.local_path("/page").unwrap_or_else(LocalPath::root);
+/// let url: url::Url = broker.start_attach(&mut visitor, &wanted).parse()?;
+///
+/// // The server sends them to the return URL in it, with a code:
+/// let (_, return_url) = url.query_pairs().find(|(name, _)| name == "return_url").unwrap();
+/// let query = format!("{}&sso_verify=c0de", return_url.split_once('?').unwrap().1);
+/// assert_eq!(broker.finish_attach(&mut visitor, &query), AttachOutcome::Attached { wanted });
+///
+/// // From now on the server can be asked: broker.client().info(&bearer).await
+/// assert!(broker.bearer(&visitor).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<Parts>);
 

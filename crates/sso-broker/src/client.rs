@@ -19,7 +19,7 @@ use crate::{RequestError, loopback::Resolver, probe::Probe};
 /// An answer is refused beyond this many bytes.
 const MAX_ANSWER: usize = 1 << 20;
 /// How long the server may take to show that it is there.
-const PROBE_LIMIT: Duration = Duration::from_secs(1);
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// An HTTP client for one server. It follows no redirect, keeps no cookie, uses no proxy: what it sends are credentials.
 #[derive(Debug)]
@@ -91,17 +91,17 @@ impl Client {
 
     /// The data that all brokers share in this session. Any of them may have written them.
     pub async fn data(&self, bearer: &BearerToken) -> Result<Map<String, Value>, RequestError> {
-        match self.request(bearer, Method::GET, &self.api("data"), Body::None).await? {
-            None => Ok(Map::new()),
-            Some(Value::Object(data)) => Ok(data),
-            Some(_) => Err(RequestError::BadAnswer("the data are not an object".into())),
-        }
+        data_in(self.request(bearer, Method::GET, &self.api("data"), Body::None).await?)
     }
 
-    /// Merges into the shared data, key by key; `null` removes a key.
-    pub async fn merge_data(&self, bearer: &BearerToken, data: Map<String, Value>) -> Result<(), RequestError> {
-        let body = Body::Json(Value::Object(data));
-        self.request(bearer, Method::POST, &self.api("data"), body).await.map(drop)
+    /// Merges into the shared data, key by key; `null` removes a key. Returns all of them.
+    pub async fn merge_data(
+        &self,
+        bearer: &BearerToken,
+        changes: Map<String, Value>,
+    ) -> Result<Map<String, Value>, RequestError> {
+        let body = Body::Json(Value::Object(changes));
+        data_in(self.request(bearer, Method::POST, &self.api("data"), body).await?)
     }
 
     /// Any call of the server's API for this visitor. `None`: the answer has no content.
@@ -211,6 +211,14 @@ async fn limited(mut response: Response) -> Result<Vec<u8>, RequestError> {
 
 fn user(value: Value) -> Result<User, RequestError> {
     serde_json::from_value(value).map_err(|_| RequestError::BadAnswer("this is not a user".into()))
+}
+
+fn data_in(answer: Option<Value>) -> Result<Map<String, Value>, RequestError> {
+    match answer {
+        None => Ok(Map::new()),
+        Some(Value::Object(data)) => Ok(data),
+        Some(_) => Err(RequestError::BadAnswer("the data are not an object".into())),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use crate::{
     broker::Parts,
     client::{Client, Dialect},
     loopback::is_loopback,
-    tokens::{Lifetime, Shelf},
+    shelf::Shelf,
+    tokens::Lifetime,
 };
 
 /// A broker that is being configured. Begin with [`Broker::builder`] or [`Broker::from_env`], end with
@@ -168,6 +169,9 @@ impl BrokerBuilder {
         AllowedOrigins::new(&[&public_text], ReturnPages::Paths(vec![self.return_path.clone()]))?;
         if public_url.scheme() != "https" && !is_loopback(&public_url) {
             return Err(ConfigError::InsecurePublicUrl(public_url));
+        }
+        if public_url.scheme() != "https" {
+            tracing::warn!(%public_url, "plain http: cookies are neither Secure nor bound to this host");
         }
         if !is_loopback(&public_url) && self.secret.strength_bits() < Secret::MIN_BITS {
             return Err(ConfigError::WeakSecret(self.secret.strength_bits()));

@@ -35,7 +35,7 @@
 //!
 //! From the ground up:
 //!
-//! - [`tokens`]: where a visitor's token is kept, and what is kept there
+//! - [`tokens`]: where a visitor's token is kept, and what is kept; `shelf`: under which keys
 //! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
 //! - `loopback`: which hosts are this machine
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?); [`request_error`]: how they fail
@@ -56,6 +56,7 @@ pub mod local_path;
 mod loopback;
 mod probe;
 pub mod request_error;
+mod shelf;
 pub mod tokens;
 #[cfg(feature = "actix")]
 pub mod web;

@@ -29,8 +29,8 @@ impl LocalPath {
         }
         let url = site.join(text).ok()?;
         let path = &url[Position::BeforePath..];
-        // `/.//evil.example` starts well, and is `//evil.example` once the parser has taken the dot away.
-        let leads_home = is_rooted(path) && url.origin() == site.origin() && site.join(path).ok()? == url;
+        // Read once more: `/.//evil.example` is a path, but becomes `//evil.example` when the parser takes the dot away.
+        let leads_home = url.origin() == site.origin() && site.join(path).ok()? == url;
         (leads_home && path.len() <= Self::MAX_LEN).then(|| Self(path.to_owned()))
     }
 }

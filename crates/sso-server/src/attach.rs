@@ -7,7 +7,7 @@ use sso_core::{AttachError, AttachRequest, BrowserHeaders, ReturnUrl, Verificati
 use crate::{
     brokers::Broker,
     parts::{ChangeError, Parts, Unavailable, unavailable},
-    resume::{self, Visit},
+    resume,
     session::{CookieValue, Link, LinkKey, Session},
     store::{LinkOutcome, StoreError, Unlink},
     throttle::TooEarly,
@@ -101,22 +101,26 @@ pub(crate) async fn attach(
     attach: &CheckedAttach,
     cookie: Option<&CookieValue>,
 ) -> Result<AttachOutcome, AttachError> {
-    let visit = if attach.request.mode.is_silent() {
-        match resume::by_cookie(parts, cookie).await? {
-            Some(session) => Visit { session, set_cookie: None },
-            None if attach.broker.silent_start => resume::visit_or_start(parts, None).await?,
-            None => return Err(AttachError::NoSession),
+    let is_silent = attach.request.mode.is_silent();
+    let may_start = !is_silent || attach.broker.silent_start;
+    let (session, started) = match resume::by_cookie(parts, cookie).await? {
+        Some(session) if session.user().is_none() && attach.request.prompt_login => {
+            return Ok(AttachOutcome::LoginNeeded);
         }
-    } else if attach.request.prompt_login {
-        match resume::visit(parts, cookie).await? {
-            Some(visit) if visit.session.user().is_some() => visit,
-            _ => return Ok(AttachOutcome::LoginNeeded),
-        }
-    } else {
-        resume::visit_or_start(parts, cookie).await?
+        None if attach.request.prompt_login => return Ok(AttachOutcome::LoginNeeded),
+        Some(session) if may_start || !session.begun_silently => (session, None),
+        Some(_) => return Err(AttachError::NoSession),
+        None if may_start => parts.start(is_silent).await.map(|(session, cookie)| (session, Some(cookie)))?,
+        None => return Err(AttachError::NoSession),
     };
-    let code = link(parts, attach, visit.session).await?;
-    Ok(AttachOutcome::Linked(Linked { code, set_cookie: visit.set_cookie }))
+    let code = link(parts, attach, session.clone()).await?;
+    let set_cookie = if is_silent || started.is_some() {
+        started
+    } else {
+        // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
+        resume::used(parts, session).await?.and_then(|visit| visit.set_cookie)
+    };
+    Ok(AttachOutcome::Linked(Linked { code, set_cookie }))
 }
 
 /// Links the token to this session, which is live.

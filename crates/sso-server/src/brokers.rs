@@ -49,9 +49,9 @@ impl Broker {
         self.strength_bits >= Secret::MIN_BITS
     }
 
-    /// Whether a page of this origin may read the JSON of a silent attach.
+    /// Whether a page of this origin may read the JSON of a silent attach, if only that it is not enabled.
     pub(crate) fn allows_cors(&self, origin: &str) -> bool {
-        self.silent == Silent::Json && self.origins.allows_origin(origin)
+        self.origins.allows_origin(origin)
     }
 
     pub(crate) fn rules(&self) -> AttachRules<'_> {

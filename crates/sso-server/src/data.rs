@@ -33,9 +33,12 @@ pub(crate) async fn merge(
     resumed: &Resumed,
     changes: &Map<String, Value>,
 ) -> Result<Map<String, Value>, DataError> {
+    if resumed.ended {
+        return Err(DataError::SessionEnded);
+    }
     let mut refusal = DataError::UserChanged;
     let changed = parts.change(&resumed.session, |session| {
-        if session.signed_in != resumed.session.signed_in {
+        if session.epoch != resumed.session.epoch {
             return false;
         }
         for (key, value) in changes {

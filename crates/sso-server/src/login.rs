@@ -85,6 +85,8 @@ async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&st
         LoginError::Unavailable
     })?;
     let hash = account.as_ref().map(|account| account.password.clone());
+    // A name that nobody has may be a password in the wrong field: it is not for the log.
+    let known = account.as_ref().map(|account| account.user.username.clone());
     let matches = turn.verify(hash, &credentials.password).await;
     match account.filter(|_| matches) {
         Some(account) => {
@@ -92,7 +94,7 @@ async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&st
             Ok(account.user)
         }
         None => {
-            tracing::warn!(username = %credentials.username, "login failed");
+            tracing::warn!(username = known, "login failed");
             keys().for_each(|key| parts.login_failures.failed(key, now));
             Err(LoginError::InvalidCredentials)
         }
@@ -110,7 +112,7 @@ pub(crate) async fn at_server(
     let session = match session {
         Some(session) => session,
         // Its cookie is never sent: the one below replaces it.
-        None => parts.start().await?.0,
+        None => parts.start(false).await?.0,
     };
     let cookie = CookieValue::generate();
     let now = parts.now();
@@ -149,12 +151,15 @@ pub(crate) async fn through_broker(
     if !resumed.broker.password_login {
         return Err(LoginError::NotAllowed);
     }
+    if resumed.ended && !resumed.broker.is_php() {
+        return Err(LoginError::SessionEnded);
+    }
     let link = format!("link {}", crate::resume::failure_key(&resumed.key));
     let user = authenticate(parts, credentials, Some(&link)).await?;
     let now = parts.now();
     let signed_in = parts.change(&resumed.session, |session| {
         if lifecycle::is_ended(session, &parts.policy, now) {
-            // Only brokers that cannot attach anew get this far with an ended session.
+            // Only for brokers that cannot attach anew.
             lifecycle::revive(session, now);
         }
         session.sign_in(user.clone(), now);

@@ -80,9 +80,9 @@ impl Parts {
     }
 
     /// Starts an anonymous session and gives the value of its cookie.
-    pub(crate) async fn start(&self) -> Result<(Arc<Session>, CookieValue), Unavailable> {
+    pub(crate) async fn start(&self, silently: bool) -> Result<(Arc<Session>, CookieValue), Unavailable> {
         let cookie = CookieValue::generate();
-        let session = Session::new(cookie.hash(), self.now());
+        let session = Session { begun_silently: silently, ..Session::new(cookie.hash(), self.now()) };
         let session = self.store.insert(self.dated(session)).await.map_err(unavailable)?;
         Ok((session, cookie))
     }

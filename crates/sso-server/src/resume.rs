@@ -115,7 +115,8 @@ async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeEr
         parts.checksum_failures.failed(&failures, now);
         return Err(ResumeError::NotAttached);
     }
-    if now >= resolved.link.at.after(parts.policy.link_lifetime) {
+    // A jasny/sso broker could not attach anew; its links end with their session.
+    if !broker.is_php() && now >= resolved.link.at.after(parts.policy.link_lifetime) {
         return Err(ResumeError::NotAttached);
     }
     let ended = parts.ended(&resolved.session).is_some();
@@ -145,8 +146,15 @@ pub(crate) async fn by_cookie(
 
 /// A browser's visit by itself (a navigation): its session is in use, and its cookie is renewed if that is due.
 pub(crate) async fn visit(parts: &Parts, cookie: Option<&CookieValue>) -> Result<Option<Visit>, Unavailable> {
-    let Some(session) = by_cookie(parts, cookie).await? else { return Ok(None) };
-    if !session.renew_cookie {
+    match by_cookie(parts, cookie).await? {
+        Some(session) => used(parts, session).await,
+        None => Ok(None),
+    }
+}
+
+/// Notes that the browser of this session was here. A new cookie must be sent: the old one is dead.
+pub(crate) async fn used(parts: &Parts, session: Arc<Session>) -> Result<Option<Visit>, Unavailable> {
+    if !session.renew_cookie && !session.begun_silently {
         parts.touch(&session).await?;
         return Ok(Some(Visit { session, set_cookie: None }));
     }
@@ -154,6 +162,7 @@ pub(crate) async fn visit(parts: &Parts, cookie: Option<&CookieValue>) -> Result
     let (seen, now) = (session.cookie, parts.now());
     let renewed = parts.change(&session, |session| {
         session.renew_cookie = false;
+        session.begun_silently = false;
         session.last_seen = now;
         let still_ours = session.cookie == seen;
         session.cookie = value.hash();
@@ -166,13 +175,4 @@ pub(crate) async fn visit(parts: &Parts, cookie: Option<&CookieValue>) -> Result
         Err(ChangeError::Ended) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }
-}
-
-/// The session of a browser's visit; a new anonymous one if it has none.
-pub(crate) async fn visit_or_start(parts: &Parts, cookie: Option<&CookieValue>) -> Result<Visit, Unavailable> {
-    if let Some(visit) = visit(parts, cookie).await? {
-        return Ok(visit);
-    }
-    let (session, cookie) = parts.start().await?;
-    Ok(Visit { session, set_cookie: Some(cookie) })
 }

@@ -194,8 +194,8 @@ impl ServerBuilder {
     /// Checks the settings and puts the parts together.
     pub fn build(self) -> Result<Server, BuildError> {
         let url = &self.public_url;
-        let is_bare =
-            url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user;
         let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
         if !is_bare || !is_safe {
             return Err(BuildError::PublicUrl(self.public_url));

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use moka::{policy::EvictionPolicy, sync::Cache};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 
@@ -13,7 +14,8 @@ use crate::clock::Timestamp;
 pub struct Throttle {
     free_tries: u32,
     longest_wait: Duration,
-    failures: Cache<String, Failures>,
+    /// By hashed key: what strangers send must not decide how much is kept.
+    failures: Cache<[u8; 32], Failures>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,12 +48,12 @@ impl Throttle {
 
     /// Whether a try may be made now.
     pub fn check(&self, key: &str, now: Timestamp) -> Result<(), TooEarly> {
-        self.failures.get(key).map_or(Ok(()), |failures| failures.check(now))
+        self.failures.get(&hash(key)).map_or(Ok(()), |failures| failures.check(now))
     }
 
     /// Counts a failure.
     pub fn failed(&self, key: &str, now: Timestamp) {
-        self.failures.entry_by_ref(key).and_upsert_with(|entry| {
+        self.failures.entry(hash(key)).and_upsert_with(|entry| {
             let count = entry.map_or(0, |entry| entry.value().count).saturating_add(1);
             Failures { count, next_try: now.after(self.wait_after(count)) }
         });
@@ -59,7 +61,7 @@ impl Throttle {
 
     /// Forgets the failures under this key.
     pub fn succeeded(&self, key: &str) {
-        self.failures.invalidate(key);
+        self.failures.invalidate(&hash(key));
     }
 
     fn wait_after(&self, failures: u32) -> Duration {
@@ -68,6 +70,10 @@ impl Throttle {
             Some(over) => Duration::from_secs(1 << (over - 1).min(32)).min(self.longest_wait),
         }
     }
+}
+
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
 }
 
 impl Failures {

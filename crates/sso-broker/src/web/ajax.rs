@@ -121,11 +121,10 @@ async fn data(session: SsoSession) -> Answer {
     Ok(json(StatusCode::OK, &relay(&session, session.data().await)?))
 }
 
-/// `POST /sso/ajax/data`: merges into the shared data, key by key; `null` removes.
+/// `POST /sso/ajax/data`: merges into the shared data, key by key; `null` removes. All of them.
 async fn set_data(session: SsoSession, body: web::Payload) -> Answer {
-    let data = own_json(&session, body).await?;
-    relay(&session, session.merge_data(data).await)?;
-    Ok(no_content())
+    let changes = own_json(&session, body).await?;
+    Ok(json(StatusCode::OK, &relay(&session, session.merge_data(changes).await)?))
 }
 
 /// The JSON that a page of this site sent.

@@ -3,10 +3,10 @@
 //! # Layout
 //!
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
-//! - [`attach`]: `/sso/attach`, `/sso/login`, and the way back; [`ajax`]: `/sso/ajax/…` for a page's script
-//! - [`middleware`]: writes what a request changed, and answers its errors, with [`answer`]
-//! - [`asker`]: who is asking, a person's page visit or something else
-//! - [`tokens`]: cookies and sessions as token stores
+//! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script
+//! - `middleware`: writes what a request changed, and answers its errors, with `answer`
+//! - `asker`: who is asking, a person's page visit or something else
+//! - `tokens`: cookies and sessions as token stores
 //! - [`pages`]: what a visitor reads when something goes wrong
 
 mod ajax;
@@ -80,6 +80,9 @@ impl Sso {
 
     /// Keeps tokens in actix-session, whose middleware must be the outer one, wrapped after ours. Its cookie must be
     /// `SameSite=Lax`: under `Strict` a visitor who comes back from the server seems to have no cookies.
+    ///
+    /// With actix-session's cookie store everything must fit in 4 KB, also the pages that several tabs wait for: prefer a store
+    /// at the server, or the default.
     pub fn tokens_in_session(mut self) -> Self {
         self.storage = Storage::Session;
         self

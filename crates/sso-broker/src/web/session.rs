@@ -120,14 +120,14 @@ impl SsoSession {
         self.broker().client().data(&self.bearer()?).await
     }
 
-    /// Sets one of the shared data; `null` removes it.
-    pub async fn set_data(&self, key: &str, value: impl Into<Value>) -> Result<(), RequestError> {
+    /// Sets one of the shared data; `null` removes it. Returns all of them.
+    pub async fn set_data(&self, key: &str, value: impl Into<Value>) -> Result<Map<String, Value>, RequestError> {
         self.merge_data(Map::from_iter([(key.to_owned(), value.into())])).await
     }
 
-    /// Sets several of them.
-    pub async fn merge_data(&self, data: Map<String, Value>) -> Result<(), RequestError> {
-        self.broker().client().merge_data(&self.bearer()?, data).await
+    /// Sets several of them. Returns all of them.
+    pub async fn merge_data(&self, changes: Map<String, Value>) -> Result<Map<String, Value>, RequestError> {
+        self.broker().client().merge_data(&self.bearer()?, changes).await
     }
 
     /// Any call of the server's API, as in [`Client::request`](crate::Client::request).

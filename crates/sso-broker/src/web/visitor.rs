@@ -28,7 +28,7 @@ pub struct Visitor {
     pub session: SsoSession,
 }
 
-/// A visitor who is recognised if attached, but never sent anywhere for it.
+/// A visitor who is recognised if attached, but never sent anywhere for it. Whether the server is down is known only then.
 #[derive(Clone)]
 pub struct OptionalVisitor(pub Visitor);
 

@@ -31,6 +31,9 @@ impl Policy {
         if self.idle_timeout.is_zero() {
             return Err(InvalidPolicy::IdleTimeoutZero);
         }
+        if self.link_lifetime.is_zero() {
+            return Err(InvalidPolicy::LinkLifetimeZero);
+        }
         if self.idle_timeout > self.absolute_lifetime {
             return Err(InvalidPolicy::IdleOverAbsolute);
         }
@@ -44,6 +47,9 @@ pub enum InvalidPolicy {
     /// Every session would be over at once.
     #[error("idle_timeout must be longer than zero")]
     IdleTimeoutZero,
+    /// Every link would be over at once.
+    #[error("link_lifetime must be longer than zero")]
+    LinkLifetimeZero,
     /// The idle timeout could never come.
     #[error("idle_timeout must not be longer than absolute_lifetime")]
     IdleOverAbsolute,

@@ -93,6 +93,11 @@ pub struct Session {
     /// Rights changed where the browser's cookie could not be reached (a broker's back end logged the user in or out), so its
     /// value is replaced at the browser's next visit.
     pub renew_cookie: bool,
+    /// A silent attach began it, and its cookie has not been seen in a navigation: another page may have planted it, so only
+    /// brokers that may begin sessions silently join it so.
+    pub begun_silently: bool,
+    /// Counts logins and logouts, so that what was begun under one user is not finished under another.
+    pub epoch: u64,
     /// When a person was last behind a request; coarse by [`Policy::touch_every`](super::Policy).
     pub last_seen: Timestamp,
     /// Who is logged in, if anyone.
@@ -122,6 +127,8 @@ impl Session {
             version: 0,
             cookie,
             renew_cookie: false,
+            begun_silently: false,
+            epoch: 0,
             last_seen: now,
             signed_in: None,
             data: Map::new(),
@@ -140,12 +147,14 @@ impl Session {
         if self.user().is_some_and(|before| before.username != user.username) {
             self.data.clear();
         }
+        self.epoch += 1;
         self.signed_in = Some(SignedIn { user, at: now });
         self.last_seen = now;
     }
 
     /// Logs out: no user, no data. The record and its links stay, so that every broker sees an anonymous visitor.
     pub fn sign_out(&mut self) {
+        self.epoch += 1;
         self.signed_in = None;
         self.data.clear();
     }

@@ -1,12 +1,12 @@
 //! Password hashes: argon2id for new ones; bcrypt is read, since the users of PHP systems have it.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
 #[derive(Clone)]
@@ -77,16 +77,16 @@ impl fmt::Debug for PasswordHash {
 /// Checks passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
 #[derive(Debug)]
 pub struct Passwords {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// Checked for names that do not exist, so that they take as long as those that do.
     dummy: PasswordHash,
 }
 
 /// The right to check one password now.
 #[derive(Debug)]
-pub struct Turn<'a> {
-    _permit: SemaphorePermit<'a>,
-    dummy: &'a PasswordHash,
+pub struct Turn {
+    permit: OwnedSemaphorePermit,
+    dummy: PasswordHash,
 }
 
 impl Passwords {
@@ -95,24 +95,29 @@ impl Passwords {
     /// A checker that works on up to as many passwords at once as there are cores.
     pub fn new() -> Result<Self, HashingFailed> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { turns: Semaphore::new(cores), dummy: PasswordHash::new("no account has this password")? })
+        Ok(Self { turns: Arc::new(Semaphore::new(cores)), dummy: PasswordHash::new("no account has this password")? })
     }
 
     /// Waits for a turn; `None` when it took too long.
-    pub async fn turn(&self) -> Option<Turn<'_>> {
-        let permit = tokio::time::timeout(Self::LONGEST_WAIT, self.turns.acquire()).await.ok()?.ok()?;
-        Some(Turn { _permit: permit, dummy: &self.dummy })
+    pub async fn turn(&self) -> Option<Turn> {
+        let permit = tokio::time::timeout(Self::LONGEST_WAIT, self.turns.clone().acquire_owned()).await.ok()?.ok()?;
+        Some(Turn { permit, dummy: self.dummy.clone() })
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     /// Whether `password` is the one of `hash`; without a hash, the same work and `false`.
     pub async fn verify(self, hash: Option<PasswordHash>, password: &str) -> bool {
+        let Self { permit, dummy } = self;
         let exists = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.dummy.clone());
+        let hash = hash.unwrap_or(dummy);
         let password = password.to_owned();
-        let matches = tokio::task::spawn_blocking(move || hash.verify(&password)).await.unwrap_or(false);
-        exists && matches
+        let matches = tokio::task::spawn_blocking(move || {
+            // The turn lasts as long as the work, also when the caller has gone away.
+            let _permit = permit;
+            hash.verify(&password)
+        });
+        exists && matches.await.unwrap_or(false)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The broker API: what back ends call with a bearer token.
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Resource,
+    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, ResponseError,
     http::{StatusCode, header},
     web,
 };
@@ -20,20 +20,20 @@ pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     let mut api = web::scope("/api")
         // One byte more than the largest good body, and what form encoding makes of it at worst.
         .app_data(web::PayloadConfig::new(3 * MAX_DATA + 1024))
-        .service(call("/data").route(web::get().to(data)).route(web::post().to(set_data)))
+        .service(call("/data", "GET, POST").route(web::get().to(data)).route(web::post().to(set_data)))
         .default_service(web::to(not_found));
     for suffix in ["", ".php"].into_iter().take(1 + usize::from(php)) {
         api = api
-            .service(call(&format!("/info{suffix}")).route(web::get().to(info)))
-            .service(call(&format!("/login{suffix}")).route(web::post().to(log_in)))
-            .service(call(&format!("/logout{suffix}")).route(web::post().to(log_out)));
+            .service(call(&format!("/info{suffix}"), "GET").route(web::get().to(info)))
+            .service(call(&format!("/login{suffix}"), "POST").route(web::post().to(log_in)))
+            .service(call(&format!("/logout{suffix}"), "POST").route(web::post().to(log_out)));
     }
     app.service(api);
 }
 
 /// A resource whose other methods are answered in JSON too.
-fn call(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(method_not_allowed))
+fn call(path: &str, methods: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || method_not_allowed(methods)))
 }
 
 async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
@@ -101,12 +101,14 @@ fn fields(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>) -> 
     Ok(fields)
 }
 
-async fn not_found() -> Answer {
-    Err(ApiFailure::new(StatusCode::NOT_FOUND, "There is no such API call"))
+async fn method_not_allowed(methods: &'static str) -> HttpResponse {
+    let mut answer = ApiFailure::new(StatusCode::METHOD_NOT_ALLOWED, format!("Expected {methods}")).error_response();
+    answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(methods));
+    answer
 }
 
-async fn method_not_allowed() -> Answer {
-    Err(ApiFailure::new(StatusCode::METHOD_NOT_ALLOWED, "This API call has another HTTP method"))
+async fn not_found() -> Answer {
+    Err(ApiFailure::new(StatusCode::NOT_FOUND, "There is no such API call"))
 }
 
 fn ok() -> HttpResponseBuilder {

@@ -17,7 +17,10 @@ use super::{
     answer::{UNAVAILABLE_RETRY, accepts_html, error_page, header_text},
     login::{LoginFields, LoginForm},
 };
-use crate::attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach};
+use crate::{
+    attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach},
+    session::CookieValue,
+};
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     for path in ["/attach", "/attach.php"].into_iter().take(1 + usize::from(php)) {
@@ -65,15 +68,17 @@ async fn log_in(
         Ok(visit) => visit,
         Err(shown_again) => return shown_again,
     };
-    match site.server().attach(&checked, visit.set_cookie.as_ref()).await {
+    let response = match site.server().attach(&checked, visit.set_cookie.as_ref()).await {
         Ok(AttachOutcome::Linked(linked)) => {
             let set_cookie = linked.set_cookie.or(visit.set_cookie);
-            attached(&request, &site, &checked, &Linked { set_cookie, ..linked }).await
+            return attached(&request, &site, &checked, &Linked { set_cookie, ..linked }).await;
         }
         // The session was ended in the instant since the login.
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::CONFLICT),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
-    }
+    };
+    // Also when the attach failed: the login did not, and the cookie from before it is dead.
+    with_cookie(response, &site, visit.set_cookie.as_ref())
 }
 
 /// Whether a page may ask for the JSON of a silent attach at all.
@@ -124,11 +129,11 @@ async fn attached(request: &HttpRequest, site: &Site, checked: &CheckedAttach, l
             silent_headers(&mut response).json(&verify)
         }
     };
-    with_cookie(response, site, linked)
+    with_cookie(response, site, linked.set_cookie.as_ref())
 }
 
-fn with_cookie(mut response: HttpResponse, site: &Site, linked: &Linked) -> HttpResponse {
-    if let Some(value) = &linked.set_cookie
+fn with_cookie(mut response: HttpResponse, site: &Site, value: Option<&CookieValue>) -> HttpResponse {
+    if let Some(value) = value
         && let Err(error) = response.add_cookie(&site.0.cookies.set_session(value))
     {
         tracing::error!(%error, "the session cookie cannot be set");

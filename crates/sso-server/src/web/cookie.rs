@@ -26,7 +26,7 @@ impl Cookies {
 
     /// The browser's session cookie. Only values of the server's own form count.
     pub(super) fn session(self, request: &HttpRequest) -> Option<CookieValue> {
-        request.cookie(&self.name(SESSION))?.value().parse().ok()
+        sent(request, &self.name(SESSION))
     }
 
     pub(super) fn set_session(self, value: &CookieValue) -> Cookie<'static> {
@@ -37,8 +37,7 @@ impl Cookies {
 
     /// What the browser's form tokens are bound to.
     pub(super) fn form(self, request: &HttpRequest) -> Option<String> {
-        let value: CookieValue = request.cookie(&self.name(FORM))?.value().parse().ok()?;
-        Some(value.expose().to_owned())
+        sent(request, &self.name(FORM)).map(|value| value.expose().to_owned())
     }
 
     pub(super) fn set_form(self, value: &str) -> Cookie<'static> {
@@ -57,4 +56,10 @@ impl Cookies {
             .same_site(same_site)
             .finish()
     }
+}
+
+/// A cookie's value, if it has our form. Names are taken as they were sent: decoded, `__Host%2D…`, which any sibling domain can set,
+/// would be read as `__Host-…`.
+fn sent(request: &HttpRequest, name: &str) -> Option<CookieValue> {
+    request.cookie_raw(name)?.value().parse().ok()
 }

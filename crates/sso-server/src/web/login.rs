@@ -8,7 +8,7 @@ use super::{
     Form, LoginPage, Site, Visitor,
     answer::{error_page, page_headers, see_other},
 };
-use crate::{Credentials, Session, login::LoginError, resume::Visit};
+use crate::{Credentials, login::LoginError, resume::Visit};
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
@@ -53,7 +53,7 @@ async fn show(
         Some(session) if session.user().is_some() => {
             see_other(&local_path(&site, to.return_url.as_deref()), visitor.set_cookie)
         }
-        session => LoginForm::new(&site, &form, &request).session(session.as_deref()).show(StatusCode::OK),
+        _ => LoginForm::new(&site, &form, &request).visitor(&visitor).show(StatusCode::OK),
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) struct LoginForm<'a> {
     site: &'a Site,
     form: &'a Form,
     request: &'a HttpRequest,
-    session: Option<&'a Session>,
+    visitor: Option<&'a Visitor>,
     broker: Option<&'a BrokerId>,
     /// Where the answer to the form leads.
     target: Option<String>,
@@ -104,11 +104,11 @@ pub(super) struct LoginForm<'a> {
 
 impl<'a> LoginForm<'a> {
     pub(super) fn new(site: &'a Site, form: &'a Form, request: &'a HttpRequest) -> Self {
-        Self { site, form, request, session: None, broker: None, target: None, username: String::new(), error: None }
+        Self { site, form, request, visitor: None, broker: None, target: None, username: String::new(), error: None }
     }
 
-    fn session(mut self, session: Option<&'a Session>) -> Self {
-        self.session = session;
+    fn visitor(mut self, visitor: &'a Visitor) -> Self {
+        self.visitor = Some(visitor);
         self
     }
 
@@ -127,11 +127,12 @@ impl<'a> LoginForm<'a> {
             username: &self.username,
             error: self.error.as_deref(),
             broker: self.broker,
-            session: self.session,
+            session: self.visitor.and_then(|visitor| visitor.session.as_deref()),
         });
         let mut response = HttpResponse::build(status);
         page_headers(&mut response, self.target.as_slice());
-        if let Some(cookie) = self.form.set_cookie() {
+        let renewed = self.visitor.and_then(|visitor| visitor.set_cookie.clone());
+        for cookie in self.form.set_cookie().into_iter().chain(renewed) {
             response.cookie(cookie);
         }
         response.body(html)
@@ -172,5 +173,8 @@ fn local_path(site: &Site, wanted: Option<&str>) -> String {
         .filter(|path| path.starts_with('/') && !path.contains(|c: char| c == '\\' || c.is_control()))
         .and_then(|path| base.join(path).ok())
         .filter(|url| url.origin() == base.origin())
-        .map_or_else(|| "/".to_owned(), |url| url[url::Position::BeforePath..].to_owned())
+        .map(|url| url[url::Position::BeforePath..].to_owned())
+        // `/.//host` is a path here, but as a `Location` by itself it would be `//host`: another site.
+        .filter(|path| !path.starts_with("//"))
+        .unwrap_or_else(|| "/".to_owned())
 }

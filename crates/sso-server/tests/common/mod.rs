@@ -156,23 +156,27 @@ pub(crate) fn key(broker: &str) -> ChecksumKey {
 
 /// Alice may post passwords, Greg may not, Ajax and Jsonp attach silently, Php is a jasny/sso broker, Weak has a short secret.
 fn brokers() -> BrokerList {
-    let broker = |id: &str| {
+    ["Alice", "Greg", "Ajax", "Jsonp", "Php", "Weak"].into_iter().map(broker).collect()
+}
+
+fn broker(id: &str) -> Broker {
+    let is_php = id == "Php";
+    let origins = if is_php {
+        AllowedOrigins::new(&["php.example"], ReturnPages::Any)
+    } else {
         let origin = format!("https://{}.example", id.to_lowercase());
-        let origins = AllowedOrigins::new(&[origin], ReturnPages::Paths(vec!["/sso/return".into()])).unwrap();
-        Broker::new(id.parse().unwrap(), &secret(id), Encoding::Exact, origins)
+        AllowedOrigins::new(&[origin], ReturnPages::Paths(vec!["/sso/return".into()]))
     };
-    let anywhere = AllowedOrigins::new(&["php.example"], ReturnPages::Any).unwrap();
-    let php = Broker::new("Php".parse().unwrap(), &secret("Php"), Encoding::Php, anywhere);
-    [
-        Broker { password_login: true, ..broker("Alice") },
-        broker("Greg"),
-        Broker { silent: Silent::Json, ..broker("Ajax") },
-        Broker { silent: Silent::Jsonp, ..broker("Jsonp") },
-        Broker { silent: Silent::Jsonp, silent_start: true, password_login: true, ..php },
-        broker("Weak"),
-    ]
-    .into_iter()
-    .collect()
+    let encoding = if is_php { Encoding::Php } else { Encoding::Exact };
+    let mut broker = Broker::new(id.parse().unwrap(), &secret(id), encoding, origins.unwrap());
+    broker.password_login = id == "Alice" || is_php;
+    broker.silent_start = is_php;
+    broker.silent = match id {
+        "Ajax" => Silent::Json,
+        "Jsonp" | "Php" => Silent::Jsonp,
+        _ => Silent::Off,
+    };
+    broker
 }
 
 fn users() -> UserList {

@@ -1,0 +1,127 @@
+//! The map of values that brokers share.
+
+use serde_json::{Map, Value, json};
+use sso_server::data::{DataError, MAX_DATA};
+
+use crate::common::{Attached, Browser, World, credentials};
+
+fn map(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+async fn merge(world: &World, link: &Attached, changes: Value) -> Result<Map<String, Value>, DataError> {
+    world.server.merge_data(&world.resume(link).await.unwrap(), &map(changes)).await
+}
+
+async fn read(world: &World, link: &Attached) -> Value {
+    Value::Object(world.resume(link).await.unwrap().session.data.clone())
+}
+
+async fn two_brokers(world: &World) -> (Browser, Attached, Attached) {
+    let mut browser = Browser::default();
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    (browser, alice, greg)
+}
+
+#[tokio::test]
+async fn values_are_merged_by_key_and_null_removes() {
+    let world = World::new();
+    let (_, alice, greg) = two_brokers(&world).await;
+    merge(&world, &alice, json!({"theme": "forest", "cart": {"apples": 1}, "gone": null})).await.unwrap();
+    let all = merge(&world, &greg, json!({"cart": {"pears": 2}, "theme": null, "n": [1, null]})).await.unwrap();
+    assert_eq!(Value::Object(all), json!({"cart": {"pears": 2}, "n": [1, null]}));
+    assert_eq!(read(&world, &alice).await, json!({"cart": {"pears": 2}, "n": [1, null]}));
+}
+
+#[tokio::test]
+async fn data_over_the_limit_is_refused_wholly() {
+    let world = World::new();
+    let (_, alice, _) = two_brokers(&world).await;
+    // {"a":"xx…"} of exactly the limit.
+    let fits = "x".repeat(MAX_DATA - r#"{"a":""}"#.len());
+    merge(&world, &alice, json!({"a": fits})).await.unwrap();
+    for too_large in [json!({"a": fits.clone() + "x"}), json!({"a": null, "b": "y", "c": fits}), json!({"b": 1})] {
+        assert_eq!(merge(&world, &alice, too_large).await, Err(DataError::TooLarge));
+        assert_eq!(read(&world, &alice).await, json!({"a": fits}));
+    }
+    // What is removed makes room in the same merge.
+    merge(&world, &alice, json!({"a": null, "b": fits})).await.unwrap();
+}
+
+#[tokio::test]
+async fn data_is_wiped_at_logout() {
+    let world = World::new();
+    let (mut browser, alice, greg) = two_brokers(&world).await;
+    for at_server in [true, false] {
+        world.log_in(&mut browser, "jackie").await;
+        merge(&world, &alice, json!({"theme": "forest"})).await.unwrap();
+        if at_server {
+            browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+        } else {
+            world.server.broker_log_out(&world.resume(&greg).await.unwrap()).await.unwrap();
+            browser.receive(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().set_cookie);
+        }
+        assert_eq!(read(&world, &alice).await, json!({}));
+    }
+}
+
+#[tokio::test]
+async fn data_is_wiped_when_another_user_logs_in_and_kept_for_the_same() {
+    let world = World::new();
+    let (mut browser, alice, _) = two_brokers(&world).await;
+    merge(&world, &alice, json!({"theme": "forest"})).await.unwrap();
+    for same in ["jackie", "jackie"] {
+        world.log_in(&mut browser, same).await;
+        assert_eq!(read(&world, &alice).await, json!({"theme": "forest"}));
+    }
+    world.log_in(&mut browser, "john").await;
+    assert_eq!(read(&world, &alice).await, json!({}));
+    merge(&world, &alice, json!({"theme": "ocean"})).await.unwrap();
+    world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await.unwrap();
+    assert_eq!(read(&world, &alice).await, json!({}));
+}
+
+#[tokio::test]
+async fn a_write_that_was_meant_for_another_user_is_refused() {
+    let world = World::new();
+    let (mut browser, alice, _) = two_brokers(&world).await;
+    world.log_in(&mut browser, "jackie").await;
+    let changes = map(json!({"secret": "jackie's"}));
+    // The call is on its way; meanwhile the user changes.
+    let on_its_way = world.resume(&alice).await.unwrap();
+    world.log_in(&mut browser, "john").await;
+    assert_eq!(world.server.merge_data(&on_its_way, &changes).await, Err(DataError::UserChanged));
+    assert_eq!(read(&world, &alice).await, json!({}));
+
+    let on_its_way = world.resume(&alice).await.unwrap();
+    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+    assert_eq!(world.server.merge_data(&on_its_way, &changes).await, Err(DataError::UserChanged));
+    assert_eq!(world.info(&alice).await, Ok(None), "and the user does not come back");
+
+    let in_time = world.resume(&alice).await.unwrap();
+    merge(&world, &alice, json!({"other": "write"})).await.unwrap();
+    let all = world.server.merge_data(&in_time, &map(json!({"mine": 1}))).await.unwrap();
+    assert_eq!(Value::Object(all), json!({"other": "write", "mine": 1}), "a mere write between is no reason");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_logout_racing_data_writes_is_final() {
+    let world = World::new();
+    for _ in 0..20 {
+        let (mut browser, alice, greg) = two_brokers(&world).await;
+        world.log_in(&mut browser, "jackie").await;
+        let mut tasks = tokio::task::JoinSet::new();
+        let resumed = world.resume(&alice).await.unwrap();
+        for n in 0..20 {
+            let (server, resumed) = (world.server.clone(), resumed.clone());
+            tasks.spawn(async move {
+                let _done_or_refused = server.merge_data(&resumed, &map(json!({ format!("k{n}"): n }))).await;
+            });
+        }
+        let (server, resumed) = (world.server.clone(), world.resume(&greg).await.unwrap());
+        tasks.spawn(async move { server.broker_log_out(&resumed).await.unwrap() });
+        tasks.join_all().await;
+        assert_eq!(world.info(&alice).await, Ok(None));
+        assert_eq!(read(&world, &alice).await, json!({}));
+    }
+}

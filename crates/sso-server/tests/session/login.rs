@@ -1,0 +1,129 @@
+//! Logins and logouts, and what becomes of the browser's cookie (threat: session fixation).
+
+use sso_server::{core::Token, login::LoginError, session::CookieValue};
+
+use crate::common::{Browser, World, credentials, wrong_credentials};
+
+#[tokio::test]
+async fn a_login_replaces_the_cookie_in_the_same_write() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let link = world.attach(&mut browser, "Alice").await;
+    let planted = browser.cookie.clone().unwrap();
+    world.store.calls();
+    world.log_in(&mut browser, "jackie").await;
+    assert_eq!(world.store.calls(), ["load", "update"], "one write");
+    assert_ne!(browser.cookie.as_ref().unwrap().expose(), planted.expose());
+    assert!(world.server.visit(Some(&planted)).await.unwrap().is_none());
+    let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
+    assert_eq!(visit.session.user().unwrap().username, "jackie");
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+}
+
+#[tokio::test]
+async fn a_failed_login_changes_nothing() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Alice").await;
+    world.store.calls();
+    let wrong = world.server.log_in(browser.cookie.as_ref(), &wrong_credentials("jackie")).await;
+    assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+    assert_eq!(world.store.calls(), ["load"]);
+    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_cookie_that_the_server_did_not_make_is_never_taken_over() {
+    let world = World::new();
+    let planted = CookieValue::generate();
+    let mut browser = Browser { cookie: Some(planted.clone()) };
+    world.attach(&mut browser, "Alice").await;
+    assert_ne!(browser.cookie.as_ref().unwrap().expose(), planted.expose());
+    browser.cookie = Some(planted.clone());
+    world.log_in(&mut browser, "jackie").await;
+    assert_ne!(browser.cookie.unwrap().expose(), planted.expose());
+    assert!(world.server.visit(Some(&planted)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn unknown_user_and_wrong_password_are_one_error() {
+    let world = World::new();
+    for bad in [wrong_credentials("jackie"), credentials("nobody"), wrong_credentials("nobody"), credentials("Jackie")]
+    {
+        let error = world.server.log_in(None, &bad).await.unwrap_err();
+        assert_eq!(error, LoginError::InvalidCredentials);
+        assert_eq!(error.to_string(), "Invalid credentials");
+    }
+    assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_login_through_a_broker_renews_the_cookie_at_the_next_visit() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    let planted = browser.cookie.clone().unwrap();
+    let resumed = world.resume(&alice).await.unwrap();
+    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    assert_eq!(user.attributes["email"], "jackie@example.com");
+    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
+
+    let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
+    assert_eq!(visit.session.user().unwrap().username, "jackie");
+    browser.receive(visit.set_cookie);
+    assert_ne!(browser.cookie.as_ref().unwrap().expose(), planted.expose());
+    assert!(world.server.visit(Some(&planted)).await.unwrap().is_none());
+    // Once is enough.
+    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().set_cookie.is_none());
+}
+
+#[tokio::test]
+async fn only_a_broker_that_may_can_log_users_in() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    let refused = world.server.broker_log_in(&world.resume(&greg).await.unwrap(), &credentials("jackie")).await;
+    assert_eq!(refused.unwrap_err(), LoginError::NotAllowed);
+    assert_eq!(world.info(&greg).await, Ok(None));
+    let allowed = world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await;
+    assert!(allowed.is_ok());
+}
+
+#[tokio::test]
+async fn a_logout_at_the_server_is_for_all_brokers_and_replaces_the_cookie() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    world.log_in(&mut browser, "jackie").await;
+    let before = browser.cookie.clone().unwrap();
+    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+    assert!(world.server.visit(Some(&before)).await.unwrap().is_none());
+    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().session.user().is_none());
+    for link in [&alice, &greg] {
+        assert_eq!(world.info(link).await, Ok(None));
+    }
+    // The links stay: the next login is seen at once.
+    world.log_in(&mut browser, "john").await;
+    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("john"));
+}
+
+#[tokio::test]
+async fn a_logout_without_a_session_gives_no_cookie() {
+    let world = World::new();
+    assert!(world.server.log_out(None).await.unwrap().is_none());
+    assert!(world.server.log_out(Some(&CookieValue::generate())).await.unwrap().is_none());
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Alice").await;
+    assert!(world.server.log_out(browser.cookie.as_ref()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_bearer_copied_before_the_login_is_dead_after_a_login_at_the_server() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let copied = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    let new = world.try_attach(&mut browser, "Alice", &Token::generate(), true).await.unwrap().unwrap();
+    assert!(world.info(&copied).await.is_err());
+    assert_eq!(world.info(&new).await.unwrap().as_deref(), Some("jackie"));
+}

@@ -1,0 +1,14 @@
+//! What a server does with sessions, asked through `Server`: no HTTP, a clock that is moved by hand, a store that counts.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod attach;
+mod data;
+mod lifetimes;
+mod links;
+mod login;
+mod setup;
+mod throttles;

@@ -1,0 +1,91 @@
+//! What a server refuses to be built from, and which brokers it refuses to serve.
+
+use sso_core::Token;
+use sso_server::{
+    BrokerList, BuildError, Policy, Server, UserList, core::AttachError, is_loopback, session::policy::InvalidPolicy,
+};
+use std::time::Duration;
+
+use crate::common::{Browser, World};
+
+fn build(url: &str, policy: Policy) -> Result<Server, BuildError> {
+    Server::builder(url.parse().unwrap(), BrokerList::default(), UserList::default()).policy(policy).build()
+}
+
+#[test]
+fn the_public_url_is_https_or_on_the_loopback_and_bare() {
+    for good in [
+        "https://sso.example",
+        "https://sso.example:8443/",
+        "http://localhost:8000",
+        "http://sso.localhost:8000/",
+        "http://127.0.0.1:8000",
+        "http://[::1]:8000",
+    ] {
+        assert!(build(good, Policy::default()).is_ok(), "{good}");
+    }
+    for bad in [
+        "http://sso.example",
+        "http://notlocalhost",
+        "http://localhost.evil.example",
+        "http://10.0.0.1",
+        "http://0.0.0.0:8000",
+        "ftp://localhost",
+        "https://sso.example/path",
+        "https://sso.example/?q",
+        "https://sso.example/#f",
+        "https://user@sso.example/",
+        "https://:password@sso.example/",
+    ] {
+        assert!(matches!(build(bad, Policy::default()), Err(BuildError::PublicUrl(_))), "{bad}");
+    }
+}
+
+#[test]
+fn lifetimes_fit_together() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let error = |policy| match build("https://sso.example", policy) {
+        Err(BuildError::Policy(error)) => Some(error),
+        Ok(_) => None,
+        Err(other) => panic!("{other}"),
+    };
+    let policy = Policy::default;
+    assert_eq!(error(Policy { idle_timeout: day, ..policy() }), Some(InvalidPolicy::IdleOverAbsolute));
+    assert_eq!(error(Policy { idle_timeout: Duration::ZERO, ..policy() }), Some(InvalidPolicy::IdleTimeoutZero));
+    assert_eq!(error(Policy { idle_timeout: day, absolute_lifetime: day, ..policy() }), None);
+}
+
+#[test]
+fn the_loopback_is_known_by_its_names() {
+    let on = |url: &str| is_loopback(&url.parse().unwrap());
+    assert!(on("http://localhost") && on("http://a.b.localhost") && on("http://127.9.9.9") && on("http://[::1]"));
+    assert!(!on("http://localhost.example") && !on("http://192.168.0.1") && !on("http://[::2]") && !on("data:x"));
+}
+
+#[tokio::test]
+async fn a_weak_secret_disables_a_broker_unless_all_is_on_the_loopback() {
+    for (url, expected) in [
+        ("https://sso.example", Err(AttachError::UnknownBroker)),
+        ("http://localhost:8000", Ok(true)),
+        ("https://sso.localhost", Ok(true)),
+    ] {
+        let world = World::with(url, |builder| builder);
+        let weak = world.try_attach(&mut Browser::default(), "Weak", &Token::generate(), false).await;
+        assert_eq!(weak.map(|link| link.is_some()), expected, "{url}");
+        let strong = world.try_attach(&mut Browser::default(), "Alice", &Token::generate(), false).await;
+        assert!(strong.is_ok(), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn debug_gives_nothing_away() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let link = world.attach(&mut browser, "Alice").await;
+    let cookie = browser.cookie.clone().unwrap();
+    let text = format!("{:?} {:?} {:?}", world.server, world.resume(&link).await.unwrap(), browser.cookie);
+    for secret in [link.token.as_str(), link.code.as_str(), cookie.expose(), "AliceAlice"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(text.contains("Alice"));
+}

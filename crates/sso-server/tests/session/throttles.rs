@@ -1,0 +1,104 @@
+//! Guessing gets slower, for the one who is guessed at and for nobody else.
+
+use std::time::Duration;
+
+use sso_core::{BrowserHeaders, Token};
+use sso_server::{core::AttachError, login::LoginError, resume::ResumeError};
+
+use crate::common::{Browser, World, credentials, key, redirect_request, wrong_credentials};
+
+const MANY: usize = 11;
+
+#[tokio::test]
+async fn wrong_bearer_checksums_slow_down_one_token_only() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (tried, other) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Alice").await);
+    for _ in 0..MANY {
+        let wrong = world.server.resume(Some(&tried.wrong_authorization()), true).await;
+        assert_eq!(wrong.unwrap_err(), ResumeError::NotAttached);
+    }
+    let wait = ResumeError::TooManyFailures { retry_after: 1 };
+    assert_eq!(world.info(&tried).await, Err(wait), "the right one has to wait too");
+    assert_eq!(world.info(&other).await, Ok(None), "another token of the broker does not");
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.info(&tried).await, Ok(None));
+}
+
+#[tokio::test]
+async fn wrong_attach_checksums_slow_down_one_token_only() {
+    let world = World::new();
+    let (tried, other) = (Token::generate(), Token::generate());
+    let wrong = || redirect_request("Alice", &tried, key("Greg").attach(&tried), false);
+    for _ in 0..MANY {
+        let refused = world.server.check_attach(wrong(), BrowserHeaders::default()).await.unwrap_err();
+        assert_eq!(refused.error, AttachError::InvalidChecksum);
+        assert!(refused.return_url.is_some());
+    }
+    let mut browser = Browser::default();
+    let refused = world.try_attach(&mut browser, "Alice", &tried, false).await;
+    assert_eq!(refused.unwrap_err(), AttachError::TooManyFailures { retry_after: 1 });
+    assert!(world.try_attach(&mut browser, "Alice", &other, false).await.is_ok());
+    assert!(world.try_attach(&mut browser, "Greg", &tried, false).await.is_ok(), "nor the same one of another broker");
+    world.advance(Duration::from_secs(1));
+    assert!(world.try_attach(&mut browser, "Alice", &tried, false).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_wait_for_checksums_grows_and_ends() {
+    let world = World::new();
+    let link = world.attach(&mut Browser::default(), "Alice").await;
+    for _ in 0..MANY - 1 {
+        world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err();
+    }
+    for retry_after in [1, 2, 4, 8, 16, 32, 60, 60] {
+        assert_eq!(
+            world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err(),
+            ResumeError::NotAttached
+        );
+        assert_eq!(world.info(&link).await, Err(ResumeError::TooManyFailures { retry_after }));
+        world.advance(Duration::from_secs(retry_after));
+    }
+    assert_eq!(world.info(&link).await, Ok(None));
+}
+
+#[tokio::test]
+async fn wrong_passwords_slow_down_one_user_only() {
+    let world = World::new();
+    for name in ["jackie", "nobody"] {
+        for _ in 0..5 {
+            let wrong = world.server.log_in(None, &wrong_credentials(name)).await;
+            assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+        }
+        for retry_after in [1, 2, 4, 8, 16, 30, 30] {
+            let wrong = world.server.log_in(None, &wrong_credentials(name)).await;
+            assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+            let early = world.server.log_in(None, &credentials(name)).await;
+            assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after }, "known or not: the same");
+            assert!(world.server.log_in(None, &credentials("john")).await.is_ok());
+            world.advance(Duration::from_secs(retry_after));
+        }
+    }
+    assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
+    // All is forgiven.
+    let wrong = world.server.log_in(None, &wrong_credentials("jackie")).await;
+    assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+    assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
+}
+
+#[tokio::test]
+async fn guessing_through_a_broker_slows_down_its_link_and_no_other() {
+    let world = World::new();
+    let guesser = world.resume(&world.attach(&mut Browser::default(), "Alice").await).await.unwrap();
+    let visitor = world.resume(&world.attach(&mut Browser::default(), "Alice").await).await.unwrap();
+    // A new name each time: only the link gives the guesser away.
+    for n in 0..6 {
+        let wrong = world.server.broker_log_in(&guesser, &wrong_credentials(&format!("user{n}"))).await;
+        assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+    }
+    let early = world.server.broker_log_in(&guesser, &credentials("jackie")).await;
+    assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after: 1 });
+    assert!(world.server.broker_log_in(&visitor, &credentials("jackie")).await.is_ok());
+    world.advance(Duration::from_secs(1));
+    assert!(world.server.broker_log_in(&guesser, &credentials("jackie")).await.is_ok());
+}

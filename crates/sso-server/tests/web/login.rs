@@ -1,0 +1,221 @@
+//! `/login` and `/logout`: forms of this site, for this browser (threats: CSRF, XSS, clickjacking, open redirects).
+
+use actix_web::http::{Method, StatusCode};
+
+use crate::{
+    common::{Browser, World, credentials},
+    http::{Answer, HTML, pair, send, session_cookie},
+};
+
+const GOOD: &str = "username=jackie&password=jackie123";
+
+/// The login form as a browser got it: the cookie that it is bound to, and its token.
+async fn form(world: &World, uri: &str) -> (String, String) {
+    let page = world.get(uri, &[HTML]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.is_safe_page("");
+    (page.cookie("__Host-sso_form").unwrap(), page.form_token())
+}
+
+fn is_refused(answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.body.contains("This form is no longer valid"), "{}", answer.body);
+    assert_eq!(answer.cookie("__Host-sso_session"), None);
+}
+
+#[actix_web::test]
+async fn a_login_sets_a_cookie_and_leads_on() {
+    let world = World::new();
+    let (cookie, token) = form(&world, "/login").await;
+    let own = [("Cookie", cookie.as_str()), ("Origin", "https://sso.example"), ("Sec-Fetch-Site", "same-origin")];
+    let answer = world.post("/login", &own, &format!("{GOOD}&form_token={token}")).await;
+    assert_eq!((answer.status, answer.header("Location")), (StatusCode::SEE_OTHER, "/"));
+    assert_eq!(answer.header("Cache-Control"), "no-store");
+    let session = answer.cookie("__Host-sso_session").unwrap();
+    // Who is logged in is not asked again.
+    let again = world.get("/login?return_url=/page", &[HTML, ("Cookie", &session)]).await;
+    assert_eq!((again.status, again.header("Location")), (StatusCode::SEE_OTHER, "/page"));
+}
+
+#[actix_web::test]
+async fn a_form_needs_its_token_and_its_cookie() {
+    let world = World::new();
+    let (cookie, token) = form(&world, "/login").await;
+    let (other_cookie, other_token) = form(&world, "/login").await;
+    let logout_token = {
+        let binding = cookie.split_once('=').unwrap().1;
+        world.server.form_key().token("logout", binding)
+    };
+    let with = |token: &str| format!("{GOOD}&form_token={token}");
+    for (cookie, body) in [
+        (Some(&cookie), GOOD.to_owned()),
+        (Some(&cookie), with("")),
+        (Some(&cookie), with(&other_token)),
+        (Some(&cookie), with(&logout_token)),
+        (Some(&other_cookie), with(&token)),
+        (None, with(&token)),
+        (Some(&"__Host-sso_form=x".to_owned()), with(&token)),
+        (Some(&cookie), format!("{}&form_token={token}", with(&token))),
+    ] {
+        let headers: Vec<_> = cookie.iter().map(|value| ("Cookie", value.as_str())).collect();
+        is_refused(&world.post("/login", &headers, &body).await);
+    }
+    let json = send(
+        world.site(),
+        Method::POST,
+        "/login",
+        &[("Cookie", &cookie), ("Content-Type", "text/plain")],
+        &with(&token),
+    )
+    .await;
+    is_refused(&json);
+    assert_eq!(world.store.calls(), [""; 0]);
+    let good = world.post("/login", &[("Cookie", &cookie)], &with(&token)).await;
+    assert_eq!(good.status, StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn a_form_from_another_site_is_refused_though_its_token_is_right() {
+    let world = World::new();
+    let (cookie, token) = form(&world, "/login").await;
+    let body = format!("{GOOD}&form_token={token}");
+    for foreign in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Sec-Fetch-Site", "none"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Origin", "http://sso.example"),
+        ("Origin", "https://sso.example.evil.example"),
+    ] {
+        is_refused(&world.post("/login", &[("Cookie", &cookie), foreign], &body).await);
+    }
+    for own in [("Sec-Fetch-Site", "same-origin"), ("Origin", "https://sso.example")] {
+        assert_eq!(world.post("/login", &[("Cookie", &cookie), own], &body).await.status, StatusCode::SEE_OTHER);
+    }
+}
+
+#[actix_web::test]
+async fn the_form_comes_back_with_the_name_escaped_and_without_the_password() {
+    let world = World::new();
+    let (cookie, token) = form(&world, "/login").await;
+    let name = "\"><script>alert(1)</script>&'";
+    let password = "my-secret-password";
+    for token in [token.as_str(), "wrong"] {
+        let body = format!("{}&{}&form_token={token}", pair("username", name), pair("password", password));
+        let answer = world.post("/login", &[("Cookie", &cookie)], &body).await;
+        assert!(answer.status.is_client_error());
+        answer.is_safe_page("");
+        assert!(
+            answer.body.contains("value=\"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;'\""),
+            "{}",
+            answer.body
+        );
+        assert!(!answer.body.contains("<script") && !answer.body.contains(password));
+    }
+    let wrong =
+        world.post("/login", &[("Cookie", &cookie)], &format!("username=jackie&password=x&form_token={token}")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(wrong.body.contains("Invalid credentials"));
+    assert_eq!(wrong.form_token(), token, "the same form is good for the next try");
+    let good = world.post("/login", &[("Cookie", &cookie)], &format!("{GOOD}&form_token={token}")).await;
+    assert_eq!(good.status, StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn a_login_leads_only_to_pages_of_this_site() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let session = session_cookie(browser.cookie.as_ref().unwrap());
+    for (wanted, leads_to) in [
+        ("/page?a=b#c", "/page?a=b#c"),
+        ("/a/../b", "/b"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("///evil.example/", "/"),
+        ("/\\evil.example/", "/"),
+        ("\\\\evil.example/", "/"),
+        ("/\t/evil.example/", "/"),
+        ("/.//evil.example/", "/"),
+        ("/x/..//evil.example/", "/"),
+        ("/%2e//evil.example/", "/"),
+        ("/./\\evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("@evil.example", "/"),
+        (".evil.example", "/"),
+        ("/page\r\nSet-Cookie: a=b", "/"),
+        ("", "/"),
+    ] {
+        let uri = format!("/login?{}", pair("return_url", wanted));
+        let shown = world.get(&uri, &[HTML, ("Cookie", &session)]).await;
+        assert_eq!(shown.header("Location"), leads_to, "{wanted:?}");
+        let (cookie, token) = form(&world, &uri).await;
+        let posted = world.post(&uri, &[("Cookie", &cookie)], &format!("{GOOD}&form_token={token}")).await;
+        assert_eq!(posted.header("Location"), leads_to, "{wanted:?}");
+    }
+}
+
+#[actix_web::test]
+async fn the_login_page_sends_the_cookie_that_it_renews() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let alice = world.attach(&mut browser, "Alice").await;
+    let resumed = world.resume(&alice).await.unwrap();
+    world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    world.server.broker_log_out(&world.resume(&alice).await.unwrap()).await.unwrap();
+    // The session is anonymous and its cookie is due: a login now must be in this session, or no broker sees it.
+    let old = session_cookie(browser.cookie.as_ref().unwrap());
+    let page = world.get("/login", &[HTML, ("Cookie", &old)]).await;
+    let (renewed, bound) = (page.cookie("__Host-sso_session").unwrap(), page.cookie("__Host-sso_form").unwrap());
+    assert_ne!(renewed, old);
+    let cookies = format!("{renewed}; {bound}");
+    let body = format!("{GOOD}&form_token={}", page.form_token());
+    assert_eq!(world.post("/login", &[("Cookie", &cookies)], &body).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+}
+
+#[actix_web::test]
+async fn a_logout_is_a_post_with_its_own_token() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    let (bound, login_token) = form(&world, "/login").await;
+    let token = world.server.form_key().token("logout", bound.split_once('=').unwrap().1);
+    let cookies = format!("{bound}; {}", session_cookie(browser.cookie.as_ref().unwrap()));
+    let body = format!("form_token={token}");
+
+    let get = world.get(&format!("/logout?{body}"), &[("Cookie", &cookies)]).await;
+    assert_ne!(get.status, StatusCode::SEE_OTHER);
+    for (extra, body) in [
+        (("Sec-Fetch-Site", "same-origin"), String::new()),
+        (("Sec-Fetch-Site", "same-origin"), format!("form_token={login_token}")),
+        (("Sec-Fetch-Site", "cross-site"), body.clone()),
+        (("Origin", "https://evil.example"), body.clone()),
+    ] {
+        let answer = world.post("/logout", &[("Cookie", &cookies), extra], &body).await;
+        is_refused(&answer);
+        answer.is_safe_page("");
+    }
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+    let out = world.post("/logout", &[("Cookie", &cookies)], &body).await;
+    assert_eq!((out.status, out.header("Location")), (StatusCode::SEE_OTHER, "/"));
+    assert!(out.cookie("__Host-sso_session").is_some());
+    assert_eq!(world.info(&alice).await, Ok(None));
+}
+
+#[actix_web::test]
+async fn too_many_failures_say_when_to_try_again() {
+    let world = World::new();
+    let (cookie, token) = form(&world, "/login").await;
+    let wrong = format!("username=jackie&password=x&form_token={token}");
+    for _ in 0..6 {
+        assert_eq!(world.post("/login", &[("Cookie", &cookie)], &wrong).await.status, StatusCode::BAD_REQUEST);
+    }
+    let early = world.post("/login", &[("Cookie", &cookie)], &format!("{GOOD}&form_token={token}")).await;
+    assert_eq!((early.status, early.header("Retry-After")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    world.advance(std::time::Duration::from_secs(1));
+    let good = world.post("/login", &[("Cookie", &cookie)], &format!("{GOOD}&form_token={token}")).await;
+    assert_eq!(good.status, StatusCode::SEE_OTHER);
+}

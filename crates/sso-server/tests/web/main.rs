@@ -1,0 +1,17 @@
+//! The server over HTTP: every answer of `Site::routes()`, as a browser or a broker's back end gets it.
+
+#![cfg(feature = "actix")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod api;
+mod api_errors;
+mod attach;
+mod health;
+mod http;
+mod login;
+mod prompt;
+mod silent;
+mod ways_back;

@@ -1,0 +1,180 @@
+//! Requests that a hostile page makes a visitor's browser send: forgery, of threat 15.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+use sso_tests::{Demo, Visitor, visitor::send};
+
+use crate::{ground::peer_of, peer::raw};
+
+/// What browsers add to a request from a hostile page, and what they do not say.
+const HOSTILE: [&[(&str, &str)]; 6] = [
+    &[("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.localhost")],
+    &[("Sec-Fetch-Site", "cross-site")],
+    &[("Sec-Fetch-Site", "same-site"), ("Origin", "http://alice.localhost")],
+    &[("Sec-Fetch-Site", "none")],
+    &[("Origin", "http://evil.localhost"), ("Sec-Fetch-Site", "cross-site"), ("Referer", "http://evil.localhost/")],
+    &[("Origin", "null"), ("Sec-Fetch-Site", "cross-site")],
+];
+
+fn with(request: RequestBuilder, headers: &[(&str, &str)]) -> RequestBuilder {
+    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+}
+
+#[tokio::test]
+async fn threat_15_a_forged_login_logs_nobody_in() {
+    let demo = Demo::start(&[]);
+    let (victim, attacker) = (Visitor::new(), Visitor::new());
+    let peer = peer_of(&demo, "Alice");
+    let on_the_way =
+        peer.attach_url(&sso_core::Token::generate(), &[("return_url", &peer.return_url()), ("prompt", "login")]);
+    victim.visit(&demo.url("greg", "/")).await;
+    attacker.visit(&demo.url("greg", "/")).await;
+    for (url, action) in
+        [(demo.url("sso", "/login"), "/login"), (on_the_way, "/attach"), (demo.url("greg", "/login"), "/login")]
+    {
+        let (own, foreign) = (victim.get(&url).await.form(action), attacker.get(&url).await.form(action));
+        let post = |form: &(String, Vec<(String, String)>)| {
+            let mut fields = form.1.clone();
+            fields.extend([("username".into(), "john".into()), ("password".into(), "john123".into())]);
+            victim.request(Method::POST, &own.0).header("Accept", "text/html").form(&fields)
+        };
+        // The attacker knows a token of their own browser, or none.
+        for form in [&foreign, &(own.0.clone(), vec![]), &(own.0.clone(), vec![("form_token".into(), "x".into())])] {
+            for headers in [&[][..], HOSTILE[0]] {
+                let answer = send(with(post(form), headers)).await;
+                assert_eq!((answer.status, answer.location()), (403, None), "{url} {headers:?}");
+                assert!(!answer.header("set-cookie").contains("sso_session"));
+            }
+        }
+        // Even with the right one, a browser that says where it comes from is believed.
+        for headers in HOSTILE {
+            assert_eq!(send(with(post(&own), headers)).await.status, 403, "{url} {headers:?}");
+        }
+        assert!(!victim.visit(&demo.url("sso", "/")).await.body.contains("<strong>john"), "{url}");
+    }
+    // The twin, last: it changes the session that the forms above belong to.
+    let form = victim.get(&demo.url("sso", "/login")).await.form("/login");
+    let mut fields = form.1.clone();
+    fields.extend([("username".into(), "john".into()), ("password".into(), "john123".into())]);
+    let honest = [("Sec-Fetch-Site", "same-origin"), ("Origin", &demo.url("sso", ""))];
+    assert_eq!(send(with(victim.request(Method::POST, &form.0).form(&fields), &honest)).await.status, 303);
+    assert!(victim.visit(&demo.url("sso", "/")).await.body.contains("<strong>john"));
+}
+
+#[tokio::test]
+async fn threat_15_a_forged_logout_or_theme_changes_nothing() {
+    let demo = Demo::start(&[]);
+    let victim = Visitor::new();
+    victim.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    for (site, action) in [("alice", "/theme"), ("greg", "/theme"), ("alice", "/logout"), ("sso", "/logout")] {
+        let (target, own) = victim.visit(&demo.url(site, "/")).await.form(action);
+        let post = |fields: &[(String, String)]| {
+            let fields = [fields, &[("theme".to_owned(), "ocean".to_owned())]].concat();
+            victim.request(Method::POST, &target).header("Accept", "text/html").form(&fields)
+        };
+        for headers in HOSTILE {
+            assert_eq!(send(with(post(&own), headers)).await.status, 403, "{site}{action} {headers:?}");
+        }
+        for fields in
+            [vec![], vec![("form_token".to_owned(), String::new())], vec![("form_token".to_owned(), "0".repeat(64))]]
+        {
+            assert_eq!(send(post(&fields)).await.status, 403, "{site}{action} {fields:?}");
+        }
+        // As `text/plain`, or in the query: other ways in which a page can send without asking.
+        let token = &own[0].1;
+        let body = format!("form_token={token}&theme=ocean");
+        for answer in [
+            send(victim.request(Method::POST, &target).header("Content-Type", "text/plain").body(body.clone())).await,
+            send(victim.request(Method::POST, &format!("{target}?{body}"))).await,
+            victim.get(&format!("{target}?{body}")).await,
+            victim.get(&target).await,
+        ] {
+            assert!((400..500).contains(&answer.status), "{site}{action} {answer:?}");
+        }
+        let page = victim.visit(&demo.url(site, "/")).await;
+        assert!(page.body.contains("jackie") && page.body.contains("data-theme=\"plain\""), "{site}{action}");
+        let honest = [("Sec-Fetch-Site", "same-origin"), ("Origin", &demo.url(site, ""))];
+        if action == "/logout" {
+            assert_eq!(send(with(post(&own), &honest)).await.status, 303, "{site}");
+            victim.log_in(&demo.url("greg", ""), "jackie", "jackie123").await;
+        }
+    }
+    let page = victim.visit(&demo.url("alice", "/")).await;
+    let page = victim.follow(victim.submit(&page, "/theme", &[("theme", "ocean")]).await).await;
+    assert!(page.body.contains("data-theme=\"ocean\""));
+}
+
+#[tokio::test]
+async fn threat_15_forged_commands_to_the_script_broker_do_nothing() {
+    let demo = Demo::start(&[]);
+    let victim = Visitor::new();
+    victim.visit(&demo.url("julius", "/sso/attach?to=/")).await;
+    victim.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    let before = victim.cookies(&demo.url("julius", "/"));
+    let post = |name: &str| victim.request(Method::POST, &demo.url("julius", &format!("/sso/ajax/{name}")));
+    let john = json!({ "username": "john", "password": "john123", "state": "x", "verify": "x" });
+    for name in ["attach", "verify", "login", "logout", "data"] {
+        for headers in HOSTILE {
+            let answer = send(with(post(name).json(&john), headers)).await;
+            assert_eq!((answer.status, answer.header("set-cookie")), (403, ""), "{name} {headers:?}");
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+            let answer = send(post(name).header("Content-Type", kind).body(john.to_string())).await;
+            assert_eq!(answer.status, 403, "{name} {kind}");
+        }
+        // No page elsewhere is ever allowed to ask for more.
+        let preflight = victim.request(Method::OPTIONS, &demo.url("julius", &format!("/sso/ajax/{name}")));
+        let preflight =
+            send(preflight.header("Origin", "http://evil.localhost").header("Access-Control-Request-Method", "POST"))
+                .await;
+        assert_eq!(preflight.header("access-control-allow-origin"), "", "{name}");
+    }
+    assert_eq!(victim.cookies(&demo.url("julius", "/")), before);
+    let info = victim.get(&demo.url("julius", "/sso/ajax/info")).await;
+    assert_eq!(info.json()["username"], "jackie");
+    assert_eq!(info.header("access-control-allow-origin"), "");
+    let honest = [("Sec-Fetch-Site", "same-origin"), ("Origin", &demo.url("julius", ""))];
+    assert_eq!(send(with(post("logout").json(&json!({})), &honest)).await.status, 204);
+    assert_eq!(victim.get(&demo.url("julius", "/sso/ajax/info")).await.status, 204);
+}
+
+#[tokio::test]
+async fn threat_15_no_path_leads_through_the_script_broker_to_the_servers_api() {
+    let demo = Demo::start(&[]);
+    let victim = Visitor::new();
+    victim.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    victim.visit(&demo.url("julius", "/sso/attach?to=/")).await;
+    let url: url::Url = demo.url("julius", "/").parse().unwrap();
+    let port = url.port().unwrap();
+    for path in [
+        "../api/logout",
+        "..%2fapi%2flogout",
+        "%2e%2e/api/logout",
+        "info/../../api/logout",
+        "info?path=/api/logout",
+        "/api/logout",
+        "logout.php",
+        "info.php",
+        "http://evil.localhost/",
+        "@evil.localhost/",
+        "info%00",
+        "info;x",
+        "INFO",
+        "info/",
+        "%2e%2e%5capi",
+        "login/..",
+    ] {
+        for method in ["GET", "POST"] {
+            let head = format!(
+                "{method} /sso/ajax/{path} HTTP/1.1\r\nHost: julius.localhost:{port}\r\nSec-Fetch-Site: same-origin\r\n\
+                 Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\nCookie: {}\r\n\r\n{{}}",
+                victim.cookies(url.as_str())
+            );
+            let answer = raw(port, head.as_bytes());
+            let is_info = path.starts_with("info?") && method == "GET";
+            let status = if is_info { "200" } else { "40" };
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{method} {path} {answer}");
+        }
+    }
+    assert_eq!(victim.get(&demo.url("julius", "/sso/ajax/info")).await.json()["username"], "jackie");
+}

@@ -1,0 +1,22 @@
+//! The attacks of the threat list, carried out against running programs: each must fail, and its honest twin succeed.
+//!
+//! - [`return_url`]: a code led astray; [`poisoning`]: a broker led astray, and dead ends
+//! - [`silent`]: reading a code by script; [`tokens`]: guessing, planting, stealing and wearing out tokens
+//! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
+//! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
+//!
+//! Comparing in constant time cannot be seen from outside: a difference of nanoseconds is lost in the noise of HTTP.
+//! `sso-core` sees to it by type: a `Checksum` has no other equality than `subtle`'s, and codes have none at all.
+
+mod forgery;
+mod ground;
+mod log;
+mod malformed;
+mod pages;
+#[path = "../http/peer.rs"]
+mod peer;
+mod poisoning;
+mod return_url;
+mod silent;
+mod spoofed;
+mod tokens;

@@ -1,0 +1,210 @@
+//! What pages show and allow: cross-site scripting and clickjacking, of threat 15.
+
+use sso_core::Token;
+use sso_tests::{Demo, Visitor, visitor::Answer};
+
+use crate::{
+    ground::{Ground, broker_site, peer_of},
+    peer::ask,
+};
+
+const SCRIPT: &str = "<script>alert(1)</script>";
+
+/// Nothing on the page runs but files of the site itself, and nobody frames it.
+fn check_page(what: &str, page: &Answer) {
+    assert!(page.header("content-type").starts_with("text/html; charset=utf-8"), "{what} {page:?}");
+    let policy = page.header("content-security-policy");
+    for needed in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(needed), "{what}: {needed} is not in {policy:?}");
+    }
+    for forbidden in ["unsafe", "*", "data:", "blob:", "nonce"] {
+        assert!(!policy.contains(forbidden), "{what}: {forbidden} is in {policy:?}");
+    }
+    assert_eq!((page.header("x-frame-options"), page.header("x-content-type-options")), ("DENY", "nosniff"), "{what}");
+    assert!(!page.header("referrer-policy").is_empty() && page.header("cache-control") == "no-store", "{what}");
+
+    let body = page.body.to_lowercase();
+    for (at, _) in body.match_indices("<script") {
+        let (tag, rest) = body[at..].split_once('>').unwrap();
+        assert!(tag.contains("src=\"/static/") && rest.starts_with("</script>"), "{what}: {tag}");
+    }
+    for tag in body.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| tag) {
+        let handler = tag.split_whitespace().find(|word| word.starts_with("on") && word.contains('='));
+        assert_eq!(handler, None, "{what}: {tag}");
+        assert!(!tag.contains(" style=") && !tag.contains("javascript:"), "{what}: {tag}");
+    }
+    assert!(!body.contains("<style") && !body.contains("<iframe") && !body.contains("<base"), "{what}");
+}
+
+#[tokio::test]
+async fn threat_15_every_page_of_every_site_has_a_strict_policy_and_no_frame() {
+    let demo = Demo::start(&[]);
+    let (visitor, stranger) = (Visitor::new(), Visitor::new());
+    let mut pages = 0;
+    for is_logged_in in [false, true] {
+        for (site, path, status) in [
+            ("sso", "/", 200),
+            ("sso", "/nothing", 404),
+            ("sso", "/attach", 400),
+            ("sso", "/attach?broker=Nobody&token=01234567890123456789012345678901&checksum=0&return_url=x", 403),
+            ("alice", "/", 200),
+            ("alice", "/about", 200),
+            ("alice", "/nothing", 404),
+            ("greg", "/", 200),
+            ("greg", "/login", 200),
+            ("julius", "/", 200),
+            ("julius", "/nothing", 404),
+        ] {
+            let page = visitor.visit(&demo.url(site, path)).await;
+            assert_eq!(page.status, status, "{site}{path}");
+            check_page(&format!("{site}{path}"), &page);
+            pages += 1;
+        }
+        // Pages for what went wrong.
+        let cookies_off = stranger.get(&demo.url("alice", "/sso/return?state=x")).await;
+        check_page("cookies off", &cookies_off);
+        let refused =
+            visitor.submit(&visitor.visit(&demo.url("alice", "/")).await, "/theme", &[("form_token", "x")]).await;
+        assert!(refused.status >= 400);
+        let login = stranger.get(&demo.url("sso", "/login")).await;
+        check_page("login", &login);
+        check_page("wrong login", &stranger.submit(&login, "/login", &[("username", "x"), ("password", "y")]).await);
+        let form = stranger.visit(&demo.url("greg", "/sso/login?to=/")).await;
+        check_page("login on the way", &form);
+        if !is_logged_in {
+            visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+        }
+    }
+    assert_eq!(pages, 22);
+    let refused = peer_of(&demo, "Alice");
+    let page = ask(&visitor, &refused.attach_url(&Token::generate(), &[]), &[("Accept", "text/html")]).await;
+    check_page("no return_url", &page);
+}
+
+#[tokio::test]
+async fn threat_15_files_and_answers_for_scripts_are_not_sniffed() {
+    let demo = Demo::start(&[]);
+    let visitor = Visitor::new();
+    for (site, path) in [
+        ("sso", "/static/sso.css"),
+        ("julius", "/static/ajax-broker.js"),
+        ("julius", "/sso/ajax/info"),
+        ("julius", "/sso/ajax/nothing"),
+        ("sso", "/api/info"),
+        ("sso", "/api/nothing"),
+    ] {
+        let answer = ask(&visitor, &demo.url(site, path), &[]).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{site}{path}");
+        assert!(!answer.header("content-type").starts_with("text/html"), "{site}{path}");
+    }
+}
+
+#[tokio::test]
+async fn threat_15_callbacks_run_nothing_but_one_function() {
+    let ground = Ground::start("");
+    let (peer, visitor) = (ground.peer("Script"), Visitor::new());
+    peer.attach(&visitor).await;
+    let asked = async |callback: &str| {
+        let url = peer.attach_url(&Token::generate(), &[("callback", callback)]);
+        ask(&visitor, &url, &[("Referer", "http://script.localhost:1/")]).await
+    };
+    for bad in [
+        "alert(1)//",
+        SCRIPT,
+        "f;alert(1)",
+        "a.b",
+        "a[0]",
+        "f\n",
+        "f\u{2028}",
+        "ñ",
+        "",
+        " f",
+        "1f",
+        "f\0",
+        "a-b",
+        "$",
+        &"f".repeat(129),
+    ] {
+        let answer = asked(bad).await;
+        assert_eq!((answer.status, answer.header("content-type")), (400, "application/json"), "{bad:?}");
+        assert_eq!(
+            (answer.json()["message"].as_str(), answer.header("x-content-type-options")),
+            (Some("Invalid 'callback' query parameter"), "nosniff")
+        );
+    }
+    for good in ["f", "_x1", "sso_attach", &"f".repeat(128)] {
+        assert!(asked(good).await.body.starts_with(&format!("/**/{good}({{\"verify\":\"")), "{good}");
+    }
+}
+
+#[tokio::test]
+async fn threat_15_what_was_typed_or_told_is_shown_as_text() {
+    let demo = Demo::start(&[]);
+    let visitor = Visitor::new();
+    // A username at the server's form and at the broker's own.
+    let form = visitor.get(&demo.url("sso", "/login")).await;
+    let page =
+        visitor.submit(&form, "/login", &[("username", "\"><script>alert(1)</script>"), ("password", "x")]).await;
+    assert!(page.status == 400 && page.body.contains("&#60;script&#62;"), "{}", page.body);
+    check_page("server's form", &page);
+    visitor.visit(&demo.url("greg", "/")).await;
+    let form = visitor.get(&demo.url("greg", "/login")).await;
+    let page =
+        visitor.submit(&form, "/login", &[("username", "\"><script>alert(1)</script>"), ("password", "x")]).await;
+    assert!(page.status == 400 && page.body.contains("&#60;script&#62;"), "{}", page.body);
+    check_page("broker's form", &page);
+
+    // The URL of the login form goes into its `action`.
+    let action = visitor.get(&demo.url("sso", "/login?x=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&y=\"><script>")).await;
+    check_page("the form's action", &action);
+    let way = visitor.get(&demo.url("greg", "/login?x=\"><script>alert(1)</script>")).await;
+    check_page("a way back", &way);
+
+    // An error that comes back with the right state.
+    let state = visitor.get(&demo.url("alice", "/")).await.location_params()["return_url"]
+        .split_once("state=")
+        .unwrap()
+        .1
+        .to_owned();
+    let url = format!("/sso/return?state={state}&sso_error=%3Cscript%3Ealert(1)%3C/script%3E");
+    let page = visitor.visit(&demo.url("alice", &url)).await;
+    assert!(page.body.contains("&#60;script&#62;alert(1)"), "{}", page.body);
+    check_page("the error", &page);
+
+    // A theme is one of a few words, whatever a broker writes into the shared data.
+    let link = peer_of(&demo, "Greg").attach(&visitor).await;
+    link.post("/api/data", &[("theme", "\"><script>alert(1)</script>"), (SCRIPT, SCRIPT)]).await;
+    for site in ["alice", "greg", "sso"] {
+        let page = visitor.visit(&demo.url(site, "/")).await;
+        assert!(page.body.contains("data-theme=\"plain\""), "{site}");
+        check_page(site, &page);
+    }
+}
+
+#[tokio::test]
+async fn threat_15_attributes_of_users_are_shown_as_text() {
+    let ground = Ground::start("");
+    let (_broker, local) = broker_site(&ground, "Local", "s-Local", &[]);
+    let visitor = Visitor::new();
+    let page = visitor.log_in(&local, "jackie", "jackie123").await;
+    assert_eq!(page.heading(), "Logged in as jackie");
+    for (what, page) in [
+        ("broker", page),
+        ("about", visitor.get(&format!("{local}/about")).await),
+        ("server", visitor.get(&format!("{}/", ground.url())).await),
+    ] {
+        check_page(what, &page);
+        assert!(what == "about" || page.body.contains("&#60;/dd&#62;&#60;script&#62;alert(1)"), "{what} {}", page.body);
+        assert!(!page.body.contains("<img"), "{what}");
+    }
+    let info = ground.peer("Alice").attach(&visitor).await.get("/api/info").await;
+    assert_eq!((info.header("content-type"), info.header("x-content-type-options")), ("application/json", "nosniff"));
+    assert_eq!(info.json()["fullname"], "</dd><script>alert(1)</script>");
+}

@@ -1,0 +1,117 @@
+//! The AJAX broker, with and without third-party cookies.
+
+use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
+
+use crate::{JACKIE, OUT, assert_quiet, expect, type_password};
+
+/// How often the page's tab went to the server and back since the visitor opened it.
+async fn redirects(browser: &Browser) -> i64 {
+    browser.run("return performance.getEntriesByType('navigation')[0].redirectCount").await.as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn joins_the_session_silently_where_the_browser_sends_the_cookie() {
+    let demo = Demo::start(&["--secure-cookies"]);
+    let browser = Browser::start(ThirdPartyCookies::Allowed).await;
+    // The session begins in a top-level navigation.
+    expect(&browser, &demo, "alice", OUT).await;
+
+    browser.open(&demo.url("julius", "/")).await;
+    browser.wait_for("h1", OUT).await;
+    assert_eq!(redirects(&browser).await, 0);
+    browser.run("window.untouched = true").await;
+
+    browser.fill("#username", "jackie").await;
+    browser.fill("#password", "wrong").await;
+    browser.click("#login-form button").await;
+    browser.wait_for("#login-error", "Invalid credentials").await;
+    assert_eq!(browser.find("#password").await.value().await.unwrap().as_deref(), Some(""));
+    browser.fill("#password", "jackie123").await;
+    browser.click("#login-form button").await;
+    browser.wait_for("h1", JACKIE).await;
+    browser.wait_for("#attributes", "Jackie Black").await;
+    assert_eq!(browser.run("return window.untouched").await, true, "the page was never left");
+
+    expect(&browser, &demo, "alice", JACKIE).await;
+    browser.open(&demo.url("julius", "/")).await;
+    browser.click("#logout").await;
+    browser.wait_for("h1", OUT).await;
+    expect(&browser, &demo, "alice", OUT).await;
+    assert_quiet(&browser, &[400, 401]).await;
+}
+
+#[tokio::test]
+async fn goes_to_the_server_once_where_the_browser_keeps_the_cookie() {
+    for options in [&["--secure-cookies"] as &[&str], &[]] {
+        let demo = Demo::start(options);
+        let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+        expect(&browser, &demo, "alice", OUT).await;
+        browser.click("a[href^='/sso/login']").await;
+        type_password(&browser, "jackie", "jackie123").await;
+        browser.wait_for("h1", JACKIE).await;
+
+        browser.open(&demo.url("julius", "/")).await;
+        browser.wait_for("h1", JACKIE).await;
+        assert_eq!(browser.url().await, demo.url("julius", "/"));
+        // Attached now: the next load needs neither redirect nor third-party cookie.
+        browser.open(&demo.url("julius", "/")).await;
+        browser.wait_for("h1", JACKIE).await;
+        assert_eq!(redirects(&browser).await, 0);
+
+        browser.click("#logout").await;
+        browser.wait_for("h1", OUT).await;
+        expect(&browser, &demo, "alice", OUT).await;
+        assert_quiet(&browser, &[401, 403]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_first_visit_without_any_session_goes_to_the_server_once() {
+    for cookies in [ThirdPartyCookies::Allowed, ThirdPartyCookies::Blocked] {
+        let demo = Demo::start(&["--secure-cookies"]);
+        let browser = Browser::start(cookies).await;
+        browser.open(&demo.url("julius", "/")).await;
+        browser.wait_for("h1", OUT).await;
+        browser.fill("#username", "john").await;
+        browser.fill("#password", "john123").await;
+        browser.click("#login-form button").await;
+        browser.wait_for("h1", "Logged in as john").await;
+        expect(&browser, &demo, "greg", "Logged in as john").await;
+    }
+}
+
+#[tokio::test]
+async fn on_one_host_the_cookie_is_not_a_third_party() {
+    let demo = Demo::start(&["--same-site"]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    expect(&browser, &demo, "alice", OUT).await;
+    browser.click("a[href^='/sso/login']").await;
+    type_password(&browser, "jackie", "jackie123").await;
+    browser.wait_for("h1", JACKIE).await;
+    browser.open(&demo.url("julius", "/")).await;
+    browser.wait_for("h1", JACKIE).await;
+    assert_eq!(redirects(&browser).await, 0);
+    assert_quiet(&browser, &[401]).await;
+}
+
+#[tokio::test]
+async fn a_logout_elsewhere_shows_when_the_page_is_looked_at_again() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    expect(&browser, &demo, "julius", OUT).await;
+    browser.fill("#username", "jackie").await;
+    browser.fill("#password", "jackie123").await;
+    browser.click("#login-form button").await;
+    browser.wait_for("h1", JACKIE).await;
+    let julius = browser.driver.window().await.unwrap();
+
+    let other = browser.driver.new_tab().await.unwrap();
+    browser.driver.switch_to_window(other).await.unwrap();
+    expect(&browser, &demo, "greg", JACKIE).await;
+    browser.click("form[action='/logout'] button").await;
+    browser.wait_for("h1", OUT).await;
+
+    browser.driver.switch_to_window(julius).await.unwrap();
+    browser.run("document.dispatchEvent(new Event('visibilitychange'))").await;
+    browser.wait_for("h1", OUT).await;
+}

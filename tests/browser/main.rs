@@ -1,0 +1,31 @@
+//! In headless Chromium.
+
+mod ajax;
+mod pages;
+mod redirect;
+
+use sso_tests::{Browser, Demo};
+
+/// Logs in at the server's login page, which is open.
+async fn type_password(browser: &Browser, username: &str, password: &str) {
+    browser.fill("input[name=username]", username).await;
+    browser.fill("input[name=password]", password).await;
+    browser.click("form[action^='/'] button").await;
+}
+
+/// Opens a redirect broker's first page and says what it shows.
+async fn expect(browser: &Browser, demo: &Demo, site: &str, heading: &str) {
+    browser.open(&demo.url(site, "/")).await;
+    browser.wait_for("h1", heading).await;
+}
+
+const OUT: &str = "You are logged out";
+const JACKIE: &str = "Logged in as jackie";
+
+/// No errors, no warnings, no breach of the Content-Security-Policy. Chromium also notes answers with an error status;
+/// those that the test asked for are given here.
+async fn assert_quiet(browser: &Browser, statuses: &[u16]) {
+    let mut console = browser.console().await;
+    console.retain(|entry| !statuses.iter().any(|status| entry.contains(&format!("with a status of {status} "))));
+    assert!(console.is_empty(), "{console:#?}");
+}

@@ -1,0 +1,87 @@
+//! Every page: no violation by axe-core, and a screenshot to look at; light and dark, wide and narrow.
+
+use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
+
+use crate::{JACKIE, OUT, expect, type_password};
+
+/// Looks at the page that is open.
+async fn look(browser: &Browser, name: &str) {
+    for (dark, scheme) in [(false, "light"), (true, "dark")] {
+        for (width, size) in [(1280, "wide"), (390, "narrow")] {
+            browser.set_dark(dark).await;
+            browser.set_size(width, 900).await;
+            let name = format!("{name}-{scheme}-{size}");
+            browser.screenshot(&name).await;
+            let violations = browser.axe().await;
+            assert!(violations.is_empty(), "{name}: {violations:#?}");
+            let overflow = browser.run("return document.documentElement.scrollWidth > window.innerWidth").await;
+            assert_eq!(overflow, false, "{name} is wider than the screen");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_accessible() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+
+    browser.open(&demo.url("sso", "/")).await;
+    look(&browser, "server-home-out").await;
+    browser.open(&demo.url("sso", "/login")).await;
+    look(&browser, "server-login").await;
+    type_password(&browser, "jackie", "wrong").await;
+    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    look(&browser, "server-login-refused").await;
+    browser.open(&demo.url("sso", "/attach?broker=Alice")).await;
+    browser.wait_for("main", "Missing 'token' query parameter").await;
+    look(&browser, "server-error").await;
+
+    expect(&browser, &demo, "alice", OUT).await;
+    look(&browser, "alice-out").await;
+    browser.open(&demo.url("alice", "/about")).await;
+    look(&browser, "alice-about").await;
+    browser.open(&demo.url("alice", "/nowhere")).await;
+    look(&browser, "alice-not-found").await;
+    browser.open(&demo.url("alice", "/sso/return?state=x&sso_error=y")).await;
+    expect(&browser, &demo, "greg", OUT).await;
+    look(&browser, "greg-out").await;
+    browser.open(&demo.url("greg", "/login")).await;
+    look(&browser, "greg-login").await;
+    expect(&browser, &demo, "julius", OUT).await;
+    look(&browser, "julius-out").await;
+
+    expect(&browser, &demo, "alice", OUT).await;
+    browser.click("a[href^='/sso/login']").await;
+    look(&browser, "server-login-for-alice").await;
+    type_password(&browser, "jackie", "jackie123").await;
+    browser.wait_for("h1", JACKIE).await;
+    look(&browser, "alice-in").await;
+    expect(&browser, &demo, "julius", JACKIE).await;
+    look(&browser, "julius-in").await;
+    browser.open(&demo.url("sso", "/")).await;
+    look(&browser, "server-home-in").await;
+}
+
+#[tokio::test]
+async fn a_browser_without_cookies_is_told_so() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    // As if the browser had kept nothing of what the first answer told it.
+    browser.open(&demo.url("alice", "/sso/return?state=0123456789&sso_verify=abc")).await;
+    browser.wait_for("h1", "Cookies are off").await;
+    look(&browser, "cookies-off").await;
+    browser.click("main a[href^='/']").await;
+    browser.wait_for("h1", OUT).await;
+}
+
+#[tokio::test]
+async fn a_site_stays_up_without_its_server() {
+    let mut demo = sso_tests::process::Pair::start("redirect");
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    browser.open(&demo.broker_url("/")).await;
+    browser.wait_for("h1", OUT).await;
+    demo.server.kill();
+    browser.open(&demo.broker_url("/")).await;
+    browser.wait_for("[role=alert]", "cannot be reached").await;
+    look(&browser, "server-down").await;
+}

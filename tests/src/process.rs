@@ -1,0 +1,196 @@
+//! Programs under test: started on free ports, ended when dropped.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use tempfile::TempDir;
+
+/// The `sso` program: what `SSO_BIN` names, or the debug build.
+pub fn sso_bin() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/sso");
+    let path = std::env::var_os("SSO_BIN").map_or(built, PathBuf::from);
+    assert!(path.exists(), "{} is not there: run tests/run, or `cargo build` first", path.display());
+    path
+}
+
+/// A running `sso` process. Its log, with every detail, is in a file.
+pub struct Site {
+    child: Child,
+    dir: TempDir,
+    /// What it printed when it was up.
+    pub announcement: String,
+}
+
+/// How a start failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// The exit status.
+    pub status: i32,
+    /// What it said on standard error.
+    pub said: String,
+}
+
+impl Site {
+    /// Starts `sso` with these arguments and environment, and waits until it says that it is up.
+    pub fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
+        let dir = TempDir::new().unwrap();
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        let mut command = Command::new(sso_bin());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SSO_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .args(args)
+            .current_dir(dir.path())
+            .env("RUST_LOG", "trace")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut announcement = String::new();
+        stdout.read_line(&mut announcement).unwrap();
+        if announcement.is_empty() {
+            let status = child.wait().unwrap().code().unwrap_or(-1);
+            return Err(Failed { status, said: fs::read_to_string(dir.path().join("log")).unwrap() });
+        }
+        // Whoever prints must find a reader.
+        std::thread::spawn(move || stdout.read_to_string(&mut String::new()));
+        Ok(Self { child, dir, announcement })
+    }
+
+    /// `sso server` with this configuration, at a free port of 127.0.0.1; the text's `PORT` becomes it.
+    pub fn server(config: &str) -> (Self, u16) {
+        let port = free_ports(1);
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("sso.toml");
+        fs::write(&file, config.replace("PORT", &port.to_string())).unwrap();
+        let listen = format!("127.0.0.1:{port}");
+        let args = ["server", "--config", file.to_str().unwrap(), "--listen", &listen];
+        let site = Self::try_start(&args, &[]).unwrap_or_else(|failed| panic!("{failed:?}"));
+        (site, port)
+    }
+
+    /// Everything that it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// Sends SIGTERM and waits; the exit status.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A running demo.
+pub struct Demo {
+    /// Its process.
+    pub site: Site,
+    base_port: u16,
+    same_site: bool,
+}
+
+impl Demo {
+    /// Starts the demo with these options, on free ports.
+    pub fn start(options: &[&str]) -> Self {
+        let base_port = free_ports(6);
+        let port = base_port.to_string();
+        let args = [&["demo", "--base-port", &port], options].concat();
+        let site = Site::try_start(&args, &[]).unwrap_or_else(|failed| panic!("{failed:?}"));
+        Self { site, base_port, same_site: options.contains(&"--same-site") }
+    }
+
+    /// The URL of a page at `sso`, `alice`, `greg` or `julius`.
+    pub fn url(&self, site: &str, path: &str) -> String {
+        let place = ["sso", "alice", "greg", "julius"].iter().position(|name| *name == site).expect("a site");
+        let port = self.base_port + place as u16;
+        if self.same_site {
+            format!("http://localhost:{port}{path}")
+        } else {
+            format!("http://{site}.localhost:{port}{path}")
+        }
+    }
+}
+
+/// The first of `count` ports in a row that are free on both loopback addresses, and that no other test of this process is given.
+pub fn free_ports(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + (std::process::id() % 400) as u16 * 100;
+    loop {
+        // Below the range from which the system takes ports for connections, mostly.
+        let first = 20_000 + (start - 20_000 + NEXT.fetch_add(count, Ordering::SeqCst)) % 12_000;
+        let is_free = |port| {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+                && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
+        };
+        if (first..first + count).all(is_free) {
+            return first;
+        }
+    }
+}
+
+/// A server and one broker, each a process of its own.
+pub struct Pair {
+    /// The server.
+    pub server: Site,
+    /// The broker.
+    pub broker: Site,
+    broker_port: u16,
+}
+
+impl Pair {
+    /// Starts a server with the broker Alice, and Alice's site of this kind (`redirect` or `ajax`).
+    pub fn start(kind: &str) -> Self {
+        let broker_port = free_ports(1);
+        let silent = if kind == "ajax" { "silent = \"json\"\n" } else { "" };
+        let (server, port) = Site::server(&format!(
+            "public_url = \"http://sso.localhost:PORT\"\n\
+             [[brokers]]\nid = \"Alice\"\nsecret = \"8iwzik1bwd\"\norigins = [\"http://alice.localhost:{broker_port}\"]\n{silent}"
+        ));
+        let listen = format!("127.0.0.1:{broker_port}");
+        let (attach, public) =
+            (format!("http://sso.localhost:{port}/attach"), format!("http://alice.localhost:{broker_port}"));
+        let environment = [
+            ("SSO_SERVER", attach.as_str()),
+            ("SSO_BROKER_ID", "Alice"),
+            ("SSO_BROKER_SECRET", "8iwzik1bwd"),
+            ("SSO_BROKER_URL", &public),
+        ];
+        let args = ["broker", "--kind", kind, "--listen", &listen];
+        let broker = Site::try_start(&args, &environment).unwrap_or_else(|failed| panic!("{failed:?}"));
+        Self { server, broker, broker_port }
+    }
+
+    /// The URL of a page at the broker.
+    pub fn broker_url(&self, path: &str) -> String {
+        format!("http://alice.localhost:{}{path}", self.broker_port)
+    }
+}
