@@ -104,8 +104,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
             Some(mode) => AjaxBroker::new(broker, chrome, mode).serve(listeners(), WORKERS)?,
         });
     }
-    announce(&sites);
-    run::until_told(servers).await
+    run::until_told(servers, &announcement(&sites)).await
 }
 
 /// Threads of each site: the demo has one visitor.
@@ -150,11 +149,11 @@ fn broker(map: &Map, site: &SiteInfo, cast: &Cast) -> Result<Broker, Failure> {
     builder.public_url(&site.url).build().map_err(Failure::other)
 }
 
-fn announce(sites: &[SiteInfo]) {
+fn announcement(sites: &[SiteInfo]) -> String {
     let mut text = String::from("The demo is running. Open one site, log in, then look at the others:\n\n");
     for SiteInfo { name, url, about, .. } in sites {
         text += &format!("  {name:<12} {url:<30} {about}\n");
     }
     let users = USERS.map(|(username, password, ..)| format!("{username} / {password}"));
-    run::announce(&format!("{text}\nUsers: {}\nCtrl-C ends it.", users.join(", ")));
+    format!("{text}\nUsers: {}\nCtrl-C ends it.", users.join(", "))
 }

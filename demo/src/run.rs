@@ -26,7 +26,7 @@ pub(crate) fn start_log() {
 
 /// Says on the terminal where to go.
 #[expect(clippy::print_stdout, reason = "the command's result")]
-pub(crate) fn announce(text: &str) {
+fn announce(text: &str) {
     println!("{text}");
 }
 
@@ -75,14 +75,17 @@ where
     Ok(server.run())
 }
 
-/// Runs the sites until Ctrl-C or SIGTERM; then finishes what is under way.
-pub(crate) async fn until_told(servers: Vec<Server>) -> Result<(), Failure> {
+/// Announces the sites and runs them until Ctrl-C or SIGTERM; then finishes what is under way.
+pub(crate) async fn until_told(servers: Vec<Server>, announcement: &str) -> Result<(), Failure> {
+    // First of all: whoever has read the announcement may already send one.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let tasks: Vec<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
 
+    announce(announcement);
     tokio::select! {
-        result = tokio::signal::ctrl_c() => result.map_err(Failure::other)?,
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     tracing::info!("ending");

@@ -1,7 +1,7 @@
 //! The attacks of the threat list, carried out against running programs: each must fail, and its honest twin succeed.
 //!
 //! - [`return_url`]: a code led astray; [`poisoning`]: a broker led astray, and dead ends
-//! - [`silent`]: reading a code by script; [`tokens`]: guessing, planting, stealing and wearing out tokens
+//! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
 //! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
 //!
@@ -10,6 +10,7 @@
 
 mod forgery;
 mod ground;
+mod guessing;
 mod log;
 mod malformed;
 mod pages;

@@ -20,7 +20,6 @@ fn status(what: &str, answer: &str) -> u16 {
 
 fn is_refused(what: &str, answer: &str) {
     // By whoever reads requests, not by the call that was asked for: that would say 401 or 404.
-    eprintln!("XX {what} {}", status(what, answer));
     assert!(matches!(status(what, answer), 400 | 403 | 413 | 414 | 431 | 501), "{what}: {answer}");
 }
 
@@ -73,56 +72,44 @@ async fn threat_16_arrays_repetitions_large_and_broken_parameters() {
     }
 }
 
+/// Makes a request of the path of a good attach.
+type Spoil = fn(&str) -> Vec<u8>;
+
 /// Whole requests. The attach in some of them is a good one, so that a server that understands it links the token.
 #[tokio::test]
 async fn threat_16_broken_requests_and_smuggled_ones() {
     let mut ground = Ground::start("");
     let peer = ground.peer("Alice");
-    let headers = |count: usize| (0..count).map(|i| format!("X-{i}: x\r\n")).collect::<String>();
-    let cases: Vec<(&str, Box<dyn Fn(&str) -> Vec<u8>>)> = vec![
-        ("no method", Box::new(|path| format!(" {path} HTTP/1.1\r\nHost: x\r\n\r\n").into())),
-        ("no version", Box::new(|path| format!("GET {path}\r\n\r\n").into())),
-        ("another version", Box::new(|path| format!("GET {path} HTTP/9.9\r\nHost: x\r\n\r\n").into())),
-        ("no target", Box::new(|_| "GET  HTTP/1.1\r\nHost: x\r\n\r\n".into())),
-        ("a space in the target", Box::new(|path| format!("GET {path} x HTTP/1.1\r\nHost: x\r\n\r\n").into())),
-        ("TLS", Box::new(|_| b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec())),
-        ("NUL in the target", Box::new(|path| format!("GET {path}\0 HTTP/1.1\r\nHost: x\r\n\r\n").into())),
-        ("NUL in a header", Box::new(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n").into())),
-        ("a folded header", Box::new(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n").into())),
-        (
-            "a space before the colon",
-            Box::new(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nhello").into()),
-        ),
-        ("a header without a name", Box::new(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\n: a\r\n\r\n").into())),
-        (
-            "a huge header",
-            Box::new(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)).into()),
-        ),
-        (
-            "many headers",
-            Box::new(move |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{}\r\n", headers(10_000)).into()),
-        ),
-        ("both lengths", Box::new(|path| smuggled(path, "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"))),
-        (
-            "both lengths, the other way",
-            Box::new(|path| smuggled(path, "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n")),
-        ),
-        ("two lengths", Box::new(|path| smuggled(path, "Content-Length: 0\r\nContent-Length: 4\r\n"))),
-        ("a list of lengths", Box::new(|path| smuggled(path, "Content-Length: 0, 4\r\n"))),
-        ("a negative length", Box::new(|path| smuggled(path, "Content-Length: -1\r\n"))),
-        ("a signed length", Box::new(|path| smuggled(path, "Content-Length: +0\r\n"))),
-        ("an unknown coding", Box::new(|path| smuggled(path, "Transfer-Encoding: xchunked\r\n"))),
-        (
-            "two codings",
-            Box::new(|path| smuggled(path, "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n")),
-        ),
-        ("a hidden coding", Box::new(|path| smuggled(path, "Transfer-Encoding:\x0bchunked\r\n"))),
-        (
-            "a bare line feed in a header",
-            Box::new(|path| {
-                format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n").into()
-            }),
-        ),
+    let cases: [(&str, Spoil); 23] = [
+        ("no method", |path| format!(" {path} HTTP/1.1\r\nHost: x\r\n\r\n").into()),
+        ("no version", |path| format!("GET {path}\r\n\r\n").into()),
+        ("another version", |path| format!("GET {path} HTTP/9.9\r\nHost: x\r\n\r\n").into()),
+        ("no target", |_| "GET  HTTP/1.1\r\nHost: x\r\n\r\n".into()),
+        ("a space in the target", |path| format!("GET {path} x HTTP/1.1\r\nHost: x\r\n\r\n").into()),
+        ("TLS", |_| b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec()),
+        ("NUL in the target", |path| format!("GET {path}\0 HTTP/1.1\r\nHost: x\r\n\r\n").into()),
+        ("NUL in a header", |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n").into()),
+        ("a folded header", |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n").into()),
+        ("a space before the colon", |path| {
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nhello").into()
+        }),
+        ("a header without a name", |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\n: a\r\n\r\n").into()),
+        ("a huge header", |path| {
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)).into()
+        }),
+        ("many headers", |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: x\r\n".repeat(10_000)).into()),
+        ("both lengths", |path| smuggled(path, "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n")),
+        ("both lengths, the other way", |path| smuggled(path, "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n")),
+        ("two lengths", |path| smuggled(path, "Content-Length: 0\r\nContent-Length: 4\r\n")),
+        ("a list of lengths", |path| smuggled(path, "Content-Length: 0, 4\r\n")),
+        ("a negative length", |path| smuggled(path, "Content-Length: -1\r\n")),
+        ("a signed length", |path| smuggled(path, "Content-Length: +0\r\n")),
+        ("an unknown coding", |path| smuggled(path, "Transfer-Encoding: xchunked\r\n")),
+        ("two codings", |path| smuggled(path, "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n")),
+        ("a hidden coding", |path| smuggled(path, "Transfer-Encoding:\x0bchunked\r\n")),
+        ("a bare line feed in a header", |path| {
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n").into()
+        }),
     ];
     for (what, request) in cases {
         let token = Token::generate();

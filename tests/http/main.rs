@@ -1,12 +1,25 @@
 //! Over HTTP, against running programs.
+//!
+//! - [`story`]: the demo as its users see it
+//! - [`attach`], [`attach_order`], [`silent`]: the server's `/attach`, on [`sites`]; [`api`], [`bearer`], [`ended`]: its API for
+//!   brokers
+//! - [`broker`], [`ajax`], [`outage`]: the broker's side
+//! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
+//! - [`cli`]: the program's commands
+//! - [`peer`]: a broker without a site
 
+mod ajax;
 mod api;
 mod attach;
+mod attach_order;
+mod bearer;
 mod broker;
 mod broker_php_server;
 mod cli;
+mod ended;
 mod outage;
 mod peer;
 mod php;
 mod silent;
+mod sites;
 mod story;

@@ -4,8 +4,8 @@ use sso_core::Token;
 use sso_tests::{Visitor, visitor::Answer};
 
 use crate::{
-    attach::Sites,
     peer::{Peer, ask, code_in},
+    sites::Sites,
 };
 
 const NO_SESSION: &str = r#"{"code":403,"message":"There is no session to join silently","attach":"redirect"}"#;

@@ -121,9 +121,11 @@ impl Browser {
     /// Dark or light, for this tab.
     pub async fn set_dark(&self, dark: bool) {
         let scheme = if dark { "dark" } else { "light" };
+        // Without movement: what is looked at must not be half-way from one scheme to the other.
+        let still = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
         self.cdp(
             "Emulation.setEmulatedMedia",
-            json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+            json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }, still] }),
         )
         .await;
     }

@@ -161,6 +161,5 @@ pub(crate) async fn run_broker(options: &BrokerOptions) -> Result<(), Failure> {
         BrokerKind::Redirect => RedirectBroker::new(broker, chrome, options.own_form).serve(listeners, workers)?,
         BrokerKind::Ajax => AjaxBroker::new(broker, chrome, options.silent).serve(listeners, workers)?,
     };
-    run::announce(&format!("{} is at {public_url}", options.id));
-    run::until_told(vec![server]).await
+    run::until_told(vec![server], &format!("{} is at {public_url}", options.id)).await
 }

@@ -61,7 +61,8 @@ impl RedirectBroker {
 /// The first page. Taking a [`Visitor`] is all it does to be attached.
 async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse {
     let theme = theme_of(&visitor.session).await;
-    let form_token = Some(visitor.form_token(HOME_FORM)).filter(|token| !token.is_empty());
+    // Without a token, or without the server, a form would lead nowhere.
+    let form_token = Some(visitor.form_token(HOME_FORM)).filter(|token| !token.is_empty() && !visitor.server_down);
     let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
     let links = site.chrome.links();
     page(

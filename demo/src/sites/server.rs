@@ -137,6 +137,5 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
     let public_url = config.public_url.clone();
     let server = ServerSite::new(config.into_server()?, look, cross_site, false, php_routes);
     let server = server.serve(listeners, workers)?;
-    run::announce(&format!("The SSO server is at {public_url}"));
-    run::until_told(vec![server]).await
+    run::until_told(vec![server], &format!("The SSO server is at {public_url}")).await
 }

@@ -35,8 +35,9 @@ async fn a_script_attaches_logs_in_shares_data_and_logs_out() {
     let info = browser.get("/sso/ajax/info", &[]).await;
     assert_eq!((info.header("Cache-Control"), info.json()["email"].as_str()), ("no-store", Some("j@example.com")));
 
-    assert_eq!(browser.post_json("/sso/ajax/data", &json!({"theme": "dark", "x": 1})).await.status, 204);
-    assert_eq!(browser.post_json("/sso/ajax/data", &json!({"x": null})).await.status, 204);
+    let set = browser.post_json("/sso/ajax/data", &json!({"theme": "dark", "x": 1})).await;
+    assert_eq!((set.status, set.json()), (200, json!({"theme": "dark", "x": 1})));
+    assert_eq!(browser.post_json("/sso/ajax/data", &json!({"x": null})).await.json(), json!({"theme": "dark"}));
     assert_eq!(browser.get("/sso/ajax/data", &[]).await.json(), json!({"theme": "dark"}));
 
     assert_eq!(browser.post_json("/sso/ajax/logout", &json!({})).await.status, 204);
@@ -130,7 +131,7 @@ async fn a_body_is_small_and_well_formed() {
     let headers = [("Content-Type", "application/json"), ("Sec-Fetch-Site", "same-origin")];
     let sized = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
     for (status, body) in
-        [(204, sized(16 << 10)), (413, sized((16 << 10) + 1)), (400, "{".into()), (400, "[]".into()), (400, "".into())]
+        [(200, sized(16 << 10)), (413, sized((16 << 10) + 1)), (400, "{".into()), (400, "[]".into()), (400, "".into())]
     {
         let page = browser.post("/sso/ajax/data", &body, &headers).await;
         assert_eq!(page.status, status, "{}", page.body);

@@ -137,7 +137,7 @@ impl Server {
                 let changes: Map<String, Value> = serde_json::from_str(body).unwrap();
                 state.data.extend(changes);
                 state.data.retain(|_, value| !value.is_null());
-                HttpResponse::NoContent().finish()
+                HttpResponse::Ok().json(&state.data)
             }
             _ => HttpResponse::Forbidden().json(json!({"error": "Not for you"})),
         }
