@@ -32,7 +32,7 @@ enum Command {
     NewBroker {
         /// The broker's id: letters, digits and underscores
         id: BrokerId,
-        /// Where it lives: https://alice.example.com
+        /// Where it lives, such as `https://alice.example.com`
         origin: String,
     },
 }

@@ -5,7 +5,7 @@ use sso_tests::Visitor;
 
 use crate::{
     ground::Ground,
-    peer::{Link, Peer, ask},
+    peer::{Peer, ask},
 };
 
 /// The attacker has a token of the broker, and the victim's browser runs the attacker's page. Whether the victim's session was read.
@@ -16,10 +16,10 @@ async fn steals(peer: &Peer, victim: &Visitor, more: &[(&str, &str)], headers: &
     assert_eq!(answer.header("set-cookie"), "", "{answer:?}");
     let readable = answer.header("access-control-allow-origin");
     assert!(readable.is_empty() || readable == peer.origin, "{readable}");
-    // Nothing was linked either: the broker, who can ask, gets the first code from its own visitor.
-    let free = peer.attach_token(&Visitor::new(), token.clone()).await;
-    let linked: Link = free.clone();
-    assert!(gave_code || linked.get("/api/info").await.status == 204);
+    if !gave_code {
+        // Nothing was linked either: the token is still free for another browser.
+        peer.attach_token(&Visitor::new(), token).await;
+    }
     gave_code
 }
 

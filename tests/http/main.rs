@@ -6,6 +6,7 @@
 //! - [`broker`], [`ajax`], [`outage`]: the broker's side
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
 //! - [`cli`]: the program's commands
+//! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
 
 mod ajax;
@@ -20,6 +21,7 @@ mod ended;
 mod outage;
 mod peer;
 mod php;
+mod readme;
 mod silent;
 mod sites;
 mod story;

@@ -143,10 +143,11 @@ impl Demo {
 /// The first of `count` ports in a row that are free on both loopback addresses, and that no other test of this process is given.
 pub fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 20_000 + (std::process::id() % 400) as u16 * 100;
+    // Test programs that run at the same time begin at different places.
+    let seed = (std::process::id() % 120) as u16 * 100;
     loop {
-        // Below the range from which the system takes ports for connections, mostly.
-        let first = 20_000 + (start - 20_000 + NEXT.fetch_add(count, Ordering::SeqCst)) % 12_000;
+        // Below the range from which the system takes ports for connections.
+        let first = 20_000 + seed.wrapping_add(NEXT.fetch_add(count, Ordering::SeqCst)) % 12_000;
         let is_free = |port| {
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
                 && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
@@ -155,6 +156,17 @@ pub fn free_ports(count: u16) -> u16 {
             return first;
         }
     }
+}
+
+/// Waits until something answers at this port.
+pub async fn wait_until_listening(port: u16) {
+    for _ in 0..1_000 {
+        if tokio::net::TcpStream::connect(("localhost", port)).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("nothing listens at {port}");
 }
 
 /// A server and one broker, each a process of its own.

@@ -1,6 +1,6 @@
 //! The server of shared-session single sign-on: it holds the users and, for each visitor, one session that all brokers share.
 //!
-//! See [`Server::builder`] to make one and [`web::Site`] to put it on actix-web; `examples/minimal.rs` is a whole server.
+//! See [`Server::builder`] to make one and [`web::Site`] to put it on actix-web; `examples/minimal_server.rs` is a whole server.
 //!
 //! # Layout
 //!

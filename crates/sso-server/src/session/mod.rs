@@ -1,4 +1,4 @@
-//! The session: its [record](record), the [policy](policy) that says how long it lives, and the [lifecycle] that
+//! The session: its [record], the [policy] that says how long it lives, and the [lifecycle] that
 //! says what it is at an instant.
 
 pub mod lifecycle;

@@ -11,11 +11,10 @@
 //! # }
 //! ```
 //!
-//! - [`attach`](self): `GET /attach`, with its login form
-//! - `login`: `/login`, `/logout`
-//! - `api`: what brokers call
-//! - [`Linked`], [`Visitor`]: extractors for routes of your own
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call
+//! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
+//! - `cookie`: the two cookies; `answer`: how refusals become HTTP
 
 mod answer;
 mod api;
