@@ -56,6 +56,8 @@ async fn every_page_is_accessible() {
     type_password(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;
     look(&browser, "alice-in").await;
+    expect(&browser, &demo, "greg", JACKIE).await;
+    look(&browser, "greg-in").await;
     expect(&browser, &demo, "julius", JACKIE).await;
     look(&browser, "julius-in").await;
     browser.open(&demo.url("sso", "/")).await;

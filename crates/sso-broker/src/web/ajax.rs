@@ -3,7 +3,7 @@
 //! A fixed list, and no proxy to the server's API. Every answer is JSON, or empty with 204; every error has a text in
 //! `error`, and `"attach":"redirect"` where only a redirect to `/sso/attach?to=…` helps.
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, http::StatusCode, web};
+use actix_web::{HttpMessage, HttpResponse, ResponseError, http::StatusCode, web};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use sso_core::wire::{ApiError, AttachBy};
@@ -11,7 +11,7 @@ use sso_core::wire::{ApiError, AttachBy};
 use super::{
     SilentMode, SsoSession,
     answer::{json, no_content, public_text, status_of},
-    asker::header,
+    asker::is_own_page,
 };
 use crate::{RequestError, VerifyError};
 
@@ -130,7 +130,8 @@ async fn set_data(session: SsoSession, body: web::Payload) -> Answer {
 /// The JSON that a page of this site sent.
 async fn own_json<T: DeserializeOwned>(session: &SsoSession, body: web::Payload) -> Result<T, AjaxError> {
     let request = session.http_request();
-    if !is_from_own_page(session, request) {
+    // A browser that does not say so is none we know.
+    if is_own_page(request, session.broker()) != Some(true) {
         return Err(AjaxError::ForeignPage);
     }
     // Nothing that a plain form can send; a script of another origin would have to ask first, and is not answered.
@@ -139,15 +140,6 @@ async fn own_json<T: DeserializeOwned>(session: &SsoSession, body: web::Payload)
     }
     let bytes = body.to_bytes_limited(MAX_BODY).await.map_err(|_| AjaxError::TooLarge)?;
     serde_json::from_slice(&bytes.map_err(|_| AjaxError::Malformed)?).map_err(|_| AjaxError::Malformed)
-}
-
-/// Whether the browser says that a page of this very origin sent it. A browser that says nothing is none we know.
-fn is_from_own_page(session: &SsoSession, request: &HttpRequest) -> bool {
-    match (header(request, "Sec-Fetch-Site"), header(request, "Origin")) {
-        (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => origin == session.broker().public_url().origin().ascii_serialization(),
-        (None, None) => false,
-    }
 }
 
 /// The result of a call to the server. A token that is not honoured is forgotten: the script attaches anew.

@@ -5,6 +5,8 @@ use actix_web::{
     http::{Method, header},
 };
 
+use crate::Broker;
+
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
@@ -79,6 +81,16 @@ fn is_navigation(request: &HttpRequest) -> bool {
         None => true,
         Some(accept) => accept.to_str().is_ok_and(|accept| accept.contains("text/html") || accept.contains("*/*")),
     }
+}
+
+/// Whether the browser says, by what no page can forge, that a page of this very site sent the request. `None`: it says nothing.
+pub(super) fn is_own_page(request: &HttpRequest, broker: &Broker) -> Option<bool> {
+    // `Origin` is `null` from pages whose referrer policy hides it; `Sec-Fetch-Site` is never hidden.
+    if let Some(site) = header(request, "Sec-Fetch-Site") {
+        return Some(site == "same-origin");
+    }
+    let own = broker.public_url().origin().ascii_serialization();
+    header(request, "Origin").map(|origin| origin == own)
 }
 
 /// The text of a header.

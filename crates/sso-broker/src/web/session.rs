@@ -14,7 +14,7 @@ use sso_core::{BearerToken, wire::ApiError};
 use super::{
     Sso, Storage,
     answer::{public_text, status_of},
-    asker::header,
+    asker::is_own_page,
     tokens::{CookieChanges, CookieStore, SessionStore},
 };
 use crate::{Body, Broker, LocalPath, Method, RequestError, TokenStore, User};
@@ -142,7 +142,8 @@ impl SsoSession {
 
     /// Checks that a form was served to this visitor with this token, and was sent by a page of this site.
     pub fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
-        let is_own_page = header(&self.request, "Sec-Fetch-Site").is_none_or(|site| site == "same-origin");
+        // A program that says nothing of its pages (curl) has only the token.
+        let is_own_page = is_own_page(&self.request, self.broker()).unwrap_or(true);
         let accepted = self.with_store(|store| self.broker().accepts_form(store, form, token));
         if is_own_page && accepted { Ok(()) } else { Err(FormRefused) }
     }

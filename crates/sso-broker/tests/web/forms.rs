@@ -21,13 +21,18 @@ async fn a_logout_form_needs_its_token_and_its_site() {
         let page = browser.post_form("/logout", &format!("token={token}"), &headers).await;
         assert!(page.is_problem(403, "This form is no longer valid"), "{page:?}");
     }
+    let evil = [("Origin", "http://evil.example"), ("Accept", "text/html")];
+    assert_eq!(browser.post_form("/logout", &format!("token={token}"), &evil).await.status, 403);
     assert_eq!(server.state().user.as_deref(), Some("jackie"));
     // To a script, the same as JSON.
     let headers = [("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded")];
     let script = browser.post("/logout", "token=", &headers).await;
     assert_eq!((script.status, script.json()["error"].is_string()), (403, true));
 
-    for headers in [&[("Sec-Fetch-Site", "same-origin")] as &[_], &[]] {
+    let own = site.broker.public_url().origin().ascii_serialization();
+    // A page with a strict referrer policy has the opaque origin.
+    let hidden = [("Sec-Fetch-Site", "same-origin"), ("Origin", "null")];
+    for headers in [&[("Sec-Fetch-Site", "same-origin")] as &[_], &hidden, &[("Origin", &own)], &[]] {
         server.state().user = Some("jackie".into());
         assert_eq!(browser.post_form("/logout", &format!("token={token}"), headers).await.status, 303);
         assert_eq!(server.state().user, None);
