@@ -2,11 +2,18 @@
 
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, type_password};
+use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice};
 
 /// How often the page's tab went to the server and back since the visitor opened it.
 async fn redirects(browser: &Browser) -> i64 {
     browser.run("return performance.getEntriesByType('navigation')[0].redirectCount").await.as_i64().unwrap()
+}
+
+/// Sends the form on the page.
+async fn log_in_inline(browser: &Browser, username: &str, password: &str) {
+    browser.fill("#username", username).await;
+    browser.fill("#password", password).await;
+    browser.click("#login-form button").await;
 }
 
 #[tokio::test]
@@ -21,13 +28,10 @@ async fn joins_the_session_silently_where_the_browser_sends_the_cookie() {
     assert_eq!(redirects(&browser).await, 0);
     browser.run("window.untouched = true").await;
 
-    browser.fill("#username", "jackie").await;
-    browser.fill("#password", "wrong").await;
-    browser.click("#login-form button").await;
+    log_in_inline(&browser, "jackie", "wrong").await;
     browser.wait_for("#login-error", "Invalid credentials").await;
     assert_eq!(browser.find("#password").await.value().await.unwrap().as_deref(), Some(""));
-    browser.fill("#password", "jackie123").await;
-    browser.click("#login-form button").await;
+    log_in_inline(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;
     browser.wait_for("#attributes", "Jackie Black").await;
     assert_eq!(browser.run("return window.untouched").await, true, "the page was never left");
@@ -45,10 +49,7 @@ async fn goes_to_the_server_once_where_the_browser_keeps_the_cookie() {
     for options in [&["--secure-cookies"] as &[&str], &[]] {
         let demo = Demo::start(options);
         let browser = Browser::start(ThirdPartyCookies::Blocked).await;
-        expect(&browser, &demo, "alice", OUT).await;
-        browser.click("a[href^='/sso/login']").await;
-        type_password(&browser, "jackie", "jackie123").await;
-        browser.wait_for("h1", JACKIE).await;
+        log_in_at_alice(&browser, &demo).await;
 
         browser.open(&demo.url("julius", "/")).await;
         browser.wait_for("h1", JACKIE).await;
@@ -72,9 +73,7 @@ async fn a_first_visit_without_any_session_goes_to_the_server_once() {
         let browser = Browser::start(cookies).await;
         browser.open(&demo.url("julius", "/")).await;
         browser.wait_for("h1", OUT).await;
-        browser.fill("#username", "john").await;
-        browser.fill("#password", "john123").await;
-        browser.click("#login-form button").await;
+        log_in_inline(&browser, "john", "john123").await;
         browser.wait_for("h1", "Logged in as john").await;
         expect(&browser, &demo, "greg", "Logged in as john").await;
     }
@@ -84,10 +83,7 @@ async fn a_first_visit_without_any_session_goes_to_the_server_once() {
 async fn on_one_host_the_cookie_is_not_a_third_party() {
     let demo = Demo::start(&["--same-site"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
-    expect(&browser, &demo, "alice", OUT).await;
-    browser.click("a[href^='/sso/login']").await;
-    type_password(&browser, "jackie", "jackie123").await;
-    browser.wait_for("h1", JACKIE).await;
+    log_in_at_alice(&browser, &demo).await;
     browser.open(&demo.url("julius", "/")).await;
     browser.wait_for("h1", JACKIE).await;
     assert_eq!(redirects(&browser).await, 0);
@@ -99,9 +95,7 @@ async fn a_logout_elsewhere_shows_when_the_page_is_looked_at_again() {
     let demo = Demo::start(&[]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     expect(&browser, &demo, "julius", OUT).await;
-    browser.fill("#username", "jackie").await;
-    browser.fill("#password", "jackie123").await;
-    browser.click("#login-form button").await;
+    log_in_inline(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;
     let julius = browser.driver.window().await.unwrap();
 

@@ -13,7 +13,15 @@ async fn type_password(browser: &Browser, username: &str, password: &str) {
     browser.click("form[action^='/'] button").await;
 }
 
-/// Opens a redirect broker's first page and says what it shows.
+/// Logs jackie in from Alice's first page, which says so.
+async fn log_in_at_alice(browser: &Browser, demo: &Demo) {
+    expect(browser, demo, "alice", OUT).await;
+    browser.click("a[href^='/sso/login']").await;
+    type_password(browser, "jackie", "jackie123").await;
+    browser.wait_for("h1", JACKIE).await;
+}
+
+/// Opens a broker's first page and says what it shows.
 async fn expect(browser: &Browser, demo: &Demo, site: &str, heading: &str) {
     browser.open(&demo.url(site, "/")).await;
     browser.wait_for("h1", heading).await;

@@ -2,7 +2,7 @@
 
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, type_password};
+use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, type_password};
 
 /// Alice → login at the server → back at Alice → logged in at Greg → logged out there → logged out at Alice.
 async fn the_story(options: &[&str], cookies: ThirdPartyCookies) {
@@ -81,10 +81,7 @@ async fn logout_at_each_site_is_logout_at_all() {
     let demo = Demo::start(&[]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     for site in ["alice", "greg", "julius", "sso"] {
-        expect(&browser, &demo, "alice", OUT).await;
-        browser.click("a[href^='/sso/login']").await;
-        type_password(&browser, "jackie", "jackie123").await;
-        browser.wait_for("h1", JACKIE).await;
+        log_in_at_alice(&browser, &demo).await;
         for all in ["greg", "julius"] {
             expect(&browser, &demo, all, JACKIE).await;
         }

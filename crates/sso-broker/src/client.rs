@@ -14,7 +14,7 @@ use sso_core::{
 };
 use url::Url;
 
-use crate::{RequestError, loopback::Resolver, probe::Probe};
+use crate::{RequestError, probe::Probe, resolver::Resolver};
 
 /// An answer is refused beyond this many bytes.
 const MAX_ANSWER: usize = 1 << 20;

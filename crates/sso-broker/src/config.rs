@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sso_core::{
     AllowedOrigins, BrokerId, ChecksumKey, Encoding, FormKey, ReturnPages, Secret, broker_id::InvalidBrokerId,
-    origin::InvalidOrigin,
+    is_loopback, origin::InvalidOrigin,
 };
 use url::Url;
 
@@ -12,7 +12,6 @@ use crate::{
     Broker,
     broker::Parts,
     client::{Client, Dialect},
-    loopback::is_loopback,
     shelf::Shelf,
     tokens::Lifetime,
 };

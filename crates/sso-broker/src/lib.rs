@@ -37,7 +37,7 @@
 //!
 //! - [`tokens`]: where a visitor's token is kept, and what is kept; `shelf`: under which keys
 //! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
-//! - `loopback`: which hosts are this machine
+//! - `resolver`: how host names are resolved
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?); [`request_error`]: how they fail
 //! - [`config`]: what is set, and what is refused
 //! - [`broker`]: attach, return, heal, without a framework
@@ -53,9 +53,9 @@ pub mod broker;
 pub mod client;
 pub mod config;
 pub mod local_path;
-mod loopback;
 mod probe;
 pub mod request_error;
+mod resolver;
 mod shelf;
 pub mod tokens;
 #[cfg(feature = "actix")]

@@ -15,6 +15,7 @@
 //! - [`attach`]: the request to link a token, and its checks; [`origin`]: where the answer may go
 //! - [`bearer`]: what a broker shows at each later call
 //! - [`wire`]: names and JSON shapes
+//! - [`loopback`]: which hosts are this machine
 //! - [`form`]: form tokens, for the pages of either side
 //! - [`random`]: where all randomness comes from
 //!
@@ -30,6 +31,7 @@ pub mod bearer;
 pub mod broker_id;
 pub mod checksum;
 pub mod form;
+pub mod loopback;
 pub mod origin;
 pub mod random;
 pub mod secret;
@@ -41,6 +43,7 @@ pub use bearer::BearerToken;
 pub use broker_id::BrokerId;
 pub use checksum::{Checksum, ChecksumKey, Encoding};
 pub use form::FormKey;
+pub use loopback::is_loopback;
 pub use origin::{AllowedOrigins, ReturnPages, ReturnUrl};
 pub use secret::Secret;
 pub use token::{Token, VerificationCode};

@@ -31,7 +31,7 @@ pub mod web;
 
 pub use brokers::{Broker, BrokerList, Brokers};
 pub use login::Credentials;
-pub use parts::{Unavailable, is_loopback};
+pub use parts::Unavailable;
 pub use resume::Resumed;
 pub use server::{BuildError, Server, ServerBuilder};
 pub use session::{Policy, Session};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sso_core::{BrokerId, FormKey};
+use sso_core::{BrokerId, FormKey, is_loopback};
 use url::Url;
 
 use crate::{
@@ -134,14 +134,4 @@ impl Parts {
 pub(crate) fn unavailable(error: StoreError) -> Unavailable {
     tracing::error!(%error, "the store failed");
     Unavailable
-}
-
-/// Whether a URL's host is this machine: a loopback address, `localhost`, or a name under it (RFC 6761 section 6.3).
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

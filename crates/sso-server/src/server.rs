@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
-use sso_core::{AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, wire::User};
+use sso_core::{AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, is_loopback, wire::User};
 use url::Url;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     clock::{Clock, SystemClock},
     data::{self, DataError},
     login::{self, Credentials, LoginError},
-    parts::{Parts, Unavailable, is_loopback, unavailable},
+    parts::{Parts, Unavailable, unavailable},
     resume::{self, ResumeError, Resumed, Visit},
     session::{CookieValue, Policy, Session, policy::InvalidPolicy},
     store::{MemoryStore, Store, Unlink},

@@ -2,7 +2,9 @@
 
 use sso_core::Token;
 use sso_server::{
-    BrokerList, BuildError, Policy, Server, UserList, core::AttachError, is_loopback, session::policy::InvalidPolicy,
+    BrokerList, BuildError, Policy, Server, UserList,
+    core::{AttachError, is_loopback},
+    session::policy::InvalidPolicy,
 };
 use std::time::Duration;
 

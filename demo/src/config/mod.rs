@@ -1,39 +1,24 @@
 //! The server's configuration: `sso.toml`, and the environment over it. Every mistake is told with its file and line, or with its variable.
 
-use std::{fs, io, net::SocketAddr, path::Path, str::FromStr, time::Duration};
+mod entries;
+mod layers;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, wire::User};
-use sso_server::{Account, Broker, BrokerList, PasswordHash, Policy, Server, ServerBuilder, UserList, is_loopback};
+use std::{fs, io, net::SocketAddr, path::Path};
+
+use sso_core::{Silent, is_loopback};
+use sso_server::{BrokerList, Policy, Server, UserList};
 use toml::Spanned;
 use url::Url;
 
 use crate::{Failure, cli::ServerOptions};
+use entries::{BrokerEntry, Lifetime, UserEntry};
+use layers::{Layer, Layers, SessionKeys, VARIABLES};
+
+pub(crate) use entries::StoreUrl;
 
 /// The file that is read when no other is named.
 const DEFAULT_FILE: &str = "sso.toml";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
-
-/// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-const VARIABLES: [(&str, &str, Form); 10] = [
-    ("SSO_PUBLIC_URL", "public_url", Form::Text),
-    ("SSO_LISTEN", "listen", Form::Text),
-    ("SSO_STORE", "store", Form::Text),
-    ("SSO_PHP_ROUTES", "php_routes", Form::Toml),
-    ("SSO_SESSION_IDLE_TIMEOUT", "session.idle_timeout", Form::Text),
-    ("SSO_SESSION_ABSOLUTE_LIFETIME", "session.absolute_lifetime", Form::Text),
-    ("SSO_SESSION_TOUCH_EVERY", "session.touch_every", Form::Text),
-    ("SSO_SESSION_LINK_LIFETIME", "session.link_lifetime", Form::Text),
-    ("SSO_BROKERS", "brokers", Form::Toml),
-    ("SSO_USERS", "users", Form::Toml),
-];
-
-#[derive(Clone, Copy)]
-enum Form {
-    Text,
-    Toml,
-}
 
 /// A configuration that was checked.
 #[derive(Debug)]
@@ -45,172 +30,6 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     pub(crate) brokers: Vec<BrokerEntry>,
     users: Vec<UserEntry>,
-}
-
-/// Where sessions are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) enum StoreUrl {
-    /// `memory:`: in this process.
-    #[default]
-    Memory,
-}
-
-impl StoreUrl {
-    pub(crate) fn open(self, builder: ServerBuilder) -> ServerBuilder {
-        match self {
-            // The builder's own default.
-            Self::Memory => builder,
-        }
-    }
-}
-
-impl FromStr for StoreUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "memory:" => Ok(Self::Memory),
-            other => Err(format!("`{other}` is not a known store; expected `memory:`")),
-        }
-    }
-}
-
-impl TryFrom<String> for StoreUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-/// The keys as they are written; all may be missing.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Keys {
-    public_url: Option<Spanned<Url>>,
-    listen: Option<SocketAddr>,
-    store: Option<StoreUrl>,
-    php_routes: Option<bool>,
-    session: SessionKeys,
-    brokers: Option<Vec<Spanned<BrokerEntry>>>,
-    users: Option<Vec<UserEntry>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SessionKeys {
-    idle_timeout: Option<Spanned<Lifetime>>,
-    absolute_lifetime: Option<Spanned<Lifetime>>,
-    touch_every: Option<Spanned<Lifetime>>,
-    link_lifetime: Option<Spanned<Lifetime>>,
-}
-
-/// A duration with its unit: `90s`, `20min`, `12h`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Lifetime(Duration);
-
-impl TryFrom<String> for Lifetime {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        humantime::parse_duration(&text)
-            .map(Self)
-            .map_err(|error| format!("`{text}` is not a duration such as 90s, 20min or 12h: {error}"))
-    }
-}
-
-/// A `[[brokers]]` entry.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BrokerEntry {
-    pub(crate) id: BrokerId,
-    secret: Option<String>,
-    secret_file: Option<String>,
-    pub(crate) origins: Vec<String>,
-    return_paths: Option<Vec<String>>,
-    #[serde(default)]
-    checksum: Encoding,
-    #[serde(default)]
-    silent: Silent,
-    #[serde(default)]
-    silent_start: bool,
-    #[serde(default)]
-    password_login: bool,
-}
-
-/// A `[[users]]` entry.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserEntry {
-    username: String,
-    password: Hash,
-    #[serde(default)]
-    attributes: Map<String, Value>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Hash(PasswordHash);
-
-impl TryFrom<String> for Hash {
-    type Error = sso_server::users::password::InvalidHash;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
-    }
-}
-
-/// One place that settings come from, the file or a variable, and what it says.
-struct Layer {
-    name: String,
-    text: String,
-    /// Whether the text has lines that mean something to its writer.
-    has_lines: bool,
-    keys: Keys,
-}
-
-impl Layer {
-    fn file(name: String, text: String) -> Result<Self, Failure> {
-        Self { name, text, has_lines: true, keys: Keys::default() }.parsed()
-    }
-
-    fn variable(name: &str, key: &str, form: Form, value: &str) -> Result<Self, Failure> {
-        let value = match form {
-            Form::Text => toml::Value::from(value).to_string(),
-            Form::Toml => value.to_owned(),
-        };
-        let text = format!("{key} = {value}");
-        Self { name: name.to_owned(), text, has_lines: false, keys: Keys::default() }.parsed()
-    }
-
-    fn parsed(mut self) -> Result<Self, Failure> {
-        self.keys = toml::from_str(&self.text)
-            .map_err(|error| self.wrong(error.span().map_or(0, |span| span.start), error.message()))?;
-        Ok(self)
-    }
-
-    /// The failure for what stands at this byte.
-    fn wrong(&self, at: usize, what: impl std::fmt::Display) -> Failure {
-        let line = self.text.get(..at).unwrap_or(&self.text).matches('\n').count() + 1;
-        let place = if self.has_lines { format!("{}:{line}", self.name) } else { self.name.clone() };
-        // The library's messages may have lines of their own.
-        Failure::settings(format!("{place}: {}", what.to_string().replace('\n', " ")))
-    }
-}
-
-/// What the layers say, the last one first.
-struct Layers(Vec<Layer>);
-
-impl Layers {
-    fn find<'a, T>(&'a self, key: impl Fn(&'a Keys) -> Option<&'a T>) -> Option<(&'a T, &'a Layer)> {
-        self.0.iter().rev().find_map(|layer| key(&layer.keys).map(|value| (value, layer)))
-    }
-
-    fn value<T: Clone>(&self, key: impl Fn(&Keys) -> Option<&T>) -> Option<T> {
-        self.find(key).map(|(value, _)| value.clone())
-    }
 }
 
 impl Config {
@@ -312,39 +131,10 @@ fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failur
     Ok(brokers)
 }
 
-impl BrokerEntry {
-    fn broker(&self) -> Result<Broker, String> {
-        let secret = match (&self.secret, &self.secret_file) {
-            (Some(secret), None) => Secret::new(secret.as_str()),
-            (None, Some(file)) => {
-                let text = fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
-                Secret::new(text.trim_end_matches(['\r', '\n']))
-            }
-            _ => return Err("expected either `secret` or `secret_file`".into()),
-        };
-        let returns = match (&self.return_paths, self.checksum) {
-            (Some(paths), _) => ReturnPages::Paths(paths.clone()),
-            (None, Encoding::Exact) => ReturnPages::Paths(vec!["/sso/return".into()]),
-            // jasny/sso returns to the page that was asked for.
-            (None, Encoding::Php) => ReturnPages::Any,
-        };
-        let origins = AllowedOrigins::new(&self.origins, returns).map_err(|error| error.to_string())?;
-        let mut broker = Broker::new(self.id.clone(), &secret, self.checksum, origins);
-        broker.silent = self.silent;
-        broker.silent_start = self.silent_start;
-        broker.password_login = self.password_login;
-        Ok(broker)
-    }
-}
-
-impl UserEntry {
-    fn account(self) -> Account {
-        Account { user: User { username: self.username, attributes: self.attributes }, password: self.password.0 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const GOOD: &str = "public_url = \"https://sso.example.com\"\n";
@@ -411,7 +201,7 @@ mod tests {
     /// The shipped file is right, and the defaults that it tells are the real ones.
     #[test]
     fn the_shipped_file_tells_the_defaults() {
-        let shipped = include_str!("../../sso.toml");
+        let shipped = include_str!("../../../sso.toml");
         let config = read(shipped, &[]).unwrap();
         assert_eq!(config.policy, Policy::default());
         let all_set: String = shipped

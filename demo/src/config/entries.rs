@@ -1,0 +1,133 @@
+//! What stands in the configuration: brokers, users, the store's URL, durations.
+
+use std::{fs, str::FromStr, time::Duration};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, wire::User};
+use sso_server::{Account, Broker, PasswordHash, ServerBuilder};
+
+/// Where sessions are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum StoreUrl {
+    /// `memory:`: in this process.
+    #[default]
+    Memory,
+}
+
+impl StoreUrl {
+    pub(crate) fn open(self, builder: ServerBuilder) -> ServerBuilder {
+        match self {
+            // The builder's own default.
+            Self::Memory => builder,
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "memory:" => Ok(Self::Memory),
+            other => Err(format!("`{other}` is not a known store; expected `memory:`")),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A duration with its unit: `90s`, `20min`, `12h`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Lifetime(pub(super) Duration);
+
+impl TryFrom<String> for Lifetime {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        humantime::parse_duration(&text)
+            .map(Self)
+            .map_err(|error| format!("`{text}` is not a duration such as 90s, 20min or 12h: {error}"))
+    }
+}
+
+/// A `[[brokers]]` entry.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BrokerEntry {
+    pub(crate) id: BrokerId,
+    secret: Option<String>,
+    secret_file: Option<String>,
+    pub(crate) origins: Vec<String>,
+    return_paths: Option<Vec<String>>,
+    #[serde(default)]
+    checksum: Encoding,
+    #[serde(default)]
+    pub(super) silent: Silent,
+    #[serde(default)]
+    silent_start: bool,
+    #[serde(default)]
+    password_login: bool,
+}
+
+impl BrokerEntry {
+    /// The broker, checked.
+    pub(super) fn broker(&self) -> Result<Broker, String> {
+        let secret = match (&self.secret, &self.secret_file) {
+            (Some(secret), None) => Secret::new(secret.as_str()),
+            (None, Some(file)) => {
+                let text = fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
+                Secret::new(text.trim_end_matches(['\r', '\n']))
+            }
+            _ => return Err("expected either `secret` or `secret_file`".into()),
+        };
+        let returns = match (&self.return_paths, self.checksum) {
+            (Some(paths), _) => ReturnPages::Paths(paths.clone()),
+            (None, Encoding::Exact) => ReturnPages::Paths(vec!["/sso/return".into()]),
+            // jasny/sso returns to the page that was asked for.
+            (None, Encoding::Php) => ReturnPages::Any,
+        };
+        let origins = AllowedOrigins::new(&self.origins, returns).map_err(|error| error.to_string())?;
+        let mut broker = Broker::new(self.id.clone(), &secret, self.checksum, origins);
+        broker.silent = self.silent;
+        broker.silent_start = self.silent_start;
+        broker.password_login = self.password_login;
+        Ok(broker)
+    }
+}
+
+/// A `[[users]]` entry.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserEntry {
+    username: String,
+    password: Hash,
+    #[serde(default)]
+    attributes: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Hash(PasswordHash);
+
+impl TryFrom<String> for Hash {
+    type Error = sso_server::users::password::InvalidHash;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl UserEntry {
+    pub(super) fn account(self) -> Account {
+        Account { user: User { username: self.username, attributes: self.attributes }, password: self.password.0 }
+    }
+}

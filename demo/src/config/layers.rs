@@ -1,0 +1,103 @@
+//! Where settings come from: the file, and the environment over it; and how a mistake is told with its place.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use toml::Spanned;
+use url::Url;
+
+use super::entries::{BrokerEntry, Lifetime, StoreUrl, UserEntry};
+use crate::Failure;
+
+/// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
+pub(super) const VARIABLES: [(&str, &str, Form); 10] = [
+    ("SSO_PUBLIC_URL", "public_url", Form::Text),
+    ("SSO_LISTEN", "listen", Form::Text),
+    ("SSO_STORE", "store", Form::Text),
+    ("SSO_PHP_ROUTES", "php_routes", Form::Toml),
+    ("SSO_SESSION_IDLE_TIMEOUT", "session.idle_timeout", Form::Text),
+    ("SSO_SESSION_ABSOLUTE_LIFETIME", "session.absolute_lifetime", Form::Text),
+    ("SSO_SESSION_TOUCH_EVERY", "session.touch_every", Form::Text),
+    ("SSO_SESSION_LINK_LIFETIME", "session.link_lifetime", Form::Text),
+    ("SSO_BROKERS", "brokers", Form::Toml),
+    ("SSO_USERS", "users", Form::Toml),
+];
+
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Text,
+    Toml,
+}
+
+/// The keys as they are written; all may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Keys {
+    pub(super) public_url: Option<Spanned<Url>>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) store: Option<StoreUrl>,
+    pub(super) php_routes: Option<bool>,
+    pub(super) session: SessionKeys,
+    pub(super) brokers: Option<Vec<Spanned<BrokerEntry>>>,
+    pub(super) users: Option<Vec<UserEntry>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SessionKeys {
+    pub(super) idle_timeout: Option<Spanned<Lifetime>>,
+    pub(super) absolute_lifetime: Option<Spanned<Lifetime>>,
+    pub(super) touch_every: Option<Spanned<Lifetime>>,
+    pub(super) link_lifetime: Option<Spanned<Lifetime>>,
+}
+
+/// One place that settings come from, the file or a variable, and what it says.
+pub(super) struct Layer {
+    name: String,
+    text: String,
+    /// Whether the text has lines that mean something to its writer.
+    has_lines: bool,
+    pub(super) keys: Keys,
+}
+
+impl Layer {
+    pub(super) fn file(name: String, text: String) -> Result<Self, Failure> {
+        Self { name, text, has_lines: true, keys: Keys::default() }.parsed()
+    }
+
+    pub(super) fn variable(name: &str, key: &str, form: Form, value: &str) -> Result<Self, Failure> {
+        let value = match form {
+            Form::Text => toml::Value::from(value).to_string(),
+            Form::Toml => value.to_owned(),
+        };
+        let text = format!("{key} = {value}");
+        Self { name: name.to_owned(), text, has_lines: false, keys: Keys::default() }.parsed()
+    }
+
+    fn parsed(mut self) -> Result<Self, Failure> {
+        self.keys = toml::from_str(&self.text)
+            .map_err(|error| self.wrong(error.span().map_or(0, |span| span.start), error.message()))?;
+        Ok(self)
+    }
+
+    /// The failure for what stands at this byte.
+    pub(super) fn wrong(&self, at: usize, what: impl std::fmt::Display) -> Failure {
+        let line = self.text.get(..at).unwrap_or(&self.text).matches('\n').count() + 1;
+        let place = if self.has_lines { format!("{}:{line}", self.name) } else { self.name.clone() };
+        // The library's messages may have lines of their own.
+        Failure::settings(format!("{place}: {}", what.to_string().replace('\n', " ")))
+    }
+}
+
+/// What the layers say, the last one first.
+pub(super) struct Layers(pub(super) Vec<Layer>);
+
+impl Layers {
+    pub(super) fn find<'a, T>(&'a self, key: impl Fn(&'a Keys) -> Option<&'a T>) -> Option<(&'a T, &'a Layer)> {
+        self.0.iter().rev().find_map(|layer| key(&layer.keys).map(|value| (value, layer)))
+    }
+
+    pub(super) fn value<T: Clone>(&self, key: impl Fn(&Keys) -> Option<&T>) -> Option<T> {
+        self.find(key).map(|(value, _)| value.clone())
+    }
+}
