@@ -85,8 +85,11 @@ pub(crate) async fn check(
 fn check_checksum(parts: &Parts, broker: &Broker, request: &AttachRequest) -> Result<(), AttachError> {
     let failures = resume::failure_key(&key_of(request));
     let now = parts.now();
-    parts.checksum_failures.check(&failures, now)?;
-    broker.rules().check_checksum(request).inspect_err(|_| {
+    let verdict = broker.rules().check_checksum(request);
+    if verdict.is_err() || broker.is_guessable() {
+        parts.checksum_failures.check(&failures, now)?;
+    }
+    verdict.inspect_err(|_| {
         tracing::warn!(broker = %broker.id, token = ?request.token, "wrong attach checksum");
         parts.checksum_failures.failed(&failures, now);
     })

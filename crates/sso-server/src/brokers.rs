@@ -44,6 +44,12 @@ impl Broker {
         self.key.encoding() == Encoding::Php
     }
 
+    /// Whether a checksum of it might be found by trying: then even a right one must wait after too many wrong ones. A right one of 256 bits
+    /// was not guessed, and is never held up by what others sent.
+    pub(crate) fn is_guessable(&self) -> bool {
+        self.is_php()
+    }
+
     /// Whether its secret has the [128 bits](Secret::MIN_BITS) that a server on a network asks for.
     pub fn is_strong(&self) -> bool {
         self.strength_bits >= Secret::MIN_BITS

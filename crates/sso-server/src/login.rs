@@ -120,6 +120,7 @@ pub(crate) async fn at_server(
         session.sign_in(user.clone(), now);
         session.cookie = cookie.hash();
         session.renew_cookie = false;
+        session.begun_silently = false;
         true
     });
     let session = session.await?;

@@ -13,7 +13,7 @@ const MANY: usize = 11;
 async fn wrong_bearer_checksums_slow_down_one_token_only() {
     let world = World::new();
     let mut browser = Browser::default();
-    let (tried, other) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Alice").await);
+    let (tried, other) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Php").await);
     for _ in 0..MANY {
         let wrong = world.server.resume(Some(&tried.wrong_authorization()), true).await;
         assert_eq!(wrong.unwrap_err(), ResumeError::NotAttached);
@@ -29,25 +29,25 @@ async fn wrong_bearer_checksums_slow_down_one_token_only() {
 async fn wrong_attach_checksums_slow_down_one_token_only() {
     let world = World::new();
     let (tried, other) = (Token::generate(), Token::generate());
-    let wrong = || redirect_request("Alice", &tried, key("Greg").attach(&tried), false);
+    let wrong = || redirect_request("Php", &tried, key("Greg").attach(&tried), false);
     for _ in 0..MANY {
         let refused = world.server.check_attach(wrong(), BrowserHeaders::default()).await.unwrap_err();
         assert_eq!(refused.error, AttachError::InvalidChecksum);
         assert!(refused.return_url.is_some());
     }
     let mut browser = Browser::default();
-    let refused = world.try_attach(&mut browser, "Alice", &tried, false).await;
+    let refused = world.try_attach(&mut browser, "Php", &tried, false).await;
     assert_eq!(refused.unwrap_err(), AttachError::TooManyFailures { retry_after: 1 });
-    assert!(world.try_attach(&mut browser, "Alice", &other, false).await.is_ok());
+    assert!(world.try_attach(&mut browser, "Php", &other, false).await.is_ok());
     assert!(world.try_attach(&mut browser, "Greg", &tried, false).await.is_ok(), "nor the same one of another broker");
     world.advance(Duration::from_secs(1));
-    assert!(world.try_attach(&mut browser, "Alice", &tried, false).await.is_ok());
+    assert!(world.try_attach(&mut browser, "Php", &tried, false).await.is_ok());
 }
 
 #[tokio::test]
 async fn the_wait_for_checksums_grows_and_ends() {
     let world = World::new();
-    let link = world.attach(&mut Browser::default(), "Alice").await;
+    let link = world.attach(&mut Browser::default(), "Php").await;
     for _ in 0..MANY - 1 {
         world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err();
     }
@@ -60,6 +60,21 @@ async fn the_wait_for_checksums_grows_and_ends() {
         world.advance(Duration::from_secs(retry_after));
     }
     assert_eq!(world.info(&link).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_right_checksum_of_256_bits_never_waits() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let link = world.attach(&mut browser, "Alice").await;
+    let wait = loop {
+        match world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err() {
+            ResumeError::NotAttached => {}
+            other => break other,
+        }
+    };
+    assert_eq!(wait, ResumeError::TooManyFailures { retry_after: 1 });
+    assert_eq!(world.info(&link).await, Ok(None), "whoever knows a token cannot lock its visitor out");
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn too_many_failures_say_when_to_try_again() {
     for _ in 0..11 {
         is_error(&world.get("/api/info", &[("Authorization", &wrong)]).await, StatusCode::FORBIDDEN);
     }
-    let answer = world.get("/api/info", &[("Authorization", &link.authorization())]).await;
+    let answer = world.get("/api/info", &[("Authorization", &wrong)]).await;
     is_error(&answer, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.header("Retry-After"), "1");
     let answer = world.get("/api/info", &[("Authorization", &other.authorization())]).await;
