@@ -5,6 +5,7 @@
 (() => {
   const TIMEOUT = 10000; // ms, for each request
   const REDIRECTS = 'sso-redirects'; // key in sessionStorage: top-level attaches since the last success
+  const EXPIRED = 'sso-expired'; // key in sessionStorage: the session has expired, and nobody was told yet
   const SERVER_DOWN = 'The login server cannot be reached; you can go on without logging in.';
   const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
 
@@ -75,6 +76,7 @@
   async function ask(command, body) {
     let answer = await request(command, body);
     if (notAttached(answer)) {
+      if (answer.data.expired) noteExpiry();
       await attach();
       answer = await request(command, body);
       if (notAttached(answer)) attachByRedirect('This site could not be linked to your session.');
@@ -200,6 +202,32 @@
     }
   }
 
+  // --- Expiry: told when the new attach is done, perhaps on the page that follows it --------------------------
+
+  let expired = false;
+
+  function noteExpiry() {
+    expired = true;
+    try {
+      sessionStorage.setItem(EXPIRED, '1');
+    } catch {
+      // Then it is told only if the page stays.
+    }
+  }
+
+  /** Whether the session has expired since this was last asked. */
+  function takeExpiry() {
+    let was = expired;
+    expired = false;
+    try {
+      was ||= sessionStorage.getItem(EXPIRED) !== null;
+      sessionStorage.removeItem(EXPIRED);
+    } catch {
+      // Then nothing was kept either.
+    }
+    return was;
+  }
+
   // --- What the page can be asked to do ----------------------------------------------------------------------
 
   /** Asks who is logged in and which theme they chose, and shows it. */
@@ -209,7 +237,8 @@
     forgetRedirects();
     const before = user;
     show(answer.status === 200 ? answer.data : null);
-    if (before && !user) say('You were logged out elsewhere.');
+    if (takeExpiry() && !user) say('Your session has expired. Log in again.');
+    else if (before && !user) say('You were logged out elsewhere.');
     if (before === null && user) say('You logged in elsewhere.');
     await refreshTheme();
   }
@@ -230,6 +259,7 @@
     }
     $('login-form').reset();
     show(answer.data);
+    takeExpiry(); // what was to be said of it is no longer of use
     say('You are logged in here, and on all the other sites.');
     $('heading').focus();
     await refreshTheme();
@@ -267,6 +297,7 @@
     if (answer.status !== 200) throw unexpected(answer);
     showTheme(answer.data);
     say('The theme is changed, on all the sites.');
+    if (expired) await refresh();
   }
 
   async function refreshTheme() {

@@ -51,6 +51,15 @@ pub(crate) struct DemoOptions {
     /// End sessions that nobody used for so long, such as 90s
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) idle_timeout: Option<Duration>,
+    /// Warn so long before the end of a session [default: 2min, or half of a short idle timeout]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) warn_before: Option<Duration>,
+    /// Accept forms for so long [default: 10min, or half of a short idle timeout]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) form_timeout: Option<Duration>,
+    /// The name of the session cookie [default: random]
+    #[arg(long, env = "SSO_SESSION_NAME")]
+    pub(crate) session_name: Option<String>,
     /// End logins after so long, whatever the activity
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) absolute_lifetime: Option<Duration>,

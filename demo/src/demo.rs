@@ -132,13 +132,20 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     let users = users.collect::<Result<UserList, Failure>>()?;
 
     let default = Policy::default();
+    let idle_timeout = options.idle_timeout.unwrap_or(default.idle_timeout);
+    // To see sessions end, one option is enough: what must be shorter than the idle timeout follows it.
     let policy = Policy {
-        idle_timeout: options.idle_timeout.unwrap_or(default.idle_timeout),
+        idle_timeout,
         absolute_lifetime: options.absolute_lifetime.unwrap_or(default.absolute_lifetime),
+        warn_before: options.warn_before.unwrap_or(default.warn_before.min(idle_timeout / 2)),
+        form_timeout: options.form_timeout.unwrap_or(default.form_timeout.min(idle_timeout / 2)),
         ..default
     };
     let public_url = map.server().url.parse().map_err(Failure::other)?;
-    let builder = Server::builder(public_url, brokers, users).policy(policy);
+    let mut builder = Server::builder(public_url, brokers, users).policy(policy);
+    if let Some(name) = &options.session_name {
+        builder = builder.session_name(name);
+    }
     options.store.open(builder).build().map_err(Failure::settings)
 }
 

@@ -49,6 +49,8 @@ impl Site {
             .args(args)
             .current_dir(dir.path())
             .env("RUST_LOG", "trace")
+            // By default it is random.
+            .env("SSO_SESSION_NAME", "sso_session")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -44,7 +44,7 @@ const MAX_HEALS: u8 = 1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Broker(Arc<Parts>);
+pub struct Broker(pub(crate) Arc<Parts>);
 
 /// What a broker is made of; [`BrokerBuilder`] puts it together.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ impl Broker {
     /// already and did not help.
     pub fn heal(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> Option<String> {
         let heals = self.0.shelf.attached(store).map_or(0, |attached| attached.heals);
-        self.clear(store);
+        self.lose(store);
         tracing::info!(broker = %self.0.id, heals, "the server does not honour a visitor's token");
         (heals < MAX_HEALS).then(|| self.start(store, wanted.as_str(), false, heals + 1))
     }
@@ -209,9 +209,10 @@ impl Broker {
         self.0.shelf.attached(store).is_some()
     }
 
-    /// Forgets token and code.
+    /// Forgets token and code, and who was logged in.
     pub fn clear(&self, store: &mut dyn TokenStore) {
         self.0.shelf.clear_attached(store);
+        self.forget_login(store);
     }
 
     /// What to show the server in this visitor's name. `None`: not attached.
@@ -228,13 +229,14 @@ impl Broker {
     /// The CSRF token of the form named `form` for this visitor; empty, and never accepted, when not attached.
     pub fn form_token(&self, store: &dyn TokenStore, form: &str) -> String {
         let attached = self.0.shelf.attached(store);
-        attached.map(|attached| self.0.form_key.token(form, attached.token.as_str())).unwrap_or_default()
+        let served = i64::try_from(unix_now() * 1_000).unwrap_or(i64::MAX);
+        attached.map(|attached| self.0.form_key.token(form, attached.token.as_str(), served)).unwrap_or_default()
     }
 
     /// Whether a form was served to this visitor with this token.
     pub fn accepts_form(&self, store: &dyn TokenStore, form: &str, token: &str) -> bool {
         let attached = self.0.shelf.attached(store);
-        attached.is_some_and(|attached| self.0.form_key.accepts(form, attached.token.as_str(), token))
+        attached.is_some_and(|attached| self.0.form_key.served(form, attached.token.as_str(), token).is_ok())
     }
 
     /// Reads a page of this site. `None`: it is not one.

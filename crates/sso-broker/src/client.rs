@@ -1,43 +1,37 @@
 //! The calls from the broker's back end to the server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use reqwest::{
-    Method, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE},
-    redirect::Policy,
-};
+use reqwest::{Method, header::ACCEPT, redirect::Policy};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken,
-    wire::{BearerErrorCode, User},
+    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, SessionStatus, User},
 };
 use url::Url;
 
-use crate::{RequestError, probe::Probe, resolver::Resolver};
+use crate::{RequestError, dialect::Dialect, probe::Probe, resolver::Resolver};
 
-/// An answer is refused beyond this many bytes.
-const MAX_ANSWER: usize = 1 << 20;
 /// How long the server may take to show that it is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// An HTTP client for one server. It follows no redirect, keeps no cookie, uses no proxy: what it sends are credentials.
-#[derive(Debug)]
+///
+/// Each call extends the visitor's session, as an activity of theirs. Where no person is behind a call (a script that asks again and
+/// again, a job), make it [`passively`](Self::passively). Clones share everything.
+#[derive(Clone, Debug)]
 pub struct Client {
+    shared: Arc<Shared>,
+    is_passive: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
     http: reqwest::Client,
     /// The attach URL, on the origin at which the server is called.
     base: Url,
     dialect: Dialect,
     probe: Probe,
-}
-
-/// Which server is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// Ours: errors that a new attach heals carry a `code`.
-    Own,
-    /// jasny/sso's: such errors are told by status and text.
-    Php,
 }
 
 /// What a request carries.
@@ -66,7 +60,15 @@ impl Client {
             .timeout(total_limit)
             .user_agent(concat!("sso-broker/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base, dialect, probe: Probe::default() })
+        let shared = Shared { http, base, dialect, probe: Probe::default() };
+        Ok(Self { shared: Arc::new(shared), is_passive: false })
+    }
+
+    /// The same client for calls without a person behind them: none extends the session, but [`keepalive`](Self::keepalive).
+    ///
+    /// jasny/sso's server does not know the difference.
+    pub fn passively(&self) -> Self {
+        Self { is_passive: true, ..self.clone() }
     }
 
     /// The user who is logged in. `None`: nobody is.
@@ -87,6 +89,28 @@ impl Client {
     /// Logs the visitor out, at all brokers.
     pub async fn logout(&self, bearer: &BearerToken) -> Result<(), RequestError> {
         self.request(bearer, Method::POST, &self.api("logout"), Body::None).await.map(drop)
+    }
+
+    /// What is left of the session. Asking does not extend it.
+    ///
+    /// jasny/sso's server does not tell: no limits are known then.
+    pub async fn session(&self, bearer: &BearerToken) -> Result<SessionStatus, RequestError> {
+        self.passively().status(bearer, Method::GET, "session").await
+    }
+
+    /// Extends the session, up to its absolute limit, for a person who asks for it. What is left of it then.
+    pub async fn keepalive(&self, bearer: &BearerToken) -> Result<SessionStatus, RequestError> {
+        let active = Self { is_passive: false, ..self.clone() };
+        active.status(bearer, Method::POST, "session/keepalive").await
+    }
+
+    async fn status(&self, bearer: &BearerToken, method: Method, call: &str) -> Result<SessionStatus, RequestError> {
+        if self.shared.dialect == Dialect::Php {
+            return self.info(bearer).await.map(without_limits);
+        }
+        let answer = self.request(bearer, method, &self.api(call), Body::None).await?;
+        serde_json::from_value(answer.unwrap_or_default())
+            .map_err(|_| RequestError::BadAnswer("this is not a session's status".into()))
     }
 
     /// The data that all brokers share in this session. Any of them may have written them.
@@ -115,20 +139,22 @@ impl Client {
         body: Body,
     ) -> Result<Option<Value>, RequestError> {
         let url = self.url(path)?;
-        let call = self.http.request(method, url).header(ACCEPT, "application/json").bearer_auth(bearer.to_wire());
+        let Shared { http, dialect, probe, .. } = &*self.shared;
+        let call = http.request(method, url).header(ACCEPT, "application/json").bearer_auth(bearer.to_wire());
+        let call = if self.is_passive { call.header(ACTIVITY_HEADER, ACTIVITY_NONE) } else { call };
         let call = match body {
             Body::None => call,
             Body::Form(fields) => call.form(&fields),
             Body::Json(value) => call.json(&value),
         };
         let answer = match call.send().await {
-            Ok(response) => self.read(response).await,
+            Ok(response) => dialect.read(response).await,
             Err(error) => Err(RequestError::unreachable(error)),
         };
         if let Err(RequestError::Unreachable(reason)) = &answer {
             tracing::warn!(%reason, "the SSO server cannot be reached");
         }
-        self.probe.note(!matches!(answer, Err(RequestError::Unreachable(_))));
+        probe.note(!matches!(answer, Err(RequestError::Unreachable(_))));
         answer
     }
 
@@ -136,15 +162,15 @@ impl Client {
     pub async fn is_reachable(&self) -> bool {
         let ask = async {
             let Ok(url) = self.url("/healthz") else { return false };
-            let answer = self.http.get(url).timeout(PROBE_LIMIT).send().await;
+            let answer = self.shared.http.get(url).timeout(PROBE_LIMIT).send().await;
             // jasny/sso's server has no such page; its 404 is an answer, too.
             answer.is_ok_and(|response| !response.status().is_server_error())
         };
-        self.probe.answer(ask).await
+        self.shared.probe.answer(ask).await
     }
 
     fn api(&self, call: &str) -> String {
-        match self.dialect {
+        match self.shared.dialect {
             Dialect::Own => format!("/api/{call}"),
             Dialect::Php => format!("/api/{call}.php"),
         }
@@ -152,61 +178,22 @@ impl Client {
 
     /// A path's URL. `//evil.example/x` is a path, too, for whoever joins it: the bearer token stays with the server.
     fn url(&self, path: &str) -> Result<Url, RequestError> {
-        let url = self.base.join(path).ok().filter(|url| url.origin() == self.base.origin());
+        let base = &self.shared.base;
+        let url = base.join(path).ok().filter(|url| url.origin() == base.origin());
         url.ok_or_else(|| RequestError::ForeignPath(path.to_owned()))
-    }
-
-    async fn read(&self, response: Response) -> Result<Option<Value>, RequestError> {
-        let status = response.status();
-        match status {
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                return Err(RequestError::Unreachable(format!("it says {status}")));
-            }
-            StatusCode::NO_CONTENT => return Ok(None),
-            _ => {}
-        }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !content_type.eq_ignore_ascii_case("application/json") {
-            return Err(RequestError::BadAnswer(format!("{status} with content type `{content_type}`")));
-        }
-        let bytes = limited(response).await?;
-        let value: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| RequestError::BadAnswer(format!("{status} with broken JSON: {error}")))?;
-        if status.is_success() {
-            Ok(Some(value))
-        } else if status.is_client_error() || status.is_server_error() {
-            Err(self.refusal(status, &value))
-        } else {
-            Err(RequestError::BadAnswer(format!("{status}, which is not followed")))
-        }
-    }
-
-    fn refusal(&self, status: StatusCode, body: &Value) -> RequestError {
-        let error = body.get("error").and_then(Value::as_str).unwrap_or_default();
-        let code = match self.dialect {
-            Dialect::Own => body.get("code").and_then(|code| serde_json::from_value(code.clone()).ok()),
-            Dialect::Php => [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded]
-                .into_iter()
-                .find(|code| matches!(status.as_u16(), 401 | 403) && error == code.message()),
-        };
-        match code {
-            Some(code) => code.into(),
-            None if error.is_empty() => RequestError::BadAnswer(format!("{status} without an error text")),
-            None => RequestError::Refused { status: status.as_u16(), error: error.to_owned() },
-        }
     }
 }
 
-async fn limited(mut response: Response) -> Result<Vec<u8>, RequestError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(RequestError::unreachable)? {
-        if bytes.len() + chunk.len() > MAX_ANSWER {
-            return Err(RequestError::BadAnswer(format!("more than {MAX_ANSWER} bytes")));
-        }
-        bytes.extend_from_slice(&chunk);
+/// The status of a session whose limits are not known, or of a visitor who has none.
+pub(crate) fn without_limits(user: Option<User>) -> SessionStatus {
+    SessionStatus {
+        authenticated: user.is_some(),
+        username: user.map(|user| user.username),
+        expires_in: None,
+        idle_expires_in: None,
+        absolute_expires_in: None,
+        warn_before: 0,
     }
-    Ok(bytes)
 }
 
 fn user(value: Value) -> Result<User, RequestError> {
@@ -245,23 +232,5 @@ mod tests {
         {
             assert!(matches!(client.url(foreign), Err(RequestError::ForeignPath(_))), "{foreign}");
         }
-    }
-
-    #[test]
-    fn an_error_heals_by_code_or_with_php_by_text() {
-        let refusal = |dialect, status: u16, json: &str| {
-            client(dialect).refusal(StatusCode::from_u16(status).unwrap(), &serde_json::from_str(json).unwrap())
-        };
-        let (not_attached, ended) = (BearerErrorCode::NotAttached.message(), BearerErrorCode::SessionEnded.message());
-        let coded = r#"{"error":"x","code":"session_ended"}"#;
-        assert_eq!(refusal(Dialect::Own, 401, coded), RequestError::SessionEnded);
-        assert!(!refusal(Dialect::Own, 403, &format!(r#"{{"error":"{not_attached}"}}"#)).is_healable());
-        assert!(!refusal(Dialect::Own, 403, r#"{"error":"x","code":"password_login_off"}"#).is_healable());
-        let php = |status, text| refusal(Dialect::Php, status, &format!(r#"{{"error":"{text}"}}"#));
-        assert_eq!(php(403, not_attached), RequestError::NotAttached);
-        assert_eq!(php(401, ended), RequestError::SessionEnded);
-        assert_eq!(php(400, ended), RequestError::Refused { status: 400, error: ended.into() });
-        assert!(!php(403, "Not yours").is_healable());
-        assert!(matches!(refusal(Dialect::Own, 400, "[]"), RequestError::BadAnswer(_)));
     }
 }

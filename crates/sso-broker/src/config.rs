@@ -8,13 +8,7 @@ use sso_core::{
 };
 use url::Url;
 
-use crate::{
-    Broker,
-    broker::Parts,
-    client::{Client, Dialect},
-    shelf::Shelf,
-    tokens::Lifetime,
-};
+use crate::{Broker, broker::Parts, client::Client, dialect::Dialect, shelf::Shelf, tokens::Lifetime};
 
 /// A broker that is being configured. Begin with [`Broker::builder`] or [`Broker::from_env`], end with
 /// [`build`](Self::build).

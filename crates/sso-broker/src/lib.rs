@@ -38,9 +38,10 @@
 //! - [`tokens`]: where a visitor's token is kept, and what is kept; `shelf`: under which keys
 //! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
 //! - `resolver`: how host names are resolved
-//! - [`client`]: the calls to the server, on `probe` (does it answer at all?); [`request_error`]: how they fail
+//! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
+//!   [`request_error`]: how they fail
 //! - [`config`]: what is set, and what is refused
-//! - [`broker`]: attach, return, heal, without a framework
+//! - [`broker`]: attach, return, heal, without a framework; `expiry`: who was logged in, and is to be told that it is over
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
 //!
 //! # Warnings
@@ -52,6 +53,8 @@
 pub mod broker;
 pub mod client;
 pub mod config;
+mod dialect;
+mod expiry;
 pub mod local_path;
 mod probe;
 pub mod request_error;
@@ -67,7 +70,10 @@ pub use config::{BrokerBuilder, ConfigError};
 pub use local_path::LocalPath;
 pub use request_error::RequestError;
 pub use reqwest::Method;
-pub use sso_core::{BrokerId, Encoding, Secret, wire::User};
+pub use sso_core::{
+    BrokerId, Encoding, Secret,
+    wire::{SessionStatus, User},
+};
 pub use tokens::{Lifetime, TokenStore};
 #[cfg(feature = "actix")]
 pub use web::{OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};

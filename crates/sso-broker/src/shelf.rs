@@ -5,7 +5,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     TokenStore,
-    tokens::{Attached, Failure, Lifetime, Pending},
+    tokens::{Attached, Failure, LastSeen, Lifetime, Pending},
 };
 
 /// The keys of one broker in any store. The broker's id is in all of them, so that several brokers can
@@ -16,7 +16,7 @@ pub(crate) struct Shelf {
     prefix: String,
     /// jasny/sso's own names for token and code, when they are shared with it.
     php: Option<PhpNames>,
-    /// Of an [`Attached`].
+    /// Of an [`Attached`], and a [`LastSeen`].
     lifetime: Lifetime,
 }
 
@@ -61,6 +61,19 @@ impl Shelf {
             store.remove(&php.token);
             store.remove(&php.code);
             store.remove(&self.key("heals"));
+        }
+    }
+
+    pub(crate) fn last_seen(&self, store: &dyn TokenStore) -> Option<LastSeen> {
+        LastSeen::from_text(&store.get(&self.key("seen"))?)
+    }
+
+    /// Changes nothing where it is so already: each change is a cookie.
+    pub(crate) fn set_last_seen(&self, store: &mut dyn TokenStore, seen: Option<LastSeen>) {
+        match seen {
+            now if now == self.last_seen(store) => {}
+            Some(now) => store.set(&self.key("seen"), now.to_text(), self.lifetime),
+            None => store.remove(&self.key("seen")),
         }
     }
 

@@ -71,6 +71,28 @@ impl Attached {
     }
 }
 
+/// What is remembered of a visitor's login, beside the token and not in it: an answer that comes late must not bring an old token back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastSeen {
+    /// Logged in, when the server was last asked.
+    LoggedIn,
+    /// Logged in, and then the session was gone. To be told.
+    Expired,
+}
+
+impl LastSeen {
+    pub(crate) fn to_text(self) -> &'static str {
+        match self {
+            Self::LoggedIn => "in",
+            Self::Expired => "expired",
+        }
+    }
+
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        [Self::LoggedIn, Self::Expired].into_iter().find(|seen| seen.to_text() == text)
+    }
+}
+
 /// An attach under way: from the redirect to the server until the return.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {

@@ -26,14 +26,14 @@ pub enum Encoding {
 /// The key schedule of the HMAC is done once, here, and not for each request.
 #[derive(Clone)]
 pub struct ChecksumKey {
-    mac: Hmac<Sha256>,
+    mac: MacKey,
     encoding: Encoding,
 }
 
 impl ChecksumKey {
     /// Makes the secret ready.
     pub fn new(secret: &Secret, encoding: Encoding) -> Self {
-        Self { mac: keyed(secret.expose()), encoding }
+        Self { mac: MacKey::new(secret.expose()), encoding }
     }
 
     /// The encoding that this broker uses.
@@ -54,7 +54,7 @@ impl ChecksumKey {
     }
 
     fn checksum(&self, parts: &[&str]) -> Checksum {
-        let digest = digest(&self.mac, parts);
+        let digest = self.mac.mac(parts);
         Checksum(match self.encoding {
             Encoding::Exact => base36::exact(&digest).into(),
             Encoding::Php => base36::php(&digest).into(),
@@ -109,22 +109,39 @@ impl fmt::Debug for Checksum {
     }
 }
 
-/// HMAC-SHA256 with `key`, ready to use.
-pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    match Hmac::new_from_slice(key) {
-        Ok(mac) => mac,
-        // RFC 2104 keys have any length; the error exists for other MACs.
-        Err(_) => unreachable!("HMAC takes a key of any length"),
+/// A key of HMAC-SHA256, made ready: its key schedule is done once.
+#[derive(Clone)]
+pub struct MacKey(Hmac<Sha256>);
+
+impl MacKey {
+    /// Makes a key ready; it may have any length.
+    pub fn new(key: &[u8]) -> Self {
+        match Hmac::new_from_slice(key) {
+            Ok(mac) => Self(mac),
+            // RFC 2104 keys have any length; the error exists for other MACs.
+            Err(_) => unreachable!("HMAC takes a key of any length"),
+        }
+    }
+
+    /// The key for one purpose, derived from this one: what is known of one says nothing of another.
+    pub fn derive(&self, purpose: &str) -> Self {
+        Self::new(&self.mac(&[purpose]))
+    }
+
+    /// The MAC of the parts, one after the other.
+    pub fn mac(&self, parts: &[&str]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part.as_bytes());
+        }
+        mac.finalize().into_bytes().into()
     }
 }
 
-/// The digest of the parts, one after the other.
-pub(crate) fn digest(key: &Hmac<Sha256>, parts: &[&str]) -> [u8; 32] {
-    let mut mac = key.clone();
-    for part in parts {
-        mac.update(part.as_bytes());
+impl fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MacKey(…)")
     }
-    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

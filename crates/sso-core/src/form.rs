@@ -1,40 +1,47 @@
-//! Form tokens: proof that a form was served by this site, to this browser.
+//! Form tokens: proof that a form was served by this site, to this browser, and when.
 
 use std::fmt;
 
-use hmac::Hmac;
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::{base36, checksum, random};
+use crate::{base36, checksum::MacKey};
 
 /// The key of a site's form tokens (CSRF protection; OWASP calls this the signed double-submit cookie).
 ///
-/// A token is a MAC over the form's name and something that only this browser holds (a cookie's value), so it needs no record anywhere.
+/// A token is `<served>.<MAC>`: a MAC over the form's name and page, the instant at which the page was served, and something that only this
+/// browser holds (a cookie's value). So it needs no record anywhere.
 #[derive(Clone)]
-pub struct FormKey(Hmac<Sha256>);
+pub struct FormKey(MacKey);
+
+/// The site did not serve this form to this browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this form was not served to this browser")]
+pub struct Forged;
 
 impl FormKey {
     /// Derives the key from a secret of the site's; sites with the same secret accept each other's tokens.
     pub fn new(secret: &[u8]) -> Self {
-        let derived = checksum::digest(&checksum::keyed(secret), &["form token"]);
-        Self(checksum::keyed(&derived))
+        Self(MacKey::new(secret).derive("form token"))
     }
 
-    /// A key that lives as long as the process.
-    pub fn generate() -> Self {
-        Self::new(&random::bytes())
+    /// The token of a page of a form (`login`, `profile/2`), served at this instant (milliseconds since the epoch) to the browser that
+    /// holds `binding`.
+    pub fn token(&self, page: &str, binding: &str, served: i64) -> String {
+        format!("{served}.{}", self.mac(page, binding, served))
     }
 
-    /// The token of the form named `form` for the browser that holds `binding`.
-    pub fn token(&self, form: &str, binding: &str) -> String {
+    /// When the page was served that a token came from. Compares in constant time.
+    pub fn served(&self, page: &str, binding: &str, token: &str) -> Result<i64, Forged> {
+        let (served, mac) = token.split_once('.').ok_or(Forged)?;
+        let served = served.parse().map_err(|_| Forged)?;
+        let is_ours: bool = self.mac(page, binding, served).as_bytes().ct_eq(mac.as_bytes()).into();
+        if is_ours { Ok(served) } else { Err(Forged) }
+    }
+
+    fn mac(&self, page: &str, binding: &str, served: i64) -> String {
         // The length keeps ("ab", "c") and ("a", "bc") apart.
-        base36::exact(&checksum::digest(&self.0, &[&form.len().to_string(), ":", form, binding]))
-    }
-
-    /// Whether `token` is the form's token for this browser, in constant time.
-    pub fn accepts(&self, form: &str, binding: &str, token: &str) -> bool {
-        self.token(form, binding).as_bytes().ct_eq(token.as_bytes()).into()
+        let head = format!("{served}:{}:", page.len());
+        base36::exact(&self.0.mac(&[&head, page, binding]))
     }
 }
 
@@ -49,15 +56,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_for_one_form_one_browser_and_one_site() {
+    fn a_token_is_for_one_page_one_browser_one_instant_and_one_site() {
         let key = FormKey::new(b"site");
-        let token = key.token("login", "browser");
-        assert!(key.accepts("login", "browser", &token));
-        assert!(FormKey::new(b"site").accepts("login", "browser", &token));
-        assert!(!key.accepts("logout", "browser", &token));
-        assert!(!key.accepts("login", "other", &token));
-        assert!(!key.accepts("login", "browser", ""));
-        assert!(!FormKey::generate().accepts("login", "browser", &token));
-        assert_ne!(key.token("ab", "c"), key.token("a", "bc"));
+        let token = key.token("login", "browser", 1_000);
+        assert_eq!(key.served("login", "browser", &token), Ok(1_000));
+        assert_eq!(FormKey::new(b"site").served("login", "browser", &token), Ok(1_000));
+        let later = token.replace("1000.", "2000.");
+        for (key, page, binding, token) in [
+            (&key, "logout", "browser", token.as_str()),
+            (&key, "login", "other", &token),
+            (&key, "login", "browser", &later),
+            (&key, "login", "browser", ""),
+            (&key, "login", "browser", "1000."),
+            (&key, "login", "browser", "1000"),
+            (&FormKey::new(b"other"), "login", "browser", &token),
+        ] {
+            assert_eq!(key.served(page, binding, token), Err(Forged), "{page} {binding} {token}");
+        }
+        assert_ne!(key.token("ab", "c", 1), key.token("a", "bc", 1));
     }
 }

@@ -99,6 +99,24 @@ pub struct User {
     pub attributes: Map<String, Value>,
 }
 
+/// What is left of a session: `{"authenticated":true,"username":"jackie","expires_in":1187,…}`. Times are whole seconds, rounded down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Whether somebody is logged in.
+    pub authenticated: bool,
+    /// Who.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Until the nearer of the two ends; `null` where there is none.
+    pub expires_in: Option<u64>,
+    /// Until the session ends if nobody uses it.
+    pub idle_expires_in: Option<u64>,
+    /// Until it ends whatever happens.
+    pub absolute_expires_in: Option<u64>,
+    /// How much of it is left when a page warns its user.
+    pub warn_before: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use sso_core::{AttachError, AttachRequest, BrowserHeaders, ReturnUrl, Verificati
 use crate::{
     brokers::Broker,
     parts::{ChangeError, Parts, Unavailable, unavailable},
-    resume,
+    resume::{self, Browser},
     session::{CookieValue, Link, LinkKey, Session},
     store::{LinkOutcome, StoreError, Unlink},
     throttle::TooEarly,
@@ -76,6 +76,11 @@ pub(crate) async fn check(
     let broker = parts.broker(&request.broker).await.map_err(|e| refused(&None)(e.into()))?;
     let broker = broker.ok_or(AttachError::UnknownBroker).map_err(refused(&None))?;
     let return_url = broker.rules().return_url(&request).map_err(refused(&None))?;
+    if request.prompt_login && broker.is_php() {
+        // It ends the broker's older links, and the checksum does not cover it: added by a stranger to the URL of a broker that cannot
+        // attach anew, it would lock the visitor out.
+        return Err(refused(&return_url)(AttachError::Invalid("prompt")));
+    }
 
     check_checksum(parts, &broker, &request).map_err(refused(&return_url))?;
     broker.rules().check_source(&request, headers).map_err(refused(&return_url))?;
@@ -102,18 +107,24 @@ fn check_checksum(parts: &Parts, broker: &Broker, request: &AttachRequest) -> Re
 pub(crate) async fn attach(
     parts: &Parts,
     attach: &CheckedAttach,
-    cookie: Option<&CookieValue>,
+    browser: &Browser,
 ) -> Result<AttachOutcome, AttachError> {
     let is_silent = attach.request.mode.is_silent();
     let may_start = !is_silent || attach.broker.silent_start;
-    let (session, started) = match resume::by_cookie(parts, cookie).await? {
+    let (session, started) = match resume::by_cookie(parts, browser).await? {
         Some(session) if session.user().is_none() && attach.request.prompt_login => {
             return Ok(AttachOutcome::LoginNeeded);
         }
         None if attach.request.prompt_login => return Ok(AttachOutcome::LoginNeeded),
         Some(session) if may_start || !session.begun_silently => (session, None),
         Some(_) => return Err(AttachError::NoSession),
-        None if may_start => parts.start(is_silent).await.map(|(session, cookie)| (session, Some(cookie)))?,
+        None if may_start => {
+            let (session, cookie) = match resume::revive_shared(parts, browser).await? {
+                Some(revived) => revived,
+                None => parts.start(browser, is_silent).await?,
+            };
+            (session, Some(cookie))
+        }
         None => return Err(AttachError::NoSession),
     };
     let code = link(parts, attach, session.clone()).await?;
@@ -121,7 +132,7 @@ pub(crate) async fn attach(
         started
     } else {
         // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
-        resume::used(parts, session).await?.and_then(|visit| visit.set_cookie)
+        resume::used(parts, session, browser).await?.and_then(|visit| visit.set_cookie)
     };
     Ok(AttachOutcome::Linked(Linked { code, set_cookie }))
 }
@@ -152,7 +163,7 @@ pub(crate) async fn link(
         match parts.store.link(key.clone(), link.clone(), replaces.as_ref()).await {
             Ok(LinkOutcome::Linked(code)) => break code,
             // A token on an ended session counts as free.
-            Ok(LinkOutcome::Taken(other)) if parts.ended(&other).is_some() => replaces = Some(other.id.clone()),
+            Ok(LinkOutcome::Taken(other)) if parts.is_ended(&other) => replaces = Some(other.id.clone()),
             Ok(LinkOutcome::Taken(_)) => return Err(AttachError::AlreadyAttached),
             Err(StoreError::NotFound) => return Err(AttachError::NoSession),
             Err(error) => return Err(unavailable(error).into()),

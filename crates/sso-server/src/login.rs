@@ -6,7 +6,7 @@ use sso_core::wire::{INVALID_CREDENTIALS, User};
 
 use crate::{
     parts::{ChangeError, Parts, Unavailable},
-    resume::{Resumed, Visit},
+    resume::{self, Browser, Resumed, Visit},
     session::{CookieValue, Session, lifecycle},
     throttle::TooEarly,
 };
@@ -105,22 +105,21 @@ async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&st
 /// was planted before is worth nothing.
 pub(crate) async fn at_server(
     parts: &Parts,
-    session: Option<Arc<Session>>,
+    browser: &Browser,
     credentials: &Credentials,
 ) -> Result<Visit, LoginError> {
     let user = authenticate(parts, credentials, None).await?;
-    let session = match session {
+    let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
         // Its cookie is never sent: the one below replaces it.
-        None => parts.start(false).await?.0,
+        None => parts.start(browser, false).await?.0,
     };
     let cookie = CookieValue::generate();
     let now = parts.now();
     let session = parts.change(&session, |session| {
         session.sign_in(user.clone(), now);
-        session.cookie = cookie.hash();
-        session.renew_cookie = false;
-        session.begun_silently = false;
+        session.replace_cookie(cookie.hash(), now);
+        session.fingerprint = browser.fingerprint;
         true
     });
     let session = session.await?;
@@ -130,11 +129,10 @@ pub(crate) async fn at_server(
 
 /// A logout at the server's own page. The cookie's value is replaced here too.
 pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Result<CookieValue, Unavailable> {
-    let cookie = CookieValue::generate();
+    let (cookie, now) = (CookieValue::generate(), parts.now());
     let signed_out = parts.change(session, |session| {
         session.sign_out();
-        session.cookie = cookie.hash();
-        session.renew_cookie = false;
+        session.replace_cookie(cookie.hash(), now);
         true
     });
     done_or_gone(signed_out.await)?;
@@ -155,12 +153,14 @@ pub(crate) async fn through_broker(
     if resumed.ended && !resumed.broker.is_php() {
         return Err(LoginError::SessionEnded);
     }
-    let link = format!("link {}", crate::resume::failure_key(&resumed.key));
+    let link = format!("link {}", resume::failure_key(&resumed.key));
     let user = authenticate(parts, credentials, Some(&link)).await?;
     let now = parts.now();
     let signed_in = parts.change(&resumed.session, |session| {
         if lifecycle::is_ended(session, &parts.policy, now) {
-            // Only for brokers that cannot attach anew.
+            if !resumed.broker.is_php() {
+                return false;
+            }
             lifecycle::revive(session, now);
         }
         session.sign_in(user.clone(), now);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use sso_core::{BrokerId, FormKey, is_loopback};
+use sso_core::{BrokerId, FormKey, checksum::MacKey, is_loopback};
 use url::Url;
 
 use crate::{
     brokers::{Broker, Brokers},
     clock::{Clock, Timestamp},
-    session::{CookieValue, EndReason, Policy, Session, State, lifecycle},
+    resume::Browser,
+    session::{CookieValue, DestroyReason, Policy, Session, State, lifecycle},
     store::{Store, StoreError},
     throttle::Throttle,
     users::{Users, password::Passwords},
@@ -28,6 +29,8 @@ pub(crate) struct Parts {
     /// Wrong checksums, by broker and token: so that nobody can block a broker by failing on purpose.
     pub(crate) checksum_failures: Throttle,
     pub(crate) form_key: FormKey,
+    pub(crate) fingerprint_key: MacKey,
+    pub(crate) session_name: String,
 }
 
 /// Something that a task needs does not answer. The cause is in the log.
@@ -57,11 +60,8 @@ impl Parts {
         lifecycle::state(session, &self.policy, self.now())
     }
 
-    pub(crate) fn ended(&self, session: &Session) -> Option<EndReason> {
-        match self.state(session) {
-            State::Ended(reason) => Some(reason),
-            State::Anonymous | State::LoggedIn => None,
-        }
+    pub(crate) fn is_ended(&self, session: &Session) -> bool {
+        self.state(session).is_ended()
     }
 
     /// The broker of this id. One whose secret could be guessed offline is treated as disabled, unless all of this is on the loopback.
@@ -80,9 +80,15 @@ impl Parts {
     }
 
     /// Starts an anonymous session and gives the value of its cookie.
-    pub(crate) async fn start(&self, silently: bool) -> Result<(Arc<Session>, CookieValue), Unavailable> {
+    pub(crate) async fn start(
+        &self,
+        browser: &Browser,
+        silently: bool,
+    ) -> Result<(Arc<Session>, CookieValue), Unavailable> {
         let cookie = CookieValue::generate();
-        let session = Session { begun_silently: silently, ..Session::new(cookie.hash(), self.now()) };
+        let mut session = Session::new(cookie.hash(), self.now());
+        session.begun_silently = silently;
+        session.fingerprint = browser.fingerprint;
         let session = self.store.insert(self.dated(session)).await.map_err(unavailable)?;
         Ok((session, cookie))
     }
@@ -108,6 +114,22 @@ impl Parts {
             }
             current = self.store.get(&current.id).await.map_err(unavailable)?.ok_or(ChangeError::Ended)?;
         }
+    }
+
+    /// Ends a session before its time. Its record stays, so that its brokers are told.
+    pub(crate) async fn destroy(&self, session: &Arc<Session>, reason: DestroyReason) -> Result<(), Unavailable> {
+        let now = self.now();
+        let destroyed = self.change(session, |session| {
+            session.sign_out();
+            session.destroyed = Some((reason, now));
+            true
+        });
+        match destroyed.await {
+            Ok(_) => tracing::warn!(?reason, "a session was destroyed"),
+            Err(ChangeError::Ended | ChangeError::Abandoned) => {}
+            Err(ChangeError::Unavailable(error)) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Notes that a person used the session, at most once per `touch_every`.

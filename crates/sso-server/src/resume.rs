@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use sso_core::{
     BearerToken,
-    wire::{BearerErrorCode, User},
+    wire::{BearerErrorCode, SessionStatus, User},
 };
 
 use crate::{
     brokers::Broker,
+    clock::Timestamp,
     parts::{ChangeError, Parts, Unavailable, unavailable},
-    session::{CookieValue, LinkKey, Session},
+    session::{
+        CookieValue, DestroyReason, Fingerprint, LinkKey, OldCookie, Policy, Renewal, Session, State, lifecycle,
+    },
+    store::StoreError,
     throttle::TooEarly,
 };
 
@@ -79,6 +83,22 @@ impl Resumed {
     }
 }
 
+/// What a browser shows of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Browser {
+    /// Its session cookie.
+    pub cookie: Option<CookieValue>,
+    /// What stays the same about it; see [`Server::fingerprint`](crate::Server::fingerprint).
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl From<Option<&CookieValue>> for Browser {
+    /// A browser that is known by its cookie alone.
+    fn from(cookie: Option<&CookieValue>) -> Self {
+        Self { cookie: cookie.cloned(), fingerprint: None }
+    }
+}
+
 /// A browser's session, and the cookie to set if it got another one.
 #[derive(Clone, Debug)]
 pub struct Visit {
@@ -107,22 +127,25 @@ async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeEr
     let key = LinkKey { broker: bearer.broker.clone(), token: bearer.token.clone() };
     let resolved = parts.store.resolve(&key).await.map_err(unavailable)?.ok_or(ResumeError::NotAttached)?;
 
-    let failures = failure_key(&key);
     let now = parts.now();
     let is_proven = bearer.is_proven(&resolved.link.code, &broker.key);
     if !is_proven || broker.is_guessable() {
-        parts.checksum_failures.check(&failures, now)?;
+        parts.checksum_failures.check(&failure_key(&key), now)?;
     }
     if !is_proven {
         tracing::warn!(broker = %key.broker, token = ?key.token, "wrong bearer checksum");
-        parts.checksum_failures.failed(&failures, now);
+        parts.checksum_failures.failed(&failure_key(&key), now);
         return Err(ResumeError::NotAttached);
     }
     // A jasny/sso broker could not attach anew; its links end with their session.
     if !broker.is_php() && now >= resolved.link.at.after(parts.policy.link_lifetime) {
         return Err(ResumeError::NotAttached);
     }
-    let ended = parts.ended(&resolved.session).is_some();
+    let state = parts.state(&resolved.session);
+    if state.is_ended() {
+        tracing::info!(broker = %key.broker, ?state, "a broker called for a session that has ended");
+    }
+    let ended = state.is_ended();
     Ok(Resumed { broker, key, session: resolved.session, ended })
 }
 
@@ -131,51 +154,140 @@ pub(crate) fn failure_key(key: &LinkKey) -> String {
     format!("{}-{}", key.broker, key.token.as_str())
 }
 
-/// The live session of a browser's cookie, as it is: nothing is changed and no cookie is set.
-pub(crate) async fn by_cookie(
-    parts: &Parts,
-    cookie: Option<&CookieValue>,
-) -> Result<Option<Arc<Session>>, Unavailable> {
-    let Some(cookie) = cookie else { return Ok(None) };
-    let session = parts.store.load(&cookie.hash()).await.map_err(unavailable)?;
-    Ok(session.filter(|session| match parts.ended(session) {
-        None => true,
-        Some(reason) => {
-            tracing::info!(?reason, "a browser came back to a session that has ended");
-            false
-        }
-    }))
+/// The live session of a browser, as it is: nothing is renewed and no cookie is set. Where the cookie came from another browser than
+/// the session is tied to, the session is destroyed.
+pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
+    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
+    let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
+    if !lifecycle::accepts(&session, cookie, parts.now()) {
+        return Ok(None);
+    }
+    let state = parts.state(&session);
+    if state.is_ended() {
+        tracing::info!(?state, "a browser came back to a session that has ended");
+        return Ok(None);
+    }
+    let reason = match (session.fingerprint, browser.fingerprint) {
+        _ if !parts.policy.fingerprint => return Ok(Some(session)),
+        (Some(tied), Some(shown)) if tied != shown => DestroyReason::FingerprintChanged,
+        (Some(_), None) => DestroyReason::FingerprintMissing,
+        _ => return Ok(Some(session)),
+    };
+    parts.destroy(&session, reason).await?;
+    Ok(None)
 }
 
 /// A browser's visit by itself (a navigation): its session is in use, and its cookie is renewed if that is due.
-pub(crate) async fn visit(parts: &Parts, cookie: Option<&CookieValue>) -> Result<Option<Visit>, Unavailable> {
-    match by_cookie(parts, cookie).await? {
-        Some(session) => used(parts, session).await,
+pub(crate) async fn visit(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
+    match by_cookie(parts, browser).await? {
+        Some(session) => used(parts, session, browser).await,
         None => Ok(None),
     }
 }
 
-/// Notes that the browser of this session was here. A new cookie must be sent: the old one is dead.
-pub(crate) async fn used(parts: &Parts, session: Arc<Session>) -> Result<Option<Visit>, Unavailable> {
-    if !session.renew_cookie && !session.begun_silently {
+/// Notes that the browser of this session was here. A new cookie must be sent: the old one may be dead.
+pub(crate) async fn used(
+    parts: &Parts,
+    session: Arc<Session>,
+    browser: &Browser,
+) -> Result<Option<Visit>, Unavailable> {
+    let Some(shown) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
+    let (now, judged) = (parts.now(), lifecycle::renewal(&session, &parts.policy, shown, parts.now()));
+    if judged == Renewal::Keep {
         parts.touch(&session).await?;
         return Ok(Some(Visit { session, set_cookie: None }));
     }
     let value = CookieValue::generate();
-    let (seen, now) = (session.cookie, parts.now());
     let renewed = parts.change(&session, |session| {
-        session.renew_cookie = false;
-        session.begun_silently = false;
         session.last_seen = now;
-        let still_ours = session.cookie == seen;
-        session.cookie = value.hash();
-        still_ours
+        match judged {
+            Renewal::Keep => {}
+            Renewal::Confirm => {
+                let until = now.after(Policy::RENEWAL_GRACE);
+                session.old_cookie = session.old_cookie.map(|old| OldCookie { works_until: until, ..old });
+            }
+            Renewal::Rotate => session.rotate_cookie(value.hash(), shown, now),
+            Renewal::Replace => session.replace_cookie(value.hash(), now),
+        }
+        // Judged by a record that has changed since: another tab was faster.
+        session.cookies().any(|cookie| cookie == shown) || judged == Renewal::Replace
     });
     match renewed.await {
-        Ok(session) => Ok(Some(Visit { session, set_cookie: Some(value) })),
-        // Another tab was faster, and its answer carries the new cookie; this request came with the old one in time.
+        Ok(session) => {
+            let set_cookie = matches!(judged, Renewal::Rotate | Renewal::Replace).then_some(value);
+            Ok(Some(Visit { session, set_cookie }))
+        }
+        // The faster tab's answer carries the new cookie; this request came with the old one in time.
         Err(ChangeError::Abandoned) => Ok(Some(Visit { session, set_cookie: None })),
         Err(ChangeError::Ended) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }
+}
+
+/// Makes the expired session of this browser a fresh anonymous one, if a jasny/sso broker is linked to it: that broker cannot attach to another,
+/// and the browser's brokers would drift onto two.
+pub(crate) async fn revive_shared(
+    parts: &Parts,
+    browser: &Browser,
+) -> Result<Option<(Arc<Session>, CookieValue)>, Unavailable> {
+    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
+    let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
+    let now = parts.now();
+    let is_expired = |session: &Session| matches!(parts.state(session), State::Expired(_));
+    if !session.serves_php || !is_expired(&session) || !lifecycle::accepts(&session, cookie, now) {
+        return Ok(None);
+    }
+    let value = CookieValue::generate();
+    let revived = parts.change(&session, |session| {
+        let still_expired = is_expired(session);
+        lifecycle::revive(session, now);
+        session.replace_cookie(value.hash(), now);
+        session.fingerprint = browser.fingerprint;
+        still_expired
+    });
+    match revived.await {
+        Ok(session) => Ok(Some((session, value))),
+        Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+        Err(ChangeError::Unavailable(error)) => Err(error),
+    }
+}
+
+/// What is left of a session.
+pub(crate) fn status(parts: &Parts, session: &Session) -> SessionStatus {
+    let now = parts.now();
+    let left = |end: Timestamp| (end != Timestamp::NEVER).then(|| end.since(now).as_secs());
+    let idle = lifecycle::idle_end(session, &parts.policy);
+    let absolute = lifecycle::absolute_end(session, &parts.policy);
+    SessionStatus {
+        authenticated: session.user().is_some(),
+        username: session.user().map(|user| user.username.clone()),
+        expires_in: left(idle.min(absolute)),
+        idle_expires_in: left(idle),
+        absolute_expires_in: left(absolute),
+        warn_before: parts.policy.warn_before.as_secs(),
+    }
+}
+
+/// Extends a session because its user asked for that.
+pub(crate) async fn keep_alive(parts: &Parts, session: &Session) -> Result<SessionStatus, ResumeError> {
+    let used = Session { last_seen: parts.now(), ..session.clone() };
+    let keep_until = lifecycle::keep_until(&used, &parts.policy);
+    match parts.store.touch(&session.id, used.last_seen, keep_until).await {
+        Ok(()) => Ok(status(parts, &used)),
+        Err(StoreError::NotFound) => Err(ResumeError::SessionEnded),
+        Err(error) => Err(unavailable(error).into()),
+    }
+}
+
+/// See [`Server::fingerprint`](crate::Server::fingerprint).
+pub(crate) fn fingerprint(
+    parts: &Parts,
+    user_agent: Option<&str>,
+    accept_language: Option<&str>,
+) -> Option<Fingerprint> {
+    let product: String = user_agent?.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, '.' | '_')).collect();
+    // Only which languages, and not how much each is liked.
+    let languages = accept_language.unwrap_or_default().split(',');
+    let languages: Vec<_> = languages.map(|range| range.split(';').next().unwrap_or_default().trim()).collect();
+    Some(Fingerprint::new(parts.fingerprint_key.mac(&[&product, "\n", &languages.join(",")])))
 }

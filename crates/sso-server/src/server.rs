@@ -3,7 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
-use sso_core::{AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, is_loopback, wire::User};
+use sso_core::{
+    AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, base36,
+    checksum::MacKey,
+    is_loopback, random,
+    wire::{SessionStatus, User},
+};
 use url::Url;
 
 use crate::{
@@ -11,10 +16,11 @@ use crate::{
     brokers::Brokers,
     clock::{Clock, SystemClock},
     data::{self, DataError},
+    form::{self, FormRefusal, TimeLimit},
     login::{self, Credentials, LoginError},
     parts::{Parts, Unavailable, unavailable},
-    resume::{self, ResumeError, Resumed, Visit},
-    session::{CookieValue, Policy, Session, policy::InvalidPolicy},
+    resume::{self, Browser, ResumeError, Resumed, Visit},
+    session::{CookieValue, Fingerprint, Policy, Session, policy::InvalidPolicy},
     store::{MemoryStore, Store, Unlink},
     throttle::Throttle,
     users::{
@@ -35,7 +41,8 @@ pub struct ServerBuilder {
     store: Option<Box<dyn Store>>,
     clock: Arc<dyn Clock>,
     policy: Policy,
-    form_key: FormKey,
+    secret: Vec<u8>,
+    session_name: String,
 }
 
 /// Why a server cannot be built.
@@ -64,8 +71,14 @@ impl Server {
             store: None,
             clock: Arc::new(SystemClock),
             policy: Policy::default(),
-            form_key: FormKey::generate(),
+            secret: random::bytes().to_vec(),
+            session_name: format!("sso_{:.8}", base36::exact(&random::bytes())),
         }
+    }
+
+    /// The name of the session cookie, without a prefix.
+    pub fn session_name(&self) -> &str {
+        &self.0.session_name
     }
 
     /// How browsers see this server.
@@ -73,9 +86,14 @@ impl Server {
         &self.0.public_url
     }
 
-    /// Makes and checks the tokens of the server's forms.
-    pub fn form_key(&self) -> &FormKey {
-        &self.0.form_key
+    /// The token for a page of a form (`login`, `profile/2`), served now to the browser that holds `binding`: a cookie's value.
+    pub fn form_token(&self, page: &str, binding: &str) -> String {
+        form::token(&self.0, page, binding)
+    }
+
+    /// Judges the token that came with a page of a form.
+    pub fn check_form(&self, page: &str, binding: &str, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
+        form::check(&self.0, page, binding, token, limit)
     }
 
     /// Checks an attach request, in the protocol's order.
@@ -91,9 +109,9 @@ impl Server {
     pub async fn attach(
         &self,
         request: &CheckedAttach,
-        cookie: Option<&CookieValue>,
+        browser: impl Into<Browser>,
     ) -> Result<AttachOutcome, AttachError> {
-        attach::attach(&self.0, request, cookie).await
+        attach::attach(&self.0, request, &browser.into()).await
     }
 
     /// Whether a page of this origin may read the JSON of the broker's silent attach (CORS).
@@ -102,19 +120,39 @@ impl Server {
     }
 
     /// The session of the browser with this cookie, on a page visit: it extends the session, and may renew the cookie.
-    pub async fn visit(&self, cookie: Option<&CookieValue>) -> Result<Option<Visit>, Unavailable> {
-        resume::visit(&self.0, cookie).await
+    pub async fn visit(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
+        resume::visit(&self.0, &browser.into()).await
+    }
+
+    /// The session of a browser, without extending it or renewing its cookie: for scripts that ask by themselves.
+    pub async fn session_of(&self, browser: impl Into<Browser>) -> Result<Option<Arc<Session>>, Unavailable> {
+        resume::by_cookie(&self.0, &browser.into()).await
+    }
+
+    /// What stays the same about a browser, from the headers that it sends with every request. Without a `User-Agent` there is
+    /// nothing to tell it by. Version numbers are left out: an update logs nobody out. The address does not count: it changes on the way.
+    pub fn fingerprint(&self, user_agent: Option<&str>, accept_language: Option<&str>) -> Option<Fingerprint> {
+        resume::fingerprint(&self.0, user_agent, accept_language)
+    }
+
+    /// What is left of a session. Asking does not extend it.
+    pub fn status(&self, session: &Session) -> SessionStatus {
+        resume::status(&self.0, session)
+    }
+
+    /// Extends a session, because its user asked for that.
+    pub async fn keep_alive(&self, session: &Session) -> Result<SessionStatus, ResumeError> {
+        resume::keep_alive(&self.0, session).await
     }
 
     /// Logs in at the server's own page; the browser gets a new cookie.
-    pub async fn log_in(&self, cookie: Option<&CookieValue>, credentials: &Credentials) -> Result<Visit, LoginError> {
-        let session = resume::by_cookie(&self.0, cookie).await?;
-        login::at_server(&self.0, session, credentials).await
+    pub async fn log_in(&self, browser: impl Into<Browser>, credentials: &Credentials) -> Result<Visit, LoginError> {
+        login::at_server(&self.0, &browser.into(), credentials).await
     }
 
     /// Logs out at the server's own page; the browser gets a new cookie if it had a session.
-    pub async fn log_out(&self, cookie: Option<&CookieValue>) -> Result<Option<CookieValue>, Unavailable> {
-        match resume::by_cookie(&self.0, cookie).await? {
+    pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
+        match resume::by_cookie(&self.0, &browser.into()).await? {
             Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
             None => Ok(None),
         }
@@ -158,7 +196,7 @@ impl Server {
 
     /// Whether this session is live at the present instant.
     pub fn is_live(&self, session: &Session) -> bool {
-        self.0.ended(session).is_none()
+        !self.0.is_ended(session)
     }
 }
 
@@ -184,10 +222,18 @@ impl ServerBuilder {
         self
     }
 
-    /// The secret behind form tokens (default: random). Nodes that serve one site need the same.
+    /// The secret behind form tokens and fingerprints (default: random). Nodes that serve one site need the same.
     #[must_use]
-    pub fn form_secret(mut self, secret: &[u8]) -> Self {
-        self.form_key = FormKey::new(secret);
+    pub fn secret(mut self, secret: &[u8]) -> Self {
+        self.secret = secret.to_vec();
+        self
+    }
+
+    /// The name of the session cookie (default: random, as long as the server lives). Two servers on one host that share name, secret and
+    /// store share one sign-on; cookies ignore ports, so others must not have the same name.
+    #[must_use]
+    pub fn session_name(mut self, name: impl Into<String>) -> Self {
+        self.session_name = name.into();
         self
     }
 
@@ -201,6 +247,9 @@ impl ServerBuilder {
             return Err(BuildError::PublicUrl(self.public_url));
         }
         self.policy.check()?;
+        if self.policy.never_expire {
+            tracing::warn!("sessions never expire: fit for internal applications in a trusted network only");
+        }
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
         Ok(Server(Arc::new(Parts {
             public_url: self.public_url,
@@ -212,7 +261,9 @@ impl ServerBuilder {
             passwords: Passwords::new()?,
             login_failures: Throttle::new(5, Duration::from_secs(30)),
             checksum_failures: Throttle::new(10, Duration::from_secs(60)),
-            form_key: self.form_key,
+            form_key: FormKey::new(&self.secret),
+            session_name: self.session_name,
+            fingerprint_key: MacKey::new(&self.secret).derive("fingerprint"),
         })))
     }
 }

@@ -44,6 +44,20 @@ impl TryFrom<String> for StoreUrl {
     }
 }
 
+/// The name of the session cookie: 1 to 64 letters, digits and underscores.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct SessionName(pub(crate) String);
+
+impl TryFrom<String> for SessionName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if fits { Ok(Self(text)) } else { Err(format!("`{text}` is not 1 to 64 letters, digits or underscores")) }
+    }
+}
+
 /// A duration with its unit: `90s`, `20min`, `12h`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]

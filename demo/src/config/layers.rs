@@ -6,17 +6,23 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
-use super::entries::{BrokerEntry, Lifetime, StoreUrl, UserEntry};
+use super::entries::{BrokerEntry, Lifetime, SessionName, StoreUrl, UserEntry};
 use crate::Failure;
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-pub(super) const VARIABLES: [(&str, &str, Form); 10] = [
+pub(super) const VARIABLES: [(&str, &str, Form); 16] = [
     ("SSO_PUBLIC_URL", "public_url", Form::Text),
     ("SSO_LISTEN", "listen", Form::Text),
     ("SSO_STORE", "store", Form::Text),
     ("SSO_PHP_ROUTES", "php_routes", Form::Toml),
     ("SSO_SESSION_IDLE_TIMEOUT", "session.idle_timeout", Form::Text),
     ("SSO_SESSION_ABSOLUTE_LIFETIME", "session.absolute_lifetime", Form::Text),
+    ("SSO_SESSION_NEVER_EXPIRE", "session.never_expire", Form::Toml),
+    ("SSO_SESSION_WARN_BEFORE", "session.warn_before", Form::Text),
+    ("SSO_SESSION_FORM_TIMEOUT", "session.form_timeout", Form::Text),
+    ("SSO_SESSION_REGENERATE_EVERY", "session.regenerate_every", Form::Text),
+    ("SSO_SESSION_FINGERPRINT", "session.fingerprint", Form::Toml),
+    ("SSO_SESSION_NAME", "session.name", Form::Text),
     ("SSO_SESSION_TOUCH_EVERY", "session.touch_every", Form::Text),
     ("SSO_SESSION_LINK_LIFETIME", "session.link_lifetime", Form::Text),
     ("SSO_BROKERS", "brokers", Form::Toml),
@@ -47,6 +53,12 @@ pub(super) struct Keys {
 pub(super) struct SessionKeys {
     pub(super) idle_timeout: Option<Spanned<Lifetime>>,
     pub(super) absolute_lifetime: Option<Spanned<Lifetime>>,
+    pub(super) never_expire: Option<bool>,
+    pub(super) warn_before: Option<Spanned<Lifetime>>,
+    pub(super) form_timeout: Option<Spanned<Lifetime>>,
+    pub(super) regenerate_every: Option<Spanned<Lifetime>>,
+    pub(super) fingerprint: Option<bool>,
+    pub(super) name: Option<SessionName>,
     pub(super) touch_every: Option<Spanned<Lifetime>>,
     pub(super) link_lifetime: Option<Spanned<Lifetime>>,
 }

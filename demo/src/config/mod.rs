@@ -6,12 +6,12 @@ mod layers;
 use std::{fs, io, net::SocketAddr, path::Path};
 
 use sso_core::{Silent, is_loopback};
-use sso_server::{BrokerList, Policy, Server, UserList};
+use sso_server::{BrokerList, Policy, Server, UserList, session::policy::Setting};
 use toml::Spanned;
 use url::Url;
 
 use crate::{Failure, cli::ServerOptions};
-use entries::{BrokerEntry, Lifetime, UserEntry};
+use entries::{BrokerEntry, Lifetime, SessionName, UserEntry};
 use layers::{Layer, Layers, SessionKeys, VARIABLES};
 
 pub(crate) use entries::StoreUrl;
@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) store: StoreUrl,
     pub(crate) php_routes: bool,
     pub(crate) policy: Policy,
+    session_name: Option<SessionName>,
     pub(crate) brokers: Vec<BrokerEntry>,
     users: Vec<UserEntry>,
 }
@@ -70,6 +71,7 @@ impl Config {
             store: layers.value(|keys| keys.store.as_ref()).unwrap_or_default(),
             php_routes: layers.value(|keys| keys.php_routes.as_ref()).unwrap_or_default(),
             policy: policy(&layers)?,
+            session_name: layers.value(|keys| keys.session.name.as_ref()),
             brokers: brokers(&layers, public_url.get_ref())?,
             users: layers.value(|keys| keys.users.as_ref()).unwrap_or_default(),
         })
@@ -85,27 +87,44 @@ impl Config {
         let brokers = self.brokers.iter().map(|entry| entry.broker().map_err(Failure::settings));
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
-        let builder = Server::builder(self.public_url, brokers, users).policy(self.policy);
+        let mut builder = Server::builder(self.public_url, brokers, users).policy(self.policy);
+        if let Some(SessionName(name)) = self.session_name {
+            builder = builder.session_name(name);
+        }
         self.store.open(builder).build().map_err(Failure::settings)
     }
 }
 
 fn policy(layers: &Layers) -> Result<Policy, Failure> {
+    type Key = fn(&SessionKeys) -> Option<&Spanned<Lifetime>>;
     let default = Policy::default();
-    let idle_timeout = layers.find(|keys| keys.session.idle_timeout.as_ref());
-    let lifetime = |key: fn(&SessionKeys) -> Option<&Spanned<Lifetime>>, default| {
+    let lifetime = |key: Key, default| {
         layers.find(|keys| key(&keys.session)).map_or(default, |(lifetime, _)| lifetime.get_ref().0)
     };
+    let flag =
+        |key: fn(&SessionKeys) -> Option<&bool>, default| layers.value(|keys| key(&keys.session)).unwrap_or(default);
     let policy = Policy {
+        never_expire: flag(|keys| keys.never_expire.as_ref(), default.never_expire),
         idle_timeout: lifetime(|keys| keys.idle_timeout.as_ref(), default.idle_timeout),
         absolute_lifetime: lifetime(|keys| keys.absolute_lifetime.as_ref(), default.absolute_lifetime),
+        warn_before: lifetime(|keys| keys.warn_before.as_ref(), default.warn_before),
+        form_timeout: lifetime(|keys| keys.form_timeout.as_ref(), default.form_timeout),
         touch_every: lifetime(|keys| keys.touch_every.as_ref(), default.touch_every),
+        regenerate_every: lifetime(|keys| keys.regenerate_every.as_ref(), default.regenerate_every),
+        fingerprint: flag(|keys| keys.fingerprint.as_ref(), default.fingerprint),
         link_lifetime: lifetime(|keys| keys.link_lifetime.as_ref(), default.link_lifetime),
     };
     policy.check().map_err(|error| {
-        // The idle timeout, or the other one of the pair if that is the one that was set.
-        let absolute = layers.find(|keys| keys.session.absolute_lifetime.as_ref());
-        match idle_timeout.or(absolute) {
+        let wrong: Key = match error.setting {
+            Setting::IdleTimeout => |keys| keys.idle_timeout.as_ref(),
+            Setting::WarnBefore => |keys| keys.warn_before.as_ref(),
+            Setting::FormTimeout => |keys| keys.form_timeout.as_ref(),
+            Setting::RegenerateEvery => |keys| keys.regenerate_every.as_ref(),
+            Setting::LinkLifetime => |keys| keys.link_lifetime.as_ref(),
+        };
+        // The setting itself; where it has its default, the one that it is measured by.
+        let measures: [Key; 3] = [wrong, |keys| keys.idle_timeout.as_ref(), |keys| keys.absolute_lifetime.as_ref()];
+        match measures.into_iter().find_map(|key| layers.find(|keys| key(&keys.session))) {
             Some((value, layer)) => layer.wrong(value.span().start, format!("[session] {error}")),
             None => Failure::settings(format!("[session] {error}")),
         }
@@ -147,7 +166,9 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let text = format!("{GOOD}listen = \"127.0.0.1:1\"\n[session]\nidle_timeout = \"5min\"\n");
+        let text = format!(
+            "{GOOD}listen = \"127.0.0.1:1\"\n[session]\nidle_timeout = \"5min\"\nwarn_before = \"30s\"\nform_timeout = \"1min\"\n"
+        );
         let config = read(&text, &[]).unwrap();
         assert_eq!(config.policy.idle_timeout, Duration::from_secs(300));
         assert_eq!(config.listen.port(), 1);
@@ -177,6 +198,12 @@ mod tests {
             (format!("{GOOD}[session]\nidle_timeout = \"-5s\""), "sso.toml:3: ", "is not a duration"),
             (format!("{GOOD}[session]\nidle_timeout = \"13h\""), "sso.toml:3: ", "must not be longer than"),
             (format!("{GOOD}[session]\nabsolute_lifetime = \"1min\""), "sso.toml:3: ", "must not be longer than"),
+            (format!("{GOOD}[session]\nidle_timeout = \"1min\""), "sso.toml:3: ", "warn_before must be shorter than"),
+            (format!("{GOOD}[session]\nwarn_before = \"20min\""), "sso.toml:3: ", "warn_before must be shorter than"),
+            (format!("{GOOD}[session]\nform_timeout = \"1h\""), "sso.toml:3: ", "form_timeout must be shorter than"),
+            (format!("{GOOD}[session]\nregenerate_every = \"0s\""), "sso.toml:3: ", "must be longer than zero"),
+            (format!("{GOOD}[session]\nnever_expire = \"yes\""), "sso.toml:3: ", "invalid type"),
+            (format!("{GOOD}[session]\nname = \"a b\""), "sso.toml:3: ", "is not 1 to 64 letters"),
             (format!("{GOOD}[session]\nidle = \"1s\""), "sso.toml:3: ", "unknown field `idle`"),
             (broker(""), "sso.toml:3: broker A: ", "expected either `secret` or `secret_file`"),
             (broker("secret = \"short\""), "sso.toml:3: broker A: ", "less than 128 bits"),

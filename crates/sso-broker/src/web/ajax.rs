@@ -1,25 +1,21 @@
 //! The AJAX side: the few commands that a page's script may give, and the silent attach.
 //!
 //! A fixed list, and no proxy to the server's API. Every answer is JSON, or empty with 204; every error has a text in
-//! `error`, and `"attach":"redirect"` where only a redirect to `/sso/attach?to=…` helps.
+//! `error`, `"attach":"redirect"` where only a redirect to `/sso/attach?to=…` helps, and there, once, `"expired":true` for a
+//! visitor who was logged in until the session expired.
 
-use actix_web::{HttpMessage, HttpResponse, ResponseError, http::StatusCode, web};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use actix_web::{http::StatusCode, web};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sso_core::wire::{ApiError, AttachBy};
 
 use super::{
     SilentMode, SsoSession,
-    answer::{json, no_content, public_text, status_of},
-    asker::is_own_page,
+    answer::{json, no_content},
+    script::{Answer, ScriptError, command, own_json, refused},
 };
-use crate::{RequestError, VerifyError};
-
-/// The size of a request's body, in bytes.
-const MAX_BODY: usize = 16 << 10;
+use crate::RequestError;
 
 pub(super) fn routes(config: &mut web::ServiceConfig, mode: SilentMode) {
-    let command = |path: &str| web::resource(path).default_service(web::to(async || refused(AjaxError::WrongMethod)));
     config.service(
         web::scope("/sso/ajax")
             .app_data(web::Data::new(mode))
@@ -29,33 +25,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig, mode: SilentMode) {
             .service(command("/login").route(web::post().to(login)))
             .service(command("/logout").route(web::post().to(logout)))
             .service(command("/data").route(web::get().to(data)).route(web::post().to(set_data)))
-            .default_service(web::to(async || refused(AjaxError::UnknownCommand))),
+            .default_service(web::to(async || refused(ScriptError::UnknownCommand))),
     );
 }
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-enum AjaxError {
-    #[error("No such command")]
-    UnknownCommand,
-    #[error("This command has another method")]
-    WrongMethod,
-    #[error("Only this site's own pages may ask for this")]
-    ForeignPage,
-    #[error("The content type must be application/json")]
-    NotJson,
-    #[error("The request is too large")]
-    TooLarge,
-    #[error("The request is malformed")]
-    Malformed,
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    #[error("{}", public_text(.0))]
-    Request(RequestError),
-}
-
-/// As one type: an error's answer is an ordinary answer here.
-type Answer = Result<HttpResponse, AjaxError>;
 
 #[derive(Serialize)]
 struct SilentAttachAnswer {
@@ -69,7 +41,7 @@ async fn attach(session: SsoSession, body: web::Payload, mode: web::Data<SilentM
     let _: Map<String, Value> = own_json(&session, body).await?;
     let broker = session.broker();
     if !broker.client().is_reachable().await {
-        return Err(AjaxError::Request(RequestError::Unreachable("no answer to a probe".into())));
+        return Err(RequestError::Unreachable("no answer to a probe".into()).into());
     }
     let started = session.with_store(|store| broker.start_silent_attach(store));
     Ok(json(StatusCode::OK, &SilentAttachAnswer { url: started.url, mode: **mode, state: started.state }))
@@ -127,55 +99,13 @@ async fn set_data(session: SsoSession, body: web::Payload) -> Answer {
     Ok(json(StatusCode::OK, &relay(&session, session.merge_data(changes).await)?))
 }
 
-/// The JSON that a page of this site sent.
-async fn own_json<T: DeserializeOwned>(session: &SsoSession, body: web::Payload) -> Result<T, AjaxError> {
-    let request = session.http_request();
-    // A browser that does not say so is none we know.
-    if is_own_page(request, session.broker()) != Some(true) {
-        return Err(AjaxError::ForeignPage);
-    }
-    // Nothing that a plain form can send; a script of another origin would have to ask first, and is not answered.
-    if !request.content_type().eq_ignore_ascii_case("application/json") {
-        return Err(AjaxError::NotJson);
-    }
-    let bytes = body.to_bytes_limited(MAX_BODY).await.map_err(|_| AjaxError::TooLarge)?;
-    serde_json::from_slice(&bytes.map_err(|_| AjaxError::Malformed)?).map_err(|_| AjaxError::Malformed)
-}
-
 /// The result of a call to the server. A token that is not honoured is forgotten: the script attaches anew.
-fn relay<T>(session: &SsoSession, result: Result<T, RequestError>) -> Result<T, AjaxError> {
+fn relay<T>(session: &SsoSession, result: Result<T, RequestError>) -> Result<T, ScriptError> {
     result.map_err(|error| {
-        if error.is_healable() {
-            session.clear();
+        if !error.is_healable() {
+            return error.into();
         }
-        AjaxError::Request(error)
+        session.lose();
+        ScriptError::Lost { expired: session.take_expired(), error }
     })
-}
-
-fn refused(error: AjaxError) -> Answer {
-    Err(error)
-}
-
-impl ResponseError for AjaxError {
-    fn status_code(&self) -> StatusCode {
-        match self {
-            Self::UnknownCommand => StatusCode::NOT_FOUND,
-            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ForeignPage => StatusCode::FORBIDDEN,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Malformed | Self::Verify(_) => StatusCode::BAD_REQUEST,
-            Self::Request(error) => status_of(error),
-        }
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let only_redirect_helps = match self {
-            Self::Verify(_) => true,
-            Self::Request(error) => error.is_healable(),
-            _ => false,
-        };
-        let attach = only_redirect_helps.then_some(AttachBy::Redirect);
-        json(self.status_code(), &ApiError { attach, ..ApiError::new(self.to_string()) })
-    }
 }

@@ -100,7 +100,7 @@ fn lost_token(session: &SsoSession, error: &RequestError) -> HttpResponse {
             None => page(sso, ProblemKind::NotHonoured, None, pages::attach_anew(&wanted)),
         };
     }
-    session.clear();
+    session.lose();
     if asker::reads_pages(session.http_request()) {
         return page(sso, ProblemKind::SessionEnded, None, pages::attach_anew(&retry_page(session)));
     }

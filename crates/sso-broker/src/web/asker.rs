@@ -50,13 +50,17 @@ const CRAWLERS: [&str; 24] = [
 impl Asker {
     pub(super) fn of(request: &HttpRequest) -> Self {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_prefetch = header(request, "Sec-Purpose").is_some_and(|purpose| purpose.contains("prefetch"));
-        if !is_read || is_prefetch || !is_navigation(request) {
+        if !is_read || is_prefetch(request) || !is_navigation(request) {
             return Self::Other;
         }
         let agent = header(request, "User-Agent").unwrap_or_default().to_ascii_lowercase();
         if CRAWLERS.iter().any(|crawler| agent.contains(crawler)) { Self::Crawler } else { Self::Visit }
     }
+}
+
+/// Whether the browser asks for a page that nobody has asked for yet.
+pub(super) fn is_prefetch(request: &HttpRequest) -> bool {
+    header(request, "Sec-Purpose").is_some_and(|purpose| purpose.contains("prefetch"))
 }
 
 /// Whether an error should be a page to read, and not JSON: for every visit, and for a form that a browser sent.

@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
-//! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script
+//! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
+//!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need
 //! - `middleware`: writes what a request changed, and answers its errors, with `answer`
 //! - `asker`: who is asking, a person's page visit or something else
 //! - `tokens`: cookies and sessions as token stores
@@ -15,6 +16,8 @@ mod asker;
 mod attach;
 mod middleware;
 pub mod pages;
+mod popup;
+mod script;
 pub mod session;
 mod tokens;
 pub mod visitor;
@@ -106,11 +109,13 @@ impl Sso {
         self
     }
 
-    /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, and the AJAX side.
+    /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, `/sso/session` for the script
+    /// that warns of the session's end, and the AJAX side.
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let sso = self.clone();
         move |config| {
             attach::routes(config, sso.broker.return_path());
+            popup::routes(config);
             if let Some(mode) = sso.silent {
                 ajax::routes(config, mode);
             }

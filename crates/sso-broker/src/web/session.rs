@@ -9,15 +9,18 @@ use std::{
 use actix_session::SessionExt;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, dev::Payload, http::StatusCode};
 use serde_json::{Map, Value};
-use sso_core::{BearerToken, wire::ApiError};
+use sso_core::{
+    BearerToken,
+    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, ApiError, SessionStatus},
+};
 
 use super::{
     Sso, Storage,
     answer::{public_text, status_of},
-    asker::is_own_page,
+    asker::{header, is_own_page, is_prefetch},
     tokens::{CookieChanges, CookieStore, SessionStore},
 };
-use crate::{Body, Broker, LocalPath, Method, RequestError, TokenStore, User};
+use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, User};
 
 /// The session that this visitor shares with all brokers, for handlers that change it.
 ///
@@ -40,6 +43,7 @@ use crate::{Body, Broker, LocalPath, Method, RequestError, TokenStore, User};
 pub struct SsoSession {
     request: HttpRequest,
     scope: Rc<RequestScope>,
+    client: Client,
 }
 
 /// What the middleware puts into each request.
@@ -93,31 +97,56 @@ impl SsoSession {
     /// Logs in with a password typed at this broker. The server must trust the broker with that; better is a link to
     /// `/sso/login`.
     pub async fn login(&self, username: &str, password: &str) -> Result<User, RequestError> {
-        self.broker().client().login(&self.bearer()?, username, password).await
+        let user = self.client.login(&self.bearer()?, username, password).await?;
+        self.with_store(|store| self.broker().saw(store, true));
+        Ok(user)
     }
 
     /// Logs out, at all brokers. A session that is gone counts as logged out.
     pub async fn logout(&self) -> Result<(), RequestError> {
-        let Ok(bearer) = self.bearer() else { return Ok(()) };
-        match self.broker().client().logout(&bearer).await {
-            Err(error) if error.is_healable() => {
-                self.clear();
-                Ok(())
-            }
-            result => result,
+        let result = match self.bearer() {
+            Ok(bearer) => self.client.logout(&bearer).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => self.with_store(|store| self.broker().forget_login(store)),
+            Err(error) if error.is_healable() => self.clear(),
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// The user who is logged in, asked anew.
     pub async fn info(&self) -> Result<Option<User>, RequestError> {
-        let user = self.broker().client().info(&self.bearer()?).await?;
-        self.with_store(|store| self.broker().healed(store));
+        let user = self.client.info(&self.bearer()?).await?;
+        self.with_store(|store| {
+            self.broker().healed(store);
+            self.broker().saw(store, user.is_some());
+        });
         Ok(user)
+    }
+
+    /// What is left of the session. Asking does not extend it.
+    pub async fn status(&self) -> Result<SessionStatus, RequestError> {
+        self.saw(self.client.session(&self.bearer()?).await)
+    }
+
+    /// Extends the session, for a person who asks for it. What is left of it then.
+    pub async fn keepalive(&self) -> Result<SessionStatus, RequestError> {
+        self.saw(self.client.keepalive(&self.bearer()?).await)
+    }
+
+    /// The same session for calls without a person behind them, which do not extend it.
+    ///
+    /// So are all calls made for a request that has the header `SSO-Activity: none`, as your page's polling script should send it, and
+    /// for the prefetch of a page.
+    pub fn passively(&self) -> Self {
+        Self { client: self.client.passively(), ..self.clone() }
     }
 
     /// The data that all brokers share in this session. Any of them may have written them.
     pub async fn data(&self) -> Result<Map<String, Value>, RequestError> {
-        self.broker().client().data(&self.bearer()?).await
+        self.client.data(&self.bearer()?).await
     }
 
     /// Sets one of the shared data; `null` removes it. Returns all of them.
@@ -127,12 +156,12 @@ impl SsoSession {
 
     /// Sets several of them. Returns all of them.
     pub async fn merge_data(&self, changes: Map<String, Value>) -> Result<Map<String, Value>, RequestError> {
-        self.broker().client().merge_data(&self.bearer()?, changes).await
+        self.client.merge_data(&self.bearer()?, changes).await
     }
 
     /// Any call of the server's API, as in [`Client::request`](crate::Client::request).
     pub async fn request(&self, method: Method, path: &str, body: Body) -> Result<Option<Value>, RequestError> {
-        self.broker().client().request(&self.bearer()?, method, path, body).await
+        self.client.request(&self.bearer()?, method, path, body).await
     }
 
     /// The token to put into the form named `form`; empty when the visitor is not attached.
@@ -158,6 +187,11 @@ impl SsoSession {
         self.with_store(|store| self.broker().clear(store));
     }
 
+    /// Whether the visitor was logged in until the session expired: once. A [`Visitor`](super::Visitor) knows it already.
+    pub fn take_expired(&self) -> bool {
+        self.with_store(|store| self.broker().take_expired(store))
+    }
+
     /// The broker.
     pub fn broker(&self) -> &Broker {
         &self.scope.sso.broker
@@ -165,8 +199,11 @@ impl SsoSession {
 
     /// The session of the visitor who sent this request.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, MissingMiddleware> {
-        let scope = request.extensions().get::<Rc<RequestScope>>().cloned();
-        Ok(Self { request: request.clone(), scope: scope.ok_or(MissingMiddleware)? })
+        let scope = request.extensions().get::<Rc<RequestScope>>().cloned().ok_or(MissingMiddleware)?;
+        let is_passive = header(request, ACTIVITY_HEADER) == Some(ACTIVITY_NONE) || is_prefetch(request);
+        let client = scope.sso.broker.client();
+        let client = if is_passive { client.passively() } else { client.clone() };
+        Ok(Self { request: request.clone(), scope, client })
     }
 
     pub(super) fn http_request(&self) -> &HttpRequest {
@@ -175,6 +212,16 @@ impl SsoSession {
 
     pub(super) fn sso(&self) -> &Sso {
         &self.scope.sso
+    }
+
+    /// Forgets a token that the server no longer honours.
+    pub(super) fn lose(&self) {
+        self.with_store(|store| self.broker().lose(store));
+    }
+
+    /// Whether the visitor was logged in when last seen.
+    pub(super) fn was_logged_in(&self) -> bool {
+        self.with_store(|store| self.broker().was_logged_in(store))
     }
 
     /// The page that this request asks for.
@@ -199,6 +246,10 @@ impl SsoSession {
             Storage::Session => Box::new(SessionStore(self.request.get_session())),
             Storage::Custom(make) => make(&self.request),
         }
+    }
+
+    fn saw(&self, result: Result<SessionStatus, RequestError>) -> Result<SessionStatus, RequestError> {
+        result.inspect(|status| self.with_store(|store| self.broker().saw(store, status.authenticated)))
     }
 
     fn bearer(&self) -> Result<BearerToken, RequestError> {

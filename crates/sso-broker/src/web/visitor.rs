@@ -24,6 +24,8 @@ pub struct Visitor {
     pub server_down: bool,
     /// Why the visitor is not known, to be shown with a link to `/sso/attach?to=…`; untrusted text.
     pub problem: Option<String>,
+    /// Was logged in until the session expired, and is nobody now. On one page only: the first visit after it.
+    pub expired: bool,
     /// The shared session, and form tokens.
     pub session: SsoSession,
 }
@@ -39,7 +41,7 @@ impl Visitor {
     }
 
     fn anonymous(session: SsoSession) -> Self {
-        Self { user: None, server_down: false, problem: None, session }
+        Self { user: None, server_down: false, problem: None, expired: false, session }
     }
 
     /// Recognises the visitor. `Err`: the answer to give in the handler's place.
@@ -83,13 +85,15 @@ impl Visitor {
         }
         match result {
             Ok(user) => visitor.user = user,
-            Err(error) if error.is_healable() => visitor.session.clear(),
+            Err(error) if error.is_healable() => visitor.session.lose(),
             Err(RequestError::Unreachable(_)) => visitor.server_down = true,
             Err(error) => {
                 tracing::warn!(%error, "the SSO server does not say who a visitor is");
                 visitor.problem = Some(public_text(&error));
             }
         }
+        let is_nobody = visitor.user.is_none() && !visitor.server_down && visitor.problem.is_none();
+        visitor.expired = asker == Asker::Visit && is_nobody && visitor.session.take_expired();
         visitor
     }
 }

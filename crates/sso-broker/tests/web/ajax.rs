@@ -139,6 +139,41 @@ async fn a_body_is_small_and_well_formed() {
 }
 
 #[actix_web::test]
+async fn an_expired_session_is_told_once() {
+    let server = Server::start();
+    let site = site(&server);
+    for command in ["info", "data"] {
+        let mut browser = attached(&server, &site).await;
+        server.state().user = Some("jackie".into());
+        assert_eq!(browser.get("/sso/ajax/info", &[]).await.status, 200);
+        server.state().expire();
+        let page = browser.get(&format!("/sso/ajax/{command}"), &[]).await;
+        assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")));
+        assert_eq!(page.json()["expired"], true);
+        let again = browser.get("/sso/ajax/info", &[]).await;
+        assert_eq!((again.status, again.json().get("expired")), (401, None));
+        // Nor by a page.
+        assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None");
+    }
+}
+
+#[actix_web::test]
+async fn who_logged_in_by_script_is_told_and_who_logged_out_is_not() {
+    let server = Server::start();
+    let site = site(&server);
+    for logs_out in [false, true] {
+        let mut browser = attached(&server, &site).await;
+        browser.post_json("/sso/ajax/login", &json!({"username": "jackie", "password": "jackie123"})).await;
+        if logs_out {
+            browser.post_json("/sso/ajax/logout", &json!({})).await;
+        }
+        server.state().expire();
+        let page = browser.get("/sso/ajax/info", &[]).await;
+        assert_eq!((page.status, page.json().get("expired").is_none()), (401, logs_out));
+    }
+}
+
+#[actix_web::test]
 async fn a_lost_session_is_told_and_forgotten() {
     let server = Server::start();
     let site = site(&server);

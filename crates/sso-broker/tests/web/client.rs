@@ -5,7 +5,7 @@ use std::{net::TcpListener, time::Duration};
 use sso_broker::{Body, Broker, BrokerBuilder, Method, RequestError};
 use sso_core::{BearerToken, Token, VerificationCode};
 
-use crate::server::Server;
+use crate::server::{IDLE, Server};
 
 fn broker(builder: BrokerBuilder) -> Broker {
     builder.public_url("http://alice.localhost").build().unwrap()
@@ -65,6 +65,32 @@ async fn the_typed_calls() {
     let unknown =
         BearerToken::new("Alice".parse().unwrap(), Token::generate(), &VerificationCode::generate(), &server.key());
     assert_eq!(client.info(&unknown).await, Err(RequestError::NotAttached));
+}
+
+#[actix_web::test]
+async fn only_calls_with_a_person_behind_them_extend_the_session() {
+    let server = Server::start();
+    let (broker, bearer) = (broker(server.broker()), bearer(&server));
+    server.state().user = Some("jackie".into());
+    let (active, passive) = (broker.client().clone(), broker.client().passively());
+    for client in [&active, &passive] {
+        server.state().left = 100;
+        let asked = client.session(&bearer).await.unwrap();
+        assert_eq!((asked.authenticated, asked.username.as_deref(), asked.warn_before), (true, Some("jackie"), 120));
+        assert_eq!((asked.expires_in, asked.idle_expires_in), (Some(100), Some(100)));
+        assert_eq!(asked.absolute_expires_in, Some(43_187));
+        assert_eq!(client.keepalive(&bearer).await.unwrap().expires_in, Some(IDLE));
+    }
+    for (client, said, left) in [(&passive, "none", 100), (&active, "", IDLE)] {
+        server.state().left = 100;
+        server.state().activity.clear();
+        client.info(&bearer).await.unwrap();
+        client.data(&bearer).await.unwrap();
+        client.request(&bearer, Method::GET, "/api/data", Body::None).await.unwrap();
+        assert_eq!(server.state().activity, [said; 3]);
+        assert_eq!(server.state().left, left);
+    }
+    assert_eq!(server.state().calls.iter().filter(|call| *call == "POST /api/session/keepalive ").count(), 2);
 }
 
 #[actix_web::test]

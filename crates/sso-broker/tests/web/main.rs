@@ -11,8 +11,10 @@ mod site;
 
 mod ajax;
 mod client;
+mod expiry;
 mod forms;
 mod healing;
 mod php;
+mod popup;
 mod redirect;
 mod stores;

@@ -1,5 +1,6 @@
 //! Against a server that speaks as jasny/sso's does.
 
+use serde_json::json;
 use sso_core::{Encoding, wire::BearerErrorCode};
 
 use crate::{browser::Browser, server::Server, site::Site};
@@ -27,6 +28,30 @@ async fn checksums_paths_and_healing_are_phps() {
         assert_eq!(browser.visit(&back).await.location(), "/page");
         assert_eq!(browser.visit("/page").await.status, 200);
     }
+}
+
+#[actix_web::test]
+async fn it_tells_no_limits() {
+    let server = php_server();
+    let mut browser = Browser::new(&Site::start(server.broker().php_server()));
+    server.state().user = Some("jackie".into());
+    browser.arrive(&server, "/page").await;
+    for user in [Some("jackie"), None] {
+        server.state().user = user.map(str::to_owned);
+        server.state().calls.clear();
+        let known = json!({"authenticated": user.is_some(), "username": user, "expires_in": null,
+            "idle_expires_in": null, "absolute_expires_in": null, "warn_before": 0});
+        assert_eq!(browser.get("/sso/session", &[]).await.json(), known);
+        assert_eq!(browser.post_json("/sso/session/keepalive", &json!({})).await.json(), known);
+        assert_eq!(server.state().calls, ["GET /api/info.php ", "GET /api/info.php "]);
+    }
+    // Its errors, told by text.
+    server.state().user = Some("jackie".into());
+    browser.visit("/page").await;
+    server.state().expire();
+    let gone = browser.get("/sso/session", &[]).await;
+    assert_eq!((gone.status, gone.json()["expired"].as_bool()), (401, Some(true)));
+    assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None expired");
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
 //! The SSO server of the tests: links tokens, answers bearers, and misbehaves when told to.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sso_broker::{Broker, BrokerBuilder, Secret};
 use sso_core::{
     AllowedOrigins, AttachRequest, BearerToken, ChecksumKey, Encoding, Mode, ReturnPages, VerificationCode,
-    wire::BearerErrorCode,
+    wire::{ACTIVITY_HEADER, BearerErrorCode},
 };
 
 pub(crate) const SECRET: &str = "a secret of the tests, long enough for every check";
@@ -22,21 +22,38 @@ pub(crate) struct Server {
     state: Arc<Mutex<State>>,
 }
 
+/// What is left of a session that was just used, in seconds.
+pub(crate) const IDLE: u64 = 1200;
+
 #[derive(Default)]
 pub(crate) struct State {
     /// Token to code.
     pub(crate) links: BTreeMap<String, VerificationCode>,
+    /// Tokens of sessions that are over.
+    pub(crate) ended: BTreeSet<String>,
     pub(crate) user: Option<String>,
+    /// What is left of the session; a call with a person behind it sets it to [`IDLE`].
+    pub(crate) left: u64,
     pub(crate) data: Map<String, Value>,
     /// Every bearer is refused with this.
     pub(crate) refuse: Option<BearerErrorCode>,
     /// Method, path, and body of each call of the API.
     pub(crate) calls: Vec<String>,
+    /// What each call said of who is behind it.
+    pub(crate) activity: Vec<String>,
     pub(crate) encoding: Encoding,
     /// Answer as jasny/sso's server does: no `code` in errors, other paths.
     pub(crate) is_php: bool,
     /// The attach requests carried out.
     pub(crate) attached: Vec<AttachRequest>,
+}
+
+impl State {
+    /// The session is over, for all who share it.
+    pub(crate) fn expire(&mut self) {
+        self.ended.extend(self.links.keys().cloned());
+        self.user = None;
+    }
 }
 
 impl Server {
@@ -50,7 +67,7 @@ impl Server {
                 .app_data(data.clone())
                 .route("/healthz", web::get().to(async || "ok"))
                 .route("/odd/{what}", web::route().to(odd))
-                .route("/api/{call}", web::route().to(api))
+                .route("/api/{call:.*}", web::route().to(api))
         });
         actix_web::rt::spawn(http.workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap().run());
         server
@@ -107,15 +124,21 @@ impl Server {
         let key = self.key();
         let mut state = self.state();
         state.calls.push(format!("{} {} {body}", request.method(), request.path()));
+        let activity = request.headers().get(ACTIVITY_HEADER).map_or("", |value| value.to_str().unwrap());
+        state.activity.push(activity.to_owned());
         let authorization = request.headers().get("Authorization").unwrap().to_str().unwrap();
         let bearer = BearerToken::from_authorization(authorization).unwrap().unwrap();
         let proven = state.links.get(bearer.token.as_str()).is_some_and(|code| bearer.is_proven(code, &key));
-        if let Some(code) = state.refuse.or((!proven).then_some(BearerErrorCode::NotAttached)) {
+        let ended = state.ended.contains(bearer.token.as_str()).then_some(BearerErrorCode::SessionEnded);
+        if let Some(code) = state.refuse.or((!proven).then_some(BearerErrorCode::NotAttached)).or(ended) {
             let status = code.status().try_into().unwrap();
             return HttpResponse::build(status).json(match state.is_php {
                 true => json!({"error": code.message()}),
                 false => json!({"error": code.message(), "code": code}),
             });
+        }
+        if activity != "none" {
+            state.left = IDLE;
         }
         let call = request.match_info().get("call").unwrap();
         match (request.method().as_str(), if state.is_php { call.strip_suffix(".php").unwrap() } else { call }) {
@@ -132,6 +155,7 @@ impl Server {
                 state.user = None;
                 HttpResponse::NoContent().finish()
             }
+            ("GET", "session") | ("POST", "session/keepalive") => HttpResponse::Ok().json(status(&state)),
             ("GET", "data") => HttpResponse::Ok().json(&state.data),
             ("POST", "data") => {
                 let changes: Map<String, Value> = serde_json::from_str(body).unwrap();
@@ -142,6 +166,15 @@ impl Server {
             _ => HttpResponse::Forbidden().json(json!({"error": "Not for you"})),
         }
     }
+}
+
+/// With nobody logged in there is nothing to warn of.
+fn status(state: &State) -> Value {
+    let left = state.user.as_ref().map(|_| state.left);
+    json!({
+        "authenticated": state.user.is_some(), "username": state.user, "expires_in": left, "idle_expires_in": left,
+        "absolute_expires_in": left.map(|_| 43_187), "warn_before": 120,
+    })
 }
 
 fn return_url(request: &AttachRequest) -> sso_core::ReturnUrl {

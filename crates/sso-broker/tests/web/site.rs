@@ -39,6 +39,7 @@ impl Site {
                 .route("/page", web::get().to(page))
                 .route("/optional", web::get().to(async |visitor: OptionalVisitor| show(&visitor.0)))
                 .route("/data", web::get().to(data))
+                .route("/passive", web::get().to(passive))
                 .route("/call", web::get().to(call))
                 .route("/own403", web::get().to(async || Err::<String, _>(ErrorForbidden("members only"))))
                 .route("/token", web::get().to(async |visitor: Visitor| visitor.form_token("logout")))
@@ -52,7 +53,8 @@ impl Site {
 
 fn show(visitor: &Visitor) -> String {
     let name = visitor.user.as_ref().map_or("nobody", |user| &user.username);
-    format!("{name} down={} problem={:?}", visitor.server_down, visitor.problem)
+    let expired = if visitor.expired { " expired" } else { "" };
+    format!("{name} down={} problem={:?}{expired}", visitor.server_down, visitor.problem)
 }
 
 async fn page(visitor: Visitor) -> String {
@@ -61,6 +63,10 @@ async fn page(visitor: Visitor) -> String {
 
 async fn data(session: SsoSession) -> Result<HttpResponse, Error> {
     Ok(HttpResponse::Ok().json(session.data().await?))
+}
+
+async fn passive(session: SsoSession) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(session.passively().data().await?))
 }
 
 async fn call(session: SsoSession) -> Result<HttpResponse, Error> {

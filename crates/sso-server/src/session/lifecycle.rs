@@ -1,20 +1,25 @@
 //! What a session is at an instant: one pure function of record, policy and time. Stores only keep records.
 //!
 //! ```text
-//!                 sign_in                     idle timeout, absolute lifetime
-//!   ┌───────────┐────────────>┌───────────┐──────────────────────────────────┐
-//!   │ Anonymous │             │ LoggedIn  │                                  v
-//!   └───────────┘<────────────└───────────┘                            ┌───────────┐   keep_until
-//!     │       ^    sign_out                                            │   Ended   │──────────────> gone
-//!     │       └────────────────────────────────────────────────────────└───────────┘
-//!     │            a login through a jasny/sso broker (revive)               ^
-//!     └──────────────────────────────────────────────────────────────────────┘
-//!                  idle timeout (at least 1 h with a jasny/sso broker)
+//!              sign_in                 warn_before is left
+//!  ┌───────────┐─────────>┌──────────┐──────────────────────>┌────────┐
+//!  │ Anonymous │          │ LoggedIn │<──────────────────────│ Warned │
+//!  └───────────┘<─────────└──────────┘   use, keepalive      └────────┘
+//!    │   ^   ^    sign_out                 (sign_out from here, too)  │
+//!    │   │   │                                                        │ idle timeout, absolute lifetime
+//!    │   │   └── a login through a jasny/sso broker (revive) ──┐      v
+//!    │   │                                                ┌──────────────┐
+//!    └───┼── idle timeout (1 h with a jasny/sso broker) ─>│   Expired    │──┐
+//!        │                                                └──────────────┘  │ keep_until
+//!  any of these ── fingerprint, no expiry, never begun ──>┌──────────────┐  v
+//!                                                         │  Destroyed   │──> gone
+//!                                                         └──────────────┘
 //! ```
+//!
+//! The absolute lifetime counts from the login, so it ends a session whatever the activity; the idle timeout counts from the last use. Under
+//! `never_expire` a logged-in session has neither.
 
-use std::time::Duration;
-
-use super::{Policy, Session};
+use super::{CookieHash, Policy, Session, record::DestroyReason};
 use crate::clock::Timestamp;
 
 /// What a session is at an instant.
@@ -24,40 +29,81 @@ pub enum State {
     Anonymous,
     /// Someone is.
     LoggedIn,
-    /// It is over; its record only tells brokers so.
-    Ended(EndReason),
+    /// Someone is, and has to be warned that it will end.
+    Warned,
+    /// Its time was up; the record only tells brokers so.
+    Expired(Expiry),
+    /// It was ended before its time; likewise.
+    Destroyed(DestroyReason),
 }
 
-/// Why a session is over.
+impl State {
+    /// Whether it is over.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Expired(_) | Self::Destroyed(_))
+    }
+}
+
+/// Which time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
+pub enum Expiry {
     /// Nobody used it.
-    IdleTimeout,
+    Idle,
     /// The login was too long ago.
-    AbsoluteLifetime,
+    Absolute,
 }
 
 /// What `session` is at `now`.
 pub fn state(session: &Session, policy: &Policy, now: Timestamp) -> State {
-    if now >= absolute_end(session, policy) {
-        State::Ended(EndReason::AbsoluteLifetime)
-    } else if now >= idle_end(session, policy) {
-        State::Ended(EndReason::IdleTimeout)
-    } else if session.signed_in.is_some() {
-        State::LoggedIn
-    } else {
+    let unset = Timestamp::default();
+    let (idle, absolute) = (idle_end(session, policy), absolute_end(session, policy));
+    if let Some((reason, _)) = session.destroyed {
+        State::Destroyed(reason)
+    } else if session.created == unset {
+        State::Destroyed(DestroyReason::NeverInitiated)
+    } else if session.keep_until == unset {
+        State::Destroyed(DestroyReason::NoExpiry)
+    } else if now >= absolute {
+        State::Expired(Expiry::Absolute)
+    } else if now >= idle {
+        State::Expired(Expiry::Idle)
+    } else if session.signed_in.is_none() {
         State::Anonymous
+    } else if idle.min(absolute).since(now) <= policy.warn_before {
+        State::Warned
+    } else {
+        State::LoggedIn
     }
 }
 
 /// Whether `session` is over at `now`.
 pub fn is_ended(session: &Session, policy: &Policy, now: Timestamp) -> bool {
-    matches!(state(session, policy, now), State::Ended(_))
+    state(session, policy, now).is_ended()
+}
+
+/// When `session` ends if nobody uses it any more; [`NEVER`](Timestamp::NEVER) if it does not.
+pub fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
+    let timeout = match (&session.signed_in, session.serves_php) {
+        (Some(_), _) if policy.never_expire => return Timestamp::NEVER,
+        (None, true) => policy.idle_timeout.max(Policy::PHP_MIN),
+        _ => policy.idle_timeout,
+    };
+    // `last_seen` may be that old although somebody was here since.
+    session.last_seen.after(timeout).after(policy.effective_touch_every())
+}
+
+/// When it ends whatever happens; [`NEVER`](Timestamp::NEVER) if it does not.
+pub fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
+    match &session.signed_in {
+        Some(signed_in) if !policy.never_expire => signed_in.at.after(policy.absolute_lifetime),
+        _ => Timestamp::NEVER,
+    }
 }
 
 /// Until when a store must keep `session`, if nothing more happens to it.
 pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
-    idle_end(session, policy).min(absolute_end(session, policy)).after(Policy::KEEP_ENDED)
+    let end = idle_end(session, policy).min(absolute_end(session, policy));
+    session.destroyed.map_or(end, |(_, at)| at.min(end)).after(Policy::KEEP_ENDED)
 }
 
 /// Whether the use at `now` is worth a write.
@@ -68,52 +114,83 @@ pub fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
 /// Makes an ended session a fresh anonymous one, for the broker that cannot attach anew.
 pub fn revive(session: &mut Session, now: Timestamp) {
     session.sign_out();
+    session.destroyed = None;
     session.last_seen = now;
 }
 
-fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
-    let at_least = if session.serves_php && session.signed_in.is_none() { Policy::PHP_MIN } else { Duration::ZERO };
-    // `last_seen` may be that old although somebody was here since.
-    session.last_seen.after(policy.idle_timeout.max(at_least)).after(policy.effective_touch_every())
+/// Whether this cookie value, which leads to the session, still does so at `now`.
+pub fn accepts(session: &Session, cookie: CookieHash, now: Timestamp) -> bool {
+    cookie == session.cookie || session.old_cookie.is_some_and(|old| old.hash == cookie && now < old.works_until)
 }
 
-fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
-    session.signed_in.as_ref().map_or(Timestamp::NEVER, |signed_in| signed_in.at.after(policy.absolute_lifetime))
+/// What becomes of a session's cookie when its browser shows this value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Nothing.
+    Keep,
+    /// The successor was seen for the first time: the old value has [`RENEWAL_GRACE`](Policy::RENEWAL_GRACE) left.
+    Confirm,
+    /// It is too old, or its successor was lost on the way: the browser gets a new one, and this one works until that is seen.
+    Rotate,
+    /// Rights changed while the browser could not be reached: the browser gets a new one, and this one is dead.
+    Replace,
+}
+
+/// Judges the value that a browser showed. See [`accepts`] first.
+pub fn renewal(session: &Session, policy: &Policy, shown: CookieHash, now: Timestamp) -> Renewal {
+    let is_current = shown == session.cookie;
+    let successor_unseen = session.old_cookie.is_some_and(|old| old.works_until == Timestamp::NEVER);
+    let age = now.since(session.cookie_since);
+    if session.renew_cookie || session.begun_silently {
+        Renewal::Replace
+    } else if is_current && age >= policy.regenerate_every {
+        Renewal::Rotate
+    } else if is_current && successor_unseen {
+        Renewal::Confirm
+    } else if !is_current && successor_unseen && age >= Policy::RENEWAL_GRACE {
+        // Within the grace it is another tab's request, which will not be answered later than the one with the successor.
+        Renewal::Rotate
+    } else {
+        Renewal::Keep
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
     use serde_json::Map;
     use sso_core::wire::User;
 
     use super::*;
-    use crate::session::CookieValue;
+    use crate::session::{CookieValue, OldCookie};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn policy() -> Policy {
-        Policy { touch_every: Duration::ZERO, ..Policy::default() }
+        Policy { touch_every: Duration::ZERO, warn_before: MINUTE * 2, ..Policy::default() }
     }
 
     fn anonymous() -> Session {
-        Session::new(CookieValue::generate().hash(), Timestamp::from_millis(0))
+        Session::new(CookieValue::generate().hash(), Timestamp::from_millis(1))
     }
 
     fn logged_in() -> Session {
         let mut session = anonymous();
-        session.sign_in(User { username: "jackie".into(), attributes: Map::new() }, Timestamp::from_millis(0));
+        session.sign_in(User { username: "jackie".into(), attributes: Map::new() }, Timestamp::from_millis(1));
         session
     }
 
     fn at(duration: Duration) -> Timestamp {
-        Timestamp::from_millis(0).after(duration)
+        Timestamp::from_millis(1).after(duration)
     }
 
     #[test]
     fn idle_sessions_end_to_the_millisecond() {
-        for (session, alive) in [(anonymous(), State::Anonymous), (logged_in(), State::LoggedIn)] {
+        for (session, alive) in [(anonymous(), State::Anonymous), (logged_in(), State::Warned)] {
             assert_eq!(state(&session, &policy(), at(MINUTE * 20 - Duration::from_millis(1))), alive);
-            assert_eq!(state(&session, &policy(), at(MINUTE * 20)), State::Ended(EndReason::IdleTimeout));
+            assert_eq!(state(&session, &policy(), at(MINUTE * 20)), State::Expired(Expiry::Idle));
         }
     }
 
@@ -121,8 +198,8 @@ mod tests {
     fn use_moves_the_idle_end_but_not_the_absolute_one() {
         let mut session = logged_in();
         session.last_seen = at(MINUTE * 60 * 12 - MINUTE);
-        assert_eq!(state(&session, &policy(), at(MINUTE * 60 * 12 - MINUTE / 2)), State::LoggedIn);
-        assert_eq!(state(&session, &policy(), at(MINUTE * 60 * 12)), State::Ended(EndReason::AbsoluteLifetime));
+        assert_eq!(state(&session, &policy(), at(MINUTE * 60 * 12 - MINUTE / 2)), State::Warned);
+        assert_eq!(state(&session, &policy(), at(MINUTE * 60 * 12)), State::Expired(Expiry::Absolute));
     }
 
     #[test]
@@ -130,10 +207,10 @@ mod tests {
         let mut session = anonymous();
         session.serves_php = true;
         assert_eq!(state(&session, &policy(), at(MINUTE * 59)), State::Anonymous);
-        assert_eq!(state(&session, &policy(), at(MINUTE * 60)), State::Ended(EndReason::IdleTimeout));
+        assert_eq!(state(&session, &policy(), at(MINUTE * 60)), State::Expired(Expiry::Idle));
         let mut session = logged_in();
         session.serves_php = true;
-        assert_eq!(state(&session, &policy(), at(MINUTE * 20)), State::Ended(EndReason::IdleTimeout));
+        assert_eq!(state(&session, &policy(), at(MINUTE * 20)), State::Expired(Expiry::Idle));
         revive(&mut session, at(MINUTE * 30));
         assert_eq!(state(&session, &policy(), at(MINUTE * 30)), State::Anonymous);
     }
@@ -152,5 +229,146 @@ mod tests {
         assert!(!needs_touch(&session, &policy, used));
         assert_eq!(state(&session, &policy, used.after(policy.idle_timeout)), State::Anonymous);
         assert!(needs_touch(&session, &policy, at(MINUTE + policy.touch_every)));
+    }
+
+    #[test]
+    fn users_are_warned_before_the_nearer_end() {
+        let mut session = logged_in();
+        assert_eq!(state(&session, &policy(), at(MINUTE * 18 - Duration::from_millis(1))), State::LoggedIn);
+        assert_eq!(state(&session, &policy(), at(MINUTE * 18)), State::Warned);
+        session.last_seen = at(MINUTE * 18);
+        assert_eq!(state(&session, &policy(), at(MINUTE * 18)), State::LoggedIn, "use takes the warning back");
+    }
+
+    #[test]
+    fn a_login_that_never_expires_has_no_end_and_anonymous_visits_still_have() {
+        let policy = Policy { never_expire: true, ..policy() };
+        let years = at(MINUTE * 60 * 24 * 4_000);
+        assert_eq!(state(&logged_in(), &policy, years), State::LoggedIn);
+        assert_eq!(keep_until(&logged_in(), &policy), Timestamp::NEVER);
+        assert_eq!(state(&anonymous(), &policy, years), State::Expired(Expiry::Idle));
+    }
+
+    #[test]
+    fn what_this_server_did_not_begin_is_over() {
+        let now = at(MINUTE);
+        let never_begun = Session { created: Timestamp::default(), ..logged_in() };
+        let no_expiry = Session { keep_until: Timestamp::default(), ..logged_in() };
+        let destroyed = Session { destroyed: Some((DestroyReason::FingerprintChanged, now)), ..logged_in() };
+        for (session, reason) in [
+            (never_begun, DestroyReason::NeverInitiated),
+            (no_expiry, DestroyReason::NoExpiry),
+            (destroyed, DestroyReason::FingerprintChanged),
+        ] {
+            assert_eq!(state(&session, &policy(), now), State::Destroyed(reason));
+        }
+        assert_eq!(state(&logged_in(), &policy(), now), State::LoggedIn);
+    }
+
+    #[test]
+    fn a_cookie_is_renewed_by_age_and_the_old_value_works_until_the_new_one_was_seen() {
+        let (policy, mut session) = (policy(), logged_in());
+        let first = session.cookie;
+        let due = at(policy.regenerate_every);
+        assert_eq!(renewal(&session, &policy, first, at(MINUTE)), Renewal::Keep);
+        assert_eq!(renewal(&session, &policy, first, due), Renewal::Rotate);
+
+        let second = CookieValue::generate().hash();
+        session.rotate_cookie(second, first, due);
+        assert!(accepts(&session, first, due) && accepts(&session, second, due));
+        assert_eq!(renewal(&session, &policy, first, due), Renewal::Keep, "another tab, at the same time");
+        let later = due.after(Policy::RENEWAL_GRACE);
+        assert_eq!(renewal(&session, &policy, first, later), Renewal::Rotate, "the answer was lost");
+        assert_eq!(renewal(&session, &policy, second, later), Renewal::Confirm);
+
+        session.old_cookie = Some(OldCookie { hash: first, works_until: later.after(Policy::RENEWAL_GRACE) });
+        assert_eq!(renewal(&session, &policy, second, later), Renewal::Keep);
+        assert!(accepts(&session, first, later));
+        assert!(!accepts(&session, first, later.after(Policy::RENEWAL_GRACE)));
+        assert!(accepts(&session, second, later.after(Policy::RENEWAL_GRACE)));
+    }
+
+    #[test]
+    fn where_rights_changed_the_old_value_is_dead_at_once() {
+        let (policy, mut session) = (policy(), logged_in());
+        session.renew_cookie = true;
+        assert_eq!(renewal(&session, &policy, session.cookie, at(MINUTE)), Renewal::Replace);
+        let old = session.cookie;
+        session.replace_cookie(CookieValue::generate().hash(), at(MINUTE));
+        assert!(!accepts(&session, old, at(MINUTE)));
+    }
+
+    /// What a visitor, a broker and the clock can do to a session.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Wait(u64),
+        Use,
+        SignIn,
+        SignOut,
+        Destroy,
+        Revive,
+    }
+
+    proptest! {
+        /// A walk at random, beside a plain model: who is logged in since when, when it was last used, whether it was destroyed.
+        #[test]
+        fn a_random_walk_agrees_with_a_plain_model(
+            steps in prop::collection::vec(prop_oneof![
+                4 => (1u64..1_500).prop_map(Step::Wait),
+                3 => Just(Step::Use), 2 => Just(Step::SignIn), 1 => Just(Step::SignOut),
+                1 => Just(Step::Destroy), 1 => Just(Step::Revive),
+            ], 1..60),
+            php: bool,
+            never_expire: bool,
+        ) {
+            let policy = Policy { never_expire, absolute_lifetime: MINUTE * 60, ..policy() };
+            let user = User { username: "jackie".into(), attributes: Map::new() };
+            let mut session = Session { serves_php: php, ..anonymous() };
+            let (mut now, mut login, mut used, mut destroyed) = (0u64, None::<u64>, 0u64, false);
+            for step in steps {
+                let instant = at(Duration::from_secs(now));
+                let is_over = is_ended(&session, &policy, instant);
+                match step {
+                    Step::Wait(seconds) => now += seconds,
+                    Step::Destroy => {
+                        session.destroyed = Some((DestroyReason::FingerprintChanged, instant));
+                        destroyed = true;
+                    }
+                    Step::Revive if is_over => {
+                        revive(&mut session, instant);
+                        (login, used, destroyed) = (None, now, false);
+                    }
+                    // What is over cannot be used.
+                    _ if is_over => {}
+                    Step::Use => (session.last_seen, used) = (instant, now),
+                    Step::SignIn => {
+                        session.sign_in(user.clone(), instant);
+                        (login, used) = (Some(now), now);
+                    }
+                    Step::SignOut => {
+                        session.sign_out();
+                        login = None;
+                    }
+                    Step::Revive => {}
+                }
+                let idle_limit = if php && login.is_none() { 3_600 } else { 1_200 };
+                let forever = never_expire && login.is_some();
+                let expected = if destroyed {
+                    State::Destroyed(DestroyReason::FingerprintChanged)
+                } else if !forever && login.is_some_and(|at| now - at >= 3_600) {
+                    State::Expired(Expiry::Absolute)
+                } else if !forever && now - used >= idle_limit {
+                    State::Expired(Expiry::Idle)
+                } else {
+                    match login {
+                        None => State::Anonymous,
+                        Some(_) if forever => State::LoggedIn,
+                        Some(at) if (at + 3_600).min(used + 1_200) - now <= 120 => State::Warned,
+                        Some(_) => State::LoggedIn,
+                    }
+                };
+                prop_assert_eq!(state(&session, &policy, at(Duration::from_secs(now))), expected);
+            }
+        }
     }
 }

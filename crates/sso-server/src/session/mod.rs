@@ -5,6 +5,8 @@ pub mod lifecycle;
 pub mod policy;
 pub mod record;
 
-pub use lifecycle::{EndReason, State};
+pub use lifecycle::{Expiry, Renewal, State};
 pub use policy::Policy;
-pub use record::{CookieHash, CookieValue, Link, LinkKey, Session, SessionId, SignedIn};
+pub use record::{
+    CookieHash, CookieValue, DestroyReason, Fingerprint, Link, LinkKey, OldCookie, Session, SessionId, SignedIn,
+};

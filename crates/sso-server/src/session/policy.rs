@@ -2,15 +2,26 @@
 
 use std::time::Duration;
 
-/// The lifetimes of sessions and links.
+/// The lifetimes of sessions, links and forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Sessions in which somebody is logged in never end by themselves. For internal applications in a trusted network only; the two
+    /// timeouts below do not count then.
+    pub never_expire: bool,
     /// A session ends when nobody used it for so long (OWASP Session Management: 15 to 30 minutes for low risk).
     pub idle_timeout: Duration,
     /// A login ends after so long, whatever the activity.
     pub absolute_lifetime: Duration,
+    /// A page warns its user when so much of the session is left.
+    pub warn_before: Duration,
+    /// A form is accepted for so long after its page was served.
+    pub form_timeout: Duration,
     /// Use is written down at most this often; a session may end that much late, never early.
     pub touch_every: Duration,
+    /// The value of a session cookie is replaced when it is older than this.
+    pub regenerate_every: Duration,
+    /// A session is tied to the browser's fingerprint: a keyed hash of headers that stay the same, without version numbers.
+    pub fingerprint: bool,
     /// A link ends after so long, and its broker attaches anew: no bearer token lives for ever.
     pub link_lifetime: Duration,
 }
@@ -20,6 +31,9 @@ impl Policy {
     pub const PHP_MIN: Duration = Duration::from_secs(60 * 60);
     /// An ended session's record stays this long, so that its brokers are told that it ended.
     pub const KEEP_ENDED: Duration = Duration::from_secs(2 * 60 * 60);
+    /// The old value of a cookie that was replaced because of its age works until the new one is first seen, and so much longer: requests that were on
+    /// their way, or a response that was lost, must not log anyone out.
+    pub const RENEWAL_GRACE: Duration = Duration::from_secs(10);
 
     /// [`touch_every`](Self::touch_every), made finer where the idle timeout is short.
     pub fn effective_touch_every(&self) -> Duration {
@@ -28,41 +42,84 @@ impl Policy {
 
     /// Whether the lifetimes fit together.
     pub fn check(&self) -> Result<(), InvalidPolicy> {
-        if self.idle_timeout.is_zero() {
-            return Err(InvalidPolicy::IdleTimeoutZero);
+        let zero = [
+            (self.idle_timeout, Setting::IdleTimeout),
+            (self.form_timeout, Setting::FormTimeout),
+            (self.regenerate_every, Setting::RegenerateEvery),
+            (self.link_lifetime, Setting::LinkLifetime),
+        ];
+        if let Some((_, setting)) = zero.into_iter().find(|(duration, _)| duration.is_zero()) {
+            return Err(InvalidPolicy { setting, rule: "must be longer than zero" });
         }
-        if self.link_lifetime.is_zero() {
-            return Err(InvalidPolicy::LinkLifetimeZero);
+        if self.never_expire {
+            return Ok(());
         }
-        if self.idle_timeout > self.absolute_lifetime {
-            return Err(InvalidPolicy::IdleOverAbsolute);
+        let rules = [
+            (
+                self.idle_timeout <= self.absolute_lifetime,
+                Setting::IdleTimeout,
+                "must not be longer than absolute_lifetime",
+            ),
+            (self.warn_before < self.idle_timeout, Setting::WarnBefore, "must be shorter than idle_timeout"),
+            (self.form_timeout < self.idle_timeout, Setting::FormTimeout, "must be shorter than idle_timeout"),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, setting, rule)) => Err(InvalidPolicy { setting, rule }),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// The settings that a rule can be about, by the names that they have in `sso.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of `Policy` are documented there")]
+pub enum Setting {
+    IdleTimeout,
+    WarnBefore,
+    FormTimeout,
+    RegenerateEvery,
+    LinkLifetime,
 }
 
 /// Lifetimes that contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPolicy {
-    /// Every session would be over at once.
-    #[error("idle_timeout must be longer than zero")]
-    IdleTimeoutZero,
-    /// Every link would be over at once.
-    #[error("link_lifetime must be longer than zero")]
-    LinkLifetimeZero,
-    /// The idle timeout could never come.
-    #[error("idle_timeout must not be longer than absolute_lifetime")]
-    IdleOverAbsolute,
+#[error("{} {rule}", setting.name())]
+pub struct InvalidPolicy {
+    /// Which setting is wrong.
+    pub setting: Setting,
+    rule: &'static str,
+}
+
+impl Setting {
+    /// Its name in `sso.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "idle_timeout",
+            Self::WarnBefore => "warn_before",
+            Self::FormTimeout => "form_timeout",
+            Self::RegenerateEvery => "regenerate_every",
+            Self::LinkLifetime => "link_lifetime",
+        }
+    }
 }
 
 impl Default for Policy {
-    /// 20 minutes idle, 12 hours in all, written down every 30 seconds, links for 24 hours.
+    /// 20 minutes idle, 12 hours in all, a warning 2 minutes before, 10 minutes for a form; written down every 30 seconds, the cookie
+    /// renewed every 15 minutes, tied to the browser; links for 24 hours.
     fn default() -> Self {
+        const fn minutes(n: u64) -> Duration {
+            Duration::from_secs(n * 60)
+        }
         Self {
-            idle_timeout: Duration::from_secs(20 * 60),
-            absolute_lifetime: Duration::from_secs(12 * 60 * 60),
+            never_expire: false,
+            idle_timeout: minutes(20),
+            absolute_lifetime: minutes(12 * 60),
+            warn_before: minutes(2),
+            form_timeout: minutes(10),
             touch_every: Duration::from_secs(30),
-            link_lifetime: Duration::from_secs(24 * 60 * 60),
+            regenerate_every: minutes(15),
+            fingerprint: true,
+            link_lifetime: minutes(24 * 60),
         }
     }
 }

@@ -81,6 +81,45 @@ impl fmt::Debug for CookieHash {
     }
 }
 
+/// A cookie value that was replaced because of its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldCookie {
+    /// The value.
+    pub hash: CookieHash,
+    /// [`NEVER`](Timestamp::NEVER) while its successor was not seen.
+    pub works_until: Timestamp,
+}
+
+/// A keyed hash of what stays the same about a browser; see [`Browser`](crate::resume::Browser).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// From a MAC over the browser's headers.
+    pub fn new(mac: [u8; 32]) -> Self {
+        Self(mac)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(…)")
+    }
+}
+
+/// Why a session was ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DestroyReason {
+    /// Its cookie came from another browser than it began in.
+    FingerprintChanged,
+    /// Its cookie came without the headers that tell the browser.
+    FingerprintMissing,
+    /// The record does not say until when it is to be kept: it was not written by this server.
+    NoExpiry,
+    /// The record does not say when it began.
+    NeverInitiated,
+}
+
 /// A visitor's session, shared by all brokers that are linked to it.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -88,8 +127,12 @@ pub struct Session {
     pub id: SessionId,
     /// Counts its writes; an update of an older version is refused.
     pub version: u64,
-    /// The one cookie value that leads here.
+    /// The cookie value that leads here.
     pub cookie: CookieHash,
+    /// Since when.
+    pub cookie_since: Timestamp,
+    /// The value before it, if it was replaced because of its age and still works.
+    pub old_cookie: Option<OldCookie>,
     /// Rights changed where the browser's cookie could not be reached (a broker's back end logged the user in or out), so its
     /// value is replaced at the browser's next visit.
     pub renew_cookie: bool,
@@ -98,6 +141,12 @@ pub struct Session {
     pub begun_silently: bool,
     /// Counts logins and logouts, so that what was begun under one user is not finished under another.
     pub epoch: u64,
+    /// The browser that it is tied to; `None` when it began without that.
+    pub fingerprint: Option<Fingerprint>,
+    /// When it began.
+    pub created: Timestamp,
+    /// It was ended before its time, and why.
+    pub destroyed: Option<(DestroyReason, Timestamp)>,
     /// When a person was last behind a request; coarse by [`Policy::touch_every`](super::Policy).
     pub last_seen: Timestamp,
     /// Who is logged in, if anyone.
@@ -126,15 +175,40 @@ impl Session {
             id: SessionId::generate(),
             version: 0,
             cookie,
+            cookie_since: now,
+            old_cookie: None,
             renew_cookie: false,
             begun_silently: false,
             epoch: 0,
+            fingerprint: None,
+            created: now,
+            destroyed: None,
             last_seen: now,
             signed_in: None,
             data: Map::new(),
             serves_php: false,
             keep_until: now,
         }
+    }
+
+    /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on.
+    pub fn replace_cookie(&mut self, cookie: CookieHash, now: Timestamp) {
+        self.cookie = cookie;
+        self.cookie_since = now;
+        self.old_cookie = None;
+        self.renew_cookie = false;
+        self.begun_silently = false;
+    }
+
+    /// Replaces it because of its age. `seen`, the value that the browser showed, works until the new one is seen.
+    pub fn rotate_cookie(&mut self, cookie: CookieHash, seen: CookieHash, now: Timestamp) {
+        self.replace_cookie(cookie, now);
+        self.old_cookie = Some(OldCookie { hash: seen, works_until: Timestamp::NEVER });
+    }
+
+    /// All values that may lead here; [`lifecycle`](super::lifecycle::accepts) says which of them still does.
+    pub fn cookies(&self) -> impl Iterator<Item = CookieHash> + use<> {
+        std::iter::once(self.cookie).chain(self.old_cookie.map(|old| old.hash))
     }
 
     /// Who is logged in.

@@ -55,8 +55,10 @@ impl MemoryStore {
                 if cause == RemovalCause::Replaced {
                     return;
                 }
-                let cookie = cell.session.read().cookie;
-                forget(&lost_cookies, &cookie, |other| Arc::ptr_eq(other, &cell));
+                let cookies: Vec<_> = cell.session.read().cookies().collect();
+                for cookie in cookies {
+                    forget(&lost_cookies, &cookie, |other| Arc::ptr_eq(other, &cell));
+                }
                 for key in cell.links.lock().drain(..) {
                     // The token may have been linked to another session since.
                     forget(&lost_links, &key, |linked| Arc::ptr_eq(&linked.cell, &cell));
@@ -100,7 +102,7 @@ impl Store for MemoryStore {
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
         let session = self.cookies.get(cookie).map(|cell| cell.session.read().clone());
         // Between two steps of an update the map may still know a cookie that the session has lost.
-        Ok(session.filter(|session| session.cookie == *cookie))
+        Ok(session.filter(|session| session.cookies().any(|known| known == *cookie)))
     }
 
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
@@ -117,11 +119,13 @@ impl Store for MemoryStore {
             if current.version != session.version {
                 return Err(StoreError::Conflict);
             }
-            if current.cookie != session.cookie {
-                if !self.cookies.entry(session.cookie).or_insert(cell.clone()).is_fresh() {
-                    return Err(StoreError::Conflict);
-                }
-                self.cookies.invalidate(&current.cookie);
+            if !current.cookies().any(|known| known == session.cookie)
+                && !self.cookies.entry(session.cookie).or_insert(cell.clone()).is_fresh()
+            {
+                return Err(StoreError::Conflict);
+            }
+            for lost in current.cookies().filter(|known| session.cookies().all(|kept| kept != *known)) {
+                self.cookies.invalidate(&lost);
             }
             session.version += 1;
             session.last_seen = session.last_seen.max(current.last_seen);

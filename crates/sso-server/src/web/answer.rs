@@ -101,8 +101,22 @@ impl ResponseError for ApiFailure {
 /// Seconds after which to ask again when something does not answer.
 pub(super) const UNAVAILABLE_RETRY: u64 = 5;
 
-/// What every API answer carries: it is about one visitor, and nobody's to keep.
-pub(super) fn api_headers(response: &mut HttpResponseBuilder) {
+/// A good answer to a script or a back end.
+pub(super) fn ok() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    api_headers(&mut response);
+    response
+}
+
+/// A good answer to them that has nothing to say.
+pub(super) fn no_content() -> HttpResponseBuilder {
+    let mut response = HttpResponse::NoContent();
+    api_headers(&mut response);
+    response
+}
+
+/// What every answer to them carries: it is about one visitor, and nobody's to keep.
+fn api_headers(response: &mut HttpResponseBuilder) {
     response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));

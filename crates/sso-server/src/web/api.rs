@@ -1,15 +1,21 @@
 //! The broker API: what back ends call with a bearer token.
 
+use std::fmt;
+
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, ResponseError,
+    HttpRequest, HttpResponse, Resource, ResponseError,
     http::{StatusCode, header},
     web,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
 use super::{
     Linked, Site,
-    answer::{ApiFailure, api_headers, header_text},
+    answer::{ApiFailure, header_text, no_content, ok},
     extract,
 };
 use crate::{Credentials, data::MAX_DATA};
@@ -18,9 +24,11 @@ type Answer = Result<HttpResponse, ApiFailure>;
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     let mut api = web::scope("/api")
-        // One byte more than the largest good body, and what form encoding makes of it at worst.
+        // The largest good body, and what form encoding makes of it at worst.
         .app_data(web::PayloadConfig::new(3 * MAX_DATA + 1024))
         .service(call("/data", "GET, POST").route(web::get().to(data)).route(web::post().to(set_data)))
+        .service(call("/session", "GET").route(web::get().to(session)))
+        .service(call("/session/keepalive", "POST").route(web::post().to(keep_alive)))
         .default_service(web::to(not_found));
     for suffix in ["", ".php"].into_iter().take(1 + usize::from(php)) {
         api = api
@@ -40,7 +48,7 @@ async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let resumed = extract::resume(&site, &request).await?;
     Ok(match resumed.user()? {
         Some(user) => ok().json(user),
-        None => no_content(),
+        None => no_content().finish(),
     })
 }
 
@@ -64,7 +72,19 @@ async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::B
 async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let resumed = extract::resume(&site, &request).await?;
     site.server().broker_log_out(&resumed).await?;
-    Ok(no_content())
+    Ok(no_content().finish())
+}
+
+/// What is left of the session. Asking never extends it.
+async fn session(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    let resumed = extract::resume_as(&site, &request, false).await?.live()?;
+    Ok(ok().json(site.server().status(&resumed.session)))
+}
+
+/// Extends the session, since its user asked for that.
+async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    let resumed = extract::resume_as(&site, &request, false).await?.live()?;
+    Ok(ok().json(site.server().keep_alive(&resumed.session).await?))
 }
 
 async fn data(linked: Linked) -> HttpResponse {
@@ -90,7 +110,9 @@ fn fields(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>) -> 
     let bad = |what: String| ApiFailure::new(StatusCode::BAD_REQUEST, what);
     let content_type = header_text(request, header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     if content_type.starts_with("application/json") {
-        return serde_json::from_slice(&body).map_err(|error| bad(format!("Expected a JSON object: {error}")));
+        return serde_json::from_slice(&body)
+            .map(|UniqueKeys(map)| map)
+            .map_err(|error| bad(format!("Expected a JSON object: {error}")));
     }
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(&body) {
@@ -101,6 +123,35 @@ fn fields(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>) -> 
     Ok(fields)
 }
 
+/// A JSON object in which no key comes twice: two readers could choose differently.
+struct UniqueKeys(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for UniqueKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UniqueKeysVisitor)
+    }
+}
+
+struct UniqueKeysVisitor;
+
+impl<'de> Visitor<'de> for UniqueKeysVisitor {
+    type Value = UniqueKeys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<UniqueKeys, A::Error> {
+        let mut map = Map::new();
+        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+            if map.insert(key.clone(), value).is_some() {
+                return Err(de::Error::custom(format_args!("the key `{key}` is given twice")));
+            }
+        }
+        Ok(UniqueKeys(map))
+    }
+}
+
 async fn method_not_allowed(methods: &'static str) -> HttpResponse {
     let mut answer = ApiFailure::new(StatusCode::METHOD_NOT_ALLOWED, format!("Expected {methods}")).error_response();
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(methods));
@@ -109,16 +160,4 @@ async fn method_not_allowed(methods: &'static str) -> HttpResponse {
 
 async fn not_found() -> Answer {
     Err(ApiFailure::new(StatusCode::NOT_FOUND, "There is no such API call"))
-}
-
-fn ok() -> HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    api_headers(&mut response);
-    response
-}
-
-fn no_content() -> HttpResponse {
-    let mut response = HttpResponse::NoContent();
-    api_headers(&mut response);
-    response.finish()
 }

@@ -43,8 +43,7 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
         Ok(checked) => checked,
         Err(refused) => return refused,
     };
-    let cookie = site.0.cookies.session(&request);
-    match site.server().attach(&checked, cookie.as_ref()).await {
+    match site.server().attach(&checked, site.browser(&request)).await {
         Ok(AttachOutcome::Linked(linked)) => attached(&request, &site, &checked, &linked).await,
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::OK),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,

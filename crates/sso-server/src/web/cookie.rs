@@ -8,47 +8,48 @@ use actix_web::{
 use crate::session::CookieValue;
 
 /// How the cookies are set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cookies {
+    /// The session cookie's name, without a prefix.
+    session_name: String,
     /// `__Host-` names and `Secure`: no sibling domain and nobody on the network can plant one (RFC 6265bis section 4.1.3.2).
     pub(super) secure: bool,
     /// The session cookie also goes with requests from other sites.
     pub(super) cross_site: bool,
 }
 
-const SESSION: &str = "sso_session";
 const FORM: &str = "sso_form";
 
 impl Cookies {
-    pub(super) fn new(secure: bool) -> Self {
-        Self { secure, cross_site: false }
+    pub(super) fn new(session_name: &str, secure: bool) -> Self {
+        Self { session_name: session_name.to_owned(), secure, cross_site: false }
     }
 
     /// The browser's session cookie. Only values of the server's own form count.
-    pub(super) fn session(self, request: &HttpRequest) -> Option<CookieValue> {
-        sent(request, &self.name(SESSION))
+    pub(super) fn session(&self, request: &HttpRequest) -> Option<CookieValue> {
+        sent(request, &self.name(&self.session_name))
     }
 
-    pub(super) fn set_session(self, value: &CookieValue) -> Cookie<'static> {
+    pub(super) fn set_session(&self, value: &CookieValue) -> Cookie<'static> {
         // Browsers refuse `SameSite=None` without `Secure`.
         let same_site = if self.cross_site && self.secure { SameSite::None } else { SameSite::Lax };
-        self.cookie(SESSION, value.expose(), same_site)
+        self.cookie(&self.session_name, value.expose(), same_site)
     }
 
     /// What the browser's form tokens are bound to.
-    pub(super) fn form(self, request: &HttpRequest) -> Option<String> {
+    pub(super) fn form(&self, request: &HttpRequest) -> Option<String> {
         sent(request, &self.name(FORM)).map(|value| value.expose().to_owned())
     }
 
-    pub(super) fn set_form(self, value: &str) -> Cookie<'static> {
+    pub(super) fn set_form(&self, value: &str) -> Cookie<'static> {
         self.cookie(FORM, value, SameSite::Lax)
     }
 
-    fn name(self, base: &str) -> String {
+    fn name(&self, base: &str) -> String {
         if self.secure { format!("__Host-{base}") } else { base.to_owned() }
     }
 
-    fn cookie(self, base: &str, value: &str, same_site: SameSite) -> Cookie<'static> {
+    fn cookie(&self, base: &str, value: &str, same_site: SameSite) -> Cookie<'static> {
         Cookie::build(self.name(base), value.to_owned())
             .path("/")
             .http_only(true)

@@ -3,13 +3,18 @@
 use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
-    FromRequest, HttpRequest, cookie::Cookie, dev::Payload, error::ErrorInternalServerError, http::header, web,
+    FromRequest, HttpRequest,
+    cookie::Cookie,
+    dev::Payload,
+    error::{ErrorInternalServerError, InternalError},
+    http::{StatusCode, header},
+    web,
 };
 use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
 
 use super::{
     Site,
-    answer::{ApiFailure, header_text},
+    answer::{ApiFailure, accepts_html, error_page, header_text},
 };
 use crate::{Resumed, Session, resume::ResumeError};
 
@@ -40,10 +45,14 @@ impl FromRequest for Linked {
 
 /// The session of a call; it may have ended.
 pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, ResumeError> {
-    let authorization = header_text(request, header::AUTHORIZATION);
     let activity = request.headers().get(ACTIVITY_HEADER);
     let by_person = activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()));
-    site.server().resume(authorization, by_person).await
+    resume_as(site, request, by_person).await
+}
+
+/// The same, where the call itself decides whether it extends the session.
+pub(super) async fn resume_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<Resumed, ResumeError> {
+    site.server().resume(header_text(request, header::AUTHORIZATION), by_person).await
 }
 
 /// The browser's session on a visit to a page of the server: it extends the session.
@@ -63,8 +72,15 @@ impl FromRequest for Visitor {
         let request = request.clone();
         Box::pin(async move {
             let site = site_of(&request)?;
-            let cookies = site.0.cookies;
-            let visit = site.server().visit(cookies.session(&request).as_ref()).await.map_err(ApiFailure::from)?;
+            let cookies = &site.0.cookies;
+            let visit = match site.server().visit(site.browser(&request)).await {
+                Ok(visit) => visit,
+                Err(error) if accepts_html(&request) => {
+                    let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None);
+                    return Err(InternalError::from_response(error, page).into());
+                }
+                Err(error) => return Err(ApiFailure::from(error).into()),
+            };
             Ok(match visit {
                 Some(visit) => Self {
                     session: Some(visit.session),

@@ -5,7 +5,10 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, cookie::Cookie, dev::Payload, http::header, web};
 
 use super::{Site, answer::header_text};
-use crate::session::CookieValue;
+use crate::{
+    form::{FormRefusal, TimeLimit},
+    session::CookieValue,
+};
 
 /// A browser's form tokens: an extractor for pages that show forms and for what receives them.
 ///
@@ -19,9 +22,9 @@ pub struct Form {
 }
 
 impl Form {
-    /// The token for the hidden field `form_token` of the form named `form`.
-    pub fn token(&self, form: &str) -> String {
-        self.site.server().form_key().token(form, &self.binding)
+    /// The token for the hidden field `form_token` of this page of a form, as served now.
+    pub fn token(&self, page: &str) -> String {
+        self.site.server().form_token(page, &self.binding)
     }
 
     /// The cookie that the tokens are bound to, if the browser has none yet.
@@ -29,9 +32,12 @@ impl Form {
         self.is_new.then(|| self.site.0.cookies.set_form(&self.binding))
     }
 
-    /// Whether a POST with this token came from the form named `form`, in this browser, on a page of this site.
-    pub fn accepts(&self, form: &str, token: &str) -> bool {
-        !self.is_new && self.from_own_page && self.site.server().form_key().accepts(form, &self.binding, token)
+    /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in time.
+    pub fn check(&self, page: &str, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
+        if self.is_new || !self.from_own_page {
+            return Err(FormRefusal::Forged);
+        }
+        self.site.server().check_form(page, &self.binding, token, limit)
     }
 }
 
@@ -52,7 +58,7 @@ impl FromRequest for Form {
 }
 
 /// Whether what the browser says by itself (`Sec-Fetch-Site`, `Origin`) fits a form of our own. Saying nothing fits: then the token alone decides.
-fn is_from_own_page(request: &HttpRequest, public_url: &url::Url) -> bool {
+pub(super) fn is_from_own_page(request: &HttpRequest, public_url: &url::Url) -> bool {
     let site = header_text(request, header::HeaderName::from_static("sec-fetch-site"));
     let origin = header_text(request, header::ORIGIN);
     site.is_none_or(|site| site == "same-origin")

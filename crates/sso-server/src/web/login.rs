@@ -7,14 +7,13 @@ use sso_core::BrokerId;
 use super::{
     Form, LoginPage, Site, Visitor,
     answer::{error_page, page_headers, see_other},
+    get_or_head,
 };
-use crate::{Credentials, login::LoginError, resume::Visit};
+use crate::{Credentials, form::TimeLimit, login::LoginError, resume::Visit};
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
 const LOGOUT_FORM: &str = "logout";
-
-const FORM_REFUSED: &str = "This form is no longer valid. Please try again.";
 
 /// Where to go after a login without a broker. Only paths of this site are followed.
 #[derive(Debug, Default, Deserialize)]
@@ -38,7 +37,7 @@ struct LogoutFields {
 }
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/login").route(web::get().to(show)).route(web::post().to(submit)))
+    app.service(web::resource("/login").route(get_or_head().to(show)).route(web::post().to(submit)))
         .service(web::resource("/logout").route(web::post().to(log_out)));
 }
 
@@ -47,12 +46,10 @@ async fn show(
     site: web::Data<Site>,
     visitor: Visitor,
     form: Form,
-    to: web::Query<ReturnTo>,
+    to: Option<web::Query<ReturnTo>>,
 ) -> HttpResponse {
     match &visitor.session {
-        Some(session) if session.user().is_some() => {
-            see_other(&local_path(&site, to.return_url.as_deref()), visitor.set_cookie)
-        }
+        Some(session) if session.user().is_some() => see_other(&local_path(&site, to), visitor.set_cookie),
         _ => LoginForm::new(&site, &form, &request).visitor(&visitor).show(StatusCode::OK),
     }
 }
@@ -61,14 +58,14 @@ async fn submit(
     request: HttpRequest,
     site: web::Data<Site>,
     form: Form,
-    to: web::Query<ReturnTo>,
+    to: Option<web::Query<ReturnTo>>,
     fields: Option<web::Form<LoginFields>>,
 ) -> HttpResponse {
     let login_form = LoginForm::new(&site, &form, &request);
     match login_form.submit(fields).await {
         Ok(visit) => {
             let cookie = visit.set_cookie.map(|value| site.0.cookies.set_session(&value));
-            see_other(&local_path(&site, to.return_url.as_deref()), cookie)
+            see_other(&local_path(&site, to), cookie)
         }
         Err(refused) => refused,
     }
@@ -80,10 +77,12 @@ async fn log_out(
     form: Form,
     fields: Option<web::Form<LogoutFields>>,
 ) -> HttpResponse {
-    if !form.accepts(LOGOUT_FORM, &fields.map(|fields| fields.into_inner().form_token).unwrap_or_default()) {
-        return error_page(&site, StatusCode::FORBIDDEN, FORM_REFUSED, None);
+    let token = fields.map(|fields| fields.into_inner().form_token).unwrap_or_default();
+    // Logging out is never too late.
+    if let Err(refusal) = form.check(LOGOUT_FORM, &token, TimeLimit::None) {
+        return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), None);
     }
-    match site.server().log_out(site.0.cookies.session(&request).as_ref()).await {
+    match site.server().log_out(site.browser(&request)).await {
         Ok(cookie) => see_other("/", cookie.map(|value| site.0.cookies.set_session(&value))),
         Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
     }
@@ -142,13 +141,12 @@ impl<'a> LoginForm<'a> {
     pub(super) async fn submit(mut self, fields: Option<web::Form<LoginFields>>) -> Result<Visit, HttpResponse> {
         let fields = fields.map(web::Form::into_inner).unwrap_or_default();
         self.username = fields.username.clone();
-        if !self.form.accepts(LOGIN_FORM, &fields.form_token) {
-            self.error = Some(FORM_REFUSED.to_owned());
+        if let Err(refusal) = self.form.check(LOGIN_FORM, &fields.form_token, TimeLimit::FormTimeout) {
+            self.error = Some(refusal.to_string());
             return Err(self.show(StatusCode::FORBIDDEN));
         }
         let credentials = Credentials { username: fields.username, password: fields.password };
-        let cookie = self.site.0.cookies.session(self.request);
-        match self.site.server().log_in(cookie.as_ref(), &credentials).await {
+        match self.site.server().log_in(self.site.browser(self.request), &credentials).await {
             Ok(visit) => Ok(visit),
             Err(error) => {
                 self.error = Some(error.to_string());
@@ -167,11 +165,12 @@ impl<'a> LoginForm<'a> {
 }
 
 /// A path of this site, or `/`.
-fn local_path(site: &Site, wanted: Option<&str>) -> String {
+fn local_path(site: &Site, wanted: Option<web::Query<ReturnTo>>) -> String {
     let base = site.server().public_url();
     wanted
+        .and_then(|query| query.into_inner().return_url)
         .filter(|path| path.starts_with('/') && !path.contains(|c: char| c == '\\' || c.is_control()))
-        .and_then(|path| base.join(path).ok())
+        .and_then(|path| base.join(&path).ok())
         .filter(|url| url.origin() == base.origin())
         .map(|url| url[url::Position::BeforePath..].to_owned())
         // `/.//host` is a path here, but as a `Location` by itself it would be `//host`: another site.

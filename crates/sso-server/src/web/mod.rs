@@ -11,7 +11,8 @@
 //! # }
 //! ```
 //!
-//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `status`: what the
+//!   server's own pages ask by script
 //! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `cookie`: the two cookies; `answer`: how refusals become HTTP
@@ -24,17 +25,18 @@ mod extract;
 mod form;
 mod login;
 mod pages;
+mod status;
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, http::header, web};
 
 pub use answer::{accepts_html, page_headers};
 pub use extract::{Linked, Visitor};
 pub use form::Form;
 pub use pages::{ErrorPage, LoginPage, Pages, PlainPages};
 
-use crate::Server;
+use crate::{Server, resume::Browser};
 use cookie::Cookies;
 
 /// A server with its web settings. Cheap to clone.
@@ -52,7 +54,7 @@ struct Settings {
 impl Site {
     /// The site with plain pages, and cookies as strict as the public URL's scheme allows.
     pub fn new(server: Server) -> Self {
-        let cookies = Cookies::new(server.public_url().scheme() == "https");
+        let cookies = Cookies::new(server.session_name(), server.public_url().scheme() == "https");
         Self(Arc::new(Settings { server, pages: Arc::new(PlainPages), cookies, php_routes: false }))
     }
 
@@ -80,6 +82,15 @@ impl Site {
         self.with(|settings| settings.cookies.cross_site = on)
     }
 
+    /// What the browser that sent this request shows of itself.
+    pub(crate) fn browser(&self, request: &HttpRequest) -> Browser {
+        let fingerprint = self.server().fingerprint(
+            answer::header_text(request, header::USER_AGENT),
+            answer::header_text(request, header::ACCEPT_LANGUAGE),
+        );
+        Browser { cookie: self.0.cookies.session(request), fingerprint }
+    }
+
     /// The server.
     pub fn server(&self) -> &Server {
         &self.0.server
@@ -94,8 +105,9 @@ impl Site {
                 .configure(|app| attach::routes(app, php))
                 .configure(login::routes)
                 .configure(|app| api::routes(app, php))
-                .route("/healthz", web::get().to(HttpResponse::Ok))
-                .route("/readyz", web::get().to(ready));
+                .configure(status::routes)
+                .route("/healthz", get_or_head().to(HttpResponse::Ok))
+                .route("/readyz", get_or_head().to(ready));
         }
     }
 
@@ -110,6 +122,11 @@ impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Site").field("server", &self.0.server).finish_non_exhaustive()
     }
+}
+
+/// A route for GET and HEAD: what checks a page's health or follows a link asks with either.
+pub fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// The store answers too.

@@ -63,7 +63,7 @@ impl World {
         // The clock starts at the system's now: the store in memory counts real durations from there.
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store = Spy::new(MemoryStore::new(clock.clone()));
-        let builder = Server::builder(url.parse().unwrap(), brokers(), users());
+        let builder = Server::builder(url.parse().unwrap(), brokers(), users()).session_name("sso_session");
         let server = change(builder.clock(clock.clone()).store(store.clone())).build().unwrap();
         Self { server, clock, store }
     }

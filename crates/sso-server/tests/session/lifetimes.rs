@@ -138,7 +138,7 @@ async fn php_brokers_keep_an_anonymous_session_for_an_hour() {
 
 #[tokio::test]
 async fn a_link_ends_by_itself_and_a_new_token_helps() {
-    let world = World::living(Policy { link_lifetime: HOUR, ..Policy::default() });
+    let world = World::living(Policy { link_lifetime: HOUR, regenerate_every: 2 * HOUR, ..Policy::default() });
     let mut browser = Browser::default();
     let link = world.attach(&mut browser, "Alice").await;
     for _ in 0..59 {

@@ -28,7 +28,7 @@ async fn a_failed_login_changes_nothing() {
     world.store.calls();
     let wrong = world.server.log_in(browser.cookie.as_ref(), &wrong_credentials("jackie")).await;
     assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
-    assert_eq!(world.store.calls(), ["load"]);
+    assert!(world.store.calls().is_empty(), "the password comes first");
     assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_some());
 }
 

@@ -4,7 +4,6 @@ use sso_core::Token;
 use sso_server::{
     BrokerList, BuildError, Policy, Server, UserList,
     core::{AttachError, is_loopback},
-    session::policy::InvalidPolicy,
 };
 use std::time::Duration;
 
@@ -47,14 +46,27 @@ fn the_public_url_is_https_or_on_the_loopback_and_bare() {
 fn lifetimes_fit_together() {
     let day = Duration::from_secs(24 * 60 * 60);
     let error = |policy| match build("https://sso.example", policy) {
-        Err(BuildError::Policy(error)) => Some(error),
+        Err(BuildError::Policy(error)) => Some(error.to_string()),
         Ok(_) => None,
         Err(other) => panic!("{other}"),
     };
     let policy = Policy::default;
-    assert_eq!(error(Policy { idle_timeout: day, ..policy() }), Some(InvalidPolicy::IdleOverAbsolute));
-    assert_eq!(error(Policy { idle_timeout: Duration::ZERO, ..policy() }), Some(InvalidPolicy::IdleTimeoutZero));
+    assert_eq!(
+        error(Policy { idle_timeout: day, ..policy() }),
+        Some("idle_timeout must not be longer than absolute_lifetime".into())
+    );
+    assert_eq!(
+        error(Policy { idle_timeout: Duration::ZERO, ..policy() }),
+        Some("idle_timeout must be longer than zero".into())
+    );
+    let short = Duration::from_secs(60);
+    let rule = "must be shorter than idle_timeout";
+    assert_eq!(error(Policy { idle_timeout: short, ..policy() }), Some(format!("warn_before {rule}")));
+    let warned = Policy { idle_timeout: short, warn_before: short / 2, ..policy() };
+    assert_eq!(error(warned.clone()), Some(format!("form_timeout {rule}")));
+    assert_eq!(error(Policy { form_timeout: short / 2, ..warned }), None);
     assert_eq!(error(Policy { idle_timeout: day, absolute_lifetime: day, ..policy() }), None);
+    assert_eq!(error(Policy { idle_timeout: day, never_expire: true, ..policy() }), None);
 }
 
 #[test]

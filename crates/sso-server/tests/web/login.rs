@@ -44,7 +44,7 @@ async fn a_form_needs_its_token_and_its_cookie() {
     let (other_cookie, other_token) = form(&world, "/login").await;
     let logout_token = {
         let binding = cookie.split_once('=').unwrap().1;
-        world.server.form_key().token("logout", binding)
+        world.server.form_token("logout", binding)
     };
     let with = |token: &str| format!("{GOOD}&form_token={token}");
     for (cookie, body) in [
@@ -182,7 +182,7 @@ async fn a_logout_is_a_post_with_its_own_token() {
     let alice = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
     let (bound, login_token) = form(&world, "/login").await;
-    let token = world.server.form_key().token("logout", bound.split_once('=').unwrap().1);
+    let token = world.server.form_token("logout", bound.split_once('=').unwrap().1);
     let cookies = format!("{bound}; {}", session_cookie(browser.cookie.as_ref().unwrap()));
     let body = format!("form_token={token}");
 

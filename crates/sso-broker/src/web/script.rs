@@ -1,0 +1,105 @@
+//! What is asked by a script: that it is one of this site's own pages, and the errors it is told.
+
+use actix_web::{HttpMessage, HttpResponse, Resource, ResponseError, http::StatusCode, web};
+use serde::{Serialize, de::DeserializeOwned};
+use sso_core::wire::{ApiError, AttachBy};
+
+use super::{
+    SsoSession,
+    answer::{json, public_text, status_of},
+    asker::is_own_page,
+};
+use crate::{RequestError, VerifyError};
+
+/// The size of a request's body, in bytes.
+const MAX_BODY: usize = 16 << 10;
+
+/// Why a script did not get what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ScriptError {
+    #[error("No such command")]
+    UnknownCommand,
+    #[error("This command has another method")]
+    WrongMethod,
+    #[error("Only this site's own pages may ask for this")]
+    ForeignPage,
+    #[error("The content type must be application/json")]
+    NotJson,
+    #[error("The request is too large")]
+    TooLarge,
+    #[error("The request is malformed")]
+    Malformed,
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    #[error("{}", public_text(.0))]
+    Request(#[from] RequestError),
+    /// The visitor has no session (any more).
+    #[error("{}", public_text(.error))]
+    Lost {
+        error: RequestError,
+        /// Was logged in until it was gone.
+        expired: bool,
+    },
+}
+
+/// As one type: an error's answer is an ordinary answer here.
+pub(super) type Answer = Result<HttpResponse, ScriptError>;
+
+/// An address that answers in JSON to wrong methods, too.
+pub(super) fn command(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(async || refused(ScriptError::WrongMethod)))
+}
+
+pub(super) fn refused(error: ScriptError) -> Answer {
+    Err(error)
+}
+
+/// The JSON that a page of this site sent.
+pub(super) async fn own_json<T: DeserializeOwned>(session: &SsoSession, body: web::Payload) -> Result<T, ScriptError> {
+    let request = session.http_request();
+    // A browser that does not say so is none we know.
+    if is_own_page(request, session.broker()) != Some(true) {
+        return Err(ScriptError::ForeignPage);
+    }
+    // Nothing that a plain form can send; a script of another origin would have to ask first, and is not answered.
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(ScriptError::NotJson);
+    }
+    let bytes = body.to_bytes_limited(MAX_BODY).await.map_err(|_| ScriptError::TooLarge)?;
+    serde_json::from_slice(&bytes.map_err(|_| ScriptError::Malformed)?).map_err(|_| ScriptError::Malformed)
+}
+
+/// An error as it is sent.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    error: ApiError,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    expired: bool,
+}
+
+impl ResponseError for ScriptError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::UnknownCommand => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ForeignPage => StatusCode::FORBIDDEN,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Malformed | Self::Verify(_) => StatusCode::BAD_REQUEST,
+            Self::Request(error) | Self::Lost { error, .. } => status_of(error),
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (only_redirect_helps, expired) = match self {
+            Self::Verify(_) => (true, false),
+            Self::Request(error) => (error.is_healable(), false),
+            Self::Lost { expired, .. } => (true, *expired),
+            _ => (false, false),
+        };
+        let attach = only_redirect_helps.then_some(AttachBy::Redirect);
+        let error = ApiError { attach, ..ApiError::new(self.to_string()) };
+        json(self.status_code(), &Told { error, expired })
+    }
+}

@@ -1,0 +1,59 @@
+//! Forms of the server's pages: who was served which page of which form, and when.
+
+use crate::{clock::Timestamp, parts::Parts};
+
+/// Whether a page of a form has a time limit. The first page of several has none: the form counts as started once it was
+/// sent. A form of a single page has one where something secret is typed into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// It is accepted whenever it comes.
+    None,
+    /// It is accepted for [`form_timeout`](crate::Policy::form_timeout) after the page was served.
+    FormTimeout,
+}
+
+/// Why a form was not accepted; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormRefusal {
+    /// The page was not served to this browser, or sent from another site.
+    #[error("This form is no longer valid. Please try again.")]
+    Forged,
+    /// It was served too long ago.
+    #[error("This form timed out: it has to be sent within {} of being opened. Please check what you typed and send it again.", human(*limit_seconds))]
+    TimedOut {
+        /// The limit, in seconds.
+        limit_seconds: u64,
+    },
+}
+
+/// The token for a page of a form, served now to the browser that holds `binding`.
+pub(crate) fn token(parts: &Parts, page: &str, binding: &str) -> String {
+    parts.form_key.token(page, binding, parts.now().as_millis())
+}
+
+/// Judges the token that came with a page of a form.
+pub(crate) fn check(
+    parts: &Parts,
+    page: &str,
+    binding: &str,
+    token: &str,
+    limit: TimeLimit,
+) -> Result<(), FormRefusal> {
+    let served = parts.form_key.served(page, binding, token).map_err(|_| FormRefusal::Forged)?;
+    let age = parts.now().since(Timestamp::from_millis(served));
+    if limit == TimeLimit::FormTimeout && age >= parts.policy.form_timeout {
+        return Err(FormRefusal::TimedOut { limit_seconds: parts.policy.form_timeout.as_secs() });
+    }
+    Ok(())
+}
+
+/// A time limit as people say it.
+fn human(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, 1) => "1 second".into(),
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, 0) => "1 minute".into(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}

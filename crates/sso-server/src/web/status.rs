@@ -1,0 +1,67 @@
+//! What the server's own pages ask by script: how much of the session is left, to stay logged in, to log out.
+//!
+//! The same three addresses as at every broker, so one script serves all pages. The browser's cookie is the credential.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use sso_core::wire::SessionStatus;
+
+use super::{
+    Site,
+    answer::{ApiFailure, header_text, no_content, ok},
+    form::is_from_own_page,
+};
+use crate::resume::ResumeError;
+
+type Answer = Result<HttpResponse, ApiFailure>;
+
+pub(super) fn routes(app: &mut web::ServiceConfig) {
+    app.route("/sso/session", web::get().to(status))
+        .route("/sso/session/keepalive", web::post().to(keep_alive))
+        .route("/sso/session/logout", web::post().to(log_out));
+}
+
+/// Never extends the session, and renews no cookie.
+async fn status(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    let browser = site.browser(&request);
+    let has_cookie = browser.cookie.is_some();
+    match site.server().session_of(browser).await? {
+        Some(session) => Ok(ok().json(site.server().status(&session))),
+        None if has_cookie => Err(ResumeError::SessionEnded.into()),
+        None => Ok(ok().json(SessionStatus::default())),
+    }
+}
+
+async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    check_source(&request, &site)?;
+    let session = site.server().session_of(site.browser(&request)).await?;
+    match session.filter(|session| session.user().is_some()) {
+        Some(session) => Ok(ok().json(site.server().keep_alive(&session).await?)),
+        None => Err(ResumeError::SessionEnded.into()),
+    }
+}
+
+async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    check_source(&request, &site)?;
+    let cookie = site.server().log_out(site.browser(&request)).await?;
+    let mut response = no_content();
+    if let Some(value) = cookie {
+        response.cookie(site.0.cookies.set_session(&value));
+    }
+    Ok(response.finish())
+}
+
+/// Only this site's own scripts may change something: JSON, which no form of another site can send, from a page of this very origin.
+fn check_source(request: &HttpRequest, site: &Site) -> Result<(), ApiFailure> {
+    let is_json = header_text(request, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+    if !is_json {
+        return Err(ApiFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be application/json"));
+    }
+    if !is_from_own_page(request, site.server().public_url()) {
+        return Err(ApiFailure::new(StatusCode::FORBIDDEN, "Only this site's own pages may ask for this"));
+    }
+    Ok(())
+}
