@@ -206,6 +206,7 @@
       return;
     }
     if (left() <= 0) {
+      if (state !== 'unreachable') failures = 1; // now it matters more
       state = 'unreachable';
       cover('unreachable');
     } else if (left() <= known.warn) {

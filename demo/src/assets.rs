@@ -6,6 +6,7 @@ use actix_web::{
     web,
 };
 use rust_embed::RustEmbed;
+use sso_server::web::get_or_head;
 
 #[derive(RustEmbed)]
 #[folder = "../static"]
@@ -13,7 +14,7 @@ struct Static;
 
 /// Serves them under `/static/`.
 pub(crate) fn routes(app: &mut web::ServiceConfig) {
-    app.route("/static/{file}", web::get().to(file));
+    app.route("/static/{file}", get_or_head().to(file));
 }
 
 async fn file(request: HttpRequest, name: web::Path<String>) -> HttpResponse {

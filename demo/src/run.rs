@@ -30,15 +30,18 @@ fn announce(text: &str) {
     println!("{text}");
 }
 
-/// Listens at one address.
+/// Listens at one address; for `127.0.0.1`, see [`listen_on_loopback`].
 pub(crate) fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
-    Ok(vec![TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?])
+    if address.ip() == Ipv4Addr::LOCALHOST && address.port() != 0 {
+        return listen_on_loopback(address.port());
+    }
+    bind(address).map(|listener| vec![listener])
 }
 
 /// Listens at a port of both loopback addresses: browsers may choose either for a name under `localhost`, and a stranger's program
 /// on the other one would get half of the visitors.
 pub(crate) fn listen_on_loopback(port: u16) -> Result<Vec<TcpListener>, Failure> {
-    let mut listeners = listen((Ipv4Addr::LOCALHOST, port).into())?;
+    let mut listeners = vec![bind((Ipv4Addr::LOCALHOST, port).into())?];
     match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
         Ok(listener) => listeners.push(listener),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -48,6 +51,10 @@ pub(crate) fn listen_on_loopback(port: u16) -> Result<Vec<TcpListener>, Failure>
         Err(_) => {}
     }
     Ok(listeners)
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {

@@ -60,6 +60,9 @@ pub enum ConfigError {
     /// The secret can be found by trying, by anyone who sees one attach URL.
     #[error("the broker's secret has {0} bits at most; {min} are needed", min = Secret::MIN_BITS)]
     WeakSecret(u32),
+    /// There is no secret: anyone could make the broker's checksums.
+    #[error("the broker's secret is empty")]
+    NoSecret,
     /// The HTTP client cannot be made: the system's certificates, most likely.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
@@ -166,6 +169,9 @@ impl BrokerBuilder {
         if public_url.scheme() != "https" {
             tracing::warn!(%public_url, "plain http: cookies are neither Secure nor bound to this host");
         }
+        if self.secret.expose().is_empty() {
+            return Err(ConfigError::NoSecret);
+        }
         if !is_loopback(&public_url) && self.secret.strength_bits() < Secret::MIN_BITS {
             return Err(ConfigError::WeakSecret(self.secret.strength_bits()));
         }
@@ -261,5 +267,7 @@ mod tests {
             || Broker::builder("https://sso.example/attach", "Alice".parse().unwrap(), Secret::new("8iwzik1bwd"));
         assert!(matches!(weak().public_url("https://alice.example").build(), Err(ConfigError::WeakSecret(51))));
         assert!(weak().public_url("http://alice.localhost:8001").build().is_ok());
+        let none = Broker::builder("http://localhost/attach", "Alice".parse().unwrap(), Secret::new(""));
+        assert!(matches!(none.public_url("http://localhost:1").build(), Err(ConfigError::NoSecret)));
     }
 }

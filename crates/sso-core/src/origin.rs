@@ -102,13 +102,19 @@ impl Place {
     fn parse(text: &str) -> Result<Self, InvalidOrigin> {
         if text.contains("://") {
             let url = parse_strictly(text).ok_or_else(|| InvalidOrigin::NotAnOrigin(text.to_owned()))?;
+            if !url.host().is_some_and(|host| is_plain(&host)) {
+                return Err(InvalidOrigin::NotAnOrigin(text.to_owned()));
+            }
             return if is_bare(&url) {
                 Ok(Self::Origin(url.origin()))
             } else {
                 Err(InvalidOrigin::MoreThanAnOrigin(text.to_owned()))
             };
         }
-        Host::parse(text).map(Self::Host).map_err(|_| InvalidOrigin::NotAnOrigin(text.to_owned()))
+        match Host::parse(text) {
+            Ok(host) if is_plain(&host) => Ok(Self::Host(host)),
+            _ => Err(InvalidOrigin::NotAnOrigin(text.to_owned())),
+        }
     }
 }
 
@@ -168,6 +174,16 @@ fn parse_strictly(text: &str) -> Option<Url> {
         return None;
     }
     Url::parse(text).ok()
+}
+
+/// An address, or a name of letters, digits, `-`, `_` and dots. The parser lets more through, `*` for one, which can only be a mistake.
+fn is_plain<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            name.as_ref().bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        }
+        Host::Ipv4(_) | Host::Ipv6(_) => true,
+    }
 }
 
 /// Nothing but scheme, host and port.
@@ -302,7 +318,9 @@ mod tests {
         assert!(matches!(error("ftp://a"), InvalidOrigin::NotAnOrigin(_)));
         assert!(matches!(error("a b"), InvalidOrigin::NotAnOrigin(_)));
         assert!(matches!(error("host:80"), InvalidOrigin::NotAnOrigin(_)));
-        assert!(matches!(error(""), InvalidOrigin::NotAnOrigin(_)));
+        for bad in ["", "*", "*.example.com", "https://*", "https://a\"b"] {
+            assert!(matches!(error(bad), InvalidOrigin::NotAnOrigin(_)), "{bad}");
+        }
         assert!(matches!(error("https://a/path"), InvalidOrigin::MoreThanAnOrigin(_)));
         assert_eq!(AllowedOrigins::new::<&str>(&[], ReturnPages::Any).unwrap_err(), InvalidOrigin::None);
         for bad in ["sso", "//evil", "/a/../b", "/a?b", "/a b", "/\\evil"] {

@@ -34,7 +34,7 @@ pub use brokers::{Broker, BrokerList, Brokers};
 pub use login::Credentials;
 pub use parts::Unavailable;
 pub use resume::Resumed;
-pub use server::{BuildError, Server, ServerBuilder};
+pub use server::{BuildError, Server, ServerBuilder, check_public_url};
 pub use session::{Policy, Session};
 pub use sso_core as core;
 pub use store::{MemoryStore, Store};

@@ -239,13 +239,7 @@ impl ServerBuilder {
 
     /// Checks the settings and puts the parts together.
     pub fn build(self) -> Result<Server, BuildError> {
-        let url = &self.public_url;
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user;
-        let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
-        if !is_bare || !is_safe {
-            return Err(BuildError::PublicUrl(self.public_url));
-        }
+        check_public_url(&self.public_url)?;
         self.policy.check()?;
         if self.policy.never_expire {
             tracing::warn!("sessions never expire: fit for internal applications in a trusted network only");
@@ -266,6 +260,14 @@ impl ServerBuilder {
             fingerprint_key: MacKey::new(&self.secret).derive("fingerprint"),
         })))
     }
+}
+
+/// Whether a server can have this public URL: https anywhere, plain http on the loopback only, and nothing but an origin.
+pub fn check_public_url(url: &Url) -> Result<(), BuildError> {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    if is_bare && is_safe { Ok(()) } else { Err(BuildError::PublicUrl(url.clone())) }
 }
 
 impl fmt::Debug for Server {

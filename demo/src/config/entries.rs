@@ -1,6 +1,6 @@
 //! What stands in the configuration: brokers, users, the store's URL, durations.
 
-use std::{fs, str::FromStr, time::Duration};
+use std::{fs, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -78,8 +78,8 @@ impl TryFrom<String> for Lifetime {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BrokerEntry {
     pub(crate) id: BrokerId,
-    secret: Option<String>,
-    secret_file: Option<String>,
+    secret: Option<SecretText>,
+    secret_file: Option<PathBuf>,
     pub(crate) origins: Vec<String>,
     return_paths: Option<Vec<String>>,
     #[serde(default)]
@@ -96,13 +96,17 @@ impl BrokerEntry {
     /// The broker, checked.
     pub(super) fn broker(&self) -> Result<Broker, String> {
         let secret = match (&self.secret, &self.secret_file) {
-            (Some(secret), None) => Secret::new(secret.as_str()),
+            (Some(SecretText(secret)), None) => secret.clone(),
             (None, Some(file)) => {
-                let text = fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
+                let text =
+                    fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
                 Secret::new(text.trim_end_matches(['\r', '\n']))
             }
             _ => return Err("expected either `secret` or `secret_file`".into()),
         };
+        if secret.expose().is_empty() {
+            return Err("the secret is empty".into());
+        }
         let returns = match (&self.return_paths, self.checksum) {
             (Some(paths), _) => ReturnPages::Paths(paths.clone()),
             (None, Encoding::Exact) => ReturnPages::Paths(vec!["/sso/return".into()]),
@@ -118,11 +122,22 @@ impl BrokerEntry {
     }
 }
 
+/// A secret as it is written in the file. `Debug` does not show it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+struct SecretText(Secret);
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
 /// A `[[users]]` entry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserEntry {
-    username: String,
+    pub(super) username: String,
     password: Hash,
     #[serde(default)]
     attributes: Map<String, Value>,

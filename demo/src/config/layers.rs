@@ -45,7 +45,7 @@ pub(super) struct Keys {
     pub(super) php_routes: Option<bool>,
     pub(super) session: SessionKeys,
     pub(super) brokers: Option<Vec<Spanned<BrokerEntry>>>,
-    pub(super) users: Option<Vec<UserEntry>>,
+    pub(super) users: Option<Vec<Spanned<UserEntry>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,7 +3,7 @@
 mod entries;
 mod layers;
 
-use std::{fs, io, net::SocketAddr, path::Path};
+use std::{collections::HashSet, fs, io, net::SocketAddr, path::Path};
 
 use sso_core::{Silent, is_loopback};
 use sso_server::{BrokerList, Policy, Server, UserList, session::policy::Setting};
@@ -61,9 +61,11 @@ impl Config {
             }
         }
         let public_url = layers.find(|keys| keys.public_url.as_ref());
-        let Some((public_url, _)) = public_url else {
+        let Some((public_url, layer)) = public_url else {
             return Err(Failure::settings("public_url is not set, neither in sso.toml nor as SSO_PUBLIC_URL"));
         };
+        sso_server::check_public_url(public_url.get_ref())
+            .map_err(|error| layer.wrong(public_url.span().start, error))?;
         let listen = layers.value(|keys| keys.listen.as_ref());
         Ok(Self {
             public_url: public_url.get_ref().clone(),
@@ -73,7 +75,7 @@ impl Config {
             policy: policy(&layers)?,
             session_name: layers.value(|keys| keys.session.name.as_ref()),
             brokers: brokers(&layers, public_url.get_ref())?,
-            users: layers.value(|keys| keys.users.as_ref()).unwrap_or_default(),
+            users: users(&layers)?,
         })
     }
 
@@ -150,12 +152,26 @@ fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failur
     Ok(brokers)
 }
 
+fn users(layers: &Layers) -> Result<Vec<UserEntry>, Failure> {
+    let Some((entries, layer)) = layers.find(|keys| keys.users.as_ref()) else { return Ok(Vec::new()) };
+    let mut names = HashSet::new();
+    for entry in entries {
+        let name = entry.get_ref().username.as_str();
+        if !names.insert(name) {
+            return Err(layer.wrong(entry.span().start, format!("user {name}: this name is given twice")));
+        }
+    }
+    Ok(entries.iter().map(|entry| entry.get_ref().clone()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
 
+    const TWICE: &str =
+        "{ username = \"a\", password = \"$2y$04$2lfHd8ZxUQ9XGZqQqPsS5OYG1lYQ6kqG9mJmQ1m3b8oE0cTt6aB2e\" }";
     const GOOD: &str = "public_url = \"https://sso.example.com\"\n";
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -201,13 +217,16 @@ mod tests {
             (format!("{GOOD}[session]\nidle_timeout = \"1min\""), "sso.toml:3: ", "warn_before must be shorter than"),
             (format!("{GOOD}[session]\nwarn_before = \"20min\""), "sso.toml:3: ", "warn_before must be shorter than"),
             (format!("{GOOD}[session]\nform_timeout = \"1h\""), "sso.toml:3: ", "form_timeout must be shorter than"),
-            (format!("{GOOD}[session]\nregenerate_every = \"0s\""), "sso.toml:3: ", "must be longer than zero"),
+            (format!("{GOOD}[session]\nregenerate_every = \"0s\""), "sso.toml:3: ", "must be at least one second"),
             (format!("{GOOD}[session]\nnever_expire = \"yes\""), "sso.toml:3: ", "invalid type"),
             (format!("{GOOD}[session]\nname = \"a b\""), "sso.toml:3: ", "is not 1 to 64 letters"),
             (format!("{GOOD}[session]\nidle = \"1s\""), "sso.toml:3: ", "unknown field `idle`"),
             (broker(""), "sso.toml:3: broker A: ", "expected either `secret` or `secret_file`"),
             (broker("secret = \"short\""), "sso.toml:3: broker A: ", "less than 128 bits"),
             (broker("secret_file = \"/does/not/exist\""), "sso.toml:3: broker A: ", "cannot read"),
+            (broker("secret = \"\""), "sso.toml:3: broker A: ", "the secret is empty"),
+            ("public_url = \"http://sso.example.com\"".to_owned(), "sso.toml:1: ", "must be https"),
+            (format!("{GOOD}users = [{TWICE}, {TWICE}]"), "sso.toml:2: user a: ", "given twice"),
             (broker("checksum = \"md5\""), "sso.toml:6: ", "unknown variant `md5`"),
             (format!("{GOOD}users = [{{ username = \"a\", password = \"b\" }}]"), "sso.toml:2: ", "not an argon2"),
         ] {

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
 use sso_broker::{Broker, SilentMode, Sso};
+use sso_server::web::get_or_head;
 
 use super::{Chrome, NO_THEME, broker_headers, page, redirect_broker::not_found_page};
 use crate::{Failure, assets, pages::AjaxHome, run};
@@ -35,8 +36,8 @@ impl AjaxBroker {
                 .configure(site.sso.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(site))
-                .route("/", web::get().to(home))
-                .route("/healthz", web::get().to(HttpResponse::Ok))
+                .route("/", get_or_head().to(home))
+                .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .default_service(web::to(not_found))
         })
     }

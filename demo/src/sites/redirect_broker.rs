@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
 use serde::Deserialize;
 use sso_broker::{Broker, OptionalVisitor, RequestError, Sso, SsoSession, User, Visitor};
+use sso_server::web::get_or_head;
 
 use super::{Chrome, NO_THEME, attributes, broker_headers, page, see_other, theme_in};
 use crate::{
@@ -41,15 +42,15 @@ impl RedirectBroker {
                 .configure(site.sso.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(site))
-                .route("/", web::get().to(home))
-                .route("/about", web::get().to(about))
+                .route("/", get_or_head().to(home))
+                .route("/about", get_or_head().to(about))
                 .route("/theme", web::post().to(set_theme))
                 .route("/logout", web::post().to(log_out))
-                .route("/healthz", web::get().to(HttpResponse::Ok))
+                .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .configure(|app| {
                     if own_form {
                         app.service(
-                            web::resource("/login").route(web::get().to(show_login)).route(web::post().to(log_in)),
+                            web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)),
                         );
                     }
                 })

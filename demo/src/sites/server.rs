@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use actix_web::{App, HttpResponse, dev::Server as Running, http::StatusCode, web};
 use sso_server::{
     Server, Session,
-    web::{ErrorPage, Form, LoginPage, Pages, Site, Visitor, page_headers},
+    web::{ErrorPage, Form, LoginPage, Pages, Site, Visitor, get_or_head, page_headers},
 };
 
 use super::{Chrome, NO_THEME, SiteInfo, attributes, html, theme_in};
@@ -48,7 +48,7 @@ impl ServerSite {
                 .configure(self.site.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(self.look.clone()))
-                .route("/", web::get().to(home))
+                .route("/", get_or_head().to(home))
                 .default_service(web::to(not_found))
         })
     }

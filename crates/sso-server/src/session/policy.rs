@@ -48,8 +48,8 @@ impl Policy {
             (self.regenerate_every, Setting::RegenerateEvery),
             (self.link_lifetime, Setting::LinkLifetime),
         ];
-        if let Some((_, setting)) = zero.into_iter().find(|(duration, _)| duration.is_zero()) {
-            return Err(InvalidPolicy { setting, rule: "must be longer than zero" });
+        if let Some((_, setting)) = zero.into_iter().find(|(duration, _)| *duration < Duration::from_secs(1)) {
+            return Err(InvalidPolicy { setting, rule: "must be at least one second" });
         }
         if self.never_expire {
             return Ok(());

@@ -1,12 +1,19 @@
 //! Password hashes: argon2id for new ones; bcrypt is read, since the users of PHP systems have it.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
 #[derive(Clone)]
@@ -75,18 +82,31 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// Checks passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
+///
+/// The threads are its own and stay the same: the memory of a check is then used again by the next one. On the runtime's pool,
+/// whose threads come and go, it would be kept once for each of them.
 #[derive(Debug)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    jobs: mpsc::Sender<Job>,
     /// Checked for names that do not exist, so that they take as long as those that do.
     dummy: PasswordHash,
 }
 
+/// A password to be checked against a hash.
+struct Job {
+    hash: PasswordHash,
+    password: String,
+    answer: oneshot::Sender<bool>,
+    /// The turn lasts as long as the work, also when the caller has gone away.
+    _permit: OwnedSemaphorePermit,
+}
+
 /// The right to check one password now.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Turn<'a> {
     permit: OwnedSemaphorePermit,
-    dummy: PasswordHash,
+    passwords: &'a Passwords,
 }
 
 impl Passwords {
@@ -94,30 +114,50 @@ impl Passwords {
 
     /// A checker that works on up to as many passwords at once as there are cores.
     pub fn new() -> Result<Self, HashingFailed> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { turns: Arc::new(Semaphore::new(cores)), dummy: PasswordHash::new("no account has this password")? })
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        for n in 0..cores {
+            let queue = queue.clone();
+            let work = move || {
+                // Ends when the checker, which holds the sender, is dropped.
+                while let Ok(job) = { queue.lock().recv() } {
+                    let _nobody_waits = job.answer.send(job.hash.verify(&job.password));
+                }
+            };
+            let named = thread::Builder::new().name(format!("password-{n}"));
+            named.spawn(work).map_err(|error| HashingFailed(error.to_string()))?;
+        }
+        let dummy = PasswordHash::new("no account has this password")?;
+        Ok(Self { turns: Arc::new(Semaphore::new(cores)), jobs, dummy })
     }
 
     /// Waits for a turn; `None` when it took too long.
-    pub async fn turn(&self) -> Option<Turn> {
+    pub async fn turn(&self) -> Option<Turn<'_>> {
         let permit = tokio::time::timeout(Self::LONGEST_WAIT, self.turns.clone().acquire_owned()).await.ok()?.ok()?;
-        Some(Turn { permit, dummy: self.dummy.clone() })
+        Some(Turn { permit, passwords: self })
     }
 }
 
-impl Turn {
+impl Turn<'_> {
     /// Whether `password` is the one of `hash`; without a hash, the same work and `false`.
     pub async fn verify(self, hash: Option<PasswordHash>, password: &str) -> bool {
-        let Self { permit, dummy } = self;
         let exists = hash.is_some();
-        let hash = hash.unwrap_or(dummy);
-        let password = password.to_owned();
-        let matches = tokio::task::spawn_blocking(move || {
-            // The turn lasts as long as the work, also when the caller has gone away.
-            let _permit = permit;
-            hash.verify(&password)
-        });
-        exists && matches.await.unwrap_or(false)
+        let (answer, verdict) = oneshot::channel();
+        let hash = hash.unwrap_or_else(|| self.passwords.dummy.clone());
+        let job = Job { hash, password: password.to_owned(), answer, _permit: self.permit };
+        if self.passwords.jobs.send(job).is_err() {
+            return false;
+        }
+        // Waited for in any case: a name that nobody has must not be answered sooner.
+        let matches = verdict.await.unwrap_or(false);
+        exists && matches
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job(…)")
     }
 }
 

@@ -57,7 +57,7 @@ fn lifetimes_fit_together() {
     );
     assert_eq!(
         error(Policy { idle_timeout: Duration::ZERO, ..policy() }),
-        Some("idle_timeout must be longer than zero".into())
+        Some("idle_timeout must be at least one second".into())
     );
     let short = Duration::from_secs(60);
     let rule = "must be shorter than idle_timeout";
