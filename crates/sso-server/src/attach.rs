@@ -157,7 +157,12 @@ pub(crate) async fn link(
     };
 
     let key = key_of(&attach.request);
-    let link = Link { session: session.id.clone(), code: VerificationCode::generate(), at: parts.now() };
+    let link = Link {
+        session: session.id.clone(),
+        code: VerificationCode::generate(),
+        at: parts.now(),
+        heals: !attach.broker.is_php(),
+    };
     let mut replaces = None;
     let code = loop {
         match parts.store.link(key.clone(), link.clone(), replaces.as_ref()).await {

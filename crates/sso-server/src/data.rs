@@ -1,10 +1,12 @@
 //! The map of values that the brokers of a session share.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::{
     parts::{ChangeError, Parts},
-    resume::Resumed,
+    session::Session,
 };
 
 /// The size of a session's data, as JSON, in bytes.
@@ -27,18 +29,19 @@ pub enum DataError {
     Unavailable,
 }
 
-/// Merges `changes` key by key; `null` removes a key.
+/// Merges `changes` key by key; `null` removes a key. `seen` is the session as its caller saw it: what was meant for that user is not
+/// given to another.
 pub(crate) async fn merge(
     parts: &Parts,
-    resumed: &Resumed,
+    seen: &Arc<Session>,
     changes: &Map<String, Value>,
 ) -> Result<Map<String, Value>, DataError> {
-    if resumed.ended {
+    if parts.is_ended(seen) {
         return Err(DataError::SessionEnded);
     }
     let mut refusal = DataError::UserChanged;
-    let changed = parts.change(&resumed.session, |session| {
-        if session.epoch != resumed.session.epoch {
+    let changed = parts.change(seen, |session| {
+        if session.epoch != seen.epoch {
             return false;
         }
         for (key, value) in changes {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use sso_core::wire::{INVALID_CREDENTIALS, User};
 
 use crate::{
-    parts::{ChangeError, Parts, Unavailable},
+    parts::{ChangeError, Parts, Unavailable, unavailable},
     resume::{self, Browser, Resumed, Visit},
-    session::{CookieValue, Session, lifecycle},
+    session::{CookieValue, LinkKey, Session, lifecycle},
+    store::Unlink,
     throttle::TooEarly,
 };
 
@@ -111,9 +112,13 @@ pub(crate) async fn at_server(
     let user = authenticate(parts, credentials, None).await?;
     let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
-        // Its cookie is never sent: the one below replaces it.
-        None => parts.start(browser, false).await?.0,
+        None => match resume::just_logged_in(parts, browser, &user.username).await? {
+            Some(session) => session,
+            // Its cookie is never sent: the one below replaces it.
+            None => parts.start(browser, false).await?.0,
+        },
     };
+    part_from_last_user(parts, &session, &user.username, None).await?;
     let cookie = CookieValue::generate();
     let now = parts.now();
     let session = parts.change(&session, |session| {
@@ -125,6 +130,21 @@ pub(crate) async fn at_server(
     let session = session.await?;
     tracing::info!(username = %user.username, "logged in");
     Ok(Visit { session, set_cookie: Some(cookie) })
+}
+
+/// Where somebody else was logged in before, at the same browser, the brokers' tokens of that time are dead: whoever copied one
+/// would be logged in as the next user. The brokers attach anew by themselves; those of jasny/sso cannot, and keep theirs.
+async fn part_from_last_user(
+    parts: &Parts,
+    session: &Session,
+    username: &str,
+    keep: Option<&LinkKey>,
+) -> Result<(), Unavailable> {
+    if session.belonged_to_another(username) {
+        let others = Unlink::OthersThatHeal { session: session.id.clone(), keep: keep.cloned() };
+        parts.store.unlink(&others).await.map_err(unavailable)?;
+    }
+    Ok(())
 }
 
 /// A logout at the server's own page. The cookie's value is replaced here too.
@@ -155,6 +175,7 @@ pub(crate) async fn through_broker(
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
     let user = authenticate(parts, credentials, Some(&link)).await?;
+    part_from_last_user(parts, &resumed.session, &user.username, Some(&resumed.key)).await?;
     let now = parts.now();
     let signed_in = parts.change(&resumed.session, |session| {
         if lifecycle::is_ended(session, &parts.policy, now) {

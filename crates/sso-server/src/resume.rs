@@ -224,6 +224,23 @@ pub(crate) async fn used(
     }
 }
 
+/// The session that this user logged in to a moment ago with the same cookie, which died of it: the login was sent twice (a double click). Only
+/// for who has shown the password once more; otherwise the browser would end up with a second session, and its brokers with the first.
+pub(crate) async fn just_logged_in(
+    parts: &Parts,
+    browser: &Browser,
+    username: &str,
+) -> Result<Option<Arc<Session>>, Unavailable> {
+    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
+    let session = parts.store.load(&cookie).await.map_err(unavailable)?;
+    Ok(session.filter(|session| {
+        session.user().is_some_and(|user| user.username == username)
+            && session.fingerprint == browser.fingerprint
+            && parts.now().since(session.cookie_since) < Policy::RENEWAL_GRACE
+            && !parts.is_ended(session)
+    }))
+}
+
 /// Makes the expired session of this browser a fresh anonymous one, if a jasny/sso broker is linked to it: that broker cannot attach to another,
 /// and the browser's brokers would drift onto two.
 pub(crate) async fn revive_shared(

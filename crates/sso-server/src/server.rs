@@ -173,13 +173,23 @@ impl Server {
         login::out_through_broker(&self.0, resumed).await
     }
 
-    /// Merges values into the session's data and returns all of it.
+    /// Merges values into the session's data, for a broker, and returns all of it.
     pub async fn merge_data(
         &self,
         resumed: &Resumed,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, DataError> {
-        data::merge(&self.0, resumed, changes).await
+        data::merge(&self.0, &resumed.session, changes).await
+    }
+
+    /// The same for a page of the server itself, with the session that its visitor was found to have. Refused if somebody logged in
+    /// or out since.
+    pub async fn merge_own_data(
+        &self,
+        session: &Arc<Session>,
+        changes: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, DataError> {
+        data::merge(&self.0, session, changes).await
     }
 
     /// Cuts all links of one broker, or of all (`None`): every bearer token made from them is dead, and brokers attach

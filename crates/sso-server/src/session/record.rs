@@ -81,12 +81,12 @@ impl fmt::Debug for CookieHash {
     }
 }
 
-/// A cookie value that was replaced because of its age.
+/// A cookie value that was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OldCookie {
     /// The value.
     pub hash: CookieHash,
-    /// [`NEVER`](Timestamp::NEVER) while its successor was not seen.
+    /// [`NEVER`](Timestamp::NEVER) while its successor was not seen; in the past where it is dead.
     pub works_until: Timestamp,
 }
 
@@ -131,7 +131,7 @@ pub struct Session {
     pub cookie: CookieHash,
     /// Since when.
     pub cookie_since: Timestamp,
-    /// The value before it, if it was replaced because of its age and still works.
+    /// The value before it, which may still work if it was replaced because of its age.
     pub old_cookie: Option<OldCookie>,
     /// Rights changed where the browser's cookie could not be reached (a broker's back end logged the user in or out), so its
     /// value is replaced at the browser's next visit.
@@ -151,6 +151,8 @@ pub struct Session {
     pub last_seen: Timestamp,
     /// Who is logged in, if anyone.
     pub signed_in: Option<SignedIn>,
+    /// Who was logged in last, also after the logout.
+    pub last_user: Option<String>,
     /// What the brokers share; wiped at logout and when another user logs in.
     pub data: Map<String, Value>,
     /// A jasny/sso broker is linked to it, which would be lost if it ended early.
@@ -185,17 +187,19 @@ impl Session {
             destroyed: None,
             last_seen: now,
             signed_in: None,
+            last_user: None,
             data: Map::new(),
             serves_php: false,
             keep_until: now,
         }
     }
 
-    /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on.
+    /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on. The last one is still known, for
+    /// [`resume`](crate::resume) to see that a login was sent twice.
     pub fn replace_cookie(&mut self, cookie: CookieHash, now: Timestamp) {
+        self.old_cookie = Some(OldCookie { hash: self.cookie, works_until: now });
         self.cookie = cookie;
         self.cookie_since = now;
-        self.old_cookie = None;
         self.renew_cookie = false;
         self.begun_silently = false;
     }
@@ -218,12 +222,18 @@ impl Session {
 
     /// Logs `user` in. The data of another user goes; what an anonymous visitor chose stays.
     pub fn sign_in(&mut self, user: User, now: Timestamp) {
-        if self.user().is_some_and(|before| before.username != user.username) {
+        if self.belonged_to_another(&user.username) {
             self.data.clear();
         }
+        self.last_user = Some(user.username.clone());
         self.epoch += 1;
         self.signed_in = Some(SignedIn { user, at: now });
         self.last_seen = now;
+    }
+
+    /// Whether the last login was that of another user: of somebody else at the same browser, who may have kept tokens of it.
+    pub fn belonged_to_another(&self, username: &str) -> bool {
+        self.last_user.as_deref().is_some_and(|last| last != username)
     }
 
     /// Logs out: no user, no data. The record and its links stay, so that every broker sees an anonymous visitor.
@@ -252,6 +262,8 @@ pub struct Link {
     pub code: VerificationCode,
     /// When it was made.
     pub at: Timestamp,
+    /// Whether its broker attaches anew by itself when it is cut.
+    pub heals: bool,
 }
 
 #[cfg(test)]

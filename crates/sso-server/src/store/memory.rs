@@ -73,6 +73,17 @@ impl MemoryStore {
         self.sessions.insert(id.clone(), cell.clone());
     }
 
+    /// Cuts those of a session's links that are meant by their key and by themselves.
+    fn cut_of(&self, id: &SessionId, by_key: impl Fn(&LinkKey) -> bool, by_link: impl Fn(&Link) -> bool) -> u64 {
+        let Some(cell) = self.sessions.get(id) else { return 0 };
+        let keys: Vec<_> = cell.links.lock().iter().filter(|key| by_key(key)).cloned().collect();
+        // A token of the list may have been linked to another session since.
+        let is_meant = |linked: &Arc<Linked>| Arc::ptr_eq(&linked.cell, &cell) && by_link(&linked.link);
+        let cut: Vec<_> = keys.into_iter().filter(|key| forget(&self.links, key, is_meant)).collect();
+        cell.links.lock().retain(|key| !cut.contains(key));
+        cut.len() as u64
+    }
+
     fn cut(&self, keys: impl IntoIterator<Item = LinkKey>) -> u64 {
         keys.into_iter().filter(|key| self.links.remove(key).is_some()).count() as u64
     }
@@ -174,12 +185,11 @@ impl Store for MemoryStore {
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         match which {
             Unlink::OthersAtBroker { session, keep } => {
-                let Some(cell) = self.sessions.get(session) else { return Ok(0) };
                 let is_other = |key: &LinkKey| key.broker == keep.broker && key.token != keep.token;
-                let cut: Vec<_> = cell.links.lock().extract_if(.., |key| is_other(key)).collect();
-                // A token of the list may have been linked to another session since.
-                let is_mine = |linked: &Arc<Linked>| Arc::ptr_eq(&linked.cell, &cell);
-                Ok(cut.iter().filter(|key| forget(&self.links, key, is_mine)).count() as u64)
+                Ok(self.cut_of(session, is_other, |_| true))
+            }
+            Unlink::OthersThatHeal { session, keep } => {
+                Ok(self.cut_of(session, |key| Some(key) != keep.as_ref(), |link| link.heals))
             }
             Unlink::Broker(broker) => {
                 Ok(self.cut(self.links.iter().map(|(key, _)| (*key).clone()).filter(|key| key.broker == *broker)))

@@ -66,6 +66,13 @@ pub enum Unlink {
         /// The one that stays.
         keep: LinkKey,
     },
+    /// Those of the session whose brokers attach anew by themselves, except `keep`.
+    OthersThatHeal {
+        /// Whose links.
+        session: SessionId,
+        /// The one that stays, if any.
+        keep: Option<LinkKey>,
+    },
     /// All of one broker.
     Broker(BrokerId),
     /// All.

@@ -75,6 +75,7 @@ async fn data_is_wiped_when_another_user_logs_in_and_kept_for_the_same() {
         assert_eq!(read(&world, &alice).await, json!({"theme": "forest"}));
     }
     world.log_in(&mut browser, "john").await;
+    let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(read(&world, &alice).await, json!({}));
     merge(&world, &alice, json!({"theme": "ocean"})).await.unwrap();
     world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await.unwrap();
@@ -91,6 +92,7 @@ async fn a_write_that_was_meant_for_another_user_is_refused() {
     let on_its_way = world.resume(&alice).await.unwrap();
     world.log_in(&mut browser, "john").await;
     assert_eq!(world.server.merge_data(&on_its_way, &changes).await, Err(DataError::UserChanged));
+    let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(read(&world, &alice).await, json!({}));
 
     let on_its_way = world.resume(&alice).await.unwrap();

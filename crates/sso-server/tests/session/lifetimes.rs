@@ -103,10 +103,10 @@ async fn an_ended_session_is_nobody_to_a_php_broker_and_its_login_revives_it() {
 
     let resumed = world.resume(&php).await.unwrap();
     assert!(resumed.ended && resumed.clone().live().is_err());
-    let user = world.server.broker_log_in(&resumed, &credentials("john")).await.unwrap();
-    assert_eq!(user.username, "john");
+    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    assert_eq!(user.username, "jackie");
     for link in [&php, &alice] {
-        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("john"));
+        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
 }
 

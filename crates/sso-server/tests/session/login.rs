@@ -103,8 +103,8 @@ async fn a_logout_at_the_server_is_for_all_brokers_and_replaces_the_cookie() {
         assert_eq!(world.info(link).await, Ok(None));
     }
     // The links stay: the next login is seen at once.
-    world.log_in(&mut browser, "john").await;
-    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("john"));
+    world.log_in(&mut browser, "jackie").await;
+    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod common;
 
 mod attach;
+mod browsers;
 mod data;
 mod lifetimes;
 mod links;

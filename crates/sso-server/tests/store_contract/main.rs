@@ -119,7 +119,7 @@ fn session_at(now: Timestamp) -> Session {
 }
 
 fn link_to(session: &SessionId) -> Link {
-    Link { session: session.clone(), code: VerificationCode::generate(), at: SystemClock.now() }
+    Link { session: session.clone(), code: VerificationCode::generate(), at: SystemClock.now(), heals: true }
 }
 
 fn token_of(broker: &str) -> LinkKey {

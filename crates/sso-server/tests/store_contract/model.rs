@@ -114,7 +114,7 @@ async fn step<S: Store>(store: &S, model: &mut Model, names: &Names, op: Op) {
         }
         Op::Link { key, session: n, replaces } => {
             let (id, code) = (names.sessions[n].id.clone(), VerificationCode::generate());
-            let link = Link { session: id, code: code.clone(), at: SystemClock.now() };
+            let link = Link { session: id, code: code.clone(), at: SystemClock.now(), heals: true };
             let answer = store.link(names.keys[key].clone(), link, replaces.map(|n| &names.sessions[n].id)).await;
             if !model.sessions.contains_key(&n) {
                 assert_eq!(answer.unwrap_err(), StoreError::NotFound);

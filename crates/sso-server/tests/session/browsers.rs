@@ -1,0 +1,151 @@
+//! Whose browser is it? One browser after the other user, a login sent twice, a cookie in another browser, a cookie that grows old.
+
+use std::time::Duration;
+
+use sso_server::{
+    Policy,
+    resume::{self, ResumeError::NotAttached},
+    session::{CookieValue, Fingerprint},
+};
+
+use crate::common::{Browser, HOUR, MINUTE, World, credentials};
+
+#[tokio::test]
+async fn tokens_from_before_do_not_follow_the_next_user_of_the_browser() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (greg, php) = (world.attach(&mut browser, "Greg").await, world.attach(&mut browser, "Php").await);
+    world.log_in(&mut browser, "john").await;
+    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+
+    world.log_in(&mut browser, "john").await;
+    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("john"), "the same user finds everything as it was");
+    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+
+    world.log_in(&mut browser, "jackie").await;
+    assert_eq!(world.info(&greg).await, Err(NotAttached), "john may have copied it");
+    let anew = world.attach(&mut browser, "Greg").await;
+    assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(
+        world.info(&php).await.unwrap().as_deref(),
+        Some("jackie"),
+        "a broker that cannot attach anew keeps its own"
+    );
+}
+
+#[tokio::test]
+async fn a_login_sent_twice_is_one_session() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let greg = world.attach(&mut browser, "Greg").await;
+    let before = browser.cookie.clone();
+    world.log_in(&mut browser, "jackie").await;
+    // The second click was sent with the cookie that the first one replaced.
+    let second = world.server.log_in(before.as_ref(), &credentials("jackie")).await.unwrap();
+    world.server.log_out(second.set_cookie.as_ref()).await.unwrap();
+    assert_eq!(world.info(&greg).await, Ok(None), "so one logout ends it");
+
+    // The dead cookie opens nothing without the password, nor for somebody else, nor later.
+    world.log_in(&mut browser, "jackie").await;
+    assert!(world.server.visit(before.as_ref()).await.unwrap().is_none());
+    world.advance(MINUTE);
+    let late = world.server.log_in(before.as_ref(), &credentials("jackie")).await.unwrap();
+    let session = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().session;
+    assert_ne!(late.session.id, session.id);
+}
+
+fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> resume::Browser {
+    resume::Browser { cookie: Some(cookie.clone()), fingerprint }
+}
+
+#[tokio::test]
+async fn a_cookie_in_another_browser_ends_the_session() {
+    for (policy, survives) in [(Policy::default(), false), (Policy { fingerprint: false, ..Policy::default() }, true)] {
+        for stolen_by in [Some("Other/1.0"), None] {
+            let world = World::living(policy.clone());
+            let print = |agent: Option<&str>| world.server.fingerprint(agent, Some("en-GB,en;q=0.5"));
+            let own = resume::Browser { cookie: None, fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")) };
+            let visit = world.server.log_in(own.clone(), &credentials("jackie")).await.unwrap();
+            let cookie = visit.set_cookie.unwrap();
+
+            // An update changes numbers only.
+            let updated = print(Some("Mozilla/5.0 (X11; rv:141.2)"));
+            assert!(world.server.visit(in_browser(&cookie, updated)).await.unwrap().is_some());
+            let stolen = world.server.visit(in_browser(&cookie, print(stolen_by))).await.unwrap();
+            assert_eq!(stolen.is_some(), survives);
+            // Neither of the two has it any more: nobody knows which one is the thief.
+            let owner = world.server.visit(in_browser(&cookie, own.fingerprint)).await.unwrap();
+            assert_eq!(owner.is_some(), survives);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_is_replaced_by_age_without_logging_anyone_out() {
+    let world = World::living(Policy { idle_timeout: 2 * HOUR, ..Policy::default() });
+    let mut browser = Browser::default();
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    let first = browser.cookie.clone().unwrap();
+    let visit = async |cookie: &CookieValue| world.server.visit(Some(cookie)).await.unwrap();
+
+    world.advance(Policy::default().regenerate_every);
+    let lost = visit(&first).await.unwrap().set_cookie.expect("a new value");
+    assert!(visit(&first).await.unwrap().set_cookie.is_none(), "another tab at the same time goes on with the old one");
+    // The answer never arrived; the browser comes back with the old value.
+    world.advance(MINUTE);
+    let second = visit(&first).await.unwrap().set_cookie.expect("another new value");
+    assert!(visit(&lost).await.is_none(), "the one that was lost is dead");
+
+    assert!(visit(&second).await.is_some(), "seen");
+    assert!(visit(&first).await.is_some(), "a request that was on its way");
+    world.advance(Policy::RENEWAL_GRACE);
+    assert!(visit(&first).await.is_none());
+    assert!(visit(&second).await.unwrap().session.user().is_some());
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"), "links survive");
+}
+
+#[tokio::test]
+async fn the_status_tells_what_is_left_and_only_keepalive_extends_it() {
+    let world = World::living(Policy { touch_every: Duration::ZERO, ..Policy::default() });
+    let mut browser = Browser::default();
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    world.advance(MINUTE);
+    let session = world.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap();
+    let status = world.server.status(&session);
+    assert_eq!((status.authenticated, status.username.as_deref()), (true, Some("jackie")));
+    assert_eq!((status.idle_expires_in, status.absolute_expires_in), (Some(19 * 60), Some(12 * 3600 - 60)));
+    assert_eq!((status.expires_in, status.warn_before), (Some(19 * 60), 120));
+
+    for _ in 0..5 {
+        world.advance(MINUTE);
+        let asked = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+        world.server.status(&asked.session);
+    }
+    let asked = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+    assert_eq!(world.server.status(&asked.session).expires_in, Some(14 * 60), "asking extends nothing");
+    assert_eq!(world.server.keep_alive(&asked.session).await.unwrap().expires_in, Some(20 * 60));
+    let asked = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+    assert_eq!(world.server.status(&asked.session).idle_expires_in, Some(20 * 60));
+
+    let forever = World::living(Policy { never_expire: true, ..Policy::default() });
+    forever.log_in(&mut browser, "jackie").await;
+    let session = forever.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap();
+    assert_eq!(forever.server.status(&session).expires_in, None);
+}
+
+#[tokio::test]
+async fn brokers_of_both_kinds_stay_in_one_session_after_its_end() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let php = world.attach(&mut browser, "Php").await;
+    world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    world.advance(HOUR);
+    // Ours attaches anew; the other one cannot, and logs in through its form.
+    let alice = world.attach(&mut browser, "Alice").await;
+    assert_eq!(world.info(&alice).await, Ok(None));
+    world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+}
