@@ -131,14 +131,11 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     });
     let users = users.collect::<Result<UserList, Failure>>()?;
 
-    let default = Policy::default();
-    let idle_timeout = options.idle_timeout.unwrap_or(default.idle_timeout);
-    // To see sessions end, one option is enough: what must be shorter than the idle timeout follows it.
+    let default = options.idle_timeout.map_or_else(Policy::default, Policy::with_idle_timeout);
     let policy = Policy {
-        idle_timeout,
         absolute_lifetime: options.absolute_lifetime.unwrap_or(default.absolute_lifetime),
-        warn_before: options.warn_before.unwrap_or(default.warn_before.min(idle_timeout / 2)),
-        form_timeout: options.form_timeout.unwrap_or(default.form_timeout.min(idle_timeout / 2)),
+        warn_before: options.warn_before.unwrap_or(default.warn_before),
+        form_timeout: options.form_timeout.unwrap_or(default.form_timeout),
         ..default
     };
     let public_url = map.server().url.parse().map_err(Failure::other)?;

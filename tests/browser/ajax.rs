@@ -1,8 +1,12 @@
 //! The AJAX broker, with and without third-party cookies.
 
-use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
+use sso_tests::{
+    Browser, Demo,
+    browser::ThirdPartyCookies,
+    process::{Attach, Pair},
+};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice};
+use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, type_password};
 
 /// How often the page's tab went to the server and back since the visitor opened it.
 async fn redirects(browser: &Browser) -> i64 {
@@ -108,4 +112,23 @@ async fn a_logout_elsewhere_shows_when_the_page_is_looked_at_again() {
     browser.driver.switch_to_window(julius).await.unwrap();
     browser.run("document.dispatchEvent(new Event('visibilitychange'))").await;
     browser.wait_for("h1", OUT).await;
+}
+
+#[tokio::test]
+async fn joins_by_jsonp_without_leaving_the_page() {
+    let pair = Pair::start(Attach::Jsonp);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    // The session begins at the server itself.
+    browser.open(&pair.server_url("/login")).await;
+    type_password(&browser, "jackie", "jackie123").await;
+    browser.wait_for("main", "jackie").await;
+
+    browser.open(&pair.broker_url("/")).await;
+    browser.wait_for("h1", JACKIE).await;
+    assert_eq!(redirects(&browser).await, 0);
+    browser.click("#logout").await;
+    browser.wait_for("h1", OUT).await;
+    log_in_inline(&browser, "jackie", "jackie123").await;
+    browser.wait_for("h1", JACKIE).await;
+    assert_quiet(&browser, &[401]).await;
 }

@@ -1,6 +1,10 @@
 //! Every page: no violation by axe-core, and a screenshot to look at; light and dark, wide and narrow.
 
-use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
+use sso_tests::{
+    Browser, Demo,
+    browser::ThirdPartyCookies,
+    process::{Attach, Pair},
+};
 
 use crate::{JACKIE, OUT, expect, type_password};
 
@@ -78,7 +82,7 @@ async fn a_browser_without_cookies_is_told_so() {
 
 #[tokio::test]
 async fn a_site_stays_up_without_its_server() {
-    let mut demo = sso_tests::process::Pair::start("redirect");
+    let mut demo = Pair::start(Attach::Redirect);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     browser.open(&demo.broker_url("/")).await;
     browser.wait_for("h1", OUT).await;

@@ -10,7 +10,7 @@ use std::{
 use sso_core::{Encoding, Token};
 use sso_tests::{
     Demo, Site, Visitor,
-    process::{Failed, Pair, free_ports, sso_bin},
+    process::{Attach, Failed, Pair, free_ports, sso_bin},
 };
 
 use crate::peer::{Peer, code_in};
@@ -90,11 +90,11 @@ async fn sigterm_ends_with_status_0_also_while_connections_are_open() {
     assert_eq!(demo.site.terminate(), Some(0));
     assert_eq!(Demo::start(&[]).site.terminate(), Some(0));
 
-    let pair = Pair::start("redirect");
+    let pair = Pair::start(Attach::Redirect);
     let _open = keep_alive(&pair.broker_url("/"));
     assert_eq!(pair.broker.terminate(), Some(0));
     assert_eq!(pair.server.terminate(), Some(0));
-    assert_eq!(Pair::start("ajax").broker.terminate(), Some(0));
+    assert_eq!(Pair::start(Attach::Jsonp).broker.terminate(), Some(0));
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ fn wrong_settings_are_one_line_with_their_place_and_status_2() {
         (format!("{good}\nlisten = \"here\"\n"), 3, "invalid socket address"),
         (format!("{good}store = \"paper:\"\n"), 2, "`paper:` is not a known store"),
         (format!("{good}[session]\nidle_timeout = \"soon\"\n"), 3, "is not a duration"),
-        (format!("{good}[session]\nidle_timeout = \"0s\"\n"), 3, "longer than zero"),
+        (format!("{good}[session]\nidle_timeout = \"0s\"\n"), 3, "at least one second"),
         (format!("{good}[[brokers]]\nid = \"A-B\"\nsecret = \"s\"\norigins = [\"http://a\"]\n"), 3, ""),
         (format!("{good}[[brokers]]\nid = \"A\"\nsecret = \"s\"\norigins = [\"http://a/page\"]\n"), 2, "broker A"),
         (format!("{good}[[brokers]]\nid = \"A\"\nsecret = \"s\"\norigins = []\n"), 2, "broker A"),

@@ -5,6 +5,7 @@
 //!   brokers
 //! - [`broker`], [`ajax`], [`outage`]: the broker's side
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
+//! - [`forms`]: forms with a time limit
 //! - [`cli`]: the program's commands
 //! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
@@ -18,6 +19,7 @@ mod broker;
 mod broker_php_server;
 mod cli;
 mod ended;
+mod forms;
 mod outage;
 mod peer;
 mod php;

@@ -177,34 +177,59 @@ pub struct Pair {
     pub server: Site,
     /// The broker.
     pub broker: Site,
-    broker_port: u16,
+    server_origin: String,
+    broker_origin: String,
+}
+
+/// How the broker of a [`Pair`] attaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// By redirect.
+    Redirect,
+    /// By script, with JSONP; both on plain `localhost`, where a cookie is not a third party's.
+    Jsonp,
 }
 
 impl Pair {
-    /// Starts a server with the broker Alice, and Alice's site of this kind (`redirect` or `ajax`).
-    pub fn start(kind: &str) -> Self {
-        let broker_port = free_ports(1);
-        let silent = if kind == "ajax" { "silent = \"json\"\n" } else { "" };
-        let (server, port) = Site::server(&format!(
-            "public_url = \"http://sso.localhost:PORT\"\n\
-             [[brokers]]\nid = \"Alice\"\nsecret = \"8iwzik1bwd\"\norigins = [\"http://alice.localhost:{broker_port}\"]\n{silent}"
+    /// Starts a server with the broker Alice, and Alice's site.
+    pub fn start(attach: Attach) -> Self {
+        let (names, kind, silent) = match attach {
+            Attach::Redirect => (["sso.localhost", "alice.localhost"], "redirect", "off"),
+            Attach::Jsonp => (["localhost", "localhost"], "ajax", "jsonp"),
+        };
+        let port = free_ports(1);
+        let broker_origin = format!("http://{}:{port}", names[1]);
+        let (server, server_port) = Site::server(&format!(
+            "public_url = \"http://{}:PORT\"\n\
+             [[brokers]]\nid = \"Alice\"\nsecret = \"8iwzik1bwd\"\norigins = [\"{broker_origin}\"]\nsilent = \"{silent}\"\n\
+             password_login = true\n\
+             [[users]]\nusername = \"jackie\"\npassword = \"{JACKIE123}\"\n",
+            names[0],
         ));
-        let listen = format!("127.0.0.1:{broker_port}");
-        let (attach, public) =
-            (format!("http://sso.localhost:{port}/attach"), format!("http://alice.localhost:{broker_port}"));
+        let server_origin = format!("http://{}:{server_port}", names[0]);
+        let (listen, attach_url) = (format!("127.0.0.1:{port}"), format!("{server_origin}/attach"));
         let environment = [
-            ("SSO_SERVER", attach.as_str()),
+            ("SSO_SERVER", attach_url.as_str()),
             ("SSO_BROKER_ID", "Alice"),
             ("SSO_BROKER_SECRET", "8iwzik1bwd"),
-            ("SSO_BROKER_URL", &public),
+            ("SSO_BROKER_URL", &broker_origin),
         ];
-        let args = ["broker", "--kind", kind, "--listen", &listen];
-        let broker = Site::try_start(&args, &environment).unwrap_or_else(|failed| panic!("{failed:?}"));
-        Self { server, broker, broker_port }
+        let jsonp = ["broker", "--kind", kind, "--listen", &listen, "--silent", "jsonp"];
+        let args = if attach == Attach::Jsonp { &jsonp[..] } else { &jsonp[..5] };
+        let broker = Site::try_start(args, &environment).unwrap_or_else(|failed| panic!("{failed:?}"));
+        Self { server, broker, server_origin, broker_origin }
+    }
+
+    /// The URL of a page at the server.
+    pub fn server_url(&self, path: &str) -> String {
+        format!("{}{path}", self.server_origin)
     }
 
     /// The URL of a page at the broker.
     pub fn broker_url(&self, path: &str) -> String {
-        format!("http://alice.localhost:{}{path}", self.broker_port)
+        format!("{}{path}", self.broker_origin)
     }
 }
+
+/// The hash of `jackie123`, cheap to check.
+const JACKIE123: &str = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK";

@@ -99,15 +99,16 @@ impl Config {
 
 fn policy(layers: &Layers) -> Result<Policy, Failure> {
     type Key = fn(&SessionKeys) -> Option<&Spanned<Lifetime>>;
-    let default = Policy::default();
     let lifetime = |key: Key, default| {
         layers.find(|keys| key(&keys.session)).map_or(default, |(lifetime, _)| lifetime.get_ref().0)
     };
     let flag =
         |key: fn(&SessionKeys) -> Option<&bool>, default| layers.value(|keys| key(&keys.session)).unwrap_or(default);
+    let default =
+        Policy::with_idle_timeout(lifetime(|keys| keys.idle_timeout.as_ref(), Policy::default().idle_timeout));
     let policy = Policy {
         never_expire: flag(|keys| keys.never_expire.as_ref(), default.never_expire),
-        idle_timeout: lifetime(|keys| keys.idle_timeout.as_ref(), default.idle_timeout),
+        idle_timeout: default.idle_timeout,
         absolute_lifetime: lifetime(|keys| keys.absolute_lifetime.as_ref(), default.absolute_lifetime),
         warn_before: lifetime(|keys| keys.warn_before.as_ref(), default.warn_before),
         form_timeout: lifetime(|keys| keys.form_timeout.as_ref(), default.form_timeout),
@@ -182,9 +183,8 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let text = format!(
-            "{GOOD}listen = \"127.0.0.1:1\"\n[session]\nidle_timeout = \"5min\"\nwarn_before = \"30s\"\nform_timeout = \"1min\"\n"
-        );
+        let text =
+            format!("{GOOD}listen = \"127.0.0.1:1\"\n[session]\nidle_timeout = \"5min\"\nwarn_before = \"30s\"\n");
         let config = read(&text, &[]).unwrap();
         assert_eq!(config.policy.idle_timeout, Duration::from_secs(300));
         assert_eq!(config.listen.port(), 1);
@@ -214,7 +214,6 @@ mod tests {
             (format!("{GOOD}[session]\nidle_timeout = \"-5s\""), "sso.toml:3: ", "is not a duration"),
             (format!("{GOOD}[session]\nidle_timeout = \"13h\""), "sso.toml:3: ", "must not be longer than"),
             (format!("{GOOD}[session]\nabsolute_lifetime = \"1min\""), "sso.toml:3: ", "must not be longer than"),
-            (format!("{GOOD}[session]\nidle_timeout = \"1min\""), "sso.toml:3: ", "warn_before must be shorter than"),
             (format!("{GOOD}[session]\nwarn_before = \"20min\""), "sso.toml:3: ", "warn_before must be shorter than"),
             (format!("{GOOD}[session]\nform_timeout = \"1h\""), "sso.toml:3: ", "form_timeout must be shorter than"),
             (format!("{GOOD}[session]\nregenerate_every = \"0s\""), "sso.toml:3: ", "must be at least one second"),

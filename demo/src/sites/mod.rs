@@ -1,6 +1,7 @@
 //! The sites: one file each, and what they have in common.
 
 pub(crate) mod ajax_broker;
+mod profile;
 pub(crate) mod redirect_broker;
 pub(crate) mod server;
 

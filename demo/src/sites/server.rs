@@ -1,4 +1,4 @@
-//! The SSO server's site: the protocol's routes, in the demo's look, and a home page.
+//! The SSO server's site: the protocol's routes, in the demo's look, a home page, and a form.
 
 use std::net::TcpListener;
 
@@ -8,7 +8,7 @@ use sso_server::{
     web::{ErrorPage, Form, LoginPage, Pages, Site, Visitor, get_or_head, page_headers},
 };
 
-use super::{Chrome, NO_THEME, SiteInfo, attributes, html, theme_in};
+use super::{Chrome, NO_THEME, SiteInfo, attributes, html, profile, theme_in};
 use crate::{
     Failure, assets,
     cli::ServerOptions,
@@ -27,7 +27,7 @@ pub(crate) struct ServerSite {
 /// How the server's pages look.
 #[derive(Clone)]
 pub(crate) struct Look {
-    chrome: Chrome,
+    pub(super) chrome: Chrome,
     /// (username, password) pairs to try the demo with.
     test_users: Vec<(&'static str, &'static str)>,
 }
@@ -47,6 +47,7 @@ impl ServerSite {
             App::new()
                 .configure(self.site.routes())
                 .configure(assets::routes)
+                .configure(profile::routes)
                 .app_data(web::Data::new(self.look.clone()))
                 .route("/", get_or_head().to(home))
                 .default_service(web::to(not_found))
@@ -112,7 +113,7 @@ async fn not_found(look: web::Data<Look>) -> HttpResponse {
     response.body(look.error(&ErrorPage { status: StatusCode::NOT_FOUND.as_u16(), message, session: None }))
 }
 
-fn theme_of(session: Option<&Session>) -> &str {
+pub(super) fn theme_of(session: Option<&Session>) -> &str {
     session.map_or(NO_THEME, |session| theme_in(&session.data))
 }
 

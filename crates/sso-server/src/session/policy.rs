@@ -35,6 +35,17 @@ impl Policy {
     /// their way, or a response that was lost, must not log anyone out.
     pub const RENEWAL_GRACE: Duration = Duration::from_secs(10);
 
+    /// The default lifetimes, but this idle timeout. What must be shorter than it is: half of it, where the default would not be.
+    pub fn with_idle_timeout(idle_timeout: Duration) -> Self {
+        let default = Self::default();
+        Self {
+            idle_timeout,
+            warn_before: default.warn_before.min(idle_timeout / 2),
+            form_timeout: default.form_timeout.min(idle_timeout / 2),
+            ..default
+        }
+    }
+
     /// [`touch_every`](Self::touch_every), made finer where the idle timeout is short.
     pub fn effective_touch_every(&self) -> Duration {
         self.touch_every.min(self.idle_timeout / 10)
@@ -44,7 +55,6 @@ impl Policy {
     pub fn check(&self) -> Result<(), InvalidPolicy> {
         let zero = [
             (self.idle_timeout, Setting::IdleTimeout),
-            (self.form_timeout, Setting::FormTimeout),
             (self.regenerate_every, Setting::RegenerateEvery),
             (self.link_lifetime, Setting::LinkLifetime),
         ];

@@ -143,7 +143,7 @@ async fn after_a_logout_at_a_broker_the_next_login_is_seen_by_all() {
     let (greg, cookie) = world.attach_over_http("Greg", None).await;
     let (alice, _) = world.attach_over_http("Alice", cookie.as_deref()).await;
     let resumed = world.resume(&alice).await.unwrap();
-    world.server.broker_log_in(&resumed, &credentials("john")).await.unwrap();
+    world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
     world.server.broker_log_out(&world.resume(&alice).await.unwrap()).await.unwrap();
     let answer = log_in(&world, &prompt("Alice", &Token::generate()), cookie.as_deref()).await;
     assert!(answer.query("sso_verify").is_some());

@@ -1,0 +1,371 @@
+//! The server's profile form: two pages, of which the second has a time limit.
+//!
+//! The form counts as started once its first page was sent, so that page may lie open for as long as its user likes. What was typed
+//! there travels on in hidden fields: nothing is kept of a form that is never finished. A finished one is put into the
+//! session's shared data, where every site finds it.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, http::StatusCode, http::header, web};
+use askama::Template;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sso_server::{
+    Session,
+    core::wire::User,
+    data::DataError,
+    form::{FormRefusal, TimeLimit},
+    web::{Form, Site, Visitor, get_or_head, page_headers},
+};
+
+use super::{
+    html, see_other,
+    server::{Look, theme_of},
+};
+use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
+
+/// The key of the profile in the session's shared data.
+const KEY: &str = "profile";
+const START: &str = "/profile";
+const SECOND: &str = "/profile/2";
+const DONE: &str = "/profile/done";
+
+const ENDED: &str = "Your session has ended; log in again to fill in your profile. Nothing was saved. \
+                     To send once more what you typed, log in in another tab, and then reload this page.";
+const USER_CHANGED: &str =
+    "Somebody logged in or out with this browser while the form was on its way. Nothing was saved.";
+const INVALID: &str = "Please correct what is marked, and send the form again.";
+
+pub(super) fn routes(app: &mut web::ServiceConfig) {
+    // Other sites write to the shared data too, so what is offered for a change may be longer than what is accepted.
+    let limit = web::FormConfig::default().limit(64 * 1024);
+    app.service(
+        web::resource(START)
+            .app_data(limit.clone())
+            .route(get_or_head().to(show_first))
+            .route(web::post().to(submit_first)),
+    )
+    .service(
+        web::resource(SECOND)
+            .app_data(limit)
+            .route(get_or_head().to(back_to_start))
+            .route(web::post().to(submit_second)),
+    )
+    .service(web::resource(DONE).route(get_or_head().to(done)));
+}
+
+/// The answers to all questions.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Profile {
+    fullname: String,
+    email: String,
+    town: String,
+    about: String,
+}
+
+/// What either page sends; all of it may be missing in what a stranger posts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Sent {
+    form_token: String,
+    /// Who was logged in when the page was served. The token is good for this name only.
+    begun_as: String,
+    #[serde(flatten)]
+    profile: Profile,
+}
+
+type Fields = Option<web::Form<Sent>>;
+
+async fn show_first(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+    let desk = Desk { visitor, form, look };
+    match desk.user() {
+        Some((session, user)) => desk.first_page(user, &Profile::stored(session, user), None),
+        None => desk.go("/login?return_url=/profile"),
+    }
+}
+
+async fn submit_first(visitor: Visitor, form: Form, look: web::Data<Look>, fields: Fields) -> HttpResponse {
+    let desk = Desk { visitor, form, look };
+    let Sent { form_token, begun_as, profile } = sent(fields);
+    let accepted = match desk.accept(1, &begun_as, &form_token, TimeLimit::None) {
+        Ok(accepted) => accepted,
+        Err(refused) => return refused.into_answer(&desk),
+    };
+    if !profile.first_page(true).iter().all(Field::is_good) {
+        return desk.first_page(accepted.user, &profile, Some(INVALID));
+    }
+    let stored = Profile::stored(accepted.session, accepted.user);
+    let profile = Profile { town: stored.town, about: stored.about, ..profile };
+    desk.second_page(StatusCode::OK, accepted.user, &profile, None)
+}
+
+/// Somebody typed the address or logged in again on this page: the form begins with its first one.
+async fn back_to_start(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+    Desk { visitor, form, look }.go(START)
+}
+
+async fn submit_second(
+    visitor: Visitor,
+    form: Form,
+    site: web::Data<Site>,
+    look: web::Data<Look>,
+    fields: Fields,
+) -> HttpResponse {
+    let desk = Desk { visitor, form, look };
+    let Sent { form_token, begun_as, profile } = sent(fields);
+    let Accepted { session, user, late } = match desk.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
+        Ok(accepted) => accepted,
+        Err(refused) => return refused.into_answer(&desk),
+    };
+    if let Some(late) = late {
+        return desk.second_page(StatusCode::FORBIDDEN, user, &profile, Some(&late));
+    }
+    // Its answers have come from the browser a second time.
+    if !profile.first_page(true).iter().all(Field::is_good) {
+        return desk.first_page(user, &profile, Some(INVALID));
+    }
+    if !profile.second_page(true).iter().all(Field::is_good) {
+        return desk.second_page(StatusCode::BAD_REQUEST, user, &profile, Some(INVALID));
+    }
+    match site.server().merge_own_data(session, &profile.as_change()).await {
+        Ok(_) => desk.go(DONE),
+        Err(DataError::SessionEnded) => Refused::Ended.into_answer(&desk),
+        Err(DataError::UserChanged) => Refused::UserChanged(USER_CHANGED.into()).into_answer(&desk),
+        Err(error @ DataError::TooLarge) => {
+            let problem = format!("Your profile was not saved: there is no room left for it. {error}.");
+            desk.second_page(StatusCode::PAYLOAD_TOO_LARGE, user, &profile, Some(&problem))
+        }
+        Err(error @ DataError::Unavailable) => {
+            let problem = format!("Your profile was not saved. {error}");
+            desk.second_page(StatusCode::SERVICE_UNAVAILABLE, user, &profile, Some(&problem))
+        }
+    }
+}
+
+async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+    let desk = Desk { visitor, form, look };
+    let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
+    if !session.data.contains_key(KEY) {
+        return desk.go(START);
+    }
+    let profile = Profile::stored(session, user);
+    let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
+    let links = desk.look.chrome.links();
+    let layout = desk.look.chrome.layout(&links, theme_of(Some(session)));
+    desk.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers })
+}
+
+fn sent(fields: Fields) -> Sent {
+    let sent = fields.map(web::Form::into_inner).unwrap_or_default();
+    Sent { profile: sent.profile.tidy(), ..sent }
+}
+
+impl Profile {
+    /// What is in the shared data, or else what is known of the user. Any site may have written it.
+    fn stored(session: &Session, user: &User) -> Self {
+        let stored = session.data.get(KEY).filter(|value| value.is_object());
+        let stored = stored.and_then(|value| serde_json::from_value(value.clone()).ok());
+        stored.unwrap_or_else(|| {
+            let known = |name| user.attributes.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            Self { fullname: known("fullname"), email: known("email"), ..Self::default() }
+        })
+    }
+
+    fn as_change(&self) -> Map<String, Value> {
+        let Self { fullname, email, town, about } = self;
+        let profile = serde_json::json!({ "fullname": fullname, "email": email, "town": town, "about": about });
+        Map::from_iter([(KEY.to_owned(), profile)])
+    }
+
+    /// Without what cannot be seen. Browsers send each line's end as two characters, and count one.
+    fn tidy(self) -> Self {
+        let line = |text: String| text.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned();
+        let lines = |text: String| {
+            let kept = text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t');
+            kept.collect::<String>().trim().to_owned()
+        };
+        Self { fullname: line(self.fullname), email: line(self.email), town: line(self.town), about: lines(self.about) }
+    }
+
+    /// The first page's fields, with what is wrong with them if they are `checked`.
+    fn first_page(&self, checked: bool) -> [Field<'_>; 2] {
+        let name = question("fullname", "Full name", &self.fullname, "name", 100);
+        let email = question("email", "E-mail", &self.email, "email", 254);
+        let fields = [Field { required: true, ..name }, Field { required: true, kind: "email", ..email }];
+        fields.map(|field| Field { error: problem_of(&field).filter(|_| checked), ..field })
+    }
+
+    /// The same of the second page.
+    fn second_page(&self, checked: bool) -> [Field<'_>; 2] {
+        let town = question("town", "Town", &self.town, "address-level2", 100);
+        let about = question("about", "About you", &self.about, "", 500);
+        [town, Field { kind: "textarea", ..about }]
+            .map(|field| Field { error: problem_of(&field).filter(|_| checked), ..field })
+    }
+}
+
+/// A line of text that may stay empty.
+fn question<'a>(
+    name: &'static str,
+    label: &'static str,
+    value: &'a str,
+    autocomplete: &'static str,
+    max: usize,
+) -> Field<'a> {
+    Field { name, label, kind: "text", autocomplete, max, required: false, value, error: None }
+}
+
+/// What is wrong with an answer, if anything.
+fn problem_of(field: &Field<'_>) -> Option<String> {
+    let length = field.value.chars().count();
+    if field.required && length == 0 {
+        return Some(format!("{} is missing.", field.label));
+    }
+    if length > field.max {
+        return Some(format!("{} can have {} characters at most; this has {length}.", field.label, field.max));
+    }
+    let is_address = |text: &str| {
+        let (user, domain) = text.split_once('@').unwrap_or_default();
+        !user.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
+    };
+    if field.kind == "email" && !is_address(field.value) {
+        return Some("This is no e-mail address; one looks like name@example.com.".to_owned());
+    }
+    None
+}
+
+/// A request and what answers to it are written with.
+struct Desk {
+    visitor: Visitor,
+    form: Form,
+    look: web::Data<Look>,
+}
+
+/// A page of the form that came from the user who is logged in.
+struct Accepted<'a> {
+    session: &'a Arc<Session>,
+    user: &'a User,
+    /// It came too late: what to say about that.
+    late: Option<String>,
+}
+
+/// Why a page of the form leads to a page without it. Nothing was saved.
+enum Refused {
+    /// It is not from this browser's own page.
+    Forged(FormRefusal),
+    /// Nobody is logged in any more.
+    Ended,
+    /// Somebody else is logged in now: what to say about that.
+    UserChanged(String),
+}
+
+impl Desk {
+    fn user(&self) -> Option<(&Arc<Session>, &User)> {
+        let session = self.visitor.session.as_ref()?;
+        Some((session, session.user()?))
+    }
+
+    /// Judges what was sent: first whether it is a form of ours at all, then who is there, and at last the time. So nobody is told of a time
+    /// limit who could not have kept it.
+    fn accept(&self, number: u8, begun_as: &str, token: &str, limit: TimeLimit) -> Result<Accepted<'_>, Refused> {
+        let late = match self.form.check(&page_name(number, begun_as), token, limit) {
+            Ok(()) => None,
+            Err(refusal @ FormRefusal::TimedOut { .. }) => Some(refusal.to_string()),
+            Err(refusal @ FormRefusal::Forged) => return Err(Refused::Forged(refusal)),
+        };
+        let (session, user) = self.user().ok_or(Refused::Ended)?;
+        if user.username != begun_as {
+            let text = format!(
+                "You are logged in as {} now, and this form was begun as {begun_as}. Nothing was saved.",
+                user.username
+            );
+            return Err(Refused::UserChanged(text));
+        }
+        Ok(Accepted { session, user, late })
+    }
+
+    fn first_page(&self, user: &User, profile: &Profile, problem: Option<&str>) -> HttpResponse {
+        let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        self.form_page(status, 1, user, &[], &profile.first_page(problem.is_some()), problem)
+    }
+
+    fn second_page(&self, status: StatusCode, user: &User, profile: &Profile, problem: Option<&str>) -> HttpResponse {
+        let carried = [("fullname", profile.fullname.as_str()), ("email", &profile.email)];
+        let fields = profile.second_page(status == StatusCode::BAD_REQUEST);
+        self.form_page(status, 2, user, &carried, &fields, problem)
+    }
+
+    fn form_page(
+        &self,
+        status: StatusCode,
+        number: u8,
+        user: &User,
+        carried: &[(&str, &str)],
+        fields: &[Field<'_>],
+        problem: Option<&str>,
+    ) -> HttpResponse {
+        let links = self.look.chrome.links();
+        let template = ServerProfile {
+            layout: self.look.chrome.layout(&links, theme_of(self.visitor.session.as_deref())),
+            number,
+            action: if number == 1 { START } else { SECOND },
+            form_token: &self.form.token(&page_name(number, &user.username)),
+            begun_as: &user.username,
+            carried,
+            fields,
+            problem,
+        };
+        self.page(status, &template)
+    }
+
+    fn page(&self, status: StatusCode, template: &impl Template) -> HttpResponse {
+        let mut response = HttpResponse::build(status);
+        page_headers(&mut response, &[]);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, "5"));
+        }
+        for cookie in self.visitor.set_cookie.iter().cloned().chain(self.form.set_cookie()) {
+            response.cookie(cookie);
+        }
+        response.body(html(template))
+    }
+
+    fn go(&self, to: &str) -> HttpResponse {
+        let mut response = see_other(to);
+        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+        if let Some(cookie) = &self.visitor.set_cookie
+            && let Err(error) = response.add_cookie(cookie)
+        {
+            tracing::error!(%error, "a cookie cannot be set");
+        }
+        response
+    }
+}
+
+impl Refused {
+    fn into_answer(self, desk: &Desk) -> HttpResponse {
+        let begin = Way { label: "Begin the form again", href: START };
+        let (status, message, way) = match self {
+            Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
+            Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
+            Self::Ended => {
+                let log_in = Way { label: "Log in again", href: "/login?return_url=/profile" };
+                (StatusCode::UNAUTHORIZED, ENDED.to_owned(), log_in)
+            }
+        };
+        let links = desk.look.chrome.links();
+        let template = ServerError {
+            layout: desk.look.chrome.layout(&links, theme_of(desk.visitor.session.as_deref())),
+            status: status.as_u16(),
+            message: &message,
+            ways: &[way, Way { label: "Go to the start page of the server", href: "/" }],
+        };
+        desk.page(status, &template)
+    }
+}
+
+/// The name in a page's token. A page that was served to one user is not another's.
+fn page_name(number: u8, username: &str) -> String {
+    format!("profile/{number} {username}")
+}
