@@ -170,11 +170,12 @@
 
   function alive(data, at) {
     const limit = (value) => (Number.isFinite(value) ? value * SECOND : Infinity);
-    const before = state;
+    let before = state;
     signedOutElsewhere = false;
     if (before !== 'quiet' && data.username !== user) {
       end('changed', data.username);
       if (covered()) return;
+      before = state; // the page shows it itself: the popup goes on with the new user
     }
     user = data.username;
     known = {

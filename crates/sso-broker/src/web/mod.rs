@@ -5,7 +5,8 @@
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
 //!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need
-//! - `middleware`: writes what a request changed, and answers its errors, with `answer`
+//! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
+//!   errors
 //! - `asker`: who is asking, a person's page visit or something else
 //! - `tokens`: cookies and sessions as token stores
 //! - [`pages`]: what a visitor reads when something goes wrong
@@ -14,6 +15,7 @@ mod ajax;
 mod answer;
 mod asker;
 mod attach;
+mod error;
 mod middleware;
 pub mod pages;
 mod popup;
@@ -29,9 +31,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Broker, TokenStore};
 
+pub use error::{FormRefused, MissingMiddleware};
 pub use middleware::SsoMiddleware;
 pub use pages::{Pages, Problem, ProblemKind};
-pub use session::{FormRefused, MissingMiddleware, SsoSession};
+pub use session::SsoSession;
 pub use visitor::{OptionalVisitor, Visitor};
 
 /// A broker, ready to be put into an actix-web `App`. Clones share everything.

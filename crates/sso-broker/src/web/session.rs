@@ -7,16 +7,15 @@ use std::{
 };
 
 use actix_session::SessionExt;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, dev::Payload, http::StatusCode};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken,
-    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, ApiError, SessionStatus},
+    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, SessionStatus},
 };
 
 use super::{
-    Sso, Storage,
-    answer::{public_text, status_of},
+    FormRefused, MissingMiddleware, Sso, Storage,
     asker::{header, is_own_page, is_prefetch},
     tokens::{CookieChanges, CookieStore, SessionStore},
 };
@@ -52,39 +51,6 @@ pub(super) struct RequestScope {
     pub(super) cookies: CookieChanges,
     /// Made when it is first needed: most requests are for assets.
     store: OnceCell<RefCell<Box<dyn TokenStore>>>,
-}
-
-/// The extractors work only inside [`Sso::middleware`].
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the SSO middleware is not wrapped around this handler")]
-pub struct MissingMiddleware;
-
-impl ResponseError for MissingMiddleware {}
-
-/// The form was not served to this visitor by this site.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("This form is no longer valid. Load its page again.")]
-pub struct FormRefused;
-
-impl ResponseError for FormRefused {
-    fn status_code(&self) -> StatusCode {
-        StatusCode::FORBIDDEN
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        HttpResponse::Forbidden().json(ApiError::new(self.to_string()))
-    }
-}
-
-/// The answer outside the middleware; inside, it knows more.
-impl ResponseError for RequestError {
-    fn status_code(&self) -> StatusCode {
-        status_of(self)
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(status_of(self)).json(ApiError::new(public_text(self)))
-    }
 }
 
 impl RequestScope {

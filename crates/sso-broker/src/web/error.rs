@@ -1,0 +1,40 @@
+//! The errors that extractors and handlers return, and their answers outside the middleware.
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use sso_core::wire::ApiError;
+
+use super::answer::{public_text, status_of};
+use crate::RequestError;
+
+/// The extractors work only inside [`Sso::middleware`].
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the SSO middleware is not wrapped around this handler")]
+pub struct MissingMiddleware;
+
+impl ResponseError for MissingMiddleware {}
+
+/// The form was not served to this visitor by this site.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("This form is no longer valid. Load its page again.")]
+pub struct FormRefused;
+
+impl ResponseError for FormRefused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::Forbidden().json(ApiError::new(self.to_string()))
+    }
+}
+
+/// The answer outside the middleware; inside, it knows more.
+impl ResponseError for RequestError {
+    fn status_code(&self) -> StatusCode {
+        status_of(self)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(status_of(self)).json(ApiError::new(public_text(self)))
+    }
+}
