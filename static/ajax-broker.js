@@ -261,8 +261,16 @@
     show(answer.data);
     takeExpiry(); // what was to be said of it is no longer of use
     say('You are logged in here, and on all the other sites.');
+    tellPopup();
     $('heading').focus();
     await refreshTheme();
+  }
+
+  /** The popup of this and of the other tabs looks anew who is logged in. */
+  function tellPopup() {
+    const channel = new BroadcastChannel('sso-session');
+    channel.postMessage({ type: 'changed' });
+    channel.close();
   }
 
   /** Shows why a login failed, at the field where the next try begins. */
@@ -287,6 +295,7 @@
     if (answer.status !== 204) throw unexpected(answer);
     show(null);
     say('You are logged out here, and on all the other sites.');
+    tellPopup();
     $('heading').focus();
     await refreshTheme();
   }
@@ -403,6 +412,10 @@
   $('theme-form').addEventListener('submit', (event) => {
     event.preventDefault();
     run(chooseTheme);
+  });
+  // Where this page logged out itself, the popup (session-popup.js) has nothing to add.
+  document.addEventListener('sso-session-expired', (event) => {
+    if (!user) event.preventDefault();
   });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') lookAgain();

@@ -20,6 +20,16 @@ pub(crate) struct Layout<'a> {
     pub(crate) theme: &'a str,
     /// All the sites of the demo, this one included.
     pub(crate) sites: &'a [SiteLink<'a>],
+    /// Warns before the session ends, if somebody is logged in.
+    pub(crate) popup: Popup<'a>,
+}
+
+/// The popup that warns before the session ends: `static/session-popup.js`.
+#[derive(Clone, Copy)]
+pub(crate) struct Popup<'a> {
+    /// What the page's own address, encoded, is appended to, to log in and come back: `/sso/login?to=` at a broker,
+    /// `/login?return_url=` at the server.
+    pub(crate) login: &'a str,
 }
 
 impl Layout<'_> {
@@ -178,6 +188,8 @@ pub(crate) struct BrokerHome<'a> {
     pub(crate) server_down: bool,
     /// Why the attach failed.
     pub(crate) problem: Option<&'a str>,
+    /// The visitor was logged in until the session expired.
+    pub(crate) expired: bool,
 }
 
 /// `GET /about` at a broker: a deeper page, which never sends anyone away to attach.
@@ -190,6 +202,8 @@ pub(crate) struct BrokerAbout<'a> {
     pub(crate) user: Option<User<'a>>,
     /// Is this site attached, so that no user means that nobody is logged in?
     pub(crate) attached: bool,
+    /// The visitor was logged in until the session expired.
+    pub(crate) expired: bool,
 }
 
 /// The broker's own login form, as jasny's demo brokers have it.

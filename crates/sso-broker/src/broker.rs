@@ -158,9 +158,10 @@ impl Broker {
         match result {
             Ok(code) => {
                 self.attach(store, pending, code);
+                self.0.shelf.set_arrived(store);
                 AttachOutcome::Attached { wanted }
             }
-            Err(error) if error == ALREADY_ATTACHED && pending.heals < MAX_HEALS => {
+            Err(error) if error == wire::ALREADY_ATTACHED && pending.heals < MAX_HEALS => {
                 let url = self.start(store, wanted.as_str(), pending.login, pending.heals + 1);
                 AttachOutcome::TryAgain { url }
             }
@@ -219,6 +220,12 @@ impl Broker {
     pub fn bearer(&self, store: &dyn TokenStore) -> Option<BearerToken> {
         let Attached { token, code, .. } = self.0.shelf.attached(store)?;
         Some(BearerToken::new(self.0.id.clone(), token, &code, &self.0.key))
+    }
+
+    /// Whether a token was put away a moment ago: once. If it is not there now, the store (the browser) has not kept it, and another attach
+    /// would end in the same way.
+    pub fn take_arrived(&self, store: &mut dyn TokenStore) -> bool {
+        self.0.shelf.take_arrived(store)
     }
 
     /// Why the last attach failed, in the server's words: once, and within a minute.
@@ -305,9 +312,6 @@ impl Broker {
         tracing::info!(broker = %self.0.id, "a visitor is attached");
     }
 }
-
-/// The server's word for a token that is linked to another session.
-const ALREADY_ATTACHED: &str = "Token is already attached";
 
 fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

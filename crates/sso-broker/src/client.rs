@@ -147,14 +147,24 @@ impl Client {
             Body::Form(fields) => call.form(&fields),
             Body::Json(value) => call.json(&value),
         };
-        let answer = match call.send().await {
-            Ok(response) => dialect.read(response).await,
-            Err(error) => Err(RequestError::unreachable(error)),
+        let (answer, is_up) = match call.send().await {
+            Ok(response) => {
+                let answer = dialect.read(response).await;
+                let is_up = !matches!(answer, Err(RequestError::Unreachable(_)));
+                (answer, Some(is_up))
+            }
+            // One slow call (a login that waits for its turn) does not mean that the server is down.
+            Err(error) => {
+                let is_up = error.is_connect().then_some(false);
+                (Err(RequestError::unreachable(error)), is_up)
+            }
         };
         if let Err(RequestError::Unreachable(reason)) = &answer {
             tracing::warn!(%reason, "the SSO server cannot be reached");
         }
-        probe.note(!matches!(answer, Err(RequestError::Unreachable(_))));
+        if let Some(is_up) = is_up {
+            probe.note(is_up);
+        }
         answer
     }
 

@@ -2,7 +2,7 @@
 
 use url::{Position, Url};
 
-/// The path, query and fragment of a page of this broker, at most 1 KiB: safe in a `Location` header and in a link.
+/// The path, query and fragment of a page of this broker, at most 512 bytes: safe in a `Location` header and in a link.
 ///
 /// Made by [`Broker::local_path`](crate::Broker::local_path). What comes in may be an attacker's
 /// (`/sso/attach?to=…`), so it is read as browsers will read it.
@@ -10,7 +10,7 @@ use url::{Position, Url};
 pub struct LocalPath(String);
 
 impl LocalPath {
-    const MAX_LEN: usize = 1024;
+    const MAX_LEN: usize = 512;
 
     /// The site's first page.
     pub fn root() -> Self {
@@ -57,7 +57,7 @@ mod tests {
         }
         assert_eq!(parse("/a b/é").as_deref(), Some("/a%20b/%C3%A9"));
         assert_eq!(parse("/a/../b").as_deref(), Some("/b"));
-        assert_eq!(parse(&format!("/{}", "x".repeat(1023))).map(|path| path.len()), Some(1024));
+        assert_eq!(parse(&format!("/{}", "x".repeat(511))).map(|path| path.len()), Some(512));
     }
 
     #[test]
@@ -79,7 +79,7 @@ mod tests {
             "/\r\nSet-Cookie: a=b",
             " /page",
             "javascript:alert(1)",
-            &format!("/{}", "x".repeat(1024)),
+            &format!("/{}", "x".repeat(512)),
         ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }

@@ -77,21 +77,28 @@ impl Shelf {
         }
     }
 
-    /// Keeps an attach under way; the oldest of too many make room.
+    /// Keeps an attach under way; the oldest of too many make room, and of too long ones: as cookies they must not grow over what
+    /// servers take.
     pub(crate) fn add_pending(&self, store: &mut dyn TokenStore, pending: &Pending) {
-        let mut others: Vec<(u64, String)> = Vec::new();
+        let text = pending.to_text();
+        let mut others: Vec<(u64, String, usize)> = Vec::new();
         for key in store.keys().into_iter().filter(|key| key.starts_with(&self.key("attach-"))) {
-            match store.get(&key).and_then(|text| Pending::from_text(&text)) {
-                Some(other) if other.is_alive(pending.made) => others.push((other.made, key)),
+            let kept = store.get(&key).unwrap_or_default();
+            match Pending::from_text(&kept) {
+                Some(other) if other.is_alive(pending.made) => others.push((other.made, key, kept.len())),
                 _ => store.remove(&key),
             }
         }
-        others.sort();
-        let too_many = (others.len() + 1).saturating_sub(Pending::MAX);
-        for (_, key) in others.into_iter().take(too_many) {
-            store.remove(&key);
+        // The newest first, as far as there is room.
+        others.sort_by(|a, b| b.cmp(a));
+        let (mut count, mut length) = (1, text.len());
+        for (_, key, len) in others {
+            (count, length) = (count + 1, length + len);
+            if count > Pending::MAX || length > Pending::MAX_TOTAL {
+                store.remove(&key);
+            }
         }
-        store.set(&self.pending_key(&pending.state), &pending.to_text(), Lifetime::AtMost(Pending::LIFETIME));
+        store.set(&self.pending_key(&pending.state), &text, Lifetime::AtMost(Pending::LIFETIME));
     }
 
     /// Takes out the attach that a return with this state belongs to.
@@ -116,6 +123,20 @@ impl Shelf {
         let text = store.get(&self.key("failure"))?;
         store.remove(&self.key("failure"));
         Failure::from_text(&text, now)
+    }
+
+    /// Notes that a token was put away just now.
+    pub(crate) fn set_arrived(&self, store: &mut dyn TokenStore) {
+        store.set(&self.key("arrived"), "1", Lifetime::AtMost(Attached::ARRIVAL));
+    }
+
+    /// Whether that was noted; once.
+    pub(crate) fn take_arrived(&self, store: &mut dyn TokenStore) -> bool {
+        let arrived = store.get(&self.key("arrived")).is_some();
+        if arrived {
+            store.remove(&self.key("arrived"));
+        }
+        arrived
     }
 
     /// Whether the store has given anything back, so that it does keep what it is given.

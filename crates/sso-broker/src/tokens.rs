@@ -60,6 +60,9 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
+    /// How long after an attach its token must show.
+    pub(crate) const ARRIVAL: Duration = Duration::from_secs(10);
+
     pub(crate) fn to_text(&self) -> String {
         format!("{}.{}.{}", self.token.as_str(), self.code.as_str(), self.heals)
     }
@@ -113,6 +116,8 @@ impl Pending {
     pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
     /// A browser that restores many tabs begins one attach for each of them.
     pub(crate) const MAX: usize = 5;
+    /// All of them together, in bytes; percent-encoded in cookies they may be three times as long, and common servers take 8 KB.
+    pub(crate) const MAX_TOTAL: usize = 2_000;
 
     pub(crate) fn to_text(&self) -> String {
         let Self { state, token, wanted, login, heals, made } = self;

@@ -5,7 +5,7 @@ use url::form_urlencoded;
 use crate::{
     AllowedOrigins, BrokerId, Checksum, ChecksumKey, ReturnUrl, Token,
     broker_id::is_word,
-    wire::{AttachBy, AttachFailure},
+    wire::{ALREADY_ATTACHED, AttachBy, AttachFailure},
 };
 
 /// What a browser asked for at `/attach`.
@@ -99,7 +99,7 @@ pub enum AttachError {
     #[error("There is no session to join silently")]
     NoSession,
     /// The token belongs to another live session.
-    #[error("Token is already attached")]
+    #[error("{ALREADY_ATTACHED}")]
     AlreadyAttached,
     /// Too many wrong checksums for this token.
     #[error("Too many failed attempts. Try again later.")]

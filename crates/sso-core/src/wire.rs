@@ -11,6 +11,8 @@ pub const ERROR_PARAM: &str = "sso_error";
 pub const ACTIVITY_HEADER: &str = "SSO-Activity";
 /// See [`ACTIVITY_HEADER`].
 pub const ACTIVITY_NONE: &str = "none";
+/// Why an attach failed whose token is linked to another session. Our brokers try again with another token.
+pub const ALREADY_ATTACHED: &str = "Token is already attached";
 /// The answer to wrong credentials. One text for an unknown user and a wrong password.
 pub const INVALID_CREDENTIALS: &str = "Invalid credentials";
 

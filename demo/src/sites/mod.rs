@@ -20,7 +20,7 @@ use sso_core::wire;
 use crate::{
     Failure,
     cli::{BrokerKind, BrokerOptions},
-    pages::{BrokerProblem, Layout, SiteLink, Way},
+    pages::{BrokerProblem, Layout, Popup, SiteLink, Way},
     run,
 };
 use ajax_broker::AjaxBroker;
@@ -73,7 +73,9 @@ impl Chrome {
     }
 
     fn layout<'a>(&'a self, links: &'a [SiteLink<'a>], theme: &'a str) -> Layout<'a> {
-        Layout { site: &self.site.key, name: &self.site.name, theme, sites: links }
+        let login = if self.site.key == "server" { "/login?return_url=" } else { "/sso/login?to=" };
+        let popup = Popup { login };
+        Layout { site: &self.site.key, name: &self.site.name, theme, sites: links, popup }
     }
 }
 

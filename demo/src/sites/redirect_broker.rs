@@ -61,7 +61,7 @@ impl RedirectBroker {
 
 /// The first page. Taking a [`Visitor`] is all it does to be attached.
 async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse {
-    let theme = theme_of(&visitor.session).await;
+    let theme = theme_of(&visitor).await;
     // Without a token, or without the server, a form would lead nowhere.
     let form_token = Some(visitor.form_token(HOME_FORM)).filter(|token| !token.is_empty() && !visitor.server_down);
     let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
@@ -75,13 +75,14 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
             own_form: site.own_form,
             server_down: visitor.server_down,
             problem: visitor.problem.as_deref(),
+            expired: visitor.expired,
         },
     )
 }
 
 /// A page that likes to know its visitor, and sends nobody away for it.
 async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<RedirectBroker>) -> HttpResponse {
-    let theme = theme_of(&visitor.session).await;
+    let theme = theme_of(&visitor).await;
     let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
     let links = site.chrome.links();
     page(
@@ -90,6 +91,7 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
             layout: site.chrome.layout(&links, &theme),
             user: shown(visitor.user.as_ref(), &details),
             attached: visitor.session.is_attached(),
+            expired: visitor.expired,
         },
     )
 }
@@ -134,7 +136,7 @@ async fn login_page(
     username: &str,
     error: Option<&str>,
 ) -> HttpResponse {
-    let theme = theme_of(session).await;
+    let theme = theme_in_session(session).await;
     let links = site.chrome.links();
     let layout = site.chrome.layout(&links, &theme);
     page(status, &BrokerLogin { layout, form_token: &session.form_token(LOGIN_FORM), username, error })
@@ -179,8 +181,13 @@ fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<
     user.map(|user| pages::User { username: &user.username, attributes: details })
 }
 
+/// The theme of the visitor's shared session. A server that is down is not asked again.
+async fn theme_of(visitor: &Visitor) -> String {
+    if visitor.server_down { NO_THEME.to_owned() } else { theme_in_session(&visitor.session).await }
+}
+
 /// The theme of the shared session. Without it the page is only less colourful.
-async fn theme_of(session: &SsoSession) -> String {
+async fn theme_in_session(session: &SsoSession) -> String {
     if !session.is_attached() {
         return NO_THEME.to_owned();
     }

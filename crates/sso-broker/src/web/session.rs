@@ -112,7 +112,7 @@ impl SsoSession {
 
     /// The data that all brokers share in this session. Any of them may have written them.
     pub async fn data(&self) -> Result<Map<String, Value>, RequestError> {
-        self.client.data(&self.bearer()?).await
+        self.honoured(self.client.data(&self.bearer()?).await)
     }
 
     /// Sets one of the shared data; `null` removes it. Returns all of them.
@@ -122,12 +122,20 @@ impl SsoSession {
 
     /// Sets several of them. Returns all of them.
     pub async fn merge_data(&self, changes: Map<String, Value>) -> Result<Map<String, Value>, RequestError> {
-        self.client.merge_data(&self.bearer()?, changes).await
+        self.honoured(self.client.merge_data(&self.bearer()?, changes).await)
     }
 
     /// Any call of the server's API, as in [`Client::request`](crate::Client::request).
     pub async fn request(&self, method: Method, path: &str, body: Body) -> Result<Option<Value>, RequestError> {
-        self.client.request(&self.bearer()?, method, path, body).await
+        self.honoured(self.client.request(&self.bearer()?, method, path, body).await)
+    }
+
+    /// A good answer honours the token: the next failure may be healed again.
+    fn honoured<T>(&self, result: Result<T, RequestError>) -> Result<T, RequestError> {
+        if result.is_ok() {
+            self.with_store(|store| self.broker().healed(store));
+        }
+        result
     }
 
     /// The token to put into the form named `form`; empty when the visitor is not attached.

@@ -2,12 +2,12 @@
 
 use std::{future::Future, pin::Pin};
 
-use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, error::InternalError};
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, error::InternalError, http::Method};
 
 use super::{
     SsoSession,
     answer::{attach_by_redirect, failed_call, public_text, redirect},
-    asker::Asker,
+    asker::{Asker, reads_pages},
 };
 use crate::{RequestError, User};
 
@@ -51,11 +51,20 @@ impl Visitor {
         if !session.is_attached() {
             return match asker {
                 Asker::Crawler => Ok(Self::anonymous(session)),
+                // A form that a person sent.
+                Asker::Other
+                    if session.http_request().method() == Method::POST && reads_pages(session.http_request()) =>
+                {
+                    Err(failed_call(&session, &RequestError::NotAttached))
+                }
                 Asker::Other => Err(attach_by_redirect(&RequestError::NotAttached.to_string())),
                 Asker::Visit => {
                     // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
                     if let Some(problem) = session.with_store(|store| broker.take_failure(store)) {
                         return Ok(Self { problem: Some(problem), ..Self::anonymous(session) });
+                    }
+                    if session.with_store(|store| broker.take_arrived(store)) {
+                        return Ok(Self { problem: Some(NOT_KEPT.into()), ..Self::anonymous(session) });
                     }
                     if !broker.client().is_reachable().await {
                         return Ok(Self { server_down: true, ..Self::anonymous(session) });
@@ -65,6 +74,7 @@ impl Visitor {
                 }
             };
         }
+        session.with_store(|store| broker.take_arrived(store));
         match session.info().await {
             Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
             result => Ok(Self::with_info(session, asker, result)),
@@ -97,6 +107,9 @@ impl Visitor {
         visitor
     }
 }
+
+/// Shown to a visitor whose browser gave the state of an attach back, but not the token that came of it.
+const NOT_KEPT: &str = "Your browser did not keep this site's cookie.";
 
 impl FromRequest for Visitor {
     type Error = Error;

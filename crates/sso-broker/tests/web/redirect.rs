@@ -20,9 +20,10 @@ async fn a_first_visit_attaches_and_ends_at_the_wanted_page() {
     assert!(back.starts_with(&format!("{}sso/return?state=", site.broker.public_url())), "{back}");
     let page = browser.visit(&back).await;
     assert_eq!(page.location(), "/page?a=b;c&d=%2F");
-    assert_eq!(names(&browser), ["sso-Alice-token"]);
+    assert_eq!(names(&browser), ["sso-Alice-arrived", "sso-Alice-token"]);
     let page = browser.visit("/page?a=b;c&d=%2F").await;
     assert_eq!((page.status, page.body.as_str()), (200, "jackie down=false problem=None"));
+    assert!(!names(&browser).contains(&"sso-Alice-arrived"));
     assert!(!server.state().attached[0].prompt_login);
 }
 
@@ -52,7 +53,7 @@ async fn only_the_own_state_opens_the_return() {
         assert_eq!(browser.cookies, before, "{poison}");
     }
     assert_eq!(browser.visit(&own).await.location(), "/page");
-    assert_eq!(names(&browser), ["sso-Alice-token"]);
+    assert_eq!(names(&browser), ["sso-Alice-arrived", "sso-Alice-token"]);
     // Used up.
     let before = browser.cookies.clone();
     assert_eq!(browser.visit(&own).await.location(), "/");
@@ -149,14 +150,50 @@ async fn attach_is_for_people() {
         let page = browser.get("/page", headers).await;
         assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")), "{headers:?}");
     }
-    let post = browser.post_form("/", "", &[]).await;
+    let post = browser.post("/", "", &[("Accept", "application/json")]).await;
     assert_eq!((post.status, post.json()["attach"].as_str()), (401, Some("redirect")));
+    // A form that a person sent is answered with a page, which has a way on.
+    let form = browser.post_form("/", "", &[]).await;
+    assert!(form.is_problem(401, "Your session has ended"), "{form:?}");
     let crawler = browser.get("/page", &[("User-Agent", "Mozilla/5.0 (compatible; Googlebot/2.1)")]).await;
     assert_eq!((crawler.status, crawler.body.as_str()), (200, "nobody down=false problem=None"));
     assert!(browser.cookies.is_empty());
     // People: browsers, and curl.
     assert_eq!(browser.visit("/page").await.status, 303);
     assert_eq!(browser.get("/page", &[("Accept", "*/*"), ("User-Agent", "curl/8.0")]).await.status, 303);
+}
+
+#[actix_web::test]
+async fn a_browser_that_drops_the_token_alone_is_told_so_and_not_sent_on_for_ever() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let back = server.attach(browser.visit("/page").await.location());
+    assert_eq!(browser.visit(&back).await.location(), "/page");
+    browser.cookies.retain(|name, _| !name.ends_with("-token"));
+    let page = browser.visit("/page").await;
+    assert_eq!((page.status, page.body.contains("did not keep this site's cookie")), (200, true), "{page:?}");
+    // The next visit is a new try.
+    assert_eq!(browser.visit("/page").await.status, 303);
+}
+
+#[actix_web::test]
+async fn many_long_pages_do_not_fill_the_browser_with_cookies() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    for n in 0..5 {
+        let page = format!("/sso/attach?to=/%3F{n}{}", "%2525".repeat(160));
+        assert_eq!(browser.visit(&page).await.status, 303);
+    }
+    let length: usize = browser.cookies.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(length < 7_000, "{length}");
+    // Short ones have room for five.
+    let mut browser = Browser::new(&site);
+    for _ in 0..6 {
+        browser.visit("/page").await;
+    }
+    assert_eq!(browser.cookies.len(), 5);
 }
 
 #[actix_web::test]
