@@ -2,6 +2,7 @@
 
 mod ajax;
 mod pages;
+mod popup;
 mod redirect;
 
 use sso_tests::{Browser, Demo};

@@ -9,7 +9,7 @@ use sso_tests::{
 use crate::{JACKIE, OUT, expect, type_password};
 
 /// Looks at the page that is open.
-async fn look(browser: &Browser, name: &str) {
+pub(crate) async fn look(browser: &Browser, name: &str) {
     for (dark, scheme) in [(false, "light"), (true, "dark")] {
         for (width, size) in [(1280, "wide"), (390, "narrow")] {
             browser.set_dark(dark).await;

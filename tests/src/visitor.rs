@@ -36,7 +36,11 @@ impl Visitor {
     pub fn new() -> Self {
         let jar = Arc::new(Jar::default());
         let here = "127.0.0.1:0".parse().unwrap();
-        let builder = Client::builder().redirect(Policy::none()).no_proxy().cookie_provider(jar.clone());
+        let builder = Client::builder()
+            .user_agent("Mozilla/5.0 (tests)")
+            .redirect(Policy::none())
+            .no_proxy()
+            .cookie_provider(jar.clone());
         // Names under localhost are the loopback for browsers, though not for the system's resolver.
         let names = ["sso", "alice", "greg", "julius", "evil"];
         let builder = names.iter().fold(builder, |builder, name| builder.resolve(&format!("{name}.localhost"), here));

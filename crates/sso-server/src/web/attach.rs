@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach},
+    resume::Browser,
     session::CookieValue,
 };
 
@@ -67,7 +68,8 @@ async fn log_in(
         Ok(visit) => visit,
         Err(shown_again) => return shown_again,
     };
-    let response = match site.server().attach(&checked, visit.set_cookie.as_ref()).await {
+    let browser = Browser { cookie: visit.set_cookie.clone(), ..site.browser(&request) };
+    let response = match site.server().attach(&checked, browser).await {
         Ok(AttachOutcome::Linked(linked)) => {
             let set_cookie = linked.set_cookie.or(visit.set_cookie);
             return attached(&request, &site, &checked, &Linked { set_cookie, ..linked }).await;
