@@ -46,13 +46,24 @@ async fn every_page_is_accessible() {
     look(&browser, "alice-about").await;
     browser.open(&demo.url("alice", "/nowhere")).await;
     look(&browser, "alice-not-found").await;
-    browser.open(&demo.url("alice", "/sso/return?state=x&sso_error=y")).await;
+    browser.open(&demo.url("sso", "/nowhere")).await;
+    look(&browser, "server-not-found").await;
+    browser.open(&demo.url("julius", "/nowhere")).await;
+    look(&browser, "julius-not-found").await;
     expect(&browser, &demo, "greg", OUT).await;
     look(&browser, "greg-out").await;
     browser.open(&demo.url("greg", "/login")).await;
     look(&browser, "greg-login").await;
+    type_password(&browser, "jackie", "wrong").await;
+    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    look(&browser, "greg-login-refused").await;
     expect(&browser, &demo, "julius", OUT).await;
     look(&browser, "julius-out").await;
+    browser.fill("#username", "jackie").await;
+    browser.fill("#password", "wrong").await;
+    browser.click("#login-form button").await;
+    browser.wait_for("#login-error", "Invalid credentials").await;
+    look(&browser, "julius-refused").await;
 
     expect(&browser, &demo, "alice", OUT).await;
     browser.click("a[href^='/sso/login']").await;
@@ -66,6 +77,12 @@ async fn every_page_is_accessible() {
     look(&browser, "julius-in").await;
     browser.open(&demo.url("sso", "/")).await;
     look(&browser, "server-home-in").await;
+
+    browser.open(&demo.url("sso", "/profile")).await;
+    look(&browser, "profile-1").await;
+    browser.click("main form button").await;
+    browser.wait_for("h1", "page 2 of 2").await;
+    look(&browser, "profile-2").await;
 }
 
 #[tokio::test]
