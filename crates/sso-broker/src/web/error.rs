@@ -6,7 +6,7 @@ use sso_core::wire::ApiError;
 use super::answer::{public_text, status_of};
 use crate::RequestError;
 
-/// The extractors work only inside [`Sso::middleware`].
+/// The extractors work only inside [`Sso::middleware`](super::Sso::middleware).
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the SSO middleware is not wrapped around this handler")]
 pub struct MissingMiddleware;
