@@ -144,3 +144,16 @@ async fn the_open_popup_is_accessible() {
     browser.wait_for(EXPIRED, "Your session has expired").await;
     look(&browser, "popup-expired").await;
 }
+
+#[tokio::test]
+async fn a_tab_that_slept_through_the_end_shows_it_when_it_wakes() {
+    let demo = Demo::start(&["--idle-timeout", "3s", "--warn-before", "1s"]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    log_in_at_alice(&browser, &demo).await;
+    browser.cdp("Page.setWebLifecycleState", json!({ "state": "frozen" })).await;
+    // While it sleeps, nothing runs in it; the server goes on.
+    tokio::time::sleep(std::time::Duration::from_millis(4_500)).await;
+    browser.cdp("Page.setWebLifecycleState", json!({ "state": "active" })).await;
+    browser.wait_for(EXPIRED, "Your session has expired").await;
+    assert!(!browser.find("body").await.text().await.unwrap().contains("Jackie Black"));
+}

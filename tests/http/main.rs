@@ -7,6 +7,7 @@
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
 //! - [`forms`]: forms with a time limit
 //! - [`cli`]: the program's commands
+//! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
 
@@ -24,6 +25,7 @@ mod outage;
 mod peer;
 mod php;
 mod readme;
+mod session;
 mod silent;
 mod sites;
 mod story;
