@@ -87,6 +87,7 @@ impl Map {
 pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let map = Map { base_port: options.base_port, same_site: options.same_site };
     let sites: Vec<_> = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).collect();
+    let core = server(options, &map)?;
     // All of them before anything starts.
     let ports = (options.base_port..).take(sites.len());
     let mut listeners = ports.map(run::listen_on_loopback).collect::<Result<Vec<_>, _>>()?.into_iter();
@@ -94,7 +95,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
     let look = Look::new(Chrome::new(&map.server(), &sites), test_users);
-    let server = ServerSite::new(server(options, &map)?, look, true, options.secure_cookies, false);
+    let server = ServerSite::new(core, look, true, options.secure_cookies, false);
     let mut servers = vec![server.serve(listeners(), WORKERS)?];
     for (site, cast) in map.brokers() {
         let broker = broker(&map, &site, cast)?;
