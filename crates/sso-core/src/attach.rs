@@ -1,12 +1,11 @@
 //! An attach request: how it is read, and every check that needs no store.
 
+mod error;
+
+pub use error::AttachError;
 use url::form_urlencoded;
 
-use crate::{
-    AllowedOrigins, BrokerId, Checksum, ChecksumKey, ReturnUrl, Token,
-    broker_id::is_word,
-    wire::{ALREADY_ATTACHED, AttachBy, AttachFailure},
-};
+use crate::{AllowedOrigins, BrokerId, Checksum, ChecksumKey, ReturnUrl, Token, broker_id::is_word};
 
 /// What a browser asked for at `/attach`.
 #[derive(Clone, Debug)]
@@ -63,77 +62,6 @@ pub enum Silent {
     Json,
     /// JSONP, as jasny/sso's AJAX brokers use it. A script that was injected into the broker's page can use it too.
     Jsonp,
-}
-
-/// Why an attach was refused. `Display` gives the text that goes over the wire: jasny/sso's, since its brokers show it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AttachError {
-    /// A parameter is not there.
-    #[error("Missing '{0}' query parameter")]
-    Missing(&'static str),
-    /// A parameter is malformed, an array, or given twice.
-    #[error("Invalid '{0}' query parameter")]
-    Invalid(&'static str),
-    /// No such broker.
-    #[error("Broker is unknown or disabled")]
-    UnknownBroker,
-    /// The return URL is not one of the broker's. The one error after which nothing is redirected.
-    #[error("Domain of return_url is not allowed")]
-    ReturnUrlNotAllowed,
-    /// The checksum does not prove the broker's secret.
-    #[error("Invalid attach checksum")]
-    InvalidChecksum,
-    /// The asking page is not the broker's, by `Origin`; or a silent attach does not say where it comes from.
-    #[error("Domain of origin is not allowed")]
-    OriginNotAllowed,
-    /// The asking page is not the broker's, by `Referer`.
-    #[error("Domain of referer is not allowed")]
-    RefererNotAllowed,
-    /// A redirect attach inside a frame, an image, a script: not a visit.
-    #[error("Attach must be a navigation of the whole page")]
-    NotANavigation,
-    /// The broker may not attach in this silent way.
-    #[error("Silent attach is not enabled for this broker")]
-    SilentOff,
-    /// A silent attach found no session to join.
-    #[error("There is no session to join silently")]
-    NoSession,
-    /// The token belongs to another live session.
-    #[error("{ALREADY_ATTACHED}")]
-    AlreadyAttached,
-    /// Too many wrong checksums for this token.
-    #[error("Too many failed attempts. Try again later.")]
-    TooManyFailures {
-        /// Seconds to wait.
-        retry_after: u64,
-    },
-    /// The store does not answer; nothing was changed.
-    #[error("The server is temporarily unavailable. Try again later.")]
-    Unavailable,
-}
-
-impl AttachError {
-    /// The HTTP status of this error where it is not sent to the return URL.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::Missing(_)
-            | Self::Invalid(_)
-            | Self::ReturnUrlNotAllowed
-            | Self::OriginNotAllowed
-            | Self::RefererNotAllowed
-            | Self::NotANavigation
-            | Self::AlreadyAttached => 400,
-            Self::UnknownBroker | Self::InvalidChecksum | Self::SilentOff | Self::NoSession => 403,
-            Self::TooManyFailures { .. } => 429,
-            Self::Unavailable => 503,
-        }
-    }
-
-    /// The body of this error for JSON and JSONP.
-    pub fn failure(&self) -> AttachFailure {
-        let attach = matches!(self, Self::SilentOff | Self::NoSession).then_some(AttachBy::Redirect);
-        AttachFailure { code: self.status(), message: self.to_string(), attach }
-    }
 }
 
 impl AttachRequest {
