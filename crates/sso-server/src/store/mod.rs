@@ -88,14 +88,14 @@ pub trait Store: Send + Sync + 'static {
     /// The session of this id.
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError>;
 
-    /// The session that this cookie leads to.
+    /// The session that this cookie leads to, as its current or its [old](crate::session::OldCookie) one; whether that still works is not the store's to judge.
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError>;
 
     /// The link of a broker's token, and its session: in one round trip, for every broker call makes it.
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError>;
 
-    /// Replaces the record of the same id and version; the version then grows by one. If its cookie changed, the old
-    /// one leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between.
+    /// Replaces the record of the same id and version; the version then grows by one. A cookie that is not
+    /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between.
     ///
     /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;

@@ -143,6 +143,10 @@ async fn brokers_of_both_kinds_stay_in_one_session_after_its_end() {
     world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
     world.advance(HOUR);
+    // A login at the server takes the expired session up again.
+    world.log_in(&mut browser, "jackie").await;
+    assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
+    world.advance(HOUR);
     // Ours attaches anew; the other one cannot, and logs in through its form.
     let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(world.info(&alice).await, Ok(None));

@@ -179,3 +179,17 @@ async fn a_call_says_whether_a_person_is_behind_it() {
         assert_eq!(world.store.calls().contains(&"touch"), touches, "{value}");
     }
 }
+
+#[actix_web::test]
+async fn a_key_given_twice_is_refused_in_json_too() {
+    let world = World::new();
+    let link = world.attach(&mut Browser::default(), "Alice").await;
+    let bearer = link.authorization();
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let twice = r#"{"username":"john","username":"jackie","password":"jackie123"}"#;
+    let refused = send(world.site(), Method::POST, "/api/login", &headers, twice).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.json()["error"].as_str().unwrap().contains("`username` is given twice"), "{}", refused.body);
+    let once = r#"{"username":"jackie","password":"jackie123"}"#;
+    assert_eq!(send(world.site(), Method::POST, "/api/login", &headers, once).await.status, StatusCode::OK);
+}

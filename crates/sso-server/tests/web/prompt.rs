@@ -149,3 +149,13 @@ async fn after_a_logout_at_a_broker_the_next_login_is_seen_by_all() {
     assert!(answer.query("sso_verify").is_some());
     assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
 }
+
+#[actix_web::test]
+async fn a_broker_that_cannot_attach_anew_has_no_prompt() {
+    let world = World::new();
+    // Added by a stranger to the URL of its attach, it would cut the token that the broker has.
+    let uri = attach_uri("Php", &Token::generate(), "");
+    let answer = world.get(&format!("{uri}&prompt=login"), &[HTML]).await;
+    assert_eq!(answer.query("sso_error").as_deref(), Some("Invalid 'prompt' query parameter"));
+    assert!(world.get(&uri, &[HTML]).await.query("sso_verify").is_some());
+}
