@@ -6,7 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sso_broker::SilentMode;
 use sso_core::{BrokerId, Encoding};
 
-use crate::{Failure, config::StoreUrl, demo, sites, tools};
+use crate::{
+    Failure,
+    config::{SessionName, StoreUrl},
+    demo, sites, tools,
+};
 
 /// Shared-session single sign-on. Without a command: the demo.
 #[derive(Debug, Parser)]
@@ -59,7 +63,7 @@ pub(crate) struct DemoOptions {
     pub(crate) form_timeout: Option<Duration>,
     /// The name of the session cookie [default: random]
     #[arg(long, env = "SSO_SESSION_NAME")]
-    pub(crate) session_name: Option<String>,
+    pub(crate) session_name: Option<SessionName>,
     /// End logins after so long, whatever the activity
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) absolute_lifetime: Option<Duration>,

@@ -7,6 +7,7 @@ use sso_server::{Account, BrokerList, PasswordHash, Policy, Server, UserList};
 use crate::{
     Failure,
     cli::DemoOptions,
+    config::SessionName,
     run,
     sites::{
         Chrome, SiteInfo,
@@ -141,7 +142,7 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     };
     let public_url = map.server().url.parse().map_err(Failure::other)?;
     let mut builder = Server::builder(public_url, brokers, users).policy(policy);
-    if let Some(name) = &options.session_name {
+    if let Some(SessionName(name)) = &options.session_name {
         builder = builder.session_name(name);
     }
     options.store.open(builder).build().map_err(Failure::settings)

@@ -1,5 +1,7 @@
 //! Forms of the server's pages: who was served which page of which form, and when.
 
+use std::time::Duration;
+
 use crate::{clock::Timestamp, parts::Parts};
 
 /// Whether a page of a form has a time limit. The first page of several has none: the form counts as started once it was
@@ -40,8 +42,10 @@ pub(crate) fn check(
     limit: TimeLimit,
 ) -> Result<(), FormRefusal> {
     let served = parts.form_key.served(page, binding, token).map_err(|_| FormRefusal::Forged)?;
-    let age = parts.now().since(Timestamp::from_millis(served));
-    if limit == TimeLimit::FormTimeout && age >= parts.policy.form_timeout {
+    let (served, now) = (Timestamp::from_millis(served), parts.now());
+    // A clock that was set back a little is no reason; one that says "tomorrow" is.
+    let is_early = served > now.after(Duration::from_secs(60));
+    if limit == TimeLimit::FormTimeout && (is_early || now.since(served) >= parts.policy.form_timeout) {
         return Err(FormRefusal::TimedOut { limit_seconds: parts.policy.form_timeout.as_secs() });
     }
     Ok(())

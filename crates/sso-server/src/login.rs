@@ -178,6 +178,11 @@ pub(crate) async fn through_broker(
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
     let user = authenticate(parts, credentials, Some(&link)).await?;
+    if resumed.session.destroyed.is_some() {
+        // So may the tokens of the brokers that attach anew.
+        let others = Unlink::OthersThatHeal { session: resumed.session.id.clone(), keep: Some(resumed.key.clone()) };
+        parts.store.unlink(&others).await.map_err(unavailable).map_err(LoginError::from)?;
+    }
     part_from_last_user(parts, &resumed.session, &user.username, Some(&resumed.key)).await?;
     let now = parts.now();
     let signed_in = parts.change(&resumed.session, |session| {

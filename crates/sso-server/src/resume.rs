@@ -11,9 +11,7 @@ use crate::{
     brokers::Broker,
     clock::Timestamp,
     parts::{ChangeError, Parts, Unavailable, unavailable},
-    session::{
-        CookieValue, DestroyReason, Fingerprint, LinkKey, OldCookie, Policy, Renewal, Session, State, lifecycle,
-    },
+    session::{CookieValue, DestroyReason, Fingerprint, LinkKey, Policy, Renewal, Session, State, lifecycle},
     store::StoreError,
     throttle::TooEarly,
 };
@@ -177,6 +175,25 @@ pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option
     Ok(None)
 }
 
+/// The same for a script that asks, or for what no person asked for: it extends nothing and sets no cookie. A new cookie that was not seen
+/// before is seen now, though, and the old one's grace begins.
+pub(crate) async fn asked(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
+    let (Some(session), Some(cookie)) = (by_cookie(parts, browser).await?, &browser.cookie) else { return Ok(None) };
+    if lifecycle::renewal(&session, &parts.policy, cookie.hash(), parts.now()) != Renewal::Confirm {
+        return Ok(Some(session));
+    }
+    let until = parts.now().after(Policy::RENEWAL_GRACE);
+    let confirmed = parts.change(&session, |session| {
+        session.confirm_cookie(until);
+        true
+    });
+    match confirmed.await {
+        Ok(session) => Ok(Some(session)),
+        Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+        Err(ChangeError::Unavailable(error)) => Err(error),
+    }
+}
+
 /// A browser's visit by itself (a navigation): its session is in use, and its cookie is renewed if that is due.
 pub(crate) async fn visit(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
     match by_cookie(parts, browser).await? {
@@ -202,10 +219,7 @@ pub(crate) async fn used(
         session.last_seen = now;
         match judged {
             Renewal::Keep => {}
-            Renewal::Confirm => {
-                let until = now.after(Policy::RENEWAL_GRACE);
-                session.old_cookie = session.old_cookie.map(|old| OldCookie { works_until: until, ..old });
-            }
+            Renewal::Confirm => session.confirm_cookie(now.after(Policy::RENEWAL_GRACE)),
             Renewal::Rotate => session.rotate_cookie(value.hash(), shown, now),
             Renewal::Replace => session.replace_cookie(value.hash(), now),
         }
@@ -302,9 +316,10 @@ pub(crate) fn fingerprint(
     user_agent: Option<&str>,
     accept_language: Option<&str>,
 ) -> Option<Fingerprint> {
-    let product: String = user_agent?.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, '.' | '_')).collect();
-    // Only which languages, and not how much each is liked.
-    let languages = accept_language.unwrap_or_default().split(',');
-    let languages: Vec<_> = languages.map(|range| range.split(';').next().unwrap_or_default().trim()).collect();
-    Some(Fingerprint::new(parts.fingerprint_key.mac(&[&product, "\n", &languages.join(",")])))
+    // `Chrome/141.0` is `Chrome`, and words with digits in them (`10.0`, `TP1A.220624`) are versions, too.
+    let words = user_agent?.split([' ', ';', '(', ')', ',']).map(|word| word.split('/').next().unwrap_or_default());
+    let product: Vec<_> = words.filter(|word| !word.contains(|c: char| c.is_ascii_digit())).collect();
+    // The first language only, without its region: people add and reorder the others.
+    let language = accept_language.unwrap_or_default().split([',', ';', '-']).next().unwrap_or_default().trim();
+    Some(Fingerprint::new(parts.fingerprint_key.mac(&[&product.join(" "), "\n", language])))
 }

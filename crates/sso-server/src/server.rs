@@ -126,7 +126,7 @@ impl Server {
 
     /// The session of a browser, without extending it or renewing its cookie: for scripts that ask by themselves.
     pub async fn session_of(&self, browser: impl Into<Browser>) -> Result<Option<Arc<Session>>, Unavailable> {
-        resume::by_cookie(&self.0, &browser.into()).await
+        resume::asked(&self.0, &browser.into()).await
     }
 
     /// What stays the same about a browser, from the headers that it sends with every request. Without a `User-Agent` there is

@@ -49,6 +49,14 @@ impl TryFrom<String> for StoreUrl {
 #[serde(try_from = "String")]
 pub(crate) struct SessionName(pub(crate) String);
 
+impl FromStr for SessionName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
 impl TryFrom<String> for SessionName {
     type Error = String;
 

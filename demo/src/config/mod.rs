@@ -3,7 +3,7 @@
 mod entries;
 mod layers;
 
-use std::{collections::HashSet, fs, io, net::SocketAddr, path::Path};
+use std::{collections::HashSet, ffi::OsString, fs, io, net::SocketAddr, path::Path};
 
 use sso_core::{Silent, is_loopback};
 use sso_server::{BrokerList, Policy, Server, UserList, session::policy::Setting};
@@ -11,10 +11,10 @@ use toml::Spanned;
 use url::Url;
 
 use crate::{Failure, cli::ServerOptions};
-use entries::{BrokerEntry, Lifetime, SessionName, UserEntry};
+use entries::{BrokerEntry, Lifetime, UserEntry};
 use layers::{Layer, Layers, SessionKeys, VARIABLES};
 
-pub(crate) use entries::StoreUrl;
+pub(crate) use entries::{SessionName, StoreUrl};
 
 /// The file that is read when no other is named.
 const DEFAULT_FILE: &str = "sso.toml";
@@ -44,6 +44,7 @@ impl Config {
             Err(error) if error.kind() == io::ErrorKind::NotFound && options.config.is_none() => None,
             Err(error) => return Err(Failure::settings(format!("cannot read {name}: {error}"))),
         };
+        check_variables(std::env::vars_os())?;
         let mut config = Self::read(file, |variable| std::env::var(variable).ok())?;
         config.listen = options.listen.unwrap_or(config.listen);
         config.store = options.store.unwrap_or(config.store);
@@ -95,6 +96,21 @@ impl Config {
         }
         self.store.open(builder).build().map_err(Failure::settings)
     }
+}
+
+/// A variable that looks like one of ours and is none is a mistake, and so is one that is not text.
+fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Failure> {
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        let is_ours = VARIABLES.iter().any(|(variable, ..)| *variable == name);
+        if name.starts_with("SSO_SESSION_") && !is_ours {
+            return Err(Failure::settings(format!("{name}: unknown variable")));
+        }
+        if is_ours && value.to_str().is_none() {
+            return Err(Failure::settings(format!("{name}: expected text in UTF-8")));
+        }
+    }
+    Ok(())
 }
 
 fn policy(layers: &Layers) -> Result<Policy, Failure> {
@@ -234,6 +250,14 @@ mod tests {
         }
         let error = read(GOOD, &[("SSO_SESSION_IDLE_TIMEOUT", "20")]).unwrap_err();
         assert!(error.starts_with("SSO_SESSION_IDLE_TIMEOUT: `20` is not a duration"), "{error}");
+    }
+
+    #[test]
+    fn variables_that_nobody_reads_are_told() {
+        let check = |name: &str| check_variables([(name.into(), "1".into())].into_iter()).map_err(|e| e.to_string());
+        assert_eq!(check("SSO_SESSION_IDLE_TIMEOUT"), Ok(()));
+        assert_eq!(check("SSO_SERVER"), Ok(()));
+        assert_eq!(check("SSO_SESSION_IDLE"), Err("SSO_SESSION_IDLE: unknown variable".into()));
     }
 
     #[test]

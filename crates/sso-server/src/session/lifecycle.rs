@@ -19,7 +19,7 @@
 //! The absolute lifetime counts from the login, so it ends a session whatever the activity; the idle timeout counts from the last use. Under
 //! `never_expire` a logged-in session has neither.
 
-use super::{CookieHash, Policy, Session, record::DestroyReason};
+use super::{CookieHash, CookieValue, Policy, Session, record::DestroyReason};
 use crate::clock::Timestamp;
 
 /// What a session is at an instant.
@@ -111,10 +111,15 @@ pub fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
     now.since(session.last_seen) >= policy.effective_touch_every()
 }
 
-/// Makes an ended session a fresh anonymous one, for the broker that cannot attach anew.
+/// Makes an ended session a fresh anonymous one, for the broker that cannot attach anew. Where it was destroyed, its cookie may be in the
+/// wrong hands: that never leads here again.
 pub fn revive(session: &mut Session, now: Timestamp) {
     session.sign_out();
-    session.destroyed = None;
+    if session.destroyed.take().is_some() {
+        session.replace_cookie(CookieValue::generate().hash(), now);
+        session.old_cookie = None;
+        session.fingerprint = None;
+    }
     session.last_seen = now;
 }
 

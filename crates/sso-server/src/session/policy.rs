@@ -61,6 +61,9 @@ impl Policy {
         if let Some((_, setting)) = zero.into_iter().find(|(duration, _)| *duration < Duration::from_secs(1)) {
             return Err(InvalidPolicy { setting, rule: "must be at least one second" });
         }
+        if self.form_timeout.is_zero() {
+            return Err(InvalidPolicy { setting: Setting::FormTimeout, rule: "must be longer than zero" });
+        }
         if self.never_expire {
             return Ok(());
         }

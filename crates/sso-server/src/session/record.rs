@@ -210,6 +210,11 @@ impl Session {
         self.old_cookie = Some(OldCookie { hash: seen, works_until: Timestamp::NEVER });
     }
 
+    /// The new value was seen: the old one works until then and no longer.
+    pub fn confirm_cookie(&mut self, until: Timestamp) {
+        self.old_cookie = self.old_cookie.map(|old| OldCookie { works_until: old.works_until.min(until), ..old });
+    }
+
     /// All values that may lead here; [`lifecycle`](super::lifecycle::accepts) says which of them still does.
     pub fn cookies(&self) -> impl Iterator<Item = CookieHash> + use<> {
         std::iter::once(self.cookie).chain(self.old_cookie.map(|old| old.hash))

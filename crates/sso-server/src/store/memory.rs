@@ -140,7 +140,10 @@ impl Store for MemoryStore {
             }
             session.version += 1;
             session.last_seen = session.last_seen.max(current.last_seen);
-            session.keep_until = session.keep_until.max(current.keep_until);
+            // Another login, or none, has times of its own.
+            if session.epoch == current.epoch {
+                session.keep_until = session.keep_until.max(current.keep_until);
+            }
             *current = Arc::new(session);
             current.clone()
         };

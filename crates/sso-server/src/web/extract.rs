@@ -16,7 +16,10 @@ use super::{
     Site,
     answer::{ApiFailure, accepts_html, error_page, header_text},
 };
-use crate::{Resumed, Session, resume::ResumeError};
+use crate::{
+    Resumed, Session,
+    resume::{ResumeError, Visit},
+};
 
 /// A broker's proven call, and its live session. Without one the request is answered as in the broker API: 401, 403, or 503.
 #[derive(Clone, Debug)]
@@ -45,9 +48,7 @@ impl FromRequest for Linked {
 
 /// The session of a call; it may have ended.
 pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, ResumeError> {
-    let activity = request.headers().get(ACTIVITY_HEADER);
-    let by_person = activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()));
-    resume_as(site, request, by_person).await
+    resume_as(site, request, is_by_person(request)).await
 }
 
 /// The same, where the call itself decides whether it extends the session.
@@ -73,7 +74,14 @@ impl FromRequest for Visitor {
         Box::pin(async move {
             let site = site_of(&request)?;
             let cookies = &site.0.cookies;
-            let visit = match site.server().visit(site.browser(&request)).await {
+            let browser = site.browser(&request);
+            let found = if is_visit(&request) {
+                site.server().visit(browser).await
+            } else {
+                let session = site.server().session_of(browser).await;
+                session.map(|session| session.map(|session| Visit { session, set_cookie: None }))
+            };
+            let visit = match found {
                 Ok(visit) => visit,
                 Err(error) if accepts_html(&request) => {
                     let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None);
@@ -90,6 +98,20 @@ impl FromRequest for Visitor {
             })
         })
     }
+}
+
+/// Whether a person came to see a page. A prefetch, an image of another site's page, or a script that says so is nobody's activity.
+fn is_visit(request: &HttpRequest) -> bool {
+    let header = |name| header_text(request, header::HeaderName::from_static(name));
+    header("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
+        && !header("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch"))
+        && is_by_person(request)
+}
+
+/// Whether the request does not say that no person is behind it.
+fn is_by_person(request: &HttpRequest) -> bool {
+    let activity = request.headers().get(ACTIVITY_HEADER);
+    activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()))
 }
 
 fn site_of(request: &HttpRequest) -> Result<&Site, actix_web::Error> {

@@ -106,6 +106,41 @@ async fn a_cookie_is_replaced_by_age_without_logging_anyone_out() {
 }
 
 #[tokio::test]
+async fn a_destroyed_session_does_not_come_back_to_who_had_its_cookie_or_its_tokens() {
+    let world = World::new();
+    let print = |agent: &'static str| world.server.fingerprint(Some(agent), None);
+    let mut browser = Browser::default();
+    let (php, alice) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Alice").await);
+    let own = in_browser(browser.cookie.as_ref().unwrap(), print("Own/1"));
+    let visit = world.server.log_in(own.clone(), &credentials("jackie")).await.unwrap();
+    let cookie = visit.set_cookie.unwrap();
+    assert!(world.server.visit(in_browser(&cookie, print("Thief/1"))).await.unwrap().is_none());
+    assert!(world.resume(&php).await.unwrap().ended);
+
+    // The one broker that cannot attach anew logs its visitor in again.
+    world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
+    assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(world.info(&alice).await, Err(NotAttached), "a token of before is dead");
+    for fingerprint in [own.fingerprint, print("Thief/1"), None] {
+        assert!(world.server.visit(in_browser(&cookie, fingerprint)).await.unwrap().is_none(), "and so is the cookie");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_asks_by_script_shows_the_new_cookie_too() {
+    let world = World::living(Policy { idle_timeout: 2 * HOUR, ..Policy::default() });
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let first = browser.cookie.clone().unwrap();
+    world.advance(Policy::default().regenerate_every);
+    let second = world.server.visit(Some(&first)).await.unwrap().unwrap().set_cookie.unwrap();
+    assert!(world.server.session_of(Some(&second)).await.unwrap().is_some());
+    world.advance(Policy::RENEWAL_GRACE);
+    assert!(world.server.visit(Some(&first)).await.unwrap().is_none(), "its grace is over");
+    assert!(world.server.session_of(Some(&second)).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn the_status_tells_what_is_left_and_only_keepalive_extends_it() {
     let world = World::living(Policy { touch_every: Duration::ZERO, ..Policy::default() });
     let mut browser = Browser::default();

@@ -64,6 +64,8 @@ fn lifetimes_fit_together() {
     assert_eq!(error(Policy { idle_timeout: short, ..policy() }), Some(format!("warn_before {rule}")));
     let warned = Policy { idle_timeout: short, warn_before: short / 2, ..policy() };
     assert_eq!(error(warned.clone()), Some(format!("form_timeout {rule}")));
+    let zero = Some("form_timeout must be longer than zero".into());
+    assert_eq!(error(Policy { form_timeout: Duration::ZERO, ..warned.clone() }), zero);
     assert_eq!(error(Policy { form_timeout: short / 2, ..warned }), None);
     assert_eq!(error(Policy { idle_timeout: day, absolute_lifetime: day, ..policy() }), None);
     assert_eq!(error(Policy { idle_timeout: day, never_expire: true, ..policy() }), None);
