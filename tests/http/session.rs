@@ -93,15 +93,22 @@ fn the_story_with_nothing_but_curl() {
 }
 
 #[tokio::test]
-async fn what_no_person_asked_for_does_not_extend_the_servers_own_pages() {
+async fn what_no_person_asked_for_extends_nothing() {
     let demo = Demo::start(&["--idle-timeout", "5s"]);
     let visitor = Visitor::new();
     visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
     until("some of it is used", async || left(&status(&visitor, &demo, "sso").await.1) <= 4).await;
-    for (name, value) in [("Sec-Purpose", "prefetch"), ("SSO-Activity", "none"), ("Sec-Fetch-Mode", "no-cors")] {
-        let page = send(visitor.request(Method::GET, &demo.url("sso", "/")).header(name, value)).await;
-        assert!(page.body.contains("Jackie Black"), "{name}");
-        assert!(left(&status(&visitor, &demo, "sso").await.1) <= 4, "{name}");
+    for (name, value) in [
+        ("Sec-Purpose", "prefetch"),
+        ("SSO-Activity", "None"),
+        ("Sec-Fetch-Mode", "no-cors"),
+        ("Sec-Fetch-Dest", "iframe"),
+    ] {
+        for site in ["sso", "alice"] {
+            let page = send(visitor.request(Method::GET, &demo.url(site, "/")).header(name, value)).await;
+            assert!(page.body.contains("Jackie Black"), "{site} {name}");
+            assert!(left(&status(&visitor, &demo, site).await.1) <= 4, "{site} {name}");
+        }
     }
     visitor.visit(&demo.url("sso", "/")).await;
     assert_eq!(left(&status(&visitor, &demo, "sso").await.1), 5);

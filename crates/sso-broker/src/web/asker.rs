@@ -63,6 +63,12 @@ pub(super) fn is_prefetch(request: &HttpRequest) -> bool {
     header(request, "Sec-Purpose").is_some_and(|purpose| purpose.contains("prefetch"))
 }
 
+/// Whether another page asked for this as a part of itself: an image, a script, a frame. That is no use by a person.
+pub(super) fn is_embedded(request: &HttpRequest) -> bool {
+    let is_part = header(request, "Sec-Fetch-Dest").is_some_and(|dest| !matches!(dest, "document" | "empty"));
+    is_part || header(request, "Sec-Fetch-Mode") == Some("no-cors")
+}
+
 /// Whether an error should be a page to read, and not JSON: for every visit, and for a form that a browser sent.
 pub(super) fn reads_pages(request: &HttpRequest) -> bool {
     let asks_html = header(request, "Accept").is_some_and(|accept| accept.contains("text/html"));

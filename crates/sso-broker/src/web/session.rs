@@ -16,7 +16,7 @@ use sso_core::{
 
 use super::{
     FormRefused, MissingMiddleware, Sso, Storage,
-    asker::{header, is_own_page, is_prefetch},
+    asker::{header, is_embedded, is_own_page, is_prefetch},
     tokens::{CookieChanges, CookieStore, SessionStore},
 };
 use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, User};
@@ -174,7 +174,9 @@ impl SsoSession {
     /// The session of the visitor who sent this request.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, MissingMiddleware> {
         let scope = request.extensions().get::<Rc<RequestScope>>().cloned().ok_or(MissingMiddleware)?;
-        let is_passive = header(request, ACTIVITY_HEADER) == Some(ACTIVITY_NONE) || is_prefetch(request);
+        let is_passive = header(request, ACTIVITY_HEADER).is_some_and(|who| who.eq_ignore_ascii_case(ACTIVITY_NONE))
+            || is_prefetch(request)
+            || is_embedded(request);
         let client = scope.sso.broker.client();
         let client = if is_passive { client.passively() } else { client.clone() };
         Ok(Self { request: request.clone(), scope, client })

@@ -100,10 +100,11 @@ impl FromRequest for Visitor {
     }
 }
 
-/// Whether a person came to see a page. A prefetch, an image of another site's page, or a script that says so is nobody's activity.
+/// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, or a script that says so is nobody's activity.
 fn is_visit(request: &HttpRequest) -> bool {
     let header = |name| header_text(request, header::HeaderName::from_static(name));
     header("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
+        && header("sec-fetch-dest").is_none_or(|dest| dest == "document")
         && !header("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch"))
         && is_by_person(request)
 }

@@ -56,7 +56,8 @@ async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
 
 /// Only this site's own scripts may change something: JSON, which no form of another site can send, from a page of this very origin.
 fn check_source(request: &HttpRequest, site: &Site) -> Result<(), ApiFailure> {
-    let is_json = header_text(request, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+    let is_json = header_text(request, header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json"));
     if !is_json {
         return Err(ApiFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be application/json"));
     }
