@@ -119,10 +119,7 @@ pub(crate) async fn attach(
         Some(session) if may_start || !session.begun_silently => (session, None),
         Some(_) => return Err(AttachError::NoSession),
         None if may_start => {
-            let (session, cookie) = match resume::revive_shared(parts, browser).await? {
-                Some(revived) => revived,
-                None => parts.start(browser, is_silent).await?,
-            };
+            let (session, cookie) = resume::begin(parts, browser, is_silent).await?;
             (session, Some(cookie))
         }
         None => return Err(AttachError::NoSession),

@@ -114,11 +114,8 @@ pub(crate) async fn at_server(
         Some(session) => session,
         None => match resume::just_logged_in(parts, browser, &user.username).await? {
             Some(session) => session,
-            // Their cookies are never sent: the one below replaces them.
-            None => match resume::revive_shared(parts, browser).await? {
-                Some((session, _)) => session,
-                None => parts.start(browser, false).await?.0,
-            },
+            // Its cookie is never sent: the one below replaces it.
+            None => resume::begin(parts, browser, false).await?.0,
         },
     };
     part_from_last_user(parts, &session, &user.username, None).await?;

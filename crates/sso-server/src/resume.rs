@@ -257,10 +257,7 @@ pub(crate) async fn just_logged_in(
 
 /// Makes the expired session of this browser a fresh anonymous one, if a jasny/sso broker is linked to it: that broker cannot attach to another,
 /// and the browser's brokers would drift onto two.
-pub(crate) async fn revive_shared(
-    parts: &Parts,
-    browser: &Browser,
-) -> Result<Option<(Arc<Session>, CookieValue)>, Unavailable> {
+async fn revive_shared(parts: &Parts, browser: &Browser) -> Result<Option<(Arc<Session>, CookieValue)>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
     let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
     let now = parts.now();
@@ -280,6 +277,18 @@ pub(crate) async fn revive_shared(
         Ok(session) => Ok(Some((session, value))),
         Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
+    }
+}
+
+/// A session for a browser that has no live one, and its cookie: the expired one that a jasny/sso broker holds on to, or a new one.
+pub(crate) async fn begin(
+    parts: &Parts,
+    browser: &Browser,
+    silently: bool,
+) -> Result<(Arc<Session>, CookieValue), Unavailable> {
+    match revive_shared(parts, browser).await? {
+        Some(revived) => Ok(revived),
+        None => parts.start(browser, silently).await,
     }
 }
 

@@ -1,12 +1,11 @@
 //! The server on actix-web: HTTP in and out, nothing decided here.
 //!
 //! ```no_run
-//! # fn server() -> sso_server::Server { unimplemented!() }
 //! use actix_web::{App, HttpServer};
 //! use sso_server::web::Site;
 //!
-//! # async fn run() -> std::io::Result<()> {
-//! let site = Site::new(server());
+//! # async fn run(server: sso_server::Server) -> std::io::Result<()> {
+//! let site = Site::new(server);
 //! HttpServer::new(move || App::new().configure(site.routes())).bind("127.0.0.1:8000")?.run().await
 //! # }
 //! ```
