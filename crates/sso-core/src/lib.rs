@@ -15,6 +15,7 @@
 //! - [`attach`]: the request to link a token, and its checks; [`origin`]: where the answer may go
 //! - [`bearer`]: what a broker shows at each later call
 //! - [`wire`]: names and JSON shapes
+//! - [`jwt`]: JSON Web Tokens, the other way of single sign-on: claims and key sets
 //! - [`loopback`]: which hosts are this machine
 //! - [`form`]: form tokens, for the pages of either side
 //! - [`random`]: where all randomness comes from
@@ -31,6 +32,7 @@ pub mod bearer;
 pub mod broker_id;
 pub mod checksum;
 pub mod form;
+pub mod jwt;
 pub mod loopback;
 pub mod origin;
 pub mod random;

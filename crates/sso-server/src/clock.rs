@@ -23,6 +23,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since the epoch, as in JSON Web Tokens.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
     /// This instant and `duration` more; at most [`NEVER`](Self::NEVER).
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

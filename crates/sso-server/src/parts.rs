@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sso_core::{BrokerId, FormKey, checksum::MacKey, is_loopback};
+use sso_core::{BrokerId, FormKey, checksum::MacKey, is_loopback, jwt::SharedKeys};
 use url::Url;
 
 use crate::{
@@ -31,6 +31,12 @@ pub(crate) struct Parts {
     pub(crate) form_key: FormKey,
     pub(crate) fingerprint_key: MacKey,
     pub(crate) session_name: String,
+    /// Brokers ask for tokens that these sign; the public ones are for everybody.
+    #[expect(dead_code, reason = "used by access tokens")]
+    pub(crate) access_keys: SharedKeys,
+    /// Only this server signs and verifies with these.
+    #[expect(dead_code, reason = "used by remember-me")]
+    pub(crate) remember_keys: SharedKeys,
 }
 
 /// Something that a task needs does not answer. The cause is in the log.

@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use sso_core::{
     AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, base36,
     checksum::MacKey,
-    is_loopback, random,
+    is_loopback,
+    jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys},
+    random,
     wire::{SessionStatus, User},
 };
 use url::Url;
@@ -43,6 +45,8 @@ pub struct ServerBuilder {
     policy: Policy,
     secret: Vec<u8>,
     session_name: String,
+    access_keys: Option<SharedKeys>,
+    remember_keys: Option<SharedKeys>,
 }
 
 /// Why a server cannot be built.
@@ -57,6 +61,9 @@ pub enum BuildError {
     /// Not even one password could be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingFailed),
+    /// Not even new keys for tokens could be made.
+    #[error(transparent)]
+    Keys(#[from] InvalidKeys),
 }
 
 impl Server {
@@ -73,6 +80,8 @@ impl Server {
             policy: Policy::default(),
             secret: random::bytes().to_vec(),
             session_name: format!("sso_{:.8}", base36::exact(&random::bytes())),
+            access_keys: None,
+            remember_keys: None,
         }
     }
 
@@ -247,6 +256,20 @@ impl ServerBuilder {
         self
     }
 
+    /// The keys of access tokens (default: a new Ed25519 key; a restart ends the tokens).
+    #[must_use]
+    pub fn access_keys(mut self, keys: SharedKeys) -> Self {
+        self.access_keys = Some(keys);
+        self
+    }
+
+    /// The keys of remember-me tokens, which never leave the server (default: a new HS256 key; a restart forgets every browser).
+    #[must_use]
+    pub fn remember_keys(mut self, keys: SharedKeys) -> Self {
+        self.remember_keys = Some(keys);
+        self
+    }
+
     /// Checks the settings and puts the parts together.
     pub fn build(self) -> Result<Server, BuildError> {
         check_public_url(&self.public_url)?;
@@ -254,6 +277,11 @@ impl ServerBuilder {
         if self.policy.never_expire {
             tracing::warn!("sessions never expire: fit for internal applications in a trusted network only");
         }
+        let now = self.clock.now().as_secs();
+        let keys = |given: Option<SharedKeys>, algorithm| match given {
+            Some(keys) => Ok(keys),
+            None => KeySet::generate(algorithm, now).map(SharedKeys::new),
+        };
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
         Ok(Server(Arc::new(Parts {
             public_url: self.public_url,
@@ -267,6 +295,8 @@ impl ServerBuilder {
             checksum_failures: Throttle::new(10, Duration::from_secs(60)),
             form_key: FormKey::new(&self.secret),
             session_name: self.session_name,
+            access_keys: keys(self.access_keys, Algorithm::EdDsa)?,
+            remember_keys: keys(self.remember_keys, Algorithm::Hs256)?,
             fingerprint_key: MacKey::new(&self.secret).derive("fingerprint"),
         })))
     }
