@@ -125,6 +125,7 @@ pub(crate) async fn at_server(
         session.sign_in(user.clone(), now);
         session.replace_cookie(cookie.hash(), now);
         session.fingerprint = browser.fingerprint;
+        session.browser.clone_from(&browser.name);
         true
     });
     let session = session.await?;

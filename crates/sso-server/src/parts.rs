@@ -95,6 +95,7 @@ impl Parts {
         let mut session = Session::new(cookie.hash(), self.now());
         session.begun_silently = silently;
         session.fingerprint = browser.fingerprint;
+        session.browser.clone_from(&browser.name);
         let session = self.store.insert(self.dated(session)).await.map_err(unavailable)?;
         Ok((session, cookie))
     }

@@ -88,12 +88,14 @@ pub struct Browser {
     pub cookie: Option<CookieValue>,
     /// What stays the same about it; see [`Server::fingerprint`](crate::Server::fingerprint).
     pub fingerprint: Option<Fingerprint>,
+    /// What it calls itself; see [`browser_name`](crate::session::family::browser_name).
+    pub name: Option<String>,
 }
 
 impl From<Option<&CookieValue>> for Browser {
     /// A browser that is known by its cookie alone.
     fn from(cookie: Option<&CookieValue>) -> Self {
-        Self { cookie: cookie.cloned(), fingerprint: None }
+        Self { cookie: cookie.cloned(), ..Self::default() }
     }
 }
 

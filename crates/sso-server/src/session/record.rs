@@ -118,6 +118,8 @@ pub enum DestroyReason {
     NoExpiry,
     /// The record does not say when it began.
     NeverInitiated,
+    /// Its user ended it, from another session.
+    Revoked,
 }
 
 /// A visitor's session, shared by all brokers that are linked to it.
@@ -143,6 +145,10 @@ pub struct Session {
     pub epoch: u64,
     /// The browser that it is tied to; `None` when it began without that.
     pub fingerprint: Option<Fingerprint>,
+    /// What the browser calls itself, to be shown to its user; see [`browser_name`](super::family::browser_name).
+    pub browser: Option<String>,
+    /// The [`Family`](super::Family) by which its browser is remembered.
+    pub family: Option<String>,
     /// When it began.
     pub created: Timestamp,
     /// It was ended before its time, and why.
@@ -168,6 +174,8 @@ pub struct SignedIn {
     pub user: User,
     /// Since when; the absolute lifetime counts from here.
     pub at: Timestamp,
+    /// When the password was last typed; `None` if the browser was remembered and it never was.
+    pub password_at: Option<Timestamp>,
 }
 
 impl Session {
@@ -183,6 +191,8 @@ impl Session {
             begun_silently: false,
             epoch: 0,
             fingerprint: None,
+            browser: None,
+            family: None,
             created: now,
             destroyed: None,
             last_seen: now,
@@ -225,15 +235,28 @@ impl Session {
         self.signed_in.as_ref().map(|signed_in| &signed_in.user)
     }
 
-    /// Logs `user` in. The data of another user goes; what an anonymous visitor chose stays.
+    /// Logs `user` in, who typed the password. The data of another user goes; what an anonymous visitor chose stays.
     pub fn sign_in(&mut self, user: User, now: Timestamp) {
         if self.belonged_to_another(&user.username) {
             self.data.clear();
+            self.family = None;
         }
         self.last_user = Some(user.username.clone());
         self.epoch += 1;
-        self.signed_in = Some(SignedIn { user, at: now });
+        self.signed_in = Some(SignedIn { user, at: now, password_at: Some(now) });
         self.last_seen = now;
+    }
+
+    /// Logs `user` in, whose browser is remembered by this [`Family`](super::Family).
+    pub fn sign_in_remembered(&mut self, user: User, now: Timestamp, family: String) {
+        self.sign_in(user, now);
+        self.signed_in = self.signed_in.take().map(|signed_in| SignedIn { password_at: None, ..signed_in });
+        self.family = Some(family);
+    }
+
+    /// Whether somebody is logged in without having typed the password since.
+    pub fn is_remembered(&self) -> bool {
+        self.signed_in.as_ref().is_some_and(|signed_in| signed_in.password_at.is_none())
     }
 
     /// Whether the last login was that of another user: of somebody else at the same browser, who may have kept tokens of it.
@@ -245,6 +268,7 @@ impl Session {
     pub fn sign_out(&mut self) {
         self.epoch += 1;
         self.signed_in = None;
+        self.family = None;
         self.data.clear();
     }
 }
@@ -294,6 +318,22 @@ mod tests {
         session.data.insert("theme".into(), json!("ocean"));
         session.sign_out();
         assert!(session.data.is_empty() && session.user().is_none());
+    }
+
+    #[test]
+    fn a_session_knows_how_its_login_came_about() {
+        let now = Timestamp::from_millis(1);
+        let mut session = Session::new(CookieValue::generate().hash(), now);
+        assert!(!session.is_remembered());
+        session.sign_in_remembered(user("jackie"), now, "f".into());
+        assert!(session.is_remembered() && session.family.as_deref() == Some("f"));
+        session.sign_in(user("jackie"), now);
+        assert!(!session.is_remembered() && session.family.is_some(), "the password was typed");
+        session.sign_in(user("john"), now);
+        assert_eq!(session.family, None, "it remembers another user");
+        session.sign_in_remembered(user("john"), now, "f".into());
+        session.sign_out();
+        assert!(!session.is_remembered() && session.family.is_none());
     }
 
     #[test]

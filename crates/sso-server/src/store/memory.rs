@@ -1,6 +1,10 @@
 //! The store in this process's memory: fast, and gone with the process.
 
+mod families;
+mod index;
+
 use std::{
+    collections::HashSet,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,10 +19,13 @@ use moka::{
 };
 use parking_lot::{Mutex, RwLock};
 
+use families::Families;
+use index::Index;
+
 use super::{LinkOutcome, Resolved, Store, StoreError, Unlink};
 use crate::{
     clock::{Clock, Timestamp},
-    session::{CookieHash, Link, LinkKey, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
 /// Sessions in memory. moka drops each record some time after its `keep_until`; whether a session has ended is never
@@ -28,6 +35,11 @@ pub struct MemoryStore {
     sessions: Cache<SessionId, Arc<Cell>>,
     cookies: Cache<CookieHash, Arc<Cell>>,
     links: Cache<LinkKey, Arc<Linked>>,
+    /// The sessions by who is logged in, brought up to date under the session's lock.
+    users: Arc<Index<SessionId>>,
+    families: Families,
+    /// One-time ids, until when they are remembered.
+    used: Cache<String, Timestamp>,
 }
 
 /// A session's place. Links and cookies hold it directly, so that resolving a token is one look-up in one map.
@@ -47,14 +59,16 @@ impl MemoryStore {
     pub fn new(clock: impl Clock) -> Self {
         let cookies: Cache<CookieHash, Arc<Cell>> = Cache::builder().build();
         let links: Cache<LinkKey, Arc<Linked>> = Cache::builder().build();
-        let (lost_cookies, lost_links) = (cookies.clone(), links.clone());
+        let (clock, users) = (Arc::new(clock), Arc::new(Index::<SessionId>::default()));
+        let (lost_cookies, lost_links, lost_users) = (cookies.clone(), links.clone(), users.clone());
         let sessions = Cache::builder()
-            .expire_after(KeepUntil(clock))
-            .eviction_listener(move |_, cell: Arc<Cell>, cause| {
+            .expire_after(KeepUntil(clock.clone()))
+            .eviction_listener(move |id: Arc<SessionId>, cell: Arc<Cell>, cause| {
                 // The same cell is put again when its time changes: that is no loss.
                 if cause == RemovalCause::Replaced {
                     return;
                 }
+                lost_users.forget(username(&cell.session.read()), &*id);
                 let cookies: Vec<_> = cell.session.read().cookies().collect();
                 for cookie in cookies {
                     forget(&lost_cookies, &cookie, |other| Arc::ptr_eq(other, &cell));
@@ -65,7 +79,8 @@ impl MemoryStore {
                 }
             })
             .build();
-        Self { sessions, cookies, links }
+        let used = Cache::builder().expire_after(KeepUntil(clock.clone())).build();
+        Self { sessions, cookies, links, users, families: Families::new(clock), used }
     }
 
     /// Puts the cell again, so that moka asks anew how long to keep it.
@@ -99,10 +114,12 @@ impl Store for MemoryStore {
         if !self.sessions.entry(id.clone()).or_insert(cell.clone()).is_fresh() {
             return Err(StoreError::Conflict);
         }
-        if !self.cookies.entry(cookie).or_insert(cell).is_fresh() {
+        if !self.cookies.entry(cookie).or_insert(cell.clone()).is_fresh() {
             self.sessions.invalidate(&id);
             return Err(StoreError::Conflict);
         }
+        // Of the record as it is now: whoever changed it meanwhile has done the same under this lock.
+        self.users.add(username(&cell.session.read()), &id);
         Ok(session)
     }
 
@@ -144,6 +161,7 @@ impl Store for MemoryStore {
             if session.epoch == current.epoch {
                 session.keep_until = session.keep_until.max(current.keep_until);
             }
+            self.users.moved(username(&current), username(&session), &session.id);
             *current = Arc::new(session);
             current.clone()
         };
@@ -201,9 +219,55 @@ impl Store for MemoryStore {
         }
     }
 
+    async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
+        let Some(cell) = self.sessions.get(id) else { return Ok(Vec::new()) };
+        // A token that was moved away and back is listed twice.
+        let keys: HashSet<_> = cell.links.lock().iter().cloned().collect();
+        let leads_here = |key: LinkKey| {
+            let linked = self.links.get(&key).filter(|linked| Arc::ptr_eq(&linked.cell, &cell))?;
+            Some((key, linked.link.clone()))
+        };
+        Ok(keys.into_iter().filter_map(leads_here).collect())
+    }
+
+    async fn of_user(&self, name: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+        let cells = self.users.of(name).into_iter().filter_map(|id| self.sessions.get(&id));
+        let sessions = cells.map(|cell| cell.session.read().clone());
+        Ok(sessions.filter(|session| username(session) == Some(name)).collect())
+    }
+
+    async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.used.entry_by_ref(id).or_insert(until).is_fresh())
+    }
+
+    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        self.families.insert(family)
+    }
+
+    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
+        Ok(self.families.get(id))
+    }
+
+    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        self.families.update(family)
+    }
+
+    async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.families.remove(id))
+    }
+
+    async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
+        Ok(self.families.of(username))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// Who is logged in.
+fn username(session: &Session) -> Option<&str> {
+    session.user().map(|user| user.username.as_str())
 }
 
 /// Removes the entry if it is the one that is meant; whether it was.
@@ -225,27 +289,32 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// Tells moka how long to keep a session.
+/// Tells moka how long to keep something.
 struct KeepUntil<C>(C);
 
-impl<C: Clock> KeepUntil<C> {
-    fn left(&self, cell: &Cell) -> Duration {
-        cell.session.read().keep_until.since(self.0.now())
+/// Something that is kept until a certain time.
+trait Kept {
+    fn keep_until(&self) -> Timestamp;
+}
+
+impl Kept for Arc<Cell> {
+    fn keep_until(&self) -> Timestamp {
+        self.session.read().keep_until
     }
 }
 
-impl<C: Clock> Expiry<SessionId, Arc<Cell>> for KeepUntil<C> {
-    fn expire_after_create(&self, _: &SessionId, cell: &Arc<Cell>, _: Instant) -> Option<Duration> {
-        Some(self.left(cell))
+impl Kept for Timestamp {
+    fn keep_until(&self) -> Timestamp {
+        *self
+    }
+}
+
+impl<K, V: Kept, C: Clock> Expiry<K, V> for KeepUntil<C> {
+    fn expire_after_create(&self, _: &K, value: &V, _: Instant) -> Option<Duration> {
+        Some(value.keep_until().since(self.0.now()))
     }
 
-    fn expire_after_update(
-        &self,
-        _: &SessionId,
-        cell: &Arc<Cell>,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.left(cell))
+    fn expire_after_update(&self, _: &K, value: &V, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(value.keep_until().since(self.0.now()))
     }
 }

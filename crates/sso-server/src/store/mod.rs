@@ -1,4 +1,4 @@
-//! Where sessions and links are kept: the contract, and the store in memory.
+//! Where sessions, links, remember-me families and used ids are kept: the contract, and the store in memory.
 //!
 //! # The contract
 //!
@@ -7,7 +7,8 @@
 //! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from.
 //! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
-//!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does.
+//!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does. A family stays until it `expires`, a used id until the time given
+//!   with it; whether a family still works is not the store's to judge either.
 //! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer.
 
 mod memory;
@@ -21,14 +22,14 @@ pub use memory::MemoryStore;
 
 use crate::{
     clock::Timestamp,
-    session::{CookieHash, Link, LinkKey, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
 /// Why a store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The session is not there (any more).
-    #[error("the session is not in the store")]
+    /// The record is not there (any more).
+    #[error("the record is not in the store")]
     NotFound,
     /// It is there already, or somebody else changed it first.
     #[error("the record was changed by somebody else")]
@@ -79,7 +80,7 @@ pub enum Unlink {
     All,
 }
 
-/// Keeps sessions and links. See the [contract](self).
+/// Keeps sessions, links and families. See the [contract](self).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Keeps a new session. [`Conflict`](StoreError::Conflict) if its id or its cookie is there already.
@@ -110,6 +111,33 @@ pub trait Store: Send + Sync + 'static {
 
     /// Cuts links; how many.
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError>;
+
+    /// The links that lead to this session.
+    async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError>;
+
+    /// The sessions whose record says that this user is logged in, in no particular order.
+    async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError>;
+
+    /// Uses up a one-time id (a token's `jti`): `true` for exactly one caller, everywhere. It is remembered at least until `until`, when
+    /// whatever it is in has expired, and then forgotten.
+    async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Keeps a new family. [`Conflict`](StoreError::Conflict) if its id is there already.
+    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError>;
+
+    /// The family of this id.
+    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError>;
+
+    /// Replaces the family of the same id and version; the version then grows by one. Its user stays the same.
+    ///
+    /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another.
+    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError>;
+
+    /// Removes a family; whether it was there.
+    async fn remove_family(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// The families that remember this user, in no particular order.
+    async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

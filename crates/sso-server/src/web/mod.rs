@@ -35,7 +35,7 @@ pub use extract::{Linked, Visitor};
 pub use form::Form;
 pub use pages::{ErrorPage, LoginPage, Pages, PlainPages};
 
-use crate::{Server, resume::Browser};
+use crate::{Server, resume::Browser, session::family::browser_name};
 use cookie::Cookies;
 
 /// A server with its web settings. Cheap to clone.
@@ -87,7 +87,8 @@ impl Site {
             answer::header_text(request, header::USER_AGENT),
             answer::header_text(request, header::ACCEPT_LANGUAGE),
         );
-        Browser { cookie: self.0.cookies.session(request), fingerprint }
+        let name = answer::header_text(request, header::USER_AGENT).and_then(browser_name);
+        Browser { cookie: self.0.cookies.session(request), fingerprint, name }
     }
 
     /// The server.

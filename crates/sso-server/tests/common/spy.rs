@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use sso_server::{
     MemoryStore, Session, Store,
     clock::Timestamp,
-    session::{CookieHash, Link, LinkKey, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, SessionId},
     store::{LinkOutcome, Resolved, StoreError, Unlink},
 };
 
@@ -90,6 +90,38 @@ impl Store for Spy {
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         self.enter("unlink")?.unlink(which).await
+    }
+
+    async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
+        self.enter("links_of")?.links_of(id).await
+    }
+
+    async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+        self.enter("of_user")?.of_user(username).await
+    }
+
+    async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
+        self.enter("consume")?.consume(id, until).await
+    }
+
+    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        self.enter("insert_family")?.insert_family(family).await
+    }
+
+    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
+        self.enter("family")?.family(id).await
+    }
+
+    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        self.enter("update_family")?.update_family(family).await
+    }
+
+    async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
+        self.enter("remove_family")?.remove_family(id).await
+    }
+
+    async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
+        self.enter("families_of")?.families_of(username).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

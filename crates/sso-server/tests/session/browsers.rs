@@ -55,7 +55,7 @@ async fn a_login_sent_twice_is_one_session() {
 }
 
 fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> resume::Browser {
-    resume::Browser { cookie: Some(cookie.clone()), fingerprint }
+    resume::Browser { cookie: Some(cookie.clone()), fingerprint, ..Default::default() }
 }
 
 #[tokio::test]
@@ -64,7 +64,8 @@ async fn a_cookie_in_another_browser_ends_the_session() {
         for stolen_by in [Some("Other/1.0"), None] {
             let world = World::living(policy.clone());
             let print = |agent: Option<&str>| world.server.fingerprint(agent, Some("en-GB,en;q=0.5"));
-            let own = resume::Browser { cookie: None, fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")) };
+            let own =
+                resume::Browser { cookie: None, fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")), name: None };
             let visit = world.server.log_in(own.clone(), &credentials("jackie")).await.unwrap();
             let cookie = visit.set_cookie.unwrap();
 

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
 
+mod families;
 mod links;
 mod memory;
 mod model;
 mod races;
 mod sessions;
+mod used_ids;
+mod users;
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,12 +54,33 @@ macro_rules! contract {
                 all_can_be_cut,
                 a_cut_token_can_be_linked_anew,
             ]);
+            contract!(@rules $make, users: [
+                a_user_has_the_sessions_they_are_logged_in_to,
+                a_session_changes_hands,
+                what_is_dropped_is_nobodys,
+                the_links_of_a_session_are_listed,
+            ]);
+            contract!(@rules $make, families: [
+                a_family_is_found_by_id_and_by_user,
+                inserting_never_overwrites_a_family,
+                only_the_newest_version_of_a_family_is_replaced,
+                a_removed_family_is_gone,
+                an_expired_family_may_go,
+                of_fifty_uses_of_a_token_one_replaces_it,
+                a_removed_family_does_not_come_back,
+            ]);
+            contract!(@rules $make, used_ids: [
+                an_id_is_used_up_once,
+                of_fifty_callers_one_uses_the_id_up,
+                an_id_is_remembered_until_its_time,
+            ]);
             contract!(@rules $make, races: [
                 racing_updates_are_each_counted_once,
                 of_fifty_sessions_one_gets_the_token,
                 of_fifty_updates_one_gets_the_cookie,
                 a_logout_is_not_undone_by_racing_writes,
                 touches_and_updates_do_not_lose_each_other,
+                the_index_by_user_follows_racing_logins,
             ]);
 
             #[test]

@@ -138,3 +138,32 @@ pub(crate) async fn touches_and_updates_do_not_lose_each_other<S: Store>(world: 
     assert_eq!(end.keep_until, session.keep_until.after(second(TASKS)));
     assert_eq!((end.version, end.data.len() as u64), (TASKS, TASKS));
 }
+
+pub(crate) async fn the_index_by_user_follows_racing_logins<S: Store>(world: World<S>) {
+    for _ in 0..50 {
+        let id = world.inserted().await.id.clone();
+        let mut tasks = JoinSet::new();
+        for name in ["jackie", "john", ""].repeat(4) {
+            let (store, id) = (world.store.clone(), id.clone());
+            tasks.spawn(async move {
+                loop {
+                    let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
+                    if name.is_empty() {
+                        next.sign_out()
+                    } else {
+                        next.sign_in(user(name), next.last_seen)
+                    }
+                    if store.update(next).await.is_ok() {
+                        return;
+                    }
+                }
+            });
+        }
+        tasks.join_all().await;
+        let end = world.store.get(&id).await.unwrap().unwrap();
+        for name in ["jackie", "john"] {
+            let listed = world.store.of_user(name).await.unwrap().iter().any(|session| session.id == id);
+            assert_eq!(listed, end.user().is_some_and(|user| user.username == name));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is kept of a browser that is remembered: the family of tokens that replace one another, of which one is current.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+
+/// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole family goes.
+#[derive(Clone, PartialEq)]
+pub struct Family {
+    /// Its name, in every token of it.
+    pub id: String,
+    /// Counts its writes; an update of an older version is refused.
+    pub version: u64,
+    /// Who is remembered.
+    pub username: String,
+    /// The current token's `jti`.
+    pub jti: String,
+    /// When the current token was made.
+    pub issued: Timestamp,
+    /// The token before it.
+    pub old: Option<OldToken>,
+    /// A keyed hash of the account's password hash: with another password the family is worth nothing.
+    pub password: [u8; 32],
+    /// The browser, as its user is shown it; see [`browser_name`].
+    pub browser: String,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it last logged somebody in.
+    pub last_used: Timestamp,
+    /// Until when it works, and a store keeps it.
+    pub expires: Timestamp,
+}
+
+/// A token that was replaced.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OldToken {
+    /// Its `jti`.
+    pub jti: String,
+    /// When.
+    pub replaced: Timestamp,
+    /// When its successor was first seen, if it was.
+    pub successor_seen: Option<Timestamp>,
+}
+
+impl fmt::Debug for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Family")
+            .field("version", &self.version)
+            .field("username", &self.username)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OldToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OldToken").field("replaced", &self.replaced).finish_non_exhaustive()
+    }
+}
+
+/// What a browser calls itself in its `User-Agent`, to be shown to its user: printable ASCII, 200 characters at most.
+pub fn browser_name(user_agent: &str) -> Option<String> {
+    let name: String = user_agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(200).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_printable() {
+        assert_eq!(browser_name("Mozilla/5.0 (X11)").as_deref(), Some("Mozilla/5.0 (X11)"));
+        assert_eq!(browser_name("a\u{202e}b\n\tc\u{7f}").as_deref(), Some("abc"));
+        assert_eq!(browser_name(&"x".repeat(999)).map(|name| name.len()), Some(200));
+        assert_eq!(browser_name(" \u{200b} "), None);
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let now = Timestamp::from_millis(1);
+        let old = OldToken { jti: "secret-old".into(), replaced: now, successor_seen: None };
+        let family = Family {
+            id: "secret-id".into(),
+            version: 0,
+            username: "jackie".into(),
+            jti: "secret-jti".into(),
+            issued: now,
+            old: Some(old.clone()),
+            password: [7; 32],
+            browser: String::new(),
+            created: now,
+            last_used: now,
+            expires: now,
+        };
+        let text = format!("{family:?} {old:?}");
+        assert!(text.contains("jackie") && !text.contains("secret"), "{text}");
+    }
+}
