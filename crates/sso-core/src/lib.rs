@@ -12,6 +12,7 @@
 //! - [`broker_id`], [`secret`]: what operator, broker and server agree on
 //! - [`token`]: the broker's token and the server's code
 //! - [`checksum`], on [`base36`]: how a broker proves itself
+//! - [`credential`]: the same where it shows the secret itself
 //! - [`attach`]: the request to link a token, and its checks; [`origin`]: where the answer may go
 //! - [`bearer`]: what a broker shows at each later call
 //! - [`wire`]: names and JSON shapes
@@ -31,6 +32,7 @@ pub mod base36;
 pub mod bearer;
 pub mod broker_id;
 pub mod checksum;
+pub mod credential;
 pub mod form;
 pub mod jwt;
 pub mod loopback;
@@ -44,6 +46,7 @@ pub use attach::{AttachError, AttachRequest, AttachRules, BrowserHeaders, Mode, 
 pub use bearer::BearerToken;
 pub use broker_id::BrokerId;
 pub use checksum::{Checksum, ChecksumKey, Encoding};
+pub use credential::Credential;
 pub use form::FormKey;
 pub use loopback::is_loopback;
 pub use origin::{AllowedOrigins, ReturnPages, ReturnUrl};

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
-use sso_core::{AllowedOrigins, AttachRules, BrokerId, ChecksumKey, Encoding, Secret, Silent};
+use sso_core::{AllowedOrigins, AttachRules, BrokerId, ChecksumKey, Credential, Encoding, Secret, Silent};
 
 /// A web site that takes part, and what it may do.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ pub struct Broker {
     /// Whether its back end may post passwords to `/api/login` (default: no). A login there cannot give the browser a new
     /// session cookie at once.
     pub password_login: bool,
+    /// The services that it may have [access tokens](crate::access) for, and may ask about: their origins, or what else they go by. The first
+    /// is meant where it names none (default: none).
+    pub audiences: Vec<String>,
+    /// Judges the secret where the broker shows it itself.
+    pub(crate) credential: Credential,
     strength_bits: u32,
 }
 
@@ -35,6 +40,8 @@ impl Broker {
             silent: Silent::Off,
             silent_start: false,
             password_login: false,
+            audiences: Vec::new(),
+            credential: Credential::of(secret),
             strength_bits: secret.strength_bits(),
         }
     }

@@ -98,6 +98,8 @@ pub(crate) struct BrokerEntry {
     silent_start: bool,
     #[serde(default)]
     password_login: bool,
+    #[serde(default)]
+    audiences: Vec<String>,
 }
 
 impl BrokerEntry {
@@ -126,6 +128,7 @@ impl BrokerEntry {
         broker.silent = self.silent;
         broker.silent_start = self.silent_start;
         broker.password_login = self.password_login;
+        broker.audiences = self.audiences.clone();
         Ok(broker)
     }
 }
