@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Method, header::ACCEPT, redirect::Policy};
 use serde_json::{Map, Value};
 use sso_core::{
-    BearerToken,
-    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, SessionStatus, User},
+    BearerToken, is_loopback,
+    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, SessionStatus, User},
 };
 use url::Url;
 
@@ -52,14 +52,7 @@ impl Client {
         connect_limit: Duration,
         total_limit: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .dns_resolver(Resolver)
-            .connect_timeout(connect_limit)
-            .timeout(total_limit)
-            .user_agent(concat!("sso-broker/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = http_client(connect_limit, total_limit)?;
         let shared = Shared { http, base, dialect, probe: Probe::default() };
         Ok(Self { shared: Arc::new(shared), is_passive: false })
     }
@@ -128,6 +121,30 @@ impl Client {
         data_in(self.request(bearer, Method::POST, &self.api("data"), body).await?)
     }
 
+    /// A token for calls to another service in the name of the visitor, who must be logged in: to `audience`, or to the first that the server's
+    /// entry for this broker names.
+    pub async fn access_token(
+        &self,
+        bearer: &BearerToken,
+        audience: Option<&str>,
+    ) -> Result<AccessToken, RequestError> {
+        let form = audience.map(|audience| ("audience".to_owned(), audience.to_owned()));
+        let body = form.map_or(Body::None, |field| Body::Form(vec![field]));
+        let answer = self.request(bearer, Method::POST, &self.api("token"), body).await?;
+        serde_json::from_value(answer.unwrap_or_default())
+            .map_err(|_| RequestError::BadAnswer("this is not an access token".into()))
+    }
+
+    /// A page of JSON at another service, asked for with its access token. `None`: it has no content.
+    pub async fn get_from_service(&self, url: &Url, token: &AccessToken) -> Result<Option<Value>, RequestError> {
+        if url.scheme() != "https" && !is_loopback(url) {
+            return Err(RequestError::InsecureService(url.origin().ascii_serialization()));
+        }
+        let call = self.shared.http.get(url.clone()).header(ACCEPT, "application/json");
+        let response = call.bearer_auth(&token.access_token).send().await.map_err(RequestError::unreachable)?;
+        Dialect::Own.read(response).await
+    }
+
     /// Any call of the server's API for this visitor. `None`: the answer has no content.
     ///
     /// A path that starts with `/` is relative to the server's origin, any other to the attach URL's folder.
@@ -192,6 +209,18 @@ impl Client {
         let url = base.join(path).ok().filter(|url| url.origin() == base.origin());
         url.ok_or_else(|| RequestError::ForeignPath(path.to_owned()))
     }
+}
+
+/// What sends credentials: no redirect is followed, no proxy used, and names of this machine stay here.
+pub(crate) fn http_client(connect_limit: Duration, total_limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .dns_resolver(Resolver)
+        .connect_timeout(connect_limit)
+        .timeout(total_limit)
+        .user_agent(concat!("sso-broker/", env!("CARGO_PKG_VERSION")))
+        .build()
 }
 
 /// The status of a session whose limits are not known, or of a visitor who has none.

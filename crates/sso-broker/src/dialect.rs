@@ -62,7 +62,7 @@ impl Dialect {
     }
 }
 
-async fn limited(mut response: Response) -> Result<Vec<u8>, RequestError> {
+pub(crate) async fn limited(mut response: Response) -> Result<Vec<u8>, RequestError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(RequestError::unreachable)? {
         if bytes.len() + chunk.len() > MAX_ANSWER {

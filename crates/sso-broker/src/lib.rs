@@ -40,6 +40,7 @@
 //! - `resolver`: how host names are resolved
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
 //!   [`request_error`]: how they fail
+//! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`config`]: what is set, and what is refused
 //! - [`broker`]: attach, return, heal, without a framework; `expiry`: who was logged in, and is to be told that it is over
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
@@ -55,25 +56,30 @@ pub mod client;
 pub mod config;
 mod dialect;
 mod expiry;
+mod jwks;
 pub mod local_path;
 mod probe;
 pub mod request_error;
 mod resolver;
 mod shelf;
 pub mod tokens;
+pub mod verifier;
 #[cfg(feature = "actix")]
 pub mod web;
 
 pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
 pub use client::{Body, Client};
 pub use config::{BrokerBuilder, ConfigError};
+pub use jwks::{JwksError, JwksKeys};
 pub use local_path::LocalPath;
 pub use request_error::RequestError;
 pub use reqwest::Method;
 pub use sso_core::{
     BrokerId, Encoding, Secret,
-    wire::{SessionStatus, User},
+    jwt::{AccessClaims, InvalidToken},
+    wire::{AccessToken, SessionStatus, User},
 };
 pub use tokens::{Lifetime, TokenStore};
+pub use verifier::AccessVerifier;
 #[cfg(feature = "actix")]
-pub use web::{OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};
+pub use web::{Access, OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};

@@ -30,6 +30,9 @@ pub enum RequestError {
     /// The path leads away from the server, so the bearer token was not sent there.
     #[error("`{0}` is not a path of the SSO server")]
     ForeignPath(String),
+    /// The service is on plain http and not on this machine, so the access token was not sent there.
+    #[error("`{0}` is on plain http")]
+    InsecureService(String),
 }
 
 impl RequestError {

@@ -91,6 +91,27 @@ impl BearerErrorCode {
     }
 }
 
+/// An access token as brokers get it: `{"access_token":"…","token_type":"Bearer","expires_in":300}` (RFC 6749 section 5.1). `Debug` does
+/// not show it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// The token itself: a credential, for the `Authorization` header of calls to its audience and for nothing else.
+    pub access_token: String,
+    /// Always [`TOKEN_TYPE`].
+    pub token_type: String,
+    /// Seconds for which it is good.
+    pub expires_in: u64,
+}
+
+/// How an access token is shown to its audience.
+pub const TOKEN_TYPE: &str = "Bearer";
+
+impl std::fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessToken").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
 /// A logged-in user as brokers see it: `{"username":"jackie","fullname":"Jackie Black",…}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {

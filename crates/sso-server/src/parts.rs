@@ -30,9 +30,10 @@ pub(crate) struct Parts {
     pub(crate) checksum_failures: Throttle,
     pub(crate) form_key: FormKey,
     pub(crate) fingerprint_key: MacKey,
+    /// Names a login in access tokens.
+    pub(crate) handle_key: MacKey,
     pub(crate) session_name: String,
     /// Brokers ask for tokens that these sign; the public ones are for everybody.
-    #[expect(dead_code, reason = "used by access tokens")]
     pub(crate) access_keys: SharedKeys,
     /// Only this server signs and verifies with these.
     #[expect(dead_code, reason = "used by remember-me")]

@@ -9,11 +9,12 @@ use sso_core::{
     is_loopback,
     jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys},
     random,
-    wire::{SessionStatus, User},
+    wire::{AccessToken, SessionStatus, User},
 };
 use url::Url;
 
 use crate::{
+    access::{self, AccessError, IntrospectError, Introspection},
     attach::{self, AttachOutcome, CheckedAttach, RefusedAttach},
     brokers::Brokers,
     clock::{Clock, SystemClock},
@@ -201,6 +202,16 @@ impl Server {
         data::merge(&self.0, session, changes).await
     }
 
+    /// A token for calls to another service in the name of the session's user: to `audience`, or to the first of the broker's.
+    pub fn access_token(&self, resumed: &Resumed, audience: Option<&str>) -> Result<AccessToken, AccessError> {
+        access::issue(&self.0, resumed, audience)
+    }
+
+    /// What is known of an access token, for the broker with this id and secret.
+    pub async fn introspect(&self, id: &str, secret: &[u8], token: &str) -> Result<Introspection, IntrospectError> {
+        access::introspect(&self.0, id, secret, token).await
+    }
+
     /// Cuts all links of one broker, or of all (`None`): every bearer token made from them is dead, and brokers attach
     /// their visitors anew. Nobody is logged out.
     pub async fn revoke_links(&self, broker: Option<&BrokerId>) -> Result<u64, Unavailable> {
@@ -298,6 +309,7 @@ impl ServerBuilder {
             access_keys: keys(self.access_keys, Algorithm::EdDsa)?,
             remember_keys: keys(self.remember_keys, Algorithm::Hs256)?,
             fingerprint_key: MacKey::new(&self.secret).derive("fingerprint"),
+            handle_key: MacKey::new(&self.secret).derive("session handle"),
         })))
     }
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
+//! - [`bearer`]: the extractor of a service that takes access tokens
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
 //!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need
 //! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
@@ -15,6 +16,7 @@ mod ajax;
 mod answer;
 mod asker;
 mod attach;
+pub mod bearer;
 mod error;
 mod middleware;
 pub mod pages;
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Broker, TokenStore};
 
+pub use bearer::{Access, TokenRefused};
 pub use error::{FormRefused, MissingMiddleware};
 pub use middleware::SsoMiddleware;
 pub use pages::{Pages, Problem, ProblemKind};

@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken,
-    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, SessionStatus},
+    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, SessionStatus},
 };
 
 use super::{
@@ -123,6 +123,12 @@ impl SsoSession {
     /// Sets several of them. Returns all of them.
     pub async fn merge_data(&self, changes: Map<String, Value>) -> Result<Map<String, Value>, RequestError> {
         self.honoured(self.client.merge_data(&self.bearer()?, changes).await)
+    }
+
+    /// A token for calls of this site's back end to another service in the visitor's name, as in
+    /// [`Client::access_token`](crate::Client::access_token). It is good for some minutes: not for a page, and not to be kept.
+    pub async fn access_token(&self, audience: Option<&str>) -> Result<AccessToken, RequestError> {
+        self.honoured(self.client.access_token(&self.bearer()?, audience).await)
     }
 
     /// Any call of the server's API, as in [`Client::request`](crate::Client::request).

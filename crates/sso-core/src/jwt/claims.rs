@@ -65,6 +65,9 @@ pub struct AccessClaims {
     /// The broker that asked for it.
     #[serde(rename = "client_id")]
     pub client: String,
+    /// A name for the login that it was made in, by which its maker, and nobody else, knows whether that goes on.
+    #[serde(rename = "sid", default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// A remember-me token: it logs its browser in again when the session is gone.

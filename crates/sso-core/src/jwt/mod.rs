@@ -13,7 +13,7 @@ pub mod keys;
 pub mod shared;
 
 pub use claims::{AccessClaims, Claims, HandoffClaims, Registered, RememberClaims};
-pub use keys::{Algorithm, Expected, InvalidKeys, Key, KeySet, KeyTimes, SignError, Stage};
+pub use keys::{Algorithm, Expected, InvalidKeys, Key, KeySet, KeyTimes, SignError, Stage, key_id};
 pub use shared::SharedKeys;
 
 /// The token is not one of ours, not for us, or not good now. Nobody is told which.

@@ -12,7 +12,7 @@ const ME: Expected<'static> = Expected { issuer: "https://sso.example", audience
 
 fn claims() -> AccessClaims {
     let registered = Registered::new(ME.issuer, "jackie", ME.audience, NOW, Duration::from_secs(300));
-    AccessClaims { registered, client: "Alice".into() }
+    AccessClaims { registered, client: "Alice".into(), session: None }
 }
 
 fn set(algorithm: Algorithm) -> KeySet {
@@ -118,7 +118,7 @@ fn keys_follow_each_other_without_a_gap() {
     // The last token of the old key is good to its end.
     for made in [NOW, NOW + 599, NOW + 600] {
         let registered = Registered::new(ME.issuer, "jackie", ME.audience, made, longest);
-        let token = keys.sign(&AccessClaims { registered, client: "Alice".into() }, made).unwrap();
+        let token = keys.sign(&AccessClaims { registered, client: "Alice".into(), session: None }, made).unwrap();
         for now in [made, made + 299] {
             assert!(keys.verify::<AccessClaims>(&token, &Expected { now, ..ME }).is_ok(), "{made} {now}");
         }

@@ -19,6 +19,11 @@ impl SessionId {
     fn generate() -> Self {
         Self(base36::exact(&random::bytes()).into())
     }
+
+    /// For keyed functions, whose results say nothing of it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for SessionId {

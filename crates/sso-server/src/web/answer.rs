@@ -8,7 +8,13 @@ use actix_web::{
 use sso_core::wire::{ApiError, BearerErrorCode};
 
 use super::{ErrorPage, Site};
-use crate::{Session, Unavailable, data::DataError, login::LoginError, resume::ResumeError};
+use crate::{
+    Session, Unavailable,
+    access::{AccessError, IntrospectError},
+    data::DataError,
+    login::LoginError,
+    resume::ResumeError,
+};
 
 /// A failed API call. Always JSON with a string `error`: anything else crashes a jasny/sso broker.
 #[derive(Debug, thiserror::Error)]
@@ -17,17 +23,19 @@ pub(super) struct ApiFailure {
     status: StatusCode,
     body: ApiError,
     retry_after: Option<u64>,
+    /// How the caller should have shown who it is, if that failed.
+    scheme: &'static str,
 }
 
 impl ApiFailure {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, body: ApiError::new(error), retry_after: None }
+        Self { status, body: ApiError::new(error), retry_after: None, scheme: "Bearer" }
     }
 
     fn coded(code: BearerErrorCode) -> Self {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN);
         let body = ApiError { code: Some(code), ..ApiError::new(code.message()) };
-        Self { status, body, retry_after: None }
+        Self { body, ..Self::new(status, "") }
     }
 
     fn retry(status: StatusCode, error: &impl ToString, retry_after: u64) -> Self {
@@ -74,6 +82,32 @@ impl From<DataError> for ApiFailure {
     }
 }
 
+impl From<AccessError> for ApiFailure {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NoAudiences | AccessError::ForeignAudience | AccessError::NobodyLoggedIn => {
+                Self::new(StatusCode::FORBIDDEN, error.to_string())
+            }
+            AccessError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            AccessError::NoKey => Self::retry(StatusCode::SERVICE_UNAVAILABLE, &error, UNAVAILABLE_RETRY),
+        }
+    }
+}
+
+impl From<IntrospectError> for ApiFailure {
+    fn from(error: IntrospectError) -> Self {
+        match error {
+            IntrospectError::InvalidClient => {
+                Self { scheme: "Basic realm=\"sso\"", ..Self::new(StatusCode::UNAUTHORIZED, error.to_string()) }
+            }
+            IntrospectError::TooManyFailures { retry_after } => {
+                Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
+            }
+            IntrospectError::Unavailable => Unavailable.into(),
+        }
+    }
+}
+
 impl From<Unavailable> for ApiFailure {
     fn from(_: Unavailable) -> Self {
         Self::retry(StatusCode::SERVICE_UNAVAILABLE, &ResumeError::Unavailable, UNAVAILABLE_RETRY)
@@ -89,7 +123,7 @@ impl ResponseError for ApiFailure {
         let mut response = HttpResponse::build(self.status);
         api_headers(&mut response);
         if self.status == StatusCode::UNAUTHORIZED {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            response.insert_header((header::WWW_AUTHENTICATE, self.scheme));
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));

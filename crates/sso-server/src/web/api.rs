@@ -14,13 +14,13 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::{
-    Linked, Site,
+    Linked, Site, access,
     answer::{ApiFailure, header_text, no_content, ok},
     extract,
 };
 use crate::{Credentials, data::MAX_DATA};
 
-type Answer = Result<HttpResponse, ApiFailure>;
+pub(super) type Answer = Result<HttpResponse, ApiFailure>;
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     let mut api = web::scope("/api")
@@ -29,6 +29,8 @@ pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
         .service(call("/data", "GET, POST").route(web::get().to(data)).route(web::post().to(set_data)))
         .service(call("/session", "GET").route(web::get().to(session)))
         .service(call("/session/keepalive", "POST").route(web::post().to(keep_alive)))
+        .service(call("/token", "POST").route(web::post().to(access::token)))
+        .service(call("/introspect", "POST").route(web::post().to(access::introspect)))
         .default_service(web::to(not_found));
     for suffix in ["", ".php"].into_iter().take(1 + usize::from(php)) {
         api = api
@@ -102,7 +104,10 @@ async fn set_data(
 }
 
 /// The body's fields: JSON if it says so, else form-encoded. A field may come once.
-fn fields(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>) -> Result<Map<String, Value>, ApiFailure> {
+pub(super) fn fields(
+    request: &HttpRequest,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<Map<String, Value>, ApiFailure> {
     let body = body.map_err(|error| {
         let status = error.as_response_error().status_code();
         ApiFailure::new(status, format!("Cannot read the body: {error}"))

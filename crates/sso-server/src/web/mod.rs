@@ -10,12 +10,13 @@
 //! # }
 //! ```
 //!
-//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `status`: what the
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens; `status`: what the
 //!   server's own pages ask by script
 //! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `cookie`: the two cookies; `answer`: how refusals become HTTP
 
+mod access;
 mod answer;
 mod api;
 mod attach;

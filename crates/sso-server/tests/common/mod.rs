@@ -25,6 +25,10 @@ pub(crate) const PASSWORD: &str = "jackie123";
 /// PHP's `password_hash("jackie123", PASSWORD_BCRYPT, ["cost" => 4])`: quick to check.
 const BCRYPT: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
 
+/// Alice may call both services, Jsonp the second one only.
+pub(crate) const API: &str = "https://api.example";
+pub(crate) const OTHER_API: &str = "https://other-api.example";
+
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -146,7 +150,7 @@ pub(crate) fn wrong_credentials(username: &str) -> Credentials {
 }
 
 /// The secret of a broker: long, but for the one that is called Weak.
-fn secret(broker: &str) -> Secret {
+pub(crate) fn secret(broker: &str) -> Secret {
     Secret::new(if broker == "Weak" { "8iwzik1bwd".into() } else { broker.repeat(64) })
 }
 
@@ -171,6 +175,11 @@ fn broker(id: &str) -> Broker {
     let mut broker = Broker::new(id.parse().unwrap(), &secret(id), encoding, origins.unwrap());
     broker.password_login = id == "Alice" || is_php;
     broker.silent_start = is_php;
+    broker.audiences = match id {
+        "Alice" => vec![API.into(), OTHER_API.into()],
+        "Jsonp" => vec![OTHER_API.into()],
+        _ => Vec::new(),
+    };
     broker.silent = match id {
         "Ajax" => Silent::Json,
         "Jsonp" | "Php" => Silent::Jsonp,

@@ -1,0 +1,67 @@
+//! Access tokens over HTTP: `/api/token` for brokers, `/api/introspect` for services that ask about a token.
+
+use actix_web::{
+    HttpRequest, HttpResponseBuilder,
+    http::{StatusCode, header},
+    web,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
+
+use super::{
+    Linked, Site,
+    answer::{ApiFailure, header_text, ok},
+    api::{Answer, fields},
+};
+use crate::access::IntrospectError;
+
+/// `audience` may be left out.
+pub(super) async fn token(
+    linked: Linked,
+    request: HttpRequest,
+    site: web::Data<Site>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Answer {
+    let audience = text(fields(&request, body)?, "audience")?;
+    let token = site.server().access_token(&linked, audience.as_deref())?;
+    Ok(answer().json(token))
+}
+
+/// RFC 7662: the caller is a broker, which shows its id and secret.
+pub(super) async fn introspect(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Answer {
+    let (id, secret) = basic(&request).ok_or(IntrospectError::InvalidClient)?;
+    let token = text(fields(&request, body)?, "token")?;
+    let token = token.ok_or_else(|| ApiFailure::new(StatusCode::BAD_REQUEST, "Missing 'token' parameter"))?;
+    Ok(answer().json(site.server().introspect(&id, secret.as_bytes(), &token).await?))
+}
+
+/// Also for caches that know no `Cache-Control` (RFC 6749 section 5.1).
+fn answer() -> HttpResponseBuilder {
+    let mut response = ok();
+    response.insert_header((header::PRAGMA, "no-cache"));
+    response
+}
+
+/// A field that is text, if it is there.
+fn text(mut fields: Map<String, Value>, name: &str) -> Result<Option<String>, ApiFailure> {
+    match fields.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(ApiFailure::new(StatusCode::BAD_REQUEST, format!("Invalid '{name}' parameter"))),
+    }
+}
+
+/// Name and password of HTTP Basic (RFC 7617).
+fn basic(request: &HttpRequest) -> Option<(String, String)> {
+    let (scheme, credentials) = header_text(request, header::AUTHORIZATION)?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
