@@ -36,7 +36,7 @@ pub use login::Credentials;
 pub use parts::Unavailable;
 pub use resume::Resumed;
 pub use server::{BuildError, Server, ServerBuilder, check_public_url};
-pub use session::{Policy, Session};
+pub use session::{Policy, Session, TokenPolicy};
 pub use sso_core as core;
 pub use store::{MemoryStore, Store};
 pub use users::{Account, PasswordHash, UserList, Users};

@@ -9,7 +9,7 @@ use crate::{
     brokers::{Broker, Brokers},
     clock::{Clock, Timestamp},
     resume::Browser,
-    session::{CookieValue, DestroyReason, Policy, Session, State, lifecycle},
+    session::{CookieValue, DestroyReason, Policy, Session, State, TokenPolicy, lifecycle},
     store::{Store, StoreError},
     throttle::Throttle,
     users::{Users, password::Passwords},
@@ -23,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) store: Box<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Policy,
+    pub(crate) tokens: TokenPolicy,
     pub(crate) passwords: Passwords,
     /// Failed logins, by user and by link.
     pub(crate) login_failures: Throttle,

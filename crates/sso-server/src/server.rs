@@ -23,7 +23,7 @@ use crate::{
     login::{self, Credentials, LoginError},
     parts::{Parts, Unavailable, unavailable},
     resume::{self, Browser, ResumeError, Resumed, Visit},
-    session::{CookieValue, Fingerprint, Policy, Session, policy::InvalidPolicy},
+    session::{CookieValue, Fingerprint, Policy, Session, TokenPolicy, policy::InvalidPolicy},
     store::{MemoryStore, Store, Unlink},
     throttle::Throttle,
     users::{
@@ -44,6 +44,7 @@ pub struct ServerBuilder {
     store: Option<Box<dyn Store>>,
     clock: Arc<dyn Clock>,
     policy: Policy,
+    tokens: TokenPolicy,
     secret: Vec<u8>,
     session_name: String,
     access_keys: Option<SharedKeys>,
@@ -79,6 +80,7 @@ impl Server {
             store: None,
             clock: Arc::new(SystemClock),
             policy: Policy::default(),
+            tokens: TokenPolicy::default(),
             secret: random::bytes().to_vec(),
             session_name: format!("sso_{:.8}", base36::exact(&random::bytes())),
             access_keys: None,
@@ -94,6 +96,11 @@ impl Server {
     /// How browsers see this server.
     pub fn public_url(&self) -> &Url {
         &self.0.public_url
+    }
+
+    /// How long tokens live, and whether users can be remembered.
+    pub fn tokens(&self) -> &TokenPolicy {
+        &self.0.tokens
     }
 
     /// The token for a page of a form (`login`, `profile/2`), served now to the browser that holds `binding`: a cookie's value.
@@ -252,6 +259,13 @@ impl ServerBuilder {
         self
     }
 
+    /// How long tokens live, and whether users can be remembered.
+    #[must_use]
+    pub fn tokens(mut self, tokens: TokenPolicy) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
     /// The secret behind form tokens and fingerprints (default: random). Nodes that serve one site need the same.
     #[must_use]
     pub fn secret(mut self, secret: &[u8]) -> Self {
@@ -285,6 +299,7 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, BuildError> {
         check_public_url(&self.public_url)?;
         self.policy.check()?;
+        self.tokens.check()?;
         if self.policy.never_expire {
             tracing::warn!("sessions never expire: fit for internal applications in a trusted network only");
         }
@@ -301,6 +316,7 @@ impl ServerBuilder {
             store,
             clock: self.clock,
             policy: self.policy,
+            tokens: self.tokens,
             passwords: Passwords::new()?,
             login_failures: Throttle::new(5, Duration::from_secs(30)),
             checksum_failures: Throttle::new(10, Duration::from_secs(60)),

@@ -1,6 +1,6 @@
 //! Where settings come from: the file, and the environment over it; and how a mistake is told with its place.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,7 +10,7 @@ use super::entries::{BrokerEntry, Lifetime, SessionName, StoreUrl, UserEntry};
 use crate::Failure;
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-pub(super) const VARIABLES: [(&str, &str, Form); 16] = [
+pub(super) const VARIABLES: [(&str, &str, Form); 20] = [
     ("SSO_PUBLIC_URL", "public_url", Form::Text),
     ("SSO_LISTEN", "listen", Form::Text),
     ("SSO_STORE", "store", Form::Text),
@@ -25,6 +25,10 @@ pub(super) const VARIABLES: [(&str, &str, Form); 16] = [
     ("SSO_SESSION_NAME", "session.name", Form::Text),
     ("SSO_SESSION_TOUCH_EVERY", "session.touch_every", Form::Text),
     ("SSO_SESSION_LINK_LIFETIME", "session.link_lifetime", Form::Text),
+    ("SSO_JWT_KEYS", "jwt.keys", Form::Text),
+    ("SSO_JWT_ACCESS_LIFETIME", "jwt.access_lifetime", Form::Text),
+    ("SSO_JWT_REMEMBER_LIFETIME", "jwt.remember_lifetime", Form::Text),
+    ("SSO_JWT_REMEMBER_ME", "jwt.remember_me", Form::Toml),
     ("SSO_BROKERS", "brokers", Form::Toml),
     ("SSO_USERS", "users", Form::Toml),
 ];
@@ -44,6 +48,7 @@ pub(super) struct Keys {
     pub(super) store: Option<StoreUrl>,
     pub(super) php_routes: Option<bool>,
     pub(super) session: SessionKeys,
+    pub(super) jwt: JwtKeys,
     pub(super) brokers: Option<Vec<Spanned<BrokerEntry>>>,
     pub(super) users: Option<Vec<Spanned<UserEntry>>>,
 }
@@ -61,6 +66,15 @@ pub(super) struct SessionKeys {
     pub(super) name: Option<SessionName>,
     pub(super) touch_every: Option<Spanned<Lifetime>>,
     pub(super) link_lifetime: Option<Spanned<Lifetime>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct JwtKeys {
+    pub(super) keys: Option<PathBuf>,
+    pub(super) access_lifetime: Option<Spanned<Lifetime>>,
+    pub(super) remember_lifetime: Option<Spanned<Lifetime>>,
+    pub(super) remember_me: Option<bool>,
 }
 
 /// One place that settings come from, the file or a variable, and what it says.

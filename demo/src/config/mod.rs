@@ -2,17 +2,23 @@
 
 mod entries;
 mod layers;
+mod policy;
 
-use std::{collections::HashSet, ffi::OsString, fs, io, net::SocketAddr, path::Path};
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use sso_core::{Silent, is_loopback};
-use sso_server::{BrokerList, Policy, Server, UserList, session::policy::Setting};
-use toml::Spanned;
+use sso_server::{BrokerList, Policy, Server, TokenPolicy, UserList};
 use url::Url;
 
 use crate::{Failure, cli::ServerOptions};
-use entries::{BrokerEntry, Lifetime, UserEntry};
-use layers::{Layer, Layers, SessionKeys, VARIABLES};
+use entries::{BrokerEntry, UserEntry};
+use layers::{Layer, Layers, VARIABLES};
 
 pub(crate) use entries::{SessionName, StoreUrl};
 
@@ -28,6 +34,10 @@ pub(crate) struct Config {
     pub(crate) store: StoreUrl,
     pub(crate) php_routes: bool,
     pub(crate) policy: Policy,
+    pub(crate) tokens: TokenPolicy,
+    /// Where the keys of tokens are; without it they last as long as the process.
+    #[allow(dead_code, reason = "read once the key files are there")]
+    pub(crate) keys: Option<PathBuf>,
     session_name: Option<SessionName>,
     pub(crate) brokers: Vec<BrokerEntry>,
     users: Vec<UserEntry>,
@@ -73,7 +83,9 @@ impl Config {
             listen: listen.map_or_else(|| DEFAULT_LISTEN.parse().map_err(Failure::other), Ok)?,
             store: layers.value(|keys| keys.store.as_ref()).unwrap_or_default(),
             php_routes: layers.value(|keys| keys.php_routes.as_ref()).unwrap_or_default(),
-            policy: policy(&layers)?,
+            policy: policy::sessions(&layers)?,
+            tokens: policy::tokens(&layers)?,
+            keys: layers.value(|keys| keys.jwt.keys.as_ref()),
             session_name: layers.value(|keys| keys.session.name.as_ref()),
             brokers: brokers(&layers, public_url.get_ref())?,
             users: users(&layers)?,
@@ -90,7 +102,7 @@ impl Config {
         let brokers = self.brokers.iter().map(|entry| entry.broker().map_err(Failure::settings));
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
-        let mut builder = Server::builder(self.public_url, brokers, users).policy(self.policy);
+        let mut builder = Server::builder(self.public_url, brokers, users).policy(self.policy).tokens(self.tokens);
         if let Some(SessionName(name)) = self.session_name {
             builder = builder.session_name(name);
         }
@@ -98,12 +110,15 @@ impl Config {
     }
 }
 
+/// What our variables begin with, and nobody else's.
+const OUR_PREFIXES: [&str; 2] = ["SSO_SESSION_", "SSO_JWT_"];
+
 /// A variable that looks like one of ours and is none is a mistake, and so is one that is not text.
 fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Failure> {
     for (name, value) in variables {
         let name = name.to_string_lossy();
         let is_ours = VARIABLES.iter().any(|(variable, ..)| *variable == name);
-        if name.starts_with("SSO_SESSION_") && !is_ours {
+        if OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_ours {
             return Err(Failure::settings(format!("{name}: unknown variable")));
         }
         if is_ours && value.to_str().is_none() {
@@ -111,44 +126,6 @@ fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Res
         }
     }
     Ok(())
-}
-
-fn policy(layers: &Layers) -> Result<Policy, Failure> {
-    type Key = fn(&SessionKeys) -> Option<&Spanned<Lifetime>>;
-    let lifetime = |key: Key, default| {
-        layers.find(|keys| key(&keys.session)).map_or(default, |(lifetime, _)| lifetime.get_ref().0)
-    };
-    let flag =
-        |key: fn(&SessionKeys) -> Option<&bool>, default| layers.value(|keys| key(&keys.session)).unwrap_or(default);
-    let default =
-        Policy::with_idle_timeout(lifetime(|keys| keys.idle_timeout.as_ref(), Policy::default().idle_timeout));
-    let policy = Policy {
-        never_expire: flag(|keys| keys.never_expire.as_ref(), default.never_expire),
-        idle_timeout: default.idle_timeout,
-        absolute_lifetime: lifetime(|keys| keys.absolute_lifetime.as_ref(), default.absolute_lifetime),
-        warn_before: lifetime(|keys| keys.warn_before.as_ref(), default.warn_before),
-        form_timeout: lifetime(|keys| keys.form_timeout.as_ref(), default.form_timeout),
-        touch_every: lifetime(|keys| keys.touch_every.as_ref(), default.touch_every),
-        regenerate_every: lifetime(|keys| keys.regenerate_every.as_ref(), default.regenerate_every),
-        fingerprint: flag(|keys| keys.fingerprint.as_ref(), default.fingerprint),
-        link_lifetime: lifetime(|keys| keys.link_lifetime.as_ref(), default.link_lifetime),
-    };
-    policy.check().map_err(|error| {
-        let wrong: Key = match error.setting {
-            Setting::IdleTimeout => |keys| keys.idle_timeout.as_ref(),
-            Setting::WarnBefore => |keys| keys.warn_before.as_ref(),
-            Setting::FormTimeout => |keys| keys.form_timeout.as_ref(),
-            Setting::RegenerateEvery => |keys| keys.regenerate_every.as_ref(),
-            Setting::LinkLifetime => |keys| keys.link_lifetime.as_ref(),
-        };
-        // The setting itself; where it has its default, the one that it is measured by.
-        let measures: [Key; 3] = [wrong, |keys| keys.idle_timeout.as_ref(), |keys| keys.absolute_lifetime.as_ref()];
-        match measures.into_iter().find_map(|key| layers.find(|keys| key(&keys.session))) {
-            Some((value, layer)) => layer.wrong(value.span().start, format!("[session] {error}")),
-            None => Failure::settings(format!("[session] {error}")),
-        }
-    })?;
-    Ok(policy)
 }
 
 fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failure> {
@@ -236,6 +213,14 @@ mod tests {
             (format!("{GOOD}[session]\nnever_expire = \"yes\""), "sso.toml:3: ", "invalid type"),
             (format!("{GOOD}[session]\nname = \"a b\""), "sso.toml:3: ", "is not 1 to 64 letters"),
             (format!("{GOOD}[session]\nidle = \"1s\""), "sso.toml:3: ", "unknown field `idle`"),
+            (
+                format!("{GOOD}[jwt]\naccess_lifetime = \"0s\""),
+                "sso.toml:3: ",
+                "[jwt] access_lifetime must be at least",
+            ),
+            (format!("{GOOD}[jwt]\nremember_lifetime = \"30\""), "sso.toml:3: ", "`30` is not a duration"),
+            (format!("{GOOD}[jwt]\nremember_me = \"yes\""), "sso.toml:3: ", "invalid type"),
+            (format!("{GOOD}[jwt]\nkey = \"keys\""), "sso.toml:3: ", "unknown field `key`"),
             (broker(""), "sso.toml:3: broker A: ", "expected either `secret` or `secret_file`"),
             (broker("secret = \"short\""), "sso.toml:3: broker A: ", "less than 128 bits"),
             (broker("secret_file = \"/does/not/exist\""), "sso.toml:3: broker A: ", "cannot read"),
@@ -258,6 +243,8 @@ mod tests {
         assert_eq!(check("SSO_SESSION_IDLE_TIMEOUT"), Ok(()));
         assert_eq!(check("SSO_SERVER"), Ok(()));
         assert_eq!(check("SSO_SESSION_IDLE"), Err("SSO_SESSION_IDLE: unknown variable".into()));
+        assert_eq!(check("SSO_JWT_KEYS"), Ok(()));
+        assert_eq!(check("SSO_JWT_KEY"), Err("SSO_JWT_KEY: unknown variable".into()));
     }
 
     #[test]
@@ -272,14 +259,15 @@ mod tests {
     fn the_shipped_file_tells_the_defaults() {
         let shipped = include_str!("../../../sso.toml");
         let config = read(shipped, &[]).unwrap();
-        assert_eq!(config.policy, Policy::default());
+        assert_eq!((&config.policy, &config.tokens), (&Policy::default(), &TokenPolicy::default()));
+        assert_eq!(config.keys, None);
         let all_set: String = shipped
             .lines()
             .map(|line| line.strip_prefix("#").filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n")
             .collect();
         assert_ne!(all_set, shipped);
         let explicit = read(&all_set, &[]).unwrap();
-        assert_eq!(explicit.policy, config.policy);
+        assert_eq!((explicit.policy, explicit.tokens), (config.policy, config.tokens));
         assert_eq!(
             (explicit.listen, explicit.store, explicit.php_routes),
             (config.listen, config.store, config.php_routes)

@@ -85,13 +85,15 @@ impl Policy {
 
 /// The settings that a rule can be about, by the names that they have in `sso.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of `Policy` are documented there")]
+#[expect(missing_docs, reason = "the fields of `Policy` and `TokenPolicy` are documented there")]
 pub enum Setting {
     IdleTimeout,
     WarnBefore,
     FormTimeout,
     RegenerateEvery,
     LinkLifetime,
+    AccessLifetime,
+    RememberLifetime,
 }
 
 /// Lifetimes that contradict each other.
@@ -100,7 +102,7 @@ pub enum Setting {
 pub struct InvalidPolicy {
     /// Which setting is wrong.
     pub setting: Setting,
-    rule: &'static str,
+    pub(super) rule: &'static str,
 }
 
 impl Setting {
@@ -112,6 +114,8 @@ impl Setting {
             Self::FormTimeout => "form_timeout",
             Self::RegenerateEvery => "regenerate_every",
             Self::LinkLifetime => "link_lifetime",
+            Self::AccessLifetime => "access_lifetime",
+            Self::RememberLifetime => "remember_lifetime",
         }
     }
 }
