@@ -91,6 +91,10 @@ pub(crate) struct ServerLogin<'a> {
     pub(crate) form_token: &'a str,
     /// What was typed before; empty at first.
     pub(crate) username: &'a str,
+    /// For how many days the box remembers the browser; `None`: there is no box.
+    pub(crate) remember_days: Option<u64>,
+    /// Is it ticked?
+    pub(crate) remember: bool,
     /// Why the last try failed: `Invalid credentials`.
     pub(crate) error: Option<&'a str>,
     /// The site that the visitor is on the way to.

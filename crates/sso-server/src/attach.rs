@@ -7,6 +7,7 @@ use sso_core::{AttachError, AttachRequest, BrowserHeaders, ReturnUrl, Verificati
 use crate::{
     brokers::Broker,
     parts::{ChangeError, Parts, Unavailable, unavailable},
+    remember::{self, Recognised, Remember},
     resume::{self, Browser},
     session::{CookieValue, Link, LinkKey, Session},
     store::{LinkOutcome, StoreError, Unlink},
@@ -49,6 +50,8 @@ pub struct Linked {
     pub code: VerificationCode,
     /// For the browser, if its session is new.
     pub set_cookie: Option<CookieValue>,
+    /// What becomes of the browser's remember-me cookie.
+    pub remember: Remember,
 }
 
 impl From<Unavailable> for AttachError {
@@ -111,7 +114,19 @@ pub(crate) async fn attach(
 ) -> Result<AttachOutcome, AttachError> {
     let is_silent = attach.request.mode.is_silent();
     let may_start = !is_silent || attach.broker.silent_start;
-    let (session, started) = match resume::by_cookie(parts, browser).await? {
+    let (mut remember, mut came_back) = (Remember::Keep, None);
+    let mut found = resume::by_cookie(parts, browser).await?;
+    if !is_silent {
+        found = match remember::recognise(parts, browser, found).await? {
+            Recognised::AsBefore(found) => found,
+            Recognised::CameBack(visit) => {
+                (remember, came_back) = (visit.remember, visit.set_cookie);
+                Some(visit.session)
+            }
+        };
+    }
+    let (session, started) = match found {
+        Some(session) if came_back.is_some() => (session, came_back),
         Some(session) if session.user().is_none() && attach.request.prompt_login => {
             return Ok(AttachOutcome::LoginNeeded);
         }
@@ -131,7 +146,7 @@ pub(crate) async fn attach(
         // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
         resume::used(parts, session, browser).await?.and_then(|visit| visit.set_cookie)
     };
-    Ok(AttachOutcome::Linked(Linked { code, set_cookie }))
+    Ok(AttachOutcome::Linked(Linked { code, set_cookie, remember }))
 }
 
 /// Links the token to this session, which is live.

@@ -6,10 +6,12 @@ use sso_core::wire::{INVALID_CREDENTIALS, User};
 
 use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
+    remember::{self, Remember},
     resume::{self, Browser, Resumed, Visit},
     session::{CookieValue, LinkKey, Session, lifecycle},
     store::Unlink,
     throttle::TooEarly,
+    users::Account,
 };
 
 /// A name and a password as they were typed.
@@ -71,8 +73,8 @@ impl From<ChangeError> for LoginError {
     }
 }
 
-/// The user with these credentials. Failures count under the user's name, and under `link`: the caller's own key.
-async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&str>) -> Result<User, LoginError> {
+/// The account with these credentials. Failures count under the user's name, and under `link`: the caller's own key.
+async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&str>) -> Result<Account, LoginError> {
     let by_user = format!("user {}", credentials.username);
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
@@ -92,7 +94,7 @@ async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&st
     match account.filter(|_| matches) {
         Some(account) => {
             keys().for_each(|key| parts.login_failures.succeeded(key));
-            Ok(account.user)
+            Ok(account)
         }
         None => {
             tracing::warn!(username = known, "login failed");
@@ -103,13 +105,24 @@ async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&st
 }
 
 /// A login at the server's own page. The cookie's value is replaced in the same write that logs the user in, so one that
-/// was planted before is worth nothing.
+/// was planted before is worth nothing. `remember`: whether the box is ticked; what the browser was remembered by before is forgotten
+/// in either case.
 pub(crate) async fn at_server(
     parts: &Parts,
     browser: &Browser,
     credentials: &Credentials,
+    remember: bool,
 ) -> Result<Visit, LoginError> {
-    let user = authenticate(parts, credentials, None).await?;
+    let account = authenticate(parts, credentials, None).await?;
+    remember::forget(parts, browser).await?;
+    let (family, remember) = if remember && parts.tokens.remember_me {
+        let (family, token) = remember::begin(parts, browser, &account).await?;
+        (Some(family.id.clone()), Remember::Set(token))
+    } else {
+        let had_one = browser.remember.is_some();
+        (None, if had_one { Remember::Forget } else { Remember::Keep })
+    };
+    let user = account.user;
     let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
         None => match resume::just_logged_in(parts, browser, &user.username).await? {
@@ -121,21 +134,25 @@ pub(crate) async fn at_server(
     part_from_last_user(parts, &session, &user.username, None).await?;
     let cookie = CookieValue::generate();
     let now = parts.now();
+    let mut former = None;
     let session = parts.change(&session, |session| {
+        former = session.family.take();
         session.sign_in(user.clone(), now);
+        session.family.clone_from(&family);
         session.replace_cookie(cookie.hash(), now);
         session.fingerprint = browser.fingerprint;
         session.browser.clone_from(&browser.name);
         true
     });
     let session = session.await?;
+    remember::remove(parts, former.as_deref()).await?;
     tracing::info!(username = %user.username, "logged in");
-    Ok(Visit { session, set_cookie: Some(cookie) })
+    Ok(Visit { session, set_cookie: Some(cookie), remember })
 }
 
 /// Where somebody else was logged in before, at the same browser, the brokers' tokens of that time are dead: whoever copied one
 /// would be logged in as the next user. The brokers attach anew by themselves; those of jasny/sso cannot, and keep theirs.
-async fn part_from_last_user(
+pub(crate) async fn part_from_last_user(
     parts: &Parts,
     session: &Session,
     username: &str,
@@ -151,14 +168,32 @@ async fn part_from_last_user(
 /// A logout at the server's own page. The cookie's value is replaced here too.
 pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Result<CookieValue, Unavailable> {
     let (cookie, now) = (CookieValue::generate(), parts.now());
-    let signed_out = parts.change(session, |session| {
-        session.sign_out();
-        session.replace_cookie(cookie.hash(), now);
-        true
-    });
-    done_or_gone(signed_out.await)?;
+    sign_out(parts, session, |session| session.replace_cookie(cookie.hash(), now)).await?;
     tracing::info!("logged out");
     Ok(cookie)
+}
+
+/// Logs out whoever is logged in, and forgets the browser: first of all, for a logout that is half done must be one that can be repeated.
+pub(crate) async fn sign_out(
+    parts: &Parts,
+    session: &Arc<Session>,
+    mut also: impl FnMut(&mut Session) + Send,
+) -> Result<(), Unavailable> {
+    remember::remove(parts, session.family.as_deref()).await?;
+    let mut family = None;
+    let signed_out = parts.change(session, |session| {
+        family = session.family.take();
+        session.sign_out();
+        also(session);
+        true
+    });
+    match signed_out.await {
+        // It was remembered only since the caller looked.
+        Ok(_) if family != session.family => remember::remove(parts, family.as_deref()).await,
+        // A session that is gone is as good as logged out.
+        Ok(_) | Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(()),
+        Err(ChangeError::Unavailable(error)) => Err(error),
+    }
 }
 
 /// A login that a broker's back end passes on. The browser's cookie cannot be reached from here; its value is replaced at
@@ -175,7 +210,7 @@ pub(crate) async fn through_broker(
         return Err(LoginError::SessionEnded);
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
-    let user = authenticate(parts, credentials, Some(&link)).await?;
+    let user = authenticate(parts, credentials, Some(&link)).await?.user;
     if resumed.session.destroyed.is_some() {
         // So may the tokens of the brokers that attach anew.
         let others = Unlink::OthersThatHeal { session: resumed.session.id.clone(), keep: Some(resumed.key.clone()) };
@@ -183,6 +218,7 @@ pub(crate) async fn through_broker(
     }
     part_from_last_user(parts, &resumed.session, &user.username, Some(&resumed.key)).await?;
     let now = parts.now();
+    let mut former = None;
     let signed_in = parts.change(&resumed.session, |session| {
         if lifecycle::is_ended(session, &parts.policy, now) {
             if !resumed.broker.is_php() {
@@ -190,34 +226,26 @@ pub(crate) async fn through_broker(
             }
             lifecycle::revive(session, now);
         }
+        // The browser is remembered for the user of before.
+        if session.user().is_none_or(|before| before.username != user.username) {
+            former = session.family.take();
+        }
         session.sign_in(user.clone(), now);
         session.renew_cookie = true;
         true
     });
     signed_in.await?;
+    remember::remove(parts, former.as_deref()).await?;
     tracing::info!(broker = %resumed.broker.id, username = %user.username, "logged in through a broker");
     Ok(user)
 }
 
-/// A logout that a broker's back end passes on.
+/// A logout that a broker's back end passes on. Of a session that has ended, only the memory of its browser is left to go.
 pub(crate) async fn out_through_broker(parts: &Parts, resumed: &Resumed) -> Result<(), Unavailable> {
     if resumed.ended {
-        return Ok(());
+        return remember::remove(parts, resumed.session.family.as_deref()).await;
     }
-    let signed_out = parts.change(&resumed.session, |session| {
-        session.sign_out();
-        session.renew_cookie = true;
-        true
-    });
-    done_or_gone(signed_out.await)?;
+    sign_out(parts, &resumed.session, |session| session.renew_cookie = true).await?;
     tracing::info!(broker = %resumed.broker.id, "logged out through a broker");
     Ok(())
-}
-
-/// A session that is gone is as good as logged out.
-fn done_or_gone(result: Result<Arc<Session>, ChangeError>) -> Result<(), Unavailable> {
-    match result {
-        Ok(_) | Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(()),
-        Err(ChangeError::Unavailable(error)) => Err(error),
-    }
 }

@@ -37,8 +37,9 @@ pub(crate) struct Parts {
     /// Brokers ask for tokens that these sign; the public ones are for everybody.
     pub(crate) access_keys: SharedKeys,
     /// Only this server signs and verifies with these.
-    #[expect(dead_code, reason = "used by remember-me")]
     pub(crate) remember_keys: SharedKeys,
+    /// Makes what remember-me keeps of passwords, and the cookies of sessions that begin so.
+    pub(crate) remember_mac: MacKey,
 }
 
 /// Something that a task needs does not answer. The cause is in the log.

@@ -11,6 +11,7 @@ use crate::{
     brokers::Broker,
     clock::Timestamp,
     parts::{ChangeError, Parts, Unavailable, unavailable},
+    remember::{self, Recognised, Remember, RememberToken},
     session::{CookieValue, DestroyReason, Fingerprint, LinkKey, Policy, Renewal, Session, State, lifecycle},
     store::StoreError,
     throttle::TooEarly,
@@ -90,6 +91,8 @@ pub struct Browser {
     pub fingerprint: Option<Fingerprint>,
     /// What it calls itself; see [`browser_name`](crate::session::family::browser_name).
     pub name: Option<String>,
+    /// Its remember-me cookie, where a person navigates to a page that may use it.
+    pub remember: Option<RememberToken>,
 }
 
 impl From<Option<&CookieValue>> for Browser {
@@ -106,6 +109,15 @@ pub struct Visit {
     pub session: Arc<Session>,
     /// The new value of the browser's cookie.
     pub set_cookie: Option<CookieValue>,
+    /// What becomes of the browser's remember-me cookie.
+    pub remember: Remember,
+}
+
+impl Visit {
+    /// A visit that changes no cookie.
+    pub(crate) fn unchanged(session: Arc<Session>) -> Self {
+        Self { session, set_cookie: None, remember: Remember::Keep }
+    }
 }
 
 /// The live session that a broker's `Authorization` header leads to, at the price of one look-up and one HMAC.
@@ -204,6 +216,16 @@ pub(crate) async fn visit(parts: &Parts, browser: &Browser) -> Result<Option<Vis
     }
 }
 
+/// A browser's visit to a page that logs in: as a [visit], but where nobody is logged in, the user of a remembered browser is.
+pub(crate) async fn come_back(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
+    let found = by_cookie(parts, browser).await?;
+    match remember::recognise(parts, browser, found).await? {
+        Recognised::CameBack(visit) => Ok(Some(visit)),
+        Recognised::AsBefore(Some(session)) => used(parts, session, browser).await,
+        Recognised::AsBefore(None) => Ok(None),
+    }
+}
+
 /// Notes that the browser of this session was here. A new cookie must be sent: the old one may be dead.
 pub(crate) async fn used(
     parts: &Parts,
@@ -214,7 +236,7 @@ pub(crate) async fn used(
     let (now, judged) = (parts.now(), lifecycle::renewal(&session, &parts.policy, shown, parts.now()));
     if judged == Renewal::Keep {
         parts.touch(&session).await?;
-        return Ok(Some(Visit { session, set_cookie: None }));
+        return Ok(Some(Visit::unchanged(session)));
     }
     let value = CookieValue::generate();
     let renewed = parts.change(&session, |session| {
@@ -231,10 +253,10 @@ pub(crate) async fn used(
     match renewed.await {
         Ok(session) => {
             let set_cookie = matches!(judged, Renewal::Rotate | Renewal::Replace).then_some(value);
-            Ok(Some(Visit { session, set_cookie }))
+            Ok(Some(Visit { session, set_cookie, remember: Remember::Keep }))
         }
         // The faster tab's answer carries the new cookie; this request came with the old one in time.
-        Err(ChangeError::Abandoned) => Ok(Some(Visit { session, set_cookie: None })),
+        Err(ChangeError::Abandoned) => Ok(Some(Visit::unchanged(session))),
         Err(ChangeError::Ended) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }

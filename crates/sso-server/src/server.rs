@@ -22,6 +22,7 @@ use crate::{
     form::{self, FormRefusal, TimeLimit},
     login::{self, Credentials, LoginError},
     parts::{Parts, Unavailable, unavailable},
+    remember,
     resume::{self, Browser, ResumeError, Resumed, Visit},
     session::{CookieValue, Fingerprint, Policy, Session, TokenPolicy, policy::InvalidPolicy},
     store::{MemoryStore, Store, Unlink},
@@ -164,12 +165,33 @@ impl Server {
 
     /// Logs in at the server's own page; the browser gets a new cookie.
     pub async fn log_in(&self, browser: impl Into<Browser>, credentials: &Credentials) -> Result<Visit, LoginError> {
-        login::at_server(&self.0, &browser.into(), credentials).await
+        login::at_server(&self.0, &browser.into(), credentials, false).await
     }
 
-    /// Logs out at the server's own page; the browser gets a new cookie if it had a session.
+    /// The same with the box ticked: the browser is remembered, if that is allowed here.
+    pub async fn log_in_and_remember(
+        &self,
+        browser: impl Into<Browser>,
+        credentials: &Credentials,
+    ) -> Result<Visit, LoginError> {
+        login::at_server(&self.0, &browser.into(), credentials, true).await
+    }
+
+    /// How long browsers are remembered here; `None`: they are not.
+    pub fn remembers_for(&self) -> Option<Duration> {
+        self.0.tokens.remember_me.then_some(self.0.tokens.remember_lifetime)
+    }
+
+    /// The visit of a browser to a page that logs in: a [`visit`](Self::visit), but where nobody is logged in, the user of a remembered browser is.
+    pub async fn come_back(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
+        resume::come_back(&self.0, &browser.into()).await
+    }
+
+    /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
-        match resume::by_cookie(&self.0, &browser.into()).await? {
+        let browser = browser.into();
+        remember::forget(&self.0, &browser).await?;
+        match resume::by_cookie(&self.0, &browser).await? {
             Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
             None => Ok(None),
         }
@@ -324,6 +346,7 @@ impl ServerBuilder {
             session_name: self.session_name,
             access_keys: keys(self.access_keys, Algorithm::EdDsa)?,
             remember_keys: keys(self.remember_keys, Algorithm::Hs256)?,
+            remember_mac: MacKey::new(&self.secret).derive("remember me"),
             fingerprint_key: MacKey::new(&self.secret).derive("fingerprint"),
             handle_key: MacKey::new(&self.secret).derive("session handle"),
         })))

@@ -69,6 +69,8 @@ impl Pages for Look {
             action: page.action,
             form_token: page.form_token,
             username: page.username,
+            remember_days: page.remembers_for.map(|time| time.as_secs().div_ceil(24 * 60 * 60)),
+            remember: page.remember,
             error: page.error,
             continue_to: page.broker.map(|id| id.as_str()),
             test_users: &self.test_users,

@@ -47,6 +47,11 @@ impl CookieValue {
         Self(base36::exact(&random::bytes()))
     }
 
+    /// The value that a MAC gives, so that several requests make the same one.
+    pub(crate) fn from_mac(mac: [u8; 32]) -> Self {
+        Self(base36::exact(&mac))
+    }
+
     /// What the store knows it by.
     pub fn hash(&self) -> CookieHash {
         CookieHash(Sha256::digest(self.0.as_bytes()).into())
@@ -125,6 +130,8 @@ pub enum DestroyReason {
     NeverInitiated,
     /// Its user ended it, from another session.
     Revoked,
+    /// A remember-me token of its family was used a second time: somebody has a copy.
+    RememberTokenReused,
 }
 
 /// A visitor's session, shared by all brokers that are linked to it.

@@ -177,9 +177,9 @@ pub fn page_headers(response: &mut HttpResponseBuilder, form_targets: &[String])
 }
 
 /// Sends the browser on, after a POST or in place of a page.
-pub(super) fn see_other(location: &str, cookie: Option<Cookie<'static>>) -> HttpResponse {
+pub(super) fn see_other(location: &str, cookies: impl IntoIterator<Item = Cookie<'static>>) -> HttpResponse {
     let mut response = HttpResponse::SeeOther();
-    if let Some(cookie) = cookie {
+    for cookie in cookies {
         response.cookie(cookie);
     }
     response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store")).finish()

@@ -2,6 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
+    cookie::Cookie,
     http::{StatusCode, header},
     web,
 };
@@ -20,7 +21,6 @@ use super::{
 use crate::{
     attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach},
     resume::Browser,
-    session::CookieValue,
 };
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
@@ -44,7 +44,7 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
         Ok(checked) => checked,
         Err(refused) => return refused,
     };
-    match site.server().attach(&checked, site.browser(&request)).await {
+    match site.server().attach(&checked, site.returning_browser(&request)).await {
         Ok(AttachOutcome::Linked(linked)) => attached(&request, &site, &checked, &linked).await,
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::OK),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
@@ -68,18 +68,20 @@ async fn log_in(
         Ok(visit) => visit,
         Err(shown_again) => return shown_again,
     };
-    let browser = Browser { cookie: visit.set_cookie.clone(), ..site.browser(&request) };
+    // Somebody is logged in now: what remembers the browser is not needed.
+    let browser = Browser { cookie: visit.set_cookie.clone(), remember: None, ..site.browser(&request) };
     let response = match site.server().attach(&checked, browser).await {
         Ok(AttachOutcome::Linked(linked)) => {
             let set_cookie = linked.set_cookie.or(visit.set_cookie);
-            return attached(&request, &site, &checked, &Linked { set_cookie, ..linked }).await;
+            let linked = Linked { set_cookie, remember: visit.remember, ..linked };
+            return attached(&request, &site, &checked, &linked).await;
         }
         // The session was ended in the instant since the login.
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::CONFLICT),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
     };
     // Also when the attach failed: the login did not, and the cookie from before it is dead.
-    with_cookie(response, &site, visit.set_cookie.as_ref())
+    with_cookies(response, site.cookies(visit.set_cookie.as_ref(), &visit.remember))
 }
 
 /// Whether a page may ask for the JSON of a silent attach at all.
@@ -130,14 +132,14 @@ async fn attached(request: &HttpRequest, site: &Site, checked: &CheckedAttach, l
             silent_headers(&mut response).json(&verify)
         }
     };
-    with_cookie(response, site, linked.set_cookie.as_ref())
+    with_cookies(response, site.cookies(linked.set_cookie.as_ref(), &linked.remember))
 }
 
-fn with_cookie(mut response: HttpResponse, site: &Site, value: Option<&CookieValue>) -> HttpResponse {
-    if let Some(value) = value
-        && let Err(error) = response.add_cookie(&site.0.cookies.set_session(value))
-    {
-        tracing::error!(%error, "the session cookie cannot be set");
+fn with_cookies(mut response: HttpResponse, cookies: Vec<Cookie<'static>>) -> HttpResponse {
+    for cookie in cookies {
+        if let Err(error) = response.add_cookie(&cookie) {
+            tracing::error!(%error, "a cookie cannot be set");
+        }
     }
     response
 }

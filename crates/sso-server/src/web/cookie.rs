@@ -1,11 +1,13 @@
-//! The server's cookies: the session, and what form tokens are bound to.
+//! The server's cookies: the session, what remembers the browser, and what form tokens are bound to.
+
+use std::{str::FromStr, time::Duration};
 
 use actix_web::{
     HttpRequest,
-    cookie::{Cookie, SameSite},
+    cookie::{Cookie, SameSite, time},
 };
 
-use crate::session::CookieValue;
+use crate::{remember::RememberToken, session::CookieValue};
 
 /// How the cookies are set.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Cookies {
 }
 
 const FORM: &str = "sso_form";
+/// Appended to the session cookie's name: servers that do not share their sessions must not share this one.
+const REMEMBER: &str = "_remember";
 
 impl Cookies {
     pub(super) fn new(session_name: &str, secure: bool) -> Self {
@@ -36,9 +40,27 @@ impl Cookies {
         self.cookie(&self.session_name, value.expose(), same_site)
     }
 
+    /// What remembers the browser.
+    pub(super) fn remember(&self, request: &HttpRequest) -> Option<RememberToken> {
+        sent(request, &self.name(&self.remember_name()))
+    }
+
+    /// The cookie that remembers the browser for so long; `None`: that forgets it.
+    pub(super) fn set_remember(&self, token: Option<&RememberToken>, lifetime: Duration) -> Cookie<'static> {
+        let value = token.map(RememberToken::expose).unwrap_or_default();
+        let mut cookie = self.cookie(&self.remember_name(), value, SameSite::Lax);
+        let lifetime = if token.is_some() { lifetime } else { Duration::ZERO };
+        cookie.set_max_age(time::Duration::try_from(lifetime).unwrap_or(time::Duration::MAX));
+        cookie
+    }
+
+    fn remember_name(&self) -> String {
+        format!("{}{REMEMBER}", self.session_name)
+    }
+
     /// What the browser's form tokens are bound to.
     pub(super) fn form(&self, request: &HttpRequest) -> Option<String> {
-        sent(request, &self.name(FORM)).map(|value| value.expose().to_owned())
+        sent(request, &self.name(FORM)).map(|value: CookieValue| value.expose().to_owned())
     }
 
     pub(super) fn set_form(&self, value: &str) -> Cookie<'static> {
@@ -61,6 +83,6 @@ impl Cookies {
 
 /// A cookie's value, if it has our form. Names are taken as they were sent: decoded, `__Host%2D…`, which any sibling domain can set,
 /// would be read as `__Host-…`.
-fn sent(request: &HttpRequest, name: &str) -> Option<CookieValue> {
+fn sent<T: FromStr>(request: &HttpRequest, name: &str) -> Option<T> {
     request.cookie_raw(name)?.value().parse().ok()
 }

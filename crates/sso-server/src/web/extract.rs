@@ -79,7 +79,7 @@ impl FromRequest for Visitor {
                 site.server().visit(browser).await
             } else {
                 let session = site.server().session_of(browser).await;
-                session.map(|session| session.map(|session| Visit { session, set_cookie: None }))
+                session.map(|session| session.map(Visit::unchanged))
             };
             let visit = match found {
                 Ok(visit) => visit,
@@ -101,7 +101,7 @@ impl FromRequest for Visitor {
 }
 
 /// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, or a script that says so is nobody's activity.
-fn is_visit(request: &HttpRequest) -> bool {
+pub(super) fn is_visit(request: &HttpRequest) -> bool {
     let header = |name| header_text(request, header::HeaderName::from_static(name));
     header("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
         && header("sec-fetch-dest").is_none_or(|dest| dest == "document")

@@ -9,7 +9,7 @@ use super::{
     answer::{error_page, page_headers, see_other},
     get_or_head,
 };
-use crate::{Credentials, form::TimeLimit, login::LoginError, resume::Visit};
+use crate::{Credentials, Remember, form::TimeLimit, login::LoginError, resume::Visit};
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
@@ -28,6 +28,8 @@ pub(super) struct LoginFields {
     username: String,
     password: String,
     form_token: String,
+    /// The box; a browser sends it if it is ticked.
+    remember: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -48,9 +50,15 @@ async fn show(
     form: Form,
     to: Option<web::Query<ReturnTo>>,
 ) -> HttpResponse {
-    match &visitor.session {
-        Some(session) if session.user().is_some() => see_other(&local_path(&site, to), visitor.set_cookie),
-        _ => LoginForm::new(&site, &form, &request).visitor(&visitor).show(StatusCode::OK),
+    if visitor.session.as_ref().is_some_and(|session| session.user().is_some()) {
+        return see_other(&local_path(&site, to), visitor.set_cookie);
+    }
+    match site.server().come_back(site.returning_browser(&request)).await {
+        Ok(Some(visit)) if visit.session.user().is_some() => {
+            see_other(&local_path(&site, to), site.cookies(visit.set_cookie.as_ref(), &visit.remember))
+        }
+        Ok(_) => LoginForm::new(&site, &form, &request).visitor(&visitor).show(StatusCode::OK),
+        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
     }
 }
 
@@ -63,10 +71,7 @@ async fn submit(
 ) -> HttpResponse {
     let login_form = LoginForm::new(&site, &form, &request);
     match login_form.submit(fields).await {
-        Ok(visit) => {
-            let cookie = visit.set_cookie.map(|value| site.0.cookies.set_session(&value));
-            see_other(&local_path(&site, to), cookie)
-        }
+        Ok(visit) => see_other(&local_path(&site, to), site.cookies(visit.set_cookie.as_ref(), &visit.remember)),
         Err(refused) => refused,
     }
 }
@@ -83,7 +88,7 @@ async fn log_out(
         return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), None);
     }
     match site.server().log_out(site.browser(&request)).await {
-        Ok(cookie) => see_other("/", cookie.map(|value| site.0.cookies.set_session(&value))),
+        Ok(cookie) => see_other("/", site.cookies(cookie.as_ref(), &Remember::Forget)),
         Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
     }
 }
@@ -98,12 +103,23 @@ pub(super) struct LoginForm<'a> {
     /// Where the answer to the form leads.
     target: Option<String>,
     username: String,
+    remember: bool,
     error: Option<String>,
 }
 
 impl<'a> LoginForm<'a> {
     pub(super) fn new(site: &'a Site, form: &'a Form, request: &'a HttpRequest) -> Self {
-        Self { site, form, request, visitor: None, broker: None, target: None, username: String::new(), error: None }
+        Self {
+            site,
+            form,
+            request,
+            visitor: None,
+            broker: None,
+            target: None,
+            username: String::new(),
+            remember: false,
+            error: None,
+        }
     }
 
     fn visitor(mut self, visitor: &'a Visitor) -> Self {
@@ -124,6 +140,8 @@ impl<'a> LoginForm<'a> {
             action,
             form_token: &self.form.token(LOGIN_FORM),
             username: &self.username,
+            remembers_for: self.site.server().remembers_for(),
+            remember: self.remember,
             error: self.error.as_deref(),
             broker: self.broker,
             session: self.visitor.and_then(|visitor| visitor.session.as_deref()),
@@ -141,12 +159,19 @@ impl<'a> LoginForm<'a> {
     pub(super) async fn submit(mut self, fields: Option<web::Form<LoginFields>>) -> Result<Visit, HttpResponse> {
         let fields = fields.map(web::Form::into_inner).unwrap_or_default();
         self.username = fields.username.clone();
+        self.remember = fields.remember.is_some();
         if let Err(refusal) = self.form.check(LOGIN_FORM, &fields.form_token, TimeLimit::FormTimeout) {
             self.error = Some(refusal.to_string());
             return Err(self.show(StatusCode::FORBIDDEN));
         }
         let credentials = Credentials { username: fields.username, password: fields.password };
-        match self.site.server().log_in(self.site.browser(self.request), &credentials).await {
+        let (server, browser) = (self.site.server(), self.site.browser(self.request));
+        let visit = if self.remember {
+            server.log_in_and_remember(browser, &credentials).await
+        } else {
+            server.log_in(browser, &credentials).await
+        };
+        match visit {
             Ok(visit) => Ok(visit),
             Err(error) => {
                 self.error = Some(error.to_string());

@@ -29,14 +29,14 @@ mod status;
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, Route, guard, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::header, web};
 
 pub use answer::{accepts_html, page_headers};
 pub use extract::{Linked, Visitor};
 pub use form::Form;
 pub use pages::{ErrorPage, LoginPage, Pages, PlainPages};
 
-use crate::{Server, resume::Browser, session::family::browser_name};
+use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
 use cookie::Cookies;
 
 /// A server with its web settings. Cheap to clone.
@@ -89,7 +89,25 @@ impl Site {
             answer::header_text(request, header::ACCEPT_LANGUAGE),
         );
         let name = answer::header_text(request, header::USER_AGENT).and_then(browser_name);
-        Browser { cookie: self.0.cookies.session(request), fingerprint, name }
+        let remember = self.0.cookies.remember(request);
+        Browser { cookie: self.0.cookies.session(request), fingerprint, name, remember }
+    }
+
+    /// The same at a page that logs remembered browsers in: only a person's navigation does that.
+    pub(crate) fn returning_browser(&self, request: &HttpRequest) -> Browser {
+        let browser = self.browser(request);
+        if extract::is_visit(request) { browser } else { Browser { remember: None, ..browser } }
+    }
+
+    /// The cookies that a visit sets.
+    fn cookies(&self, session: Option<&CookieValue>, remember: &Remember) -> Vec<Cookie<'static>> {
+        let (cookies, lifetime) = (&self.0.cookies, self.server().remembers_for().unwrap_or_default());
+        let remember = match remember {
+            Remember::Keep => None,
+            Remember::Set(token) => Some(cookies.set_remember(Some(token), lifetime)),
+            Remember::Forget => Some(cookies.set_remember(None, lifetime)),
+        };
+        session.map(|value| cookies.set_session(value)).into_iter().chain(remember).collect()
     }
 
     /// The server.

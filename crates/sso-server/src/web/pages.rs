@@ -1,5 +1,7 @@
 //! How the server's pages look. [`PlainPages`] does without a style; a site of its own look implements [`Pages`].
 
+use std::time::Duration;
+
 use sso_core::BrokerId;
 
 use crate::Session;
@@ -21,6 +23,10 @@ pub struct LoginPage<'a> {
     pub form_token: &'a str,
     /// What was typed before.
     pub username: &'a str,
+    /// For how long the server remembers browsers; `None`: it does not. If it does, the form has a box `remember`.
+    pub remembers_for: Option<Duration>,
+    /// Whether it was ticked.
+    pub remember: bool,
     /// Why the last try failed.
     pub error: Option<&'a str>,
     /// Which broker sent the visitor here.
@@ -49,6 +55,9 @@ impl Pages for PlainPages {
         let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
         let why =
             page.broker.map(|id| format!("<p>You will return to {}.</p>", escape(id.as_str()))).unwrap_or_default();
+        let ticked = if page.remember { " checked" } else { "" };
+        let remember = format!("<p><label><input type=\"checkbox\" name=\"remember\"{ticked}> Remember me</label></p>");
+        let remember = page.remembers_for.map(|_| remember).unwrap_or_default();
         document(
             "Log in",
             &format!(
@@ -56,7 +65,7 @@ impl Pages for PlainPages {
                  <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
                  <p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>\
                  <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
-                 <p><button>Log in</button></p></form>",
+                 {remember}<p><button>Log in</button></p></form>",
                 escape(page.action),
                 escape(page.form_token),
                 escape(page.username),
@@ -94,6 +103,8 @@ mod tests {
             action: evil,
             form_token: evil,
             username: evil,
+            remembers_for: None,
+            remember: false,
             error: Some(evil),
             broker: None,
             session: None,

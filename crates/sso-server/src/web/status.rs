@@ -14,7 +14,7 @@ use super::{
     answer::{ApiFailure, header_text, no_content, ok},
     form::is_from_own_page,
 };
-use crate::resume::ResumeError;
+use crate::{Remember, resume::ResumeError};
 
 type Answer = Result<HttpResponse, ApiFailure>;
 
@@ -48,8 +48,8 @@ async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_source(&request, &site)?;
     let cookie = site.server().log_out(site.browser(&request)).await?;
     let mut response = no_content();
-    if let Some(value) = cookie {
-        response.cookie(site.0.cookies.set_session(&value));
+    for cookie in site.cookies(cookie.as_ref(), &Remember::Forget) {
+        response.cookie(cookie);
     }
     Ok(response.finish())
 }

@@ -11,7 +11,7 @@ use sso_core::{
     ReturnPages, Secret, Silent, Token, VerificationCode,
 };
 use sso_server::{
-    Account, Broker, BrokerList, Credentials, MemoryStore, Policy, Resumed, Server, ServerBuilder, UserList,
+    Account, Broker, BrokerList, Credentials, MemoryStore, Policy, Resumed, Server, ServerBuilder, UserList, Users,
     attach::AttachOutcome,
     clock::{Clock, ManualClock, SystemClock},
     resume::ResumeError,
@@ -64,10 +64,19 @@ impl World {
     }
 
     pub(crate) fn with(url: &str, change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        Self::of(url, users(), change)
+    }
+
+    /// With users of its own.
+    pub(crate) fn with_users(users: impl Users) -> Self {
+        Self::of("https://sso.example", users, |builder| builder)
+    }
+
+    fn of(url: &str, users: impl Users, change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
         // The clock starts at the system's now: the store in memory counts real durations from there.
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store = Spy::new(MemoryStore::new(clock.clone()));
-        let builder = Server::builder(url.parse().unwrap(), brokers(), users()).session_name("sso_session");
+        let builder = Server::builder(url.parse().unwrap(), brokers(), users).session_name("sso_session");
         let server = change(builder.clock(clock.clone()).store(store.clone())).build().unwrap();
         Self { server, clock, store }
     }

@@ -64,8 +64,11 @@ async fn a_cookie_in_another_browser_ends_the_session() {
         for stolen_by in [Some("Other/1.0"), None] {
             let world = World::living(policy.clone());
             let print = |agent: Option<&str>| world.server.fingerprint(agent, Some("en-GB,en;q=0.5"));
-            let own =
-                resume::Browser { cookie: None, fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")), name: None };
+            let own = resume::Browser {
+                cookie: None,
+                fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")),
+                ..Default::default()
+            };
             let visit = world.server.log_in(own.clone(), &credentials("jackie")).await.unwrap();
             let cookie = visit.set_cookie.unwrap();
 

@@ -11,5 +11,6 @@ mod data;
 mod lifetimes;
 mod links;
 mod login;
+mod remember;
 mod setup;
 mod throttles;

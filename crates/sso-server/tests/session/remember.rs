@@ -1,0 +1,275 @@
+//! Remember me: tokens that replace one another, what ends them, and what a copied one is worth.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sso_server::{
+    Account, Remember, RememberToken,
+    attach::AttachOutcome,
+    core::{
+        AttachRequest, BrowserHeaders, Token,
+        jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
+    },
+    resume::{Browser, ResumeError, Visit},
+    session::CookieValue,
+};
+
+use crate::common::{Attached, HOUR, MINUTE, PASSWORD, World, credentials, key, redirect_request};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A browser that keeps both cookies.
+#[derive(Clone, Default)]
+struct Jar {
+    session: Option<CookieValue>,
+    token: Option<RememberToken>,
+}
+
+impl Jar {
+    fn shown(&self) -> Browser {
+        Browser { cookie: self.session.clone(), remember: self.token.clone(), ..Browser::default() }
+    }
+
+    fn receive(&mut self, session: Option<CookieValue>, remember: Remember) {
+        self.session = session.or(self.session.take());
+        match remember {
+            Remember::Keep => {}
+            Remember::Set(token) => self.token = Some(token),
+            Remember::Forget => self.token = None,
+        }
+    }
+
+    /// Comes back to a page that logs in; whose user is logged in then.
+    async fn come_back(&mut self, world: &World) -> Option<Visit> {
+        let visit = world.server.come_back(self.shown()).await.unwrap()?;
+        self.receive(visit.set_cookie.clone(), visit.remember.clone());
+        visit.session.user().is_some().then_some(visit)
+    }
+
+    async fn attach(&mut self, world: &World, broker: &'static str) -> Attached {
+        let token = Token::generate();
+        let request: AttachRequest = redirect_request(broker, &token, key(broker).attach(&token), false);
+        let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
+        let AttachOutcome::Linked(linked) = world.server.attach(&checked, self.shown()).await.unwrap() else {
+            panic!("no login was asked for")
+        };
+        self.receive(linked.set_cookie, linked.remember);
+        Attached { broker, token, code: linked.code }
+    }
+}
+
+/// A browser in which jackie has logged in with the box ticked.
+async fn remembered(world: &World) -> Jar {
+    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    assert!(!visit.session.is_remembered(), "the password was typed");
+    let mut jar = Jar::default();
+    jar.receive(visit.set_cookie, visit.remember);
+    assert!(jar.token.is_some());
+    jar
+}
+
+#[tokio::test]
+async fn a_remembered_browser_comes_back_without_a_password() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    let first = jar.token.clone();
+    jar.session = None;
+    let visit = jar.come_back(&world).await.unwrap();
+    assert_eq!(visit.session.user().unwrap().username, "jackie");
+    assert!(visit.session.is_remembered());
+    assert_ne!(jar.token, first, "each use replaces the token");
+    assert!(world.server.visit(jar.session.as_ref()).await.unwrap().is_some(), "the cookie leads to the session");
+
+    // The twin: without the box nobody is remembered, and an older memory goes.
+    let plain = world.server.log_in(jar.shown(), &credentials("jackie")).await.unwrap();
+    assert_eq!(plain.remember, Remember::Forget);
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none());
+}
+
+#[tokio::test]
+async fn an_attach_logs_a_remembered_browser_in_at_all_brokers() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    // The session expires by itself; brokers attach anew.
+    let old = jar.attach(&world, "Alice").await;
+    world.advance(HOUR);
+    assert_eq!(world.info(&old).await, Err(ResumeError::SessionEnded));
+    let (alice, greg) = (jar.attach(&world, "Alice").await, jar.attach(&world, "Greg").await);
+    for link in [&alice, &greg] {
+        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
+    }
+    // Logged out at one, and the browser is not logged in again at the next attach (threat 21).
+    let resumed = world.resume(&greg).await.unwrap();
+    world.server.broker_log_out(&resumed).await.unwrap();
+    let again = jar.attach(&world, "Alice").await;
+    assert_eq!(world.info(&again).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_anonymous_session_is_no_obstacle() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    let token = jar.token.take();
+    let link = jar.attach(&world, "Alice").await;
+    assert_eq!(world.info(&link).await.unwrap(), None);
+    let planted = jar.session.clone();
+    jar.token = token;
+    assert!(jar.come_back(&world).await.is_some());
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"), "the session that the broker knows");
+    assert!(world.server.visit(planted.as_ref()).await.unwrap().is_none(), "its old cookie is dead");
+}
+
+#[tokio::test]
+async fn tabs_that_come_back_together_share_one_session() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    let server = &world.server;
+    let tabs: Vec<_> = (0..10)
+        .map(|_| {
+            let (server, shown) = (server.clone(), jar.shown());
+            tokio::spawn(async move { server.come_back(shown).await.unwrap().unwrap() })
+        })
+        .collect();
+    let mut visits = Vec::new();
+    for tab in tabs {
+        visits.push(tab.await.unwrap());
+    }
+    let first = &visits[0];
+    for visit in &visits {
+        assert_eq!(visit.session.id, first.session.id);
+        assert_eq!(visit.remember, first.remember);
+        assert_eq!(visit.set_cookie.as_ref().unwrap().expose(), first.set_cookie.as_ref().unwrap().expose());
+    }
+    // So does one whose answer was lost, for a minute.
+    world.advance(MINUTE - SECOND);
+    let late = jar.clone().come_back(&world).await.unwrap();
+    assert_eq!((&late.session.id, &late.remember), (&first.session.id, &first.remember));
+}
+
+#[tokio::test]
+async fn a_copied_token_that_is_used_later_ends_the_family_and_its_sessions() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    let mut thief = Jar { session: None, ..jar.clone() };
+    let other = remembered(&world).await;
+    jar.session = None;
+    let link = jar.attach(&world, "Alice").await;
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+    world.advance(MINUTE);
+    assert!(thief.come_back(&world).await.is_none());
+    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded), "the family's session is over");
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none(), "its newest token, too");
+    // Another browser of the same user is another family.
+    assert!(Jar { session: None, ..other }.come_back(&world).await.is_some());
+}
+
+#[tokio::test]
+async fn once_the_successor_is_seen_the_old_token_has_ten_seconds() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    let old = jar.clone();
+    jar.come_back(&world).await.unwrap();
+    // The browser navigates with its session and the new token.
+    jar.come_back(&world).await.unwrap();
+    world.advance(9 * SECOND);
+    assert!(old.clone().come_back(&world).await.is_some());
+    world.advance(SECOND);
+    assert!(old.clone().come_back(&world).await.is_none(), "reuse");
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none());
+}
+
+#[tokio::test]
+async fn logouts_anywhere_forget_the_browser() {
+    let world = World::new();
+    // At the server, with a session or without one.
+    for keep in [true, false] {
+        let mut jar = remembered(&world).await;
+        if !keep {
+            jar.session = None;
+        }
+        world.server.log_out(jar.shown()).await.unwrap();
+        jar.session = None;
+        assert!(jar.come_back(&world).await.is_none());
+    }
+    // At a broker, with a live session or an expired one.
+    for wait in [Duration::ZERO, HOUR] {
+        let mut jar = remembered(&world).await;
+        let link = jar.attach(&world, "Greg").await;
+        world.advance(wait);
+        let resumed = world.server.resume(Some(&link.authorization()), true).await.unwrap();
+        world.server.broker_log_out(&resumed).await.unwrap();
+        jar.session = None;
+        assert!(jar.come_back(&world).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn another_password_forgets_every_browser() {
+    let changed = Arc::new(AtomicBool::new(false));
+    let hashes: [sso_server::PasswordHash; 2] =
+        std::array::from_fn(|_| sso_server::PasswordHash::new(PASSWORD).unwrap());
+    let users = {
+        let changed = changed.clone();
+        move |name: &str| Some(Account::new(name, hashes[usize::from(changed.load(Ordering::SeqCst))].clone()))
+    };
+    let world = World::with_users(users);
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_some());
+    changed.store(true, Ordering::SeqCst);
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none());
+    changed.store(false, Ordering::SeqCst);
+    assert!(jar.come_back(&world).await.is_none(), "the family is gone");
+}
+
+#[tokio::test]
+async fn thirty_days_without_use_are_the_end() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    for _ in 0..3 {
+        world.advance(29 * DAY);
+        jar.session = None;
+        assert!(jar.come_back(&world).await.is_some());
+    }
+    world.advance(30 * DAY);
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none());
+}
+
+#[tokio::test]
+async fn only_the_servers_own_tokens_count() {
+    let keys = SharedKeys::new(KeySet::new(vec![Key::hs256("k", &[7; 32]).unwrap()]).unwrap());
+    let world = World::with("https://sso.example", |builder| builder.remember_keys(keys.clone()));
+    let jar = remembered(&world).await;
+    let good = jar.token.clone().unwrap();
+    let now =
+        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    let registered = Registered::new("https://sso.example", "john", "https://sso.example", now, HOUR);
+    let invented = RememberClaims { registered, family: "nobody's".into() };
+    let other = KeySet::generate(Algorithm::Hs256, 0).unwrap();
+    for text in [
+        // Signed as it should be, but of no family; with another key; altered.
+        keys.current().sign(&invented, now).unwrap(),
+        other.sign(&invented, now).unwrap(),
+        format!("{}x", good.expose()),
+        good.expose().replace('.', ""),
+    ] {
+        let mut forged = Jar { session: None, token: Some(text.parse().unwrap()) };
+        assert!(forged.come_back(&world).await.is_none(), "{text}");
+    }
+    assert!("a b".parse::<RememberToken>().is_err());
+    assert!(Jar { session: None, token: Some(good) }.come_back(&world).await.is_some());
+}
