@@ -90,10 +90,10 @@ impl JwksKeys {
 
     /// The keys for a token that names this one.
     pub(crate) async fn keys_for(&self, kid: &str) -> Arc<KeySet> {
-        if self.0.is_due(kid) {
+        if self.0.would_help(kid) {
+            // Waits for the fetch that is under way, if one is; it may have helped.
             let _flight = self.0.flight.lock().await;
-            // Unless another one has fetched them in between.
-            if self.0.is_due(kid) {
+            if self.0.would_help(kid) && self.0.may_fetch() {
                 self.0.fetch().await;
             }
         }
@@ -102,13 +102,17 @@ impl JwksKeys {
 }
 
 impl Inner {
-    /// Whether a fetch may help, and may be made.
-    fn is_due(&self, kid: &str) -> bool {
+    /// Whether newer keys may make a difference.
+    fn would_help(&self, kid: &str) -> bool {
+        let is_old = self.times().fetched.is_none_or(|at| at.elapsed() >= self.max_age);
+        is_old || !self.keys.current().keys().iter().any(|key| key.kid() == kid)
+    }
+
+    /// Whether the last fetch is long enough ago.
+    fn may_fetch(&self) -> bool {
         let Times { fetched, tried } = *self.times();
-        let is_old = fetched.is_none_or(|at| at.elapsed() >= self.max_age);
         let pause = if fetched.is_some() { self.min_pause } else { self.min_pause.min(JwksKeys::FIRST_PAUSE) };
-        (is_old || !self.keys.current().keys().iter().any(|key| key.kid() == kid))
-            && tried.is_none_or(|at| at.elapsed() >= pause)
+        tried.is_none_or(|at| at.elapsed() >= pause)
     }
 
     async fn fetch(&self) {

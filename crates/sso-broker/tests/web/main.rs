@@ -18,3 +18,4 @@ mod php;
 mod popup;
 mod redirect;
 mod stores;
+mod verifier;
