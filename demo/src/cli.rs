@@ -44,7 +44,7 @@ enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
     /// The server's port; the other sites have the following ones
-    #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u16).range(1..=65_530))]
+    #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u16).range(1..=65_529))]
     pub(crate) base_port: u16,
     /// All sites on plain `localhost`, for browsers that do not resolve names under it
     #[arg(long)]

@@ -12,6 +12,7 @@ use crate::{
     sites::{
         Chrome, SiteInfo,
         ajax_broker::AjaxBroker,
+        api::Api,
         redirect_broker::RedirectBroker,
         server::{Look, ServerSite},
     },
@@ -56,6 +57,10 @@ const USERS: [(&str, &str, &str, &str); 2] = [
     ("john", "john123", "John Doe", "john.doe@example.com"),
 ];
 
+/// Where the service is, and the broker that calls it.
+const API_PLACE: u16 = 6;
+const API_CALLER: &str = "Alice";
+
 /// Where the sites of the demo are.
 struct Map {
     base_port: u16,
@@ -77,6 +82,11 @@ impl Map {
         SiteInfo::server(&self.origin(0, "sso"))
     }
 
+    fn api(&self) -> SiteInfo {
+        let about = "A service that knows its users by access tokens: /me and /reports, in JSON.";
+        SiteInfo::new("API", &self.origin(API_PLACE, "api"), about)
+    }
+
     fn brokers(&self) -> impl Iterator<Item = (SiteInfo, &'static Cast)> {
         (1..)
             .zip(&BROKERS)
@@ -93,6 +103,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let ports = (options.base_port..).take(sites.len());
     let mut listeners = ports.map(run::listen_on_loopback).collect::<Result<Vec<_>, _>>()?.into_iter();
     let mut listeners = || listeners.next().unwrap_or_default();
+    let api_listeners = run::listen_on_loopback(options.base_port + API_PLACE)?;
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
     let look = Look::new(Chrome::new(&map.server(), &sites), test_users);
@@ -102,11 +113,16 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
         let broker = broker(&map, &site, cast)?;
         let chrome = Chrome::new(&site, &sites);
         servers.push(match cast.silent {
-            None => RedirectBroker::new(broker, chrome, cast.own_form).serve(listeners(), WORKERS)?,
+            None => {
+                let site = RedirectBroker::new(broker, chrome, cast.own_form);
+                let site = if cast.name == API_CALLER { site.with_api(&map.api().url) } else { site };
+                site.serve(listeners(), WORKERS)?
+            }
             Some(mode) => AjaxBroker::new(broker, chrome, mode).serve(listeners(), WORKERS)?,
         });
     }
-    run::until_told(servers, &announcement(&sites)).await
+    servers.push(Api::new(&map.server().url, &map.api().url)?.serve(api_listeners, WORKERS)?);
+    run::until_told(servers, &announcement(&[&sites[..], &[map.api()]].concat())).await
 }
 
 /// Threads of each site: the demo has one visitor.
@@ -124,6 +140,9 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
             Some(SilentMode::Jsonp) => Silent::Jsonp,
         };
         broker.password_login = cast.own_form;
+        if cast.name == API_CALLER {
+            broker.audiences = vec![map.api().url];
+        }
         Ok(broker)
     });
     let brokers = brokers.collect::<Result<BrokerList, Failure>>()?;

@@ -188,6 +188,8 @@ pub(crate) struct BrokerHome<'a> {
     pub(crate) form_token: Option<&'a str>,
     /// Has this site a login form of its own at `/login`?
     pub(crate) own_form: bool,
+    /// Has it a page with data of another service at `/reports`?
+    pub(crate) has_reports: bool,
     /// The server did not answer, so nobody knows who is logged in.
     pub(crate) server_down: bool,
     /// Why the attach failed.
@@ -222,6 +224,22 @@ pub(crate) struct BrokerLogin<'a> {
     pub(crate) username: &'a str,
     /// Why the last try failed.
     pub(crate) error: Option<&'a str>,
+}
+
+/// `GET /reports` at a broker: data of another service, got with an access token.
+#[derive(Template)]
+#[template(path = "broker/reports.html")]
+pub(crate) struct BrokerReports<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is logged in.
+    pub(crate) username: Option<&'a str>,
+    /// The origin of the service.
+    pub(crate) service: &'a str,
+    /// What it answered.
+    pub(crate) answer: Option<&'a str>,
+    /// Why there is no answer.
+    pub(crate) problem: Option<&'a str>,
 }
 
 /// Something went wrong at a broker.

@@ -123,16 +123,17 @@ pub struct Demo {
 impl Demo {
     /// Starts the demo with these options, on free ports.
     pub fn start(options: &[&str]) -> Self {
-        let base_port = free_ports(6);
+        let base_port = free_ports(7);
         let port = base_port.to_string();
         let args = [&["demo", "--base-port", &port], options].concat();
         let site = Site::try_start(&args, &[]).unwrap_or_else(|failed| panic!("{failed:?}"));
         Self { site, base_port, same_site: options.contains(&"--same-site") }
     }
 
-    /// The URL of a page at `sso`, `alice`, `greg` or `julius`.
+    /// The URL of a page at `sso`, `alice`, `greg` or `julius`, or of a call of `api`.
     pub fn url(&self, site: &str, path: &str) -> String {
-        let place = ["sso", "alice", "greg", "julius"].iter().position(|name| *name == site).expect("a site");
+        let place =
+            ["sso", "alice", "greg", "julius", "", "", "api"].iter().position(|name| *name == site).expect("a site");
         let port = self.base_port + place as u16;
         if self.same_site {
             format!("http://localhost:{port}{path}")

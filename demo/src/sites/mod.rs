@@ -1,8 +1,10 @@
 //! The sites: one file each, and what they have in common.
 
 pub(crate) mod ajax_broker;
+pub(crate) mod api;
 mod profile;
 pub(crate) mod redirect_broker;
+mod reports;
 pub(crate) mod server;
 
 use std::sync::Arc;

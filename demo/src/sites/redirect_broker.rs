@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sso_broker::{Broker, OptionalVisitor, RequestError, Sso, SsoSession, User, Visitor};
 use sso_server::web::get_or_head;
 
-use super::{Chrome, NO_THEME, attributes, broker_headers, page, see_other, theme_in};
+use super::{Chrome, NO_THEME, attributes, broker_headers, page, reports::reports, see_other, theme_in};
 use crate::{
     Failure, assets,
     pages::{self, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, THEMES, Way},
@@ -25,17 +25,32 @@ pub(crate) struct RedirectBroker {
     chrome: Chrome,
     /// Whether it also has a login form of its own, as jasny/sso's brokers do.
     own_form: bool,
+    /// The origin of a service whose data it shows at `/reports`.
+    api: Option<String>,
 }
 
 impl RedirectBroker {
     pub(crate) fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
-        Self { sso: Sso::new(broker).pages(chrome.clone()), chrome, own_form }
+        Self { sso: Sso::new(broker).pages(chrome.clone()), chrome, own_form, api: None }
+    }
+
+    /// Also shows data of the service at this origin.
+    pub(crate) fn with_api(self, origin: &str) -> Self {
+        Self { api: Some(origin.to_owned()), ..self }
+    }
+
+    pub(super) fn api(&self) -> Option<&str> {
+        self.api.as_deref()
+    }
+
+    pub(super) fn chrome(&self) -> &Chrome {
+        &self.chrome
     }
 
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
         run::serve(listeners, workers, move || {
             let site = self.clone();
-            let own_form = site.own_form;
+            let (own_form, has_api) = (site.own_form, site.api.is_some());
             App::new()
                 .wrap(site.sso.middleware())
                 .wrap(broker_headers("", ""))
@@ -52,6 +67,9 @@ impl RedirectBroker {
                         app.service(
                             web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)),
                         );
+                    }
+                    if has_api {
+                        app.route("/reports", get_or_head().to(reports));
                     }
                 })
                 .default_service(web::to(not_found))
@@ -73,6 +91,7 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
             user: shown(visitor.user.as_ref(), &details),
             form_token: form_token.as_deref(),
             own_form: site.own_form,
+            has_reports: site.api.is_some(),
             server_down: visitor.server_down,
             problem: visitor.problem.as_deref(),
             expired: visitor.expired,
@@ -182,7 +201,7 @@ fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<
 }
 
 /// The theme of the visitor's shared session. A server that is down is not asked again.
-async fn theme_of(visitor: &Visitor) -> String {
+pub(super) async fn theme_of(visitor: &Visitor) -> String {
     if visitor.server_down { NO_THEME.to_owned() } else { theme_in_session(&visitor.session).await }
 }
 

@@ -1,0 +1,64 @@
+//! A service without sessions and without pages: it knows who calls by access tokens alone, and has nothing of the server but its public keys.
+
+use std::net::TcpListener;
+
+use actix_web::{
+    App, HttpResponse,
+    dev::Server,
+    http::header,
+    middleware::DefaultHeaders,
+    web::{self, Json},
+};
+use serde_json::{Value, json};
+use sso_broker::{Access, AccessVerifier, JwksKeys};
+use sso_core::wire::ApiError;
+use sso_server::web::get_or_head;
+
+use crate::{Failure, run};
+
+/// The service at one origin, for the users of one server.
+pub(crate) struct Api {
+    verifier: AccessVerifier,
+}
+
+impl Api {
+    /// `server` and `this`: the origins of both.
+    pub(crate) fn new(server: &str, this: &str) -> Result<Self, Failure> {
+        let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::other)?;
+        Ok(Self { verifier: AccessVerifier::new(server, this, keys) })
+    }
+
+    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
+        let verifier = web::Data::new(self.verifier);
+        run::serve(listeners, workers, move || {
+            let headers = DefaultHeaders::new()
+                .add((header::CACHE_CONTROL, "no-store"))
+                .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+            App::new()
+                .wrap(headers)
+                .app_data(verifier.clone())
+                .route("/me", web::get().to(me))
+                .route("/reports", web::get().to(reports))
+                .route("/healthz", get_or_head().to(HttpResponse::Ok))
+                .default_service(web::to(not_found))
+        })
+    }
+}
+
+/// Who calls, as the token says it.
+async fn me(Access(claims): Access) -> Json<Value> {
+    Json(json!({ "username": claims.registered.sub, "through": claims.client, "until": claims.registered.exp }))
+}
+
+/// Something that is the caller's own.
+async fn reports(Access(claims): Access) -> Json<Value> {
+    let user = &claims.registered.sub;
+    Json(json!({ "owner": user, "reports": [
+        { "title": format!("What {user} bought"), "pages": 3 },
+        { "title": format!("What {user} sent back"), "pages": 1 },
+    ] }))
+}
+
+async fn not_found() -> HttpResponse {
+    HttpResponse::NotFound().json(ApiError::new("There is no such call"))
+}

@@ -1,0 +1,54 @@
+//! A broker's page with data from another service: its back end gets an access token for the visitor and calls with it.
+
+use actix_web::{HttpResponse, http::StatusCode, web};
+use serde_json::Value;
+use sso_broker::{RequestError, Visitor};
+
+use super::{
+    page,
+    redirect_broker::{RedirectBroker, theme_of},
+};
+use crate::pages::BrokerReports;
+
+/// `/reports`. The token stays here: neither the page nor the browser sees it.
+pub(super) async fn reports(
+    visitor: Visitor,
+    site: web::Data<RedirectBroker>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let theme = theme_of(&visitor).await;
+    let answer = match (&visitor.user, site.api()) {
+        (Some(_), Some(api)) => Some(ask(&visitor, api).await?),
+        _ => None,
+    };
+    let links = site.chrome().links();
+    let shown = BrokerReports {
+        layout: site.chrome().layout(&links, &theme),
+        username: visitor.user.as_ref().map(|user| user.username.as_str()),
+        service: site.api().unwrap_or_default(),
+        answer: answer.as_ref().and_then(|answer| answer.as_deref().ok()),
+        problem: answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str),
+    };
+    Ok(page(StatusCode::OK, &shown))
+}
+
+/// What the service answers, or why it does not. The visitor's own session being over is for the middleware to heal.
+async fn ask(visitor: &Visitor, api: &str) -> Result<Result<String, String>, RequestError> {
+    let token = match visitor.session.access_token(Some(api)).await {
+        Ok(token) => token,
+        Err(error) if error.is_healable() => return Err(error),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let url = match format!("{api}/reports").parse() {
+        Ok(url) => url,
+        Err(_) => return Ok(Err(format!("`{api}` is not an origin"))),
+    };
+    let answer = visitor.session.broker().client().get_from_service(&url, &token).await;
+    Ok(match answer {
+        Ok(json) => Ok(format!("{:#}", json.unwrap_or(Value::Null))),
+        Err(RequestError::Refused { status, error }) => Err(format!("{status}: {error}")),
+        Err(error) => {
+            tracing::warn!(%error, "the service gives no answer");
+            Err("The service cannot be reached.".into())
+        }
+    })
+}
