@@ -22,9 +22,6 @@ use crate::{
     throttle::TooEarly,
 };
 
-/// How long a token is good.
-const LIFETIME: Duration = Duration::from_secs(5 * 60);
-
 /// Why there is no access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
@@ -130,7 +127,7 @@ pub(crate) fn issue(parts: &Parts, resumed: &Resumed, audience: Option<&str>) ->
 /// How long a token of this session may live: never longer than its login. `None`: not a second.
 fn lifetime(parts: &Parts, session: &Session, now: Timestamp) -> Option<Duration> {
     let left = lifecycle::absolute_end(session, &parts.policy).since(now);
-    let whole = Duration::from_secs(LIFETIME.min(left).as_secs());
+    let whole = Duration::from_secs(parts.tokens.access_lifetime.min(left).as_secs());
     (!whole.is_zero()).then_some(whole)
 }
 
@@ -202,6 +199,11 @@ async fn is_login_live(parts: &Parts, claims: &AccessClaims) -> Result<bool, Una
 fn handle(parts: &Parts, session: &Session) -> String {
     let epoch = session.epoch.to_string();
     base36::exact(&parts.handle_key.mac(&[session.id.as_str(), " ", &epoch]))
+}
+
+/// See [`Server::jwks`](crate::Server::jwks).
+pub(crate) fn jwks(parts: &Parts) -> impl Serialize + use<> {
+    parts.access_keys.current().jwks(seconds(parts.now()))
 }
 
 /// The server's name in tokens.

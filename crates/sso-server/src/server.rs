@@ -241,6 +241,11 @@ impl Server {
         access::introspect(&self.0, id, secret, token).await
     }
 
+    /// The public keys by which access tokens are verified, as JSON Web Key Set (RFC 7517).
+    pub fn jwks(&self) -> impl serde::Serialize + use<> {
+        access::jwks(&self.0)
+    }
+
     /// Cuts all links of one broker, or of all (`None`): every bearer token made from them is dead, and brokers attach
     /// their visitors anew. Nobody is logged out.
     pub async fn revoke_links(&self, broker: Option<&BrokerId>) -> Result<u64, Unavailable> {

@@ -10,7 +10,7 @@
 //! # }
 //! ```
 //!
-//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens; `status`: what the
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens; `jwks`: the keys for those; `status`: what the
 //!   server's own pages ask by script
 //! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
@@ -23,6 +23,7 @@ mod attach;
 mod cookie;
 mod extract;
 mod form;
+mod jwks;
 mod login;
 mod pages;
 mod status;
@@ -125,6 +126,7 @@ impl Site {
                 .configure(login::routes)
                 .configure(|app| api::routes(app, php))
                 .configure(status::routes)
+                .configure(jwks::routes)
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .route("/readyz", get_or_head().to(ready));
         }

@@ -239,3 +239,21 @@ async fn guess(world: &World, authorization: &str, token: &str, count: usize) ->
     }
     statuses
 }
+
+#[actix_web::test]
+async fn the_published_keys_verify_and_hold_nothing_that_signs() {
+    let (world, _, _, alice) = world().await;
+    let answer = world.get("/.well-known/jwks.json", &[]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let published = KeySet::from_jwks(&answer.body).unwrap();
+    let expected = Expected { issuer: "https://sso.example", audience: API, now: seconds(&world) };
+    assert!(published.verify::<AccessClaims>(&token(&world, &alice, "").await, &expected).is_ok());
+    let keys = answer.json()["keys"].clone();
+    assert_eq!(keys.as_array().unwrap().len(), 1);
+    assert_eq!((&keys[0]["kty"], &keys[0]["crv"], &keys[0]["use"]), (&json!("OKP"), &json!("Ed25519"), &json!("sig")));
+    assert!(keys[0].get("d").is_none() && keys[0].get("k").is_none());
+
+    let secret = SharedKeys::new(KeySet::generate(Algorithm::Hs256, 0).unwrap());
+    let symmetric = World::with("https://sso.example", |builder| builder.access_keys(secret));
+    assert_eq!(symmetric.get("/.well-known/jwks.json", &[]).await.json(), json!({"keys": []}));
+}
