@@ -3,6 +3,7 @@
 //! - [`return_url`]: a code led astray; [`poisoning`]: a broker led astray, and dead ends
 //! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
+//! - [`remember`]: remember-me cookies that were stolen
 //! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
 //!
 //! Comparing in constant time cannot be seen from outside: a difference of nanoseconds is lost in the noise of HTTP.
@@ -17,6 +18,7 @@ mod pages;
 #[path = "../http/peer.rs"]
 mod peer;
 mod poisoning;
+mod remember;
 mod return_url;
 mod silent;
 mod spoofed;

@@ -4,6 +4,7 @@ mod ajax;
 mod pages;
 mod popup;
 mod redirect;
+mod remember;
 
 use sso_tests::{Browser, Demo};
 
