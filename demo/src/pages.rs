@@ -3,7 +3,11 @@
 //! A caller fills in a struct and calls `render()` (from [`askama::Template`]). Everything is escaped by askama;
 //! the templates have no inline script or style, so they work under a Content-Security-Policy of `'self'` alone.
 
+mod account;
+
 use askama::Template;
+
+pub(crate) use account::{BrowserRow, ServerAccount, ServerConfirm, SessionRow};
 
 /// The themes that a visitor can choose, as (value, label). `static/sso.css` has the colours,
 /// `static/ajax-broker.js` the same values.

@@ -1,5 +1,6 @@
 //! In headless Chromium.
 
+mod account;
 mod ajax;
 mod pages;
 mod popup;

@@ -5,12 +5,13 @@
 //!   brokers
 //! - [`broker`], [`ajax`], [`outage`]: the broker's side
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
-//! - [`forms`]: forms with a time limit
+//! - [`forms`]: forms with a time limit; [`account`]: the account page
 //! - [`cli`]: the program's commands
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
 
+mod account;
 mod ajax;
 mod api;
 mod attach;

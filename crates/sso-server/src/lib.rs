@@ -9,12 +9,13 @@
 //! - top: [`web`]: HTTP in and out; nothing is decided there
 //! - [`server`]: the face: builds and holds the parts
 //! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
-//!   logout, [`data`], [`form`], [`access`] tokens; on `parts`, what they share
+//!   logout, [`account`], [`data`], [`form`], [`access`] tokens; on `parts`, what they share
 //! - [`store`]: the contract for keeping sessions, and the store in memory
 //! - [`session`]: the record, the policy, and the lifecycle (when is a session over?)
-//! - ground: [`brokers`], [`users`] and their passwords, [`throttle`], [`clock`]
+//! - ground: [`brokers`], [`users`] and their passwords, [`throttle`], [`clock`], [`words`]
 
 pub mod access;
+pub mod account;
 pub mod attach;
 pub mod brokers;
 pub mod clock;
@@ -31,6 +32,7 @@ pub mod throttle;
 pub mod users;
 #[cfg(feature = "actix")]
 pub mod web;
+pub mod words;
 
 pub use brokers::{Broker, BrokerList, Brokers};
 pub use login::Credentials;

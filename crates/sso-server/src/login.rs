@@ -74,7 +74,11 @@ impl From<ChangeError> for LoginError {
 }
 
 /// The account with these credentials. Failures count under the user's name, and under `link`: the caller's own key.
-async fn authenticate(parts: &Parts, credentials: &Credentials, link: Option<&str>) -> Result<Account, LoginError> {
+pub(crate) async fn authenticate(
+    parts: &Parts,
+    credentials: &Credentials,
+    link: Option<&str>,
+) -> Result<Account, LoginError> {
     let by_user = format!("user {}", credentials.username);
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 

@@ -31,7 +31,7 @@ pub(crate) struct Parts {
     pub(crate) checksum_failures: Throttle,
     pub(crate) form_key: FormKey,
     pub(crate) fingerprint_key: MacKey,
-    /// Names a login in access tokens.
+    /// Names sessions, logins and remembered browsers where their ids must not be seen.
     pub(crate) handle_key: MacKey,
     pub(crate) session_name: String,
     /// Brokers ask for tokens that these sign; the public ones are for everybody.

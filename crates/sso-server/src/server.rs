@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::{
     access::{self, AccessError, IntrospectError, Introspection},
+    account::{self, Account, AccountChange, AccountError},
     attach::{self, AttachOutcome, CheckedAttach, RefusedAttach},
     brokers::Brokers,
     clock::{Clock, SystemClock},
@@ -195,6 +196,26 @@ impl Server {
             Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// What the account page shows to the user of this session; `None` if nobody is logged in.
+    pub async fn account(&self, session: &Session) -> Result<Option<Account>, Unavailable> {
+        account::overview(&self.0, session).await
+    }
+
+    /// Ends sessions of the user of this session, or forgets browsers. Refused if the password was not typed in it
+    /// [recently](account::RECENT_PASSWORD).
+    pub async fn change_account(&self, session: &Session, change: &AccountChange) -> Result<(), AccountError> {
+        account::change(&self.0, session, change).await
+    }
+
+    /// Takes the password again of the user who is logged in; the browser gets a new cookie.
+    pub async fn confirm_password(
+        &self,
+        browser: impl Into<Browser>,
+        credentials: &Credentials,
+    ) -> Result<Visit, LoginError> {
+        account::confirm(&self.0, &browser.into(), credentials).await
     }
 
     /// The session that a broker's `Authorization` header leads to. `by_person`: somebody is behind the call, so it extends the session.

@@ -1,5 +1,6 @@
 //! The sites: one file each, and what they have in common.
 
+mod account;
 pub(crate) mod ajax_broker;
 pub(crate) mod api;
 mod profile;

@@ -28,12 +28,15 @@ use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
 const KEY: &str = "profile";
 const START: &str = "/profile";
 const SECOND: &str = "/profile/2";
+/// A profile is for its user alone: who is only remembered types the password first.
+const CONFIRM: &str = "/confirm?return_url=/profile";
 const DONE: &str = "/profile/done";
 
 const ENDED: &str = "Your session has ended; log in again to fill in your profile. Nothing was saved. \
                      To send once more what you typed, log in in another tab, and then reload this page.";
 const USER_CHANGED: &str =
     "Somebody logged in or out with this browser while the form was on its way. Nothing was saved.";
+const UNCONFIRMED: &str = "This browser is remembered; your profile asks for your password first. Nothing was saved.";
 const INVALID: &str = "Please correct what is marked, and send the form again.";
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
@@ -80,6 +83,7 @@ type Fields = Option<web::Form<Sent>>;
 async fn show_first(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     match desk.user() {
+        Some((session, _)) if session.is_remembered() => desk.go(CONFIRM),
         Some((session, user)) => desk.first_page(user, &Profile::stored(session, user), None),
         None => desk.go("/login?return_url=/profile"),
     }
@@ -256,6 +260,8 @@ enum Refused {
     Forged(FormRefusal),
     /// Nobody is logged in any more.
     Ended,
+    /// They are only remembered: the password comes first.
+    Unconfirmed,
     /// Somebody else is logged in now: what to say about that.
     UserChanged(String),
 }
@@ -281,6 +287,9 @@ impl Desk {
                 user.username
             );
             return Err(Refused::UserChanged(text));
+        }
+        if session.is_remembered() {
+            return Err(Refused::Unconfirmed);
         }
         Ok(Accepted { session, user, late })
     }
@@ -349,6 +358,10 @@ impl Refused {
         let (status, message, way) = match self {
             Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
+            Self::Unconfirmed => {
+                let confirm = Way { label: "Type your password", href: CONFIRM };
+                (StatusCode::FORBIDDEN, UNCONFIRMED.to_owned(), confirm)
+            }
             Self::Ended => {
                 let log_in = Way { label: "Log in again", href: "/login?return_url=/profile" };
                 (StatusCode::UNAUTHORIZED, ENDED.to_owned(), log_in)

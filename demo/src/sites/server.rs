@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use actix_web::{App, HttpResponse, dev::Server as Running, http::StatusCode, web};
 use sso_server::{
     Server, Session,
-    web::{ErrorPage, Form, LoginPage, Pages, Site, Visitor, get_or_head, page_headers},
+    web::{AccountPage, ConfirmPage, ErrorPage, Form, LoginPage, Pages, Site, Visitor, get_or_head, page_headers},
 };
 
-use super::{Chrome, NO_THEME, SiteInfo, attributes, html, profile, theme_in};
+use super::{Chrome, NO_THEME, SiteInfo, account, attributes, html, profile, theme_in};
 use crate::{
     Failure, assets,
     cli::ServerOptions,
@@ -75,6 +75,14 @@ impl Pages for Look {
             continue_to: page.broker.map(|id| id.as_str()),
             test_users: &self.test_users,
         })
+    }
+
+    fn account(&self, page: &AccountPage<'_>) -> String {
+        account::account(self, page)
+    }
+
+    fn confirm(&self, page: &ConfirmPage<'_>) -> String {
+        account::confirm(self, page)
     }
 
     fn error(&self, page: &ErrorPage<'_>) -> String {

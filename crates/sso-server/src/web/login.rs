@@ -13,11 +13,11 @@ use crate::{Credentials, Remember, form::TimeLimit, login::LoginError, resume::V
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
-const LOGOUT_FORM: &str = "logout";
+pub(super) const LOGOUT_FORM: &str = "logout";
 
 /// Where to go after a login without a broker. Only paths of this site are followed.
 #[derive(Debug, Default, Deserialize)]
-struct ReturnTo {
+pub(super) struct ReturnTo {
     return_url: Option<String>,
 }
 
@@ -190,7 +190,7 @@ impl<'a> LoginForm<'a> {
 }
 
 /// A path of this site, or `/`.
-fn local_path(site: &Site, wanted: Option<web::Query<ReturnTo>>) -> String {
+pub(super) fn local_path(site: &Site, wanted: Option<web::Query<ReturnTo>>) -> String {
     let base = site.server().public_url();
     wanted
         .and_then(|query| query.into_inner().return_url)

@@ -12,11 +12,13 @@
 //!
 //! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens; `jwks`: the keys for those; `status`: what the
 //!   server's own pages ask by script
+//! - `account`: `/account` and `/confirm`
 //! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `cookie`: the two cookies; `answer`: how refusals become HTTP
 
 mod access;
+mod account;
 mod answer;
 mod api;
 mod attach;
@@ -35,7 +37,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::h
 pub use answer::{accepts_html, page_headers};
 pub use extract::{Linked, Visitor};
 pub use form::Form;
-pub use pages::{ErrorPage, LoginPage, Pages, PlainPages};
+pub use pages::{AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PlainPages};
 
 use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
 use cookie::Cookies;
@@ -124,6 +126,7 @@ impl Site {
             app.app_data(web::Data::new(site))
                 .configure(|app| attach::routes(app, php))
                 .configure(login::routes)
+                .configure(account::routes)
                 .configure(|app| api::routes(app, php))
                 .configure(status::routes)
                 .configure(jwks::routes)

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::Session;
+use crate::{Session, account::Account, words};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {
     /// The login form: a POST to `action` with `username`, `password` and the hidden `form_token`.
     fn login(&self, page: &LoginPage<'_>) -> String;
+    /// The account page: POSTs to `/account` with `action` (`end`, `end_others`, `forget`), `handle` and the hidden `form_token`; and a logout.
+    fn account(&self, page: &AccountPage<'_>) -> String;
+    /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`.
+    fn confirm(&self, page: &ConfirmPage<'_>) -> String;
     /// A page for what went wrong. It should offer a way on.
     fn error(&self, page: &ErrorPage<'_>) -> String;
 }
@@ -31,6 +35,34 @@ pub struct LoginPage<'a> {
     pub error: Option<&'a str>,
     /// Which broker sent the visitor here.
     pub broker: Option<&'a BrokerId>,
+    /// The visitor's session, if there is one.
+    pub session: Option<&'a Session>,
+}
+
+/// What the account page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountPage<'a> {
+    /// The user, the sessions, and the browsers that are remembered.
+    pub account: &'a Account,
+    /// The value of the hidden field `form_token` of all its forms but the logout.
+    pub form_token: &'a str,
+    /// The same of a logout form, which posts to `/logout`.
+    pub logout_token: &'a str,
+    /// The visitor's session.
+    pub session: &'a Session,
+}
+
+/// What the page that asks for the password again shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfirmPage<'a> {
+    /// Where the form goes.
+    pub action: &'a str,
+    /// The value of the hidden field `form_token`.
+    pub form_token: &'a str,
+    /// Whose password.
+    pub username: &'a str,
+    /// Why the last try failed.
+    pub error: Option<&'a str>,
     /// The visitor's session, if there is one.
     pub session: Option<&'a Session>,
 }
@@ -66,6 +98,71 @@ impl Pages for PlainPages {
                  <p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>\
                  <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
                  {remember}<p><button>Log in</button></p></form>",
+                escape(page.action),
+                escape(page.form_token),
+                escape(page.username),
+            ),
+        )
+    }
+
+    fn account(&self, page: &AccountPage<'_>) -> String {
+        let AccountPage { account, form_token, .. } = page;
+        let button = |action: &str, handle: &str, label: &str| {
+            format!(
+                "<form method=\"post\" action=\"/account\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+                 <input type=\"hidden\" name=\"action\" value=\"{action}\"><input type=\"hidden\" name=\"handle\" \
+                 value=\"{}\"><button>{label}</button></form>",
+                escape(form_token),
+                escape(handle),
+            )
+        };
+        let sessions: String = account
+            .sessions
+            .iter()
+            .map(|own| {
+                let brokers: Vec<_> = own.brokers.iter().map(|id| escape(id.as_str())).collect();
+                let end = if own.is_this { "<p>This session</p>".into() } else { button("end", &own.handle, "End it") };
+                let remembered = if own.is_remembered { ", remembered" } else { "" };
+                format!(
+                    "<li>{}: since {}, last used {}{remembered}. Sites: {}{end}</li>",
+                    escape(&words::browser(own.browser.as_deref().unwrap_or("unknown browser"))),
+                    words::ago(account.now.since(own.since)),
+                    words::ago(account.now.since(own.last_seen)),
+                    brokers.join(", "),
+                )
+            })
+            .collect();
+        let browsers: String = account
+            .browsers
+            .iter()
+            .map(|known| {
+                let name = escape(&words::browser(&known.browser));
+                let this = if known.is_this { " (this one)" } else { "" };
+                format!("<li>{name}{this}{}</li>", button("forget", &known.handle, "Forget it"))
+            })
+            .collect();
+        document(
+            "Your account",
+            &format!(
+                "<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>\
+                 <form method=\"post\" action=\"/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+                 <button>Log out</button></form>",
+                escape(&account.user.username),
+                button("end_others", "", "End all others"),
+                escape(page.logout_token),
+            ),
+        )
+    }
+
+    fn confirm(&self, page: &ConfirmPage<'_>) -> String {
+        let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
+        document(
+            "Confirm it is you",
+            &format!(
+                "{error}<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+                 <p>You are logged in as {}.</p>\
+                 <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
+                 <p><button>Go on</button></p></form>",
                 escape(page.action),
                 escape(page.form_token),
                 escape(page.username),

@@ -1,0 +1,241 @@
+//! The account page: what its user sees of their sessions and of the browsers that are remembered, and what they end there.
+//!
+//! Sessions and families are named by handles, MACs of their ids: an id never leaves the server.
+
+use std::{sync::Arc, time::Duration};
+
+use sso_core::{BrokerId, base36, wire::User};
+
+use crate::{
+    clock::Timestamp,
+    login::{self, Credentials, LoginError},
+    parts::{ChangeError, Parts, Unavailable, unavailable},
+    remember,
+    resume::{self, Browser, Visit},
+    session::{CookieValue, DestroyReason, Family, Session},
+};
+
+/// Who ends other sessions or forgets browsers has typed the password in this session so recently.
+pub const RECENT_PASSWORD: Duration = Duration::from_secs(15 * 60);
+
+/// What the account page shows.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Who is logged in.
+    pub user: User,
+    /// Their sessions: this one first, then by their last use.
+    pub sessions: Vec<OwnSession>,
+    /// The browsers that are remembered, likewise.
+    pub browsers: Vec<RememberedBrowser>,
+    /// Whether the password was typed so recently that something can be ended without typing it again.
+    pub is_confirmed: bool,
+    /// When this was so.
+    pub now: Timestamp,
+}
+
+/// A session of the user.
+#[derive(Clone, Debug)]
+pub struct OwnSession {
+    /// What names it on the page.
+    pub handle: String,
+    /// The browser that it is in, as it calls itself.
+    pub browser: Option<String>,
+    /// Since when the user is logged in there.
+    pub since: Timestamp,
+    /// When it was last used.
+    pub last_seen: Timestamp,
+    /// Whether its browser was remembered, and no password typed since.
+    pub is_remembered: bool,
+    /// The brokers that are attached to it.
+    pub brokers: Vec<BrokerId>,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+}
+
+/// A browser that is remembered.
+#[derive(Clone, Debug)]
+pub struct RememberedBrowser {
+    /// What names it on the page.
+    pub handle: String,
+    /// As it calls itself.
+    pub browser: String,
+    /// Since when.
+    pub created: Timestamp,
+    /// When that last logged its user in.
+    pub last_used: Timestamp,
+    /// Until when, if it is not used.
+    pub expires: Timestamp,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+}
+
+/// What the user may end on the account page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountChange {
+    /// The session of this handle; its browser is not remembered any more.
+    End(String),
+    /// All sessions but the one that asks; no other browser is remembered any more.
+    EndOthers,
+    /// That the browser of this handle is remembered; its session goes on.
+    Forget(String),
+}
+
+/// Why nothing was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// Nobody is logged in.
+    #[error("Nobody is logged in")]
+    NotLoggedIn,
+    /// The password has to be typed first.
+    #[error("Please type your password first")]
+    PasswordNeeded,
+    /// No session or browser of this user has this handle (any more).
+    #[error("It has ended already")]
+    NotFound,
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What the account page shows to the user of this session; `None` if nobody is logged in.
+pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<Account>, Unavailable> {
+    let Some(user) = session.user().cloned() else { return Ok(None) };
+    let mut sessions = Vec::new();
+    for own in live(parts, &user.username).await? {
+        let links = parts.store.links_of(&own.id).await.map_err(unavailable)?;
+        let mut brokers: Vec<_> = links.into_iter().map(|(key, _)| key.broker).collect();
+        brokers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        brokers.dedup();
+        sessions.push(OwnSession {
+            handle: session_handle(parts, &own),
+            browser: own.browser.clone(),
+            since: own.signed_in.as_ref().map_or(own.created, |signed_in| signed_in.at),
+            last_seen: own.last_seen,
+            is_remembered: own.is_remembered(),
+            brokers,
+            is_this: own.id == session.id,
+        });
+    }
+    sessions.sort_by_key(|own| (!own.is_this, std::cmp::Reverse(own.last_seen)));
+    let mut browsers: Vec<_> = families(parts, &user.username)
+        .await?
+        .iter()
+        .map(|family| RememberedBrowser {
+            handle: family_handle(parts, &family.id),
+            browser: family.browser.clone(),
+            created: family.created,
+            last_used: family.last_used,
+            expires: family.expires,
+            is_this: session.family.as_ref() == Some(&family.id),
+        })
+        .collect();
+    browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
+    let is_confirmed = is_confirmed(session, parts.now());
+    Ok(Some(Account { user, sessions, browsers, is_confirmed, now: parts.now() }))
+}
+
+/// Ends something of the user of this session.
+pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountChange) -> Result<(), AccountError> {
+    let username = session.user().map(|user| user.username.as_str()).ok_or(AccountError::NotLoggedIn)?;
+    if !is_confirmed(session, parts.now()) {
+        return Err(AccountError::PasswordNeeded);
+    }
+    match change {
+        AccountChange::End(handle) => {
+            let sessions = live(parts, username).await?;
+            let meant = sessions.iter().find(|own| session_handle(parts, own) == *handle);
+            revoke(parts, meant.ok_or(AccountError::NotFound)?, username).await?;
+        }
+        AccountChange::EndOthers => {
+            // First what could begin new ones.
+            for family in families(parts, username).await? {
+                if session.family.as_ref() != Some(&family.id) {
+                    remember::remove(parts, Some(&family.id)).await?;
+                }
+            }
+            for own in live(parts, username).await?.iter().filter(|own| own.id != session.id) {
+                revoke(parts, own, username).await?;
+            }
+        }
+        AccountChange::Forget(handle) => {
+            let families = families(parts, username).await?;
+            let meant = families.iter().find(|family| family_handle(parts, &family.id) == *handle);
+            remember::remove(parts, Some(&meant.ok_or(AccountError::NotFound)?.id)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks for the password again, of the user who is logged in: the session is confirmed from now on. A change of rights, so the cookie's value
+/// is replaced in the same write.
+pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Credentials) -> Result<Visit, LoginError> {
+    let is_theirs = |session: &Session| session.user().is_some_and(|user| user.username == credentials.username);
+    let session = resume::by_cookie(parts, browser).await?.filter(|session| is_theirs(session));
+    let session = session.ok_or(LoginError::SessionEnded)?;
+    login::authenticate(parts, credentials, None).await?;
+    let (cookie, now) = (CookieValue::generate(), parts.now());
+    let confirmed = parts.change(&session, |session| {
+        if parts.is_ended(session) || !is_theirs(session) {
+            return false;
+        }
+        if let Some(signed_in) = &mut session.signed_in {
+            signed_in.password_at = Some(now);
+        }
+        session.last_seen = now;
+        session.replace_cookie(cookie.hash(), now);
+        true
+    });
+    let session = confirmed.await?;
+    tracing::info!(username = %credentials.username, "confirmed the password");
+    Ok(Visit { set_cookie: Some(cookie), ..Visit::unchanged(session) })
+}
+
+fn is_confirmed(session: &Session, now: Timestamp) -> bool {
+    let typed = session.signed_in.as_ref().and_then(|signed_in| signed_in.password_at);
+    typed.is_some_and(|typed| now.since(typed) < RECENT_PASSWORD)
+}
+
+async fn live(parts: &Parts, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
+    let mut sessions = parts.store.of_user(username).await.map_err(unavailable)?;
+    sessions.retain(|session| !parts.is_ended(session));
+    Ok(sessions)
+}
+
+async fn families(parts: &Parts, username: &str) -> Result<Vec<Arc<Family>>, Unavailable> {
+    let (mut families, now) = (parts.store.families_of(username).await.map_err(unavailable)?, parts.now());
+    families.retain(|family| now < family.expires);
+    Ok(families)
+}
+
+/// Ends a session, unless somebody else is logged in there by now. Its brokers are told at their next call.
+async fn revoke(parts: &Parts, session: &Arc<Session>, username: &str) -> Result<(), Unavailable> {
+    remember::remove(parts, session.family.as_deref()).await?;
+    let (now, mut family) = (parts.now(), None);
+    let revoked = parts.change(session, |session| {
+        family.clone_from(&session.family);
+        if session.user().is_none_or(|user| user.username != username) {
+            return false;
+        }
+        session.sign_out();
+        session.destroyed = Some((DestroyReason::Revoked, now));
+        true
+    });
+    match revoked.await {
+        Ok(_) => tracing::info!(username, "a session was ended on the account page"),
+        Err(ChangeError::Ended | ChangeError::Abandoned) => return Ok(()),
+        Err(ChangeError::Unavailable(error)) => return Err(error),
+    }
+    // It may have got one since.
+    match family {
+        family if family == session.family => Ok(()),
+        family => remember::remove(parts, family.as_deref()).await,
+    }
+}
+
+fn session_handle(parts: &Parts, session: &Session) -> String {
+    base36::exact(&parts.handle_key.mac(&["session ", session.id.as_str()]))
+}
+
+fn family_handle(parts: &Parts, id: &str) -> String {
+    base36::exact(&parts.handle_key.mac(&["family ", id]))
+}

@@ -1,0 +1,65 @@
+//! The server's account page in the demo's look.
+
+use sso_server::{
+    account::{OwnSession, RememberedBrowser},
+    clock::Timestamp,
+    web::{AccountPage, ConfirmPage},
+    words,
+};
+
+use super::{
+    html,
+    server::{Look, theme_of},
+};
+use crate::pages::{BrowserRow, ServerAccount, ServerConfirm, SessionRow};
+
+pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
+    let account = page.account;
+    let sessions: Vec<_> = account.sessions.iter().map(|own| session_row(own, account.now)).collect();
+    let browsers: Vec<_> = account.browsers.iter().map(|known| browser_row(known, account.now)).collect();
+    let links = look.chrome.links();
+    html(&ServerAccount {
+        layout: look.chrome.layout(&links, theme_of(Some(page.session))),
+        username: &account.user.username,
+        sessions: &sessions,
+        browsers: &browsers,
+        is_confirmed: account.is_confirmed,
+        account_token: page.form_token,
+        form_token: page.logout_token,
+    })
+}
+
+pub(super) fn confirm(look: &Look, page: &ConfirmPage<'_>) -> String {
+    let links = look.chrome.links();
+    html(&ServerConfirm {
+        layout: look.chrome.layout(&links, theme_of(page.session)),
+        action: page.action,
+        form_token: page.form_token,
+        username: page.username,
+        error: page.error,
+    })
+}
+
+fn session_row(own: &OwnSession, now: Timestamp) -> SessionRow<'_> {
+    let sites: Vec<_> = own.brokers.iter().map(|id| id.as_str()).collect();
+    SessionRow {
+        handle: &own.handle,
+        browser: words::browser(own.browser.as_deref().unwrap_or("A browser without a name")),
+        since: words::ago(now.since(own.since)),
+        last_seen: words::ago(now.since(own.last_seen)),
+        is_remembered: own.is_remembered,
+        sites: sites.join(", "),
+        is_this: own.is_this,
+    }
+}
+
+fn browser_row(known: &RememberedBrowser, now: Timestamp) -> BrowserRow<'_> {
+    BrowserRow {
+        handle: &known.handle,
+        browser: words::browser(&known.browser),
+        since: words::ago(now.since(known.created)),
+        last_used: words::ago(now.since(known.last_used)),
+        left: words::length(known.expires.since(now)),
+        is_this: known.is_this,
+    }
+}
