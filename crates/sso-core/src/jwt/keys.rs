@@ -11,49 +11,11 @@
 
 use std::{fmt, time::Duration};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{
-    DecodingKey, EncodingKey, Header, Validation, decode, encode,
-    jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse},
-};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use jsonwebtoken::{Header, decode, encode, jwk::JwkSet};
+use serde::Deserialize;
 
-use super::{Claims, InvalidToken};
-use crate::{base36, random};
-
-/// How a key signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Algorithm {
-    /// HMAC with SHA-256: whoever verifies can sign, too.
-    #[serde(rename = "HS256")]
-    Hs256,
-    /// Ed25519 (RFC 8037): whoever has the public key verifies, and cannot sign.
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
-impl Algorithm {
-    fn jwa(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        }
-    }
-}
-
-/// When a key does what, in seconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyTimes {
-    /// It verifies from here on.
-    pub published: i64,
-    /// It signs from here on, until another one does.
-    pub signs_from: i64,
-    /// It does nothing from here on; `None`: nobody has decided that yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retires: Option<i64>,
-}
+use super::{Algorithm, Claims, InvalidKeys, InvalidToken, Key, KeyTimes, file::shape};
 
 /// What a key does at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,47 +28,6 @@ pub enum Stage {
     Retiring,
     /// It does nothing any more.
     Retired,
-}
-
-/// A key with its name and its one algorithm. `Debug` does not show the secret.
-#[derive(Clone)]
-pub struct Key {
-    kid: String,
-    algorithm: Algorithm,
-    times: KeyTimes,
-    /// `None`: a public key, which only verifies.
-    private: Option<Private>,
-    decoding: DecodingKey,
-    /// Only the signature is checked by it; the claims are checked here, by our own clock.
-    validation: Validation,
-    public: Option<Jwk>,
-}
-
-#[derive(Clone)]
-struct Private {
-    /// The HMAC secret, or Ed25519's PKCS #8.
-    secret: Zeroizing<Vec<u8>>,
-    encoding: EncodingKey,
-}
-
-/// Keys that cannot be used. Nothing of them is in the text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidKeys {
-    /// The text is not what it should be.
-    #[error("not a key file: {0}")]
-    Malformed(String),
-    /// This key is too short, or is not one.
-    #[error("key `{0}` is not a good key of its algorithm (HS256 needs at least 32 bytes)")]
-    BadKey(String),
-    /// Two keys have one name.
-    #[error("the key id `{0}` is given twice")]
-    Twice(String),
-    /// There is no key of this name.
-    #[error("there is no key `{0}`")]
-    Unknown(String),
-    /// It is the only one that signs.
-    #[error("`{0}` is the key that signs; rotate first")]
-    StillSigning(String),
 }
 
 /// No key signs at this instant, or it failed.
@@ -125,107 +46,9 @@ pub struct Expected<'a> {
     pub now: i64,
 }
 
-impl Key {
-    /// The least length of an HS256 secret, in bytes (RFC 7518 section 3.2).
-    pub const MIN_SECRET: usize = 32;
-
-    /// A new key that signs at once.
-    pub fn generate(algorithm: Algorithm, now: i64) -> Result<Self, InvalidKeys> {
-        Self::generate_with(algorithm, KeyTimes { published: now, signs_from: now, retires: None })
-    }
-
-    fn generate_with(algorithm: Algorithm, times: KeyTimes) -> Result<Self, InvalidKeys> {
-        let kid: String = base36::exact(&random::bytes()).chars().take(16).collect();
-        let bad = |_| InvalidKeys::BadKey(kid.clone());
-        let secret = match algorithm {
-            Algorithm::Hs256 => random::bytes().to_vec(),
-            Algorithm::EdDsa => {
-                let pair = Ed25519KeyPair::generate().map_err(bad)?;
-                // Version 1: the longer form is not understood by everyone.
-                pair.to_pkcs8v1().map_err(bad)?.as_ref().to_vec()
-            }
-        };
-        Self::private(kid, algorithm, secret, times)
-    }
-
-    /// An HS256 key from a secret that was agreed with the other side, good from the beginning of time.
-    pub fn hs256(kid: impl Into<String>, secret: &[u8]) -> Result<Self, InvalidKeys> {
-        Self::private(kid.into(), Algorithm::Hs256, secret.to_vec(), KeyTimes::ALWAYS)
-    }
-
-    fn private(kid: String, algorithm: Algorithm, secret: Vec<u8>, times: KeyTimes) -> Result<Self, InvalidKeys> {
-        let secret = Zeroizing::new(secret);
-        let (encoding, decoding, public) = match algorithm {
-            Algorithm::Hs256 if secret.len() < Self::MIN_SECRET => return Err(InvalidKeys::BadKey(kid)),
-            Algorithm::Hs256 => (EncodingKey::from_secret(&secret), DecodingKey::from_secret(&secret), None),
-            Algorithm::EdDsa => {
-                let pair = Ed25519KeyPair::from_pkcs8(&secret).map_err(|_| InvalidKeys::BadKey(kid.clone()))?;
-                let encoding = EncodingKey::from_ed_der(&secret);
-                let mut jwk =
-                    Jwk::from_encoding_key(&encoding, algorithm.jwa()).map_err(|_| InvalidKeys::BadKey(kid.clone()))?;
-                jwk.common.key_id = Some(kid.clone());
-                jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-                (encoding, DecodingKey::from_ed_der(pair.public_key().as_ref()), Some(jwk))
-            }
-        };
-        let validation = signature_only(algorithm);
-        let private = Some(Private { secret, encoding });
-        Ok(Self { kid, algorithm, times, private, decoding, validation, public })
-    }
-
-    /// The public key of a JWKS; `None` if it is not an Ed25519 key with a name.
-    fn from_jwk(jwk: &Jwk) -> Option<Self> {
-        // A symmetric key in a public document is a mistake, or a trap.
-        let AlgorithmParameters::OctetKeyPair(_) = &jwk.algorithm else { return None };
-        let decoding = DecodingKey::from_jwk(jwk).ok()?;
-        let (algorithm, kid) = (Algorithm::EdDsa, jwk.common.key_id.clone()?);
-        let validation = signature_only(algorithm);
-        let times = KeyTimes::ALWAYS;
-        Some(Self { kid, algorithm, times, private: None, decoding, validation, public: Some(jwk.clone()) })
-    }
-
-    /// Its name, as in the header of the tokens that it signs.
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// Its algorithm.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// When it does what.
-    pub fn times(&self) -> KeyTimes {
-        self.times
-    }
-
-    /// The public half; `None` for HS256, which has none.
-    pub fn public(&self) -> Option<&Jwk> {
-        self.public.as_ref()
-    }
-
-    fn verifies(&self, now: i64) -> bool {
-        now >= self.times.published && self.times.retires.is_none_or(|retires| now < retires)
-    }
-}
-
-impl KeyTimes {
-    /// Signs and verifies always.
-    pub const ALWAYS: Self = Self { published: i64::MIN, signs_from: i64::MIN, retires: None };
-}
-
-fn signature_only(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm.jwa());
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    validation
-}
-
 /// All keys of one use. `Debug` shows their names only.
 #[derive(Clone)]
-pub struct KeySet(Vec<Key>);
+pub struct KeySet(pub(super) Vec<Key>);
 
 impl KeySet {
     /// From keys whose names differ.
@@ -329,18 +152,6 @@ impl KeySet {
         let set: JwkSet = serde_json::from_str(json).map_err(|error| InvalidKeys::Malformed(shape(&error)))?;
         Self::new(set.keys.iter().filter_map(Key::from_jwk).collect())
     }
-
-    /// Private and public keys as text, for a file that only its owner reads.
-    pub fn to_json(&self) -> Zeroizing<String> {
-        let stored = self.0.iter().filter_map(Stored::of).collect();
-        Zeroizing::new(serde_json::to_string_pretty(&File { keys: stored }).unwrap_or_default())
-    }
-
-    /// Reads [`to_json`](Self::to_json).
-    pub fn from_json(json: &str) -> Result<Self, InvalidKeys> {
-        let file: File = serde_json::from_str(json).map_err(|error| InvalidKeys::Malformed(shape(&error)))?;
-        Self::new(file.keys.into_iter().map(Stored::into_key).collect::<Result<_, _>>()?)
-    }
 }
 
 /// The name of the key that a token says it was signed with. Nothing of the token is checked by that.
@@ -353,48 +164,6 @@ pub fn key_id(token: &str) -> Result<String, InvalidToken> {
 
     let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok()).ok_or(InvalidToken)?;
     serde_json::from_slice::<Named>(&header).map(|header| header.kid).map_err(|_| InvalidToken)
-}
-
-/// What serde says, without what was in the text: that may be a secret.
-fn shape(error: &serde_json::Error) -> String {
-    format!("line {}, column {}", error.line(), error.column())
-}
-
-/// The file of a key set.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    keys: Vec<Stored>,
-}
-
-/// A key in it.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    kid: String,
-    alg: Algorithm,
-    /// base64url: the HMAC secret, or Ed25519's PKCS #8.
-    secret: String,
-    #[serde(flatten)]
-    times: KeyTimes,
-}
-
-impl Stored {
-    fn of(key: &Key) -> Option<Self> {
-        let secret = URL_SAFE_NO_PAD.encode(key.private.as_ref()?.secret.as_slice());
-        Some(Self { kid: key.kid.clone(), alg: key.algorithm, secret, times: key.times })
-    }
-
-    fn into_key(self) -> Result<Key, InvalidKeys> {
-        let secret = Zeroizing::new(self.secret);
-        let bytes = URL_SAFE_NO_PAD.decode(secret.as_bytes()).map_err(|_| InvalidKeys::BadKey(self.kid.clone()))?;
-        Key::private(self.kid, self.alg, bytes, self.times)
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("kid", &self.kid).field("algorithm", &self.algorithm).finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for KeySet {
