@@ -9,7 +9,7 @@
 //! - top: [`web`]: HTTP in and out; nothing is decided there
 //! - [`server`]: the face: builds and holds the parts
 //! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
-//!   logout, [`account`], [`data`], [`form`], [`access`] tokens; on `parts`, what they share
+//!   logout, [`remember`] me, [`account`], [`data`], [`form`], [`access`] tokens; on `parts`, what they share
 //! - [`store`]: the contract for keeping sessions, and the store in memory
 //! - [`session`]: the record, the policy, and the lifecycle (when is a session over?)
 //! - ground: [`brokers`], [`users`] and their passwords, [`throttle`], [`clock`], [`words`]
