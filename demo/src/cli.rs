@@ -30,6 +30,8 @@ enum Command {
     Server(ServerOptions),
     /// Runs one broker site. Its secret comes from SSO_BROKER_SECRET only: options show in the list of processes
     Broker(BrokerOptions),
+    /// Runs the demo's JSON service alone, which knows its users by access tokens
+    Api(ApiOptions),
     /// Reads a password from the terminal or the first line of standard input, and prints its hash
     HashPassword,
     /// Makes a secret for a new broker, and prints what the server and the broker need
@@ -122,6 +124,19 @@ pub(crate) struct BrokerOptions {
     pub(crate) insecure_backchannel: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ApiOptions {
+    /// The address to listen at
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// The service's own origin, which tokens must be for [default: http:// and the address]
+    #[arg(long)]
+    pub(crate) public_url: Option<String>,
+    /// The server's origin: it makes the tokens, and publishes the keys
+    #[arg(long)]
+    pub(crate) server: String,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum BrokerKind {
     /// By redirect, on each page
@@ -136,6 +151,7 @@ impl Cli {
             Command::Demo(options) => demo::run(&options).await,
             Command::Server(options) => sites::server::run(&options).await,
             Command::Broker(options) => sites::run_broker(&options).await,
+            Command::Api(options) => sites::api::run(&options).await,
             Command::HashPassword => tools::hash_password(),
             Command::NewBroker { id, origin } => tools::new_broker(&id, &origin),
         }

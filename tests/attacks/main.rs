@@ -4,14 +4,17 @@
 //! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
 //! - [`remember`]: remember-me cookies that were stolen
+//! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
 //! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
 //!
 //! Comparing in constant time cannot be seen from outside: a difference of nanoseconds is lost in the noise of HTTP.
 //! `sso-core` sees to it by type: a `Checksum` has no other equality than `subtle`'s, and codes have none at all.
 
+mod audiences;
 mod forgery;
 mod ground;
 mod guessing;
+mod jwt;
 mod log;
 mod malformed;
 mod pages;

@@ -14,7 +14,7 @@ use sso_broker::{Access, AccessVerifier, JwksKeys};
 use sso_core::wire::ApiError;
 use sso_server::web::get_or_head;
 
-use crate::{Failure, run};
+use crate::{Failure, cli::ApiOptions, run};
 
 /// The service at one origin, for the users of one server.
 pub(crate) struct Api {
@@ -24,7 +24,7 @@ pub(crate) struct Api {
 impl Api {
     /// `server` and `this`: the origins of both.
     pub(crate) fn new(server: &str, this: &str) -> Result<Self, Failure> {
-        let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::other)?;
+        let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::settings)?;
         Ok(Self { verifier: AccessVerifier::new(server, this, keys) })
     }
 
@@ -43,6 +43,15 @@ impl Api {
                 .default_service(web::to(not_found))
         })
     }
+}
+
+/// `sso api`: the service by itself.
+pub(crate) async fn run(options: &ApiOptions) -> Result<(), Failure> {
+    let this = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
+    let api = Api::new(options.server.trim_end_matches('/'), &this)?;
+    let listeners = run::listen(options.listen)?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    run::until_told(vec![api.serve(listeners, workers)?], &format!("The service is at {this}")).await
 }
 
 /// Who calls, as the token says it.
