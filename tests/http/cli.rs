@@ -44,13 +44,13 @@ fn one_line(failed: &Failed, status: i32, what: &str) {
 
 #[tokio::test]
 async fn a_port_in_use_is_one_line_and_nothing_is_half_started() {
-    for (offset, host) in [(0, "127.0.0.1"), (3, "127.0.0.1"), (0, "[::1]"), (2, "[::1]")] {
-        let base = free_ports(6);
+    for (offset, host) in [(0, "127.0.0.1"), (3, "127.0.0.1"), (6, "127.0.0.1"), (0, "[::1]"), (2, "[::1]")] {
+        let base = free_ports(7);
         let port = base + offset;
         let held = TcpListener::bind(format!("{host}:{port}")).unwrap();
         let result = Site::try_start(&["demo", "--base-port", &base.to_string()], &[]);
         one_line(&failed(result), 1, &format!("{host}:{port} is in use by another program"));
-        for other in (base..base + 4).filter(|other| *other != port) {
+        for other in (base..base + 7).filter(|other| *other != port) {
             assert!(TcpStream::connect(("127.0.0.1", other)).is_err(), "{other} answers");
         }
         drop(held);

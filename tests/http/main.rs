@@ -5,22 +5,15 @@
 //!   brokers
 //! - [`broker`], [`ajax`], [`outage`]: the broker's side
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
-<<<<<<< HEAD
 //! - [`forms`]: forms with a time limit; [`account`]: the account page
-=======
 //! - [`access`]: access tokens, and a service that takes them
-//! - [`forms`]: forms with a time limit
->>>>>>> 12e8be0 (sso api; attacks on access tokens, and their honest twins; the demo's service over HTTP)
 //! - [`cli`]: the program's commands
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
 
-<<<<<<< HEAD
-mod account;
-=======
 mod access;
->>>>>>> 12e8be0 (sso api; attacks on access tokens, and their honest twins; the demo's service over HTTP)
+mod account;
 mod ajax;
 mod api;
 mod attach;
