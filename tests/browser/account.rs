@@ -2,7 +2,7 @@
 
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, pages::look};
+use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, pages::look, remember::close_and_open, type_password};
 
 #[tokio::test]
 async fn a_session_is_ended_from_another_browser() {
@@ -42,4 +42,36 @@ async fn a_session_is_ended_from_another_browser() {
     assert!(!mine.text().await.contains("End this session"), "the other one is not there any more");
     assert_quiet(&mine, &[400]).await;
     assert_quiet(&other, &[]).await;
+}
+
+#[tokio::test]
+async fn a_remembered_browser_is_listed_and_forgotten() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    let account = demo.url("sso", "/account");
+    browser.open(&demo.url("sso", "/login?return_url=/account")).await;
+    browser.click("input[name=remember]").await;
+    type_password(&browser, "jackie", "jackie123").await;
+    browser.wait_for("#browsers + .rows", "this browser").await;
+
+    // The browser was closed: it is logged in, but the password was not typed.
+    close_and_open(&browser).await;
+    browser.open(&demo.url("sso", "/login?return_url=/account")).await;
+    browser.wait_for("main", "because the browser is remembered").await;
+    look(&browser, "account-remembered").await;
+    browser.click("button[value=forget]").await;
+    browser.wait_for("h1", "Your password, please").await;
+    browser.open(&demo.url("sso", "/profile")).await;
+    browser.wait_for("h1", "Your password, please").await;
+    browser.fill("#password", "jackie123").await;
+    browser.click("main form button").await;
+    browser.wait_for("h1", "Your profile").await;
+
+    browser.open(&account).await;
+    browser.click("button[value=forget]").await;
+    browser.wait_for("main", "None: every login needs your password.").await;
+    close_and_open(&browser).await;
+    browser.open(&account).await;
+    browser.wait_for("h1", "Log in").await;
+    assert_quiet(&browser, &[]).await;
 }

@@ -6,7 +6,7 @@ use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 use crate::{JACKIE, OUT, assert_quiet, expect, pages::look, type_password};
 
 /// Takes away what a browser forgets when it is closed.
-async fn close_and_open(browser: &Browser) {
+pub(crate) async fn close_and_open(browser: &Browser) {
     browser.open("about:blank").await;
     let all = browser.cdp("Storage.getCookies", json!({})).await;
     for cookie in all["cookies"].as_array().unwrap().iter().filter(|cookie| cookie["session"] == true) {

@@ -9,16 +9,16 @@ use sso_tests::{
 
 use crate::peer::{Link, Peer};
 
-const PASSWORD: (&str, &str) = ("password", "jackie123");
+pub const PASSWORD: (&str, &str) = ("password", "jackie123");
 
 /// Somebody at a browser, who is logged in at the server, and at Alice by way of it.
-struct Person {
-    visitor: Visitor,
+pub struct Person {
+    pub visitor: Visitor,
     alice: Link,
 }
 
 impl Person {
-    async fn start(demo: &Demo, username: &str, password: &str) -> Self {
+    pub async fn start(demo: &Demo, username: &str, password: &str) -> Self {
         let visitor = Visitor::new();
         let origin = demo.url("alice", "");
         let alice = Peer::new(&demo.url("sso", ""), "Alice", "8iwzik1bwd", Encoding::Exact, &origin);
@@ -29,12 +29,12 @@ impl Person {
     }
 
     /// Who is logged in there, or the status of the refusal.
-    async fn at_alice(&self) -> Result<String, u16> {
+    pub async fn at_alice(&self) -> Result<String, u16> {
         let answer = self.alice.get("/api/info").await;
         if answer.status == 200 { Ok(answer.json()["username"].as_str().unwrap().into()) } else { Err(answer.status) }
     }
 
-    async fn account(&self, demo: &Demo) -> Answer {
+    pub async fn account(&self, demo: &Demo) -> Answer {
         let page = self.visitor.get(&demo.url("sso", "/account")).await;
         assert_eq!((page.status, page.header("cache-control")), (200, "no-store"), "{page:?}");
         page

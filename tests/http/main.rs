@@ -5,7 +5,7 @@
 //!   brokers
 //! - [`broker`], [`ajax`], [`outage`]: the broker's side
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
-//! - [`forms`]: forms with a time limit; [`account`]: the account page
+//! - [`forms`]: forms with a time limit; [`account`], [`remembered`]: the account page
 //! - [`access`]: access tokens, and a service that takes them
 //! - [`cli`]: the program's commands
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
@@ -28,6 +28,7 @@ mod outage;
 mod peer;
 mod php;
 mod readme;
+mod remembered;
 mod session;
 mod silent;
 mod sites;

@@ -191,7 +191,14 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sso_core::wire::User;
+
     use super::*;
+    use crate::{
+        account::{OwnSession, RememberedBrowser},
+        clock::Timestamp,
+        session::CookieValue,
+    };
 
     #[test]
     fn what_comes_from_outside_is_escaped() {
@@ -207,9 +214,39 @@ mod tests {
             session: None,
         };
         let error = ErrorPage { status: 400, message: evil, session: None };
-        for html in [PlainPages.login(&login), PlainPages.error(&error)] {
+        let confirm = ConfirmPage { action: evil, form_token: evil, username: evil, error: Some(evil), session: None };
+        for html in [PlainPages.login(&login), PlainPages.confirm(&confirm), PlainPages.error(&error)] {
             assert!(!html.contains("<script"), "{html}");
             assert!(html.contains("&quot;&gt;&lt;script&gt;"), "{html}");
         }
+    }
+
+    #[test]
+    fn the_account_page_escapes_too() {
+        let evil = "\"><script>alert(1)</script>";
+        let now = Timestamp::from_millis(1);
+        let user = User { username: evil.into(), attributes: Default::default() };
+        let own = OwnSession {
+            handle: evil.into(),
+            browser: Some(evil.into()),
+            since: now,
+            last_seen: now,
+            is_remembered: true,
+            brokers: Vec::new(),
+            is_this: false,
+        };
+        let known = RememberedBrowser {
+            handle: evil.into(),
+            browser: evil.into(),
+            created: now,
+            last_used: now,
+            expires: now,
+            is_this: true,
+        };
+        let account = Account { user, sessions: vec![own], browsers: vec![known], is_confirmed: false, now };
+        let session = Session::new(CookieValue::generate().hash(), now);
+        let page = AccountPage { account: &account, form_token: evil, logout_token: evil, session: &session };
+        let html = PlainPages.account(&page);
+        assert!(!html.contains("<script") && html.contains("this one") && html.contains("End it"), "{html}");
     }
 }
