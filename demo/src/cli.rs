@@ -9,7 +9,9 @@ use sso_core::{BrokerId, Encoding};
 use crate::{
     Failure,
     config::{SessionName, StoreUrl},
-    demo, sites, tools,
+    demo,
+    keys::command::{self, KeysOptions},
+    sites, tools,
 };
 
 /// Shared-session single sign-on. Without a command: the demo.
@@ -34,6 +36,8 @@ enum Command {
     Api(ApiOptions),
     /// Reads a password from the terminal or the first line of standard input, and prints its hash
     HashPassword,
+    /// Makes, shows and replaces the keys of tokens; a running server takes up every change by itself
+    Keys(KeysOptions),
     /// Makes a secret for a new broker, and prints what the server and the broker need
     NewBroker {
         /// The broker's id: letters, digits and underscores
@@ -153,6 +157,7 @@ impl Cli {
             Command::Broker(options) => sites::run_broker(&options).await,
             Command::Api(options) => sites::api::run(&options).await,
             Command::HashPassword => tools::hash_password(),
+            Command::Keys(options) => command::run(&options),
             Command::NewBroker { id, origin } => tools::new_broker(&id, &origin),
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! - [`cli`]: the commands; [`config`]: `sso.toml` and the environment
 //! - [`sites`]: one file per site; [`pages`]: what they show; [`assets`]: the files they serve
+//! - [`keys`]: the keys of tokens
 //! - [`run`]: listens, and ends cleanly
 
 mod assets;
 mod cli;
 mod config;
 mod demo;
+mod keys;
 mod pages;
 mod run;
 mod sites;

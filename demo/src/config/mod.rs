@@ -16,7 +16,7 @@ use sso_core::{Silent, is_loopback};
 use sso_server::{BrokerList, Policy, Server, TokenPolicy, UserList};
 use url::Url;
 
-use crate::{Failure, cli::ServerOptions};
+use crate::{Failure, cli::ServerOptions, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
 use layers::{Layer, Layers, VARIABLES};
 
@@ -36,7 +36,6 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
     /// Where the keys of tokens are; without it they last as long as the process.
-    #[allow(dead_code, reason = "read once the key files are there")]
     pub(crate) keys: Option<PathBuf>,
     session_name: Option<SessionName>,
     pub(crate) brokers: Vec<BrokerEntry>,
@@ -97,12 +96,16 @@ impl Config {
         self.brokers.iter().any(|broker| broker.silent != Silent::Off)
     }
 
-    /// Builds the server.
+    /// Builds the server. Its keys are those of the configured directory, which is watched from now on.
     pub(crate) fn into_server(self) -> Result<Server, Failure> {
         let brokers = self.brokers.iter().map(|entry| entry.broker().map_err(Failure::settings));
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
         let mut builder = Server::builder(self.public_url, brokers, users).policy(self.policy).tokens(self.tokens);
+        if let Some(dir) = &self.keys {
+            let keys = ServerKeys::load(dir)?;
+            builder = builder.access_keys(keys.access).remember_keys(keys.remember);
+        }
         if let Some(SessionName(name)) = self.session_name {
             builder = builder.session_name(name);
         }

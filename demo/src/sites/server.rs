@@ -145,6 +145,9 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
     if config.public_url.scheme() == "http" {
         tracing::warn!("{} is plain http: fit for trying out on this machine only", config.public_url);
     }
+    if config.keys.is_none() {
+        tracing::warn!("[jwt] keys is not set: tokens and remembered browsers last until the server ends");
+    }
     let public_url = config.public_url.clone();
     let server = ServerSite::new(config.into_server()?, look, cross_site, false, php_routes);
     let server = server.serve(listeners, workers)?;

@@ -1,0 +1,75 @@
+//! The keys of the server's tokens: a file for each purpose, the commands that change them, and their reload.
+//!
+//! - [`file`]: read and written so that only their owner sees them
+//! - [`command`]: `sso keys …`
+//! - [`watch`]: a running server takes up what changed
+
+pub(crate) mod command;
+mod file;
+mod watch;
+
+use std::{path::Path, time::Duration};
+
+use clap::ValueEnum;
+use sso_core::jwt::{Algorithm, SharedKeys};
+use sso_server::{
+    TokenPolicy,
+    clock::{Clock, SystemClock},
+};
+
+use crate::Failure;
+
+/// What keys are for. One set for each: a key of one purpose never counts for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Purpose {
+    /// Access tokens: services verify them by the published keys
+    Access,
+    /// Remember-me cookies: the server alone makes and reads them
+    Remember,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::Access, Self::Remember];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Remember => "remember",
+        }
+    }
+
+    fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Access => Algorithm::EdDsa,
+            Self::Remember => Algorithm::Hs256,
+        }
+    }
+
+    /// How long a token of it lives, unless it is configured.
+    fn token_lifetime(self) -> Duration {
+        let default = TokenPolicy::default();
+        match self {
+            Self::Access => default.access_lifetime,
+            Self::Remember => default.remember_lifetime,
+        }
+    }
+}
+
+/// The keys of a running server.
+pub(crate) struct ServerKeys {
+    pub(crate) access: SharedKeys,
+    pub(crate) remember: SharedKeys,
+}
+
+impl ServerKeys {
+    /// Reads the files of this directory, and goes on watching them.
+    pub(crate) fn load(dir: &Path) -> Result<Self, Failure> {
+        let [access, remember] = Purpose::ALL.map(|purpose| watch::start(dir, purpose));
+        Ok(Self { access: access?, remember: remember? })
+    }
+}
+
+/// The present instant, in seconds since 1970-01-01 UTC.
+fn now() -> i64 {
+    SystemClock.now().as_secs()
+}
