@@ -1,7 +1,7 @@
 //! Access tokens: made for a user's calls to other services, which verify them without asking, and judged for those that ask all the same.
 //!
 //! A token lives for some minutes and cannot be called back. It holds a *session handle*, a keyed hash of the login that it was made in: by
-//! it [`introspect`] knows that this login is over, although the token's time is not.
+//! it introspection knows that this login is over, although the token's time is not.
 
 use std::time::Duration;
 
