@@ -142,7 +142,12 @@ impl Client {
         }
         let call = self.shared.http.get(url.clone()).header(ACCEPT, "application/json");
         let response = call.bearer_auth(&token.access_token).send().await.map_err(RequestError::unreachable)?;
-        Dialect::Own.read(response).await
+        let status = response.status().as_u16();
+        match Dialect::Own.read(response).await {
+            // What a service says is not about the visitor's session.
+            Err(error) if error.is_healable() => Err(RequestError::Refused { status, error: error.to_string() }),
+            answer => answer,
+        }
     }
 
     /// Any call of the server's API for this visitor. `None`: the answer has no content.

@@ -1,11 +1,12 @@
 //! The broker on actix-web, over real sockets, against a small SSO server that checks everything with `sso-core`.
 //!
-//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor.
+//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor; `publisher` publishes keys.
 
 #![cfg(feature = "actix")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod browser;
+mod publisher;
 mod server;
 mod site;
 
@@ -17,5 +18,6 @@ mod healing;
 mod php;
 mod popup;
 mod redirect;
+mod rotation;
 mod stores;
 mod verifier;
