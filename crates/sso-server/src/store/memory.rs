@@ -111,10 +111,10 @@ impl Store for MemoryStore {
         let session = Arc::new(session);
         let cell = Arc::new(Cell { session: RwLock::new(session.clone()), links: Mutex::default() });
         // The session first: a cookie that leads nowhere yet is nobody's.
-        if !self.sessions.entry(id.clone()).or_insert(cell.clone()).is_fresh() {
+        if !put_new(&self.sessions, &id, cell.clone()) {
             return Err(StoreError::Conflict);
         }
-        if !self.cookies.entry(cookie).or_insert(cell.clone()).is_fresh() {
+        if !put_new(&self.cookies, &cookie, cell.clone()) {
             self.sessions.invalidate(&id);
             return Err(StoreError::Conflict);
         }
@@ -148,7 +148,7 @@ impl Store for MemoryStore {
                 return Err(StoreError::Conflict);
             }
             if !current.cookies().any(|known| known == session.cookie)
-                && !self.cookies.entry(session.cookie).or_insert(cell.clone()).is_fresh()
+                && !put_new(&self.cookies, &session.cookie, cell.clone())
             {
                 return Err(StoreError::Conflict);
             }
@@ -237,7 +237,7 @@ impl Store for MemoryStore {
     }
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.used.entry_by_ref(id).or_insert(until).is_fresh())
+        Ok(put_new(&self.used, &id.to_owned(), until))
     }
 
     async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
@@ -268,6 +268,19 @@ impl Store for MemoryStore {
 /// Who is logged in.
 fn username(session: &Session) -> Option<&str> {
     session.user().map(|user| user.username.as_str())
+}
+
+/// Puts what is not there yet; whether it was put. moka's `or_insert` will not do: of two at the same time it tells both that theirs was.
+fn put_new<K, V>(map: &Cache<K, V>, key: &K, value: V) -> bool
+where
+    K: Clone + Eq + std::hash::Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    let result = map.entry_by_ref(key).and_compute_with(|entry| match entry {
+        Some(_) => Op::Nop,
+        None => Op::Put(value),
+    });
+    matches!(result, CompResult::Inserted(_))
 }
 
 /// Removes the entry if it is the one that is meant; whether it was.
