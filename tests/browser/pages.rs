@@ -44,6 +44,8 @@ async fn every_page_is_accessible() {
     look(&browser, "alice-out").await;
     browser.open(&demo.url("alice", "/about")).await;
     look(&browser, "alice-about").await;
+    browser.open(&demo.url("alice", "/reports")).await;
+    look(&browser, "alice-reports-out").await;
     browser.open(&demo.url("alice", "/nowhere")).await;
     look(&browser, "alice-not-found").await;
     browser.open(&demo.url("sso", "/nowhere")).await;
@@ -71,6 +73,9 @@ async fn every_page_is_accessible() {
     type_password(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;
     look(&browser, "alice-in").await;
+    browser.click("a[href='/reports']").await;
+    browser.wait_for("pre", "What jackie bought").await;
+    look(&browser, "alice-reports").await;
     expect(&browser, &demo, "greg", JACKIE).await;
     look(&browser, "greg-in").await;
     expect(&browser, &demo, "julius", JACKIE).await;
