@@ -41,6 +41,7 @@
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
 //!   [`request_error`]: how they fail
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
+//! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
 //! - [`broker`]: attach, return, heal, without a framework; `expiry`: who was logged in, and is to be told that it is over
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
@@ -56,6 +57,7 @@ pub mod client;
 pub mod config;
 mod dialect;
 mod expiry;
+pub mod handoff;
 mod jwks;
 pub mod local_path;
 mod probe;

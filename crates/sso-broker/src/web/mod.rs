@@ -9,6 +9,7 @@
 //! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
 //!   errors
 //! - `asker`: who is asking, a person's page visit or something else
+//! - [`handoff`]: out to another application, and in from one
 //! - `tokens`: cookies and sessions as token stores
 //! - [`pages`]: what a visitor reads when something goes wrong
 
@@ -18,6 +19,7 @@ mod asker;
 mod attach;
 pub mod bearer;
 mod error;
+pub mod handoff;
 mod middleware;
 pub mod pages;
 mod popup;

@@ -1,0 +1,126 @@
+//! Each refusal beside the good case that it differs from in one thing.
+
+use sso_core::jwt::{AccessClaims, Algorithm, InvalidToken, Key, KeySet, Registered, SharedKeys};
+
+use super::*;
+
+const NOW: i64 = 1_800_000_000;
+const SHOP: &str = "https://shop.example";
+const FORUM: &str = "https://forum.example";
+const FROM_SHOP: Source<'static> = Source::Post { origin: Some(SHOP) };
+
+fn pair_keys(secret: u8) -> SharedKeys {
+    SharedKeys::new(KeySet::new(vec![Key::hs256("pair", &[secret; 32]).unwrap()]).unwrap())
+}
+
+fn issuer(keys: &SharedKeys) -> Issuer {
+    Issuer::new(SHOP).unwrap().target(Target::new(FORUM, keys.clone()).unwrap())
+}
+
+fn receiver(keys: &SharedKeys) -> Receiver {
+    Receiver::new(FORUM).unwrap().trust(TrustedIssuer::new(SHOP, keys.clone()).unwrap())
+}
+
+fn token(keys: &SharedKeys) -> String {
+    issuer(keys).hand_off("jackie", "https://forum.example/a/b?c=d#e", NOW).unwrap().token
+}
+
+#[test]
+fn a_user_arrives_once_at_the_page_that_was_linked() {
+    for keys in [pair_keys(1), SharedKeys::new(KeySet::generate(Algorithm::EdDsa, NOW).unwrap())] {
+        let receiver = receiver(&keys);
+        let token = token(&keys);
+        let arrival = receiver.receive(&token, FROM_SHOP, NOW).unwrap();
+        assert_eq!((arrival.username.as_str(), arrival.page.as_str()), ("jackie", "/a/b?c=d#e"));
+        assert_eq!(receiver.receive(&token, FROM_SHOP, NOW), Err(InvalidToken), "used up");
+    }
+}
+
+#[test]
+fn everything_else_is_refused_without_a_reason() {
+    let keys = pair_keys(1);
+    let receive = |token: &str, source, now| receiver(&keys).receive(token, source, now).err();
+    let good = token(&keys);
+    assert_eq!(receive(&good, FROM_SHOP, NOW + 59), None);
+    assert_eq!(receive(&good, FROM_SHOP, NOW + 60), Some(InvalidToken), "expired");
+    assert_eq!(receive(&good, FROM_SHOP, NOW - 1), Some(InvalidToken), "not yet");
+    for origin in [None, Some("null"), Some(FORUM), Some("https://evil.example"), Some("https://shop.example:444")] {
+        assert_eq!(receive(&good, Source::Post { origin }, NOW), Some(InvalidToken), "{origin:?}");
+    }
+    assert_eq!(receive(&good, Source::Query { referer: None }, NOW), Some(InvalidToken), "not this issuer's way");
+    assert_eq!(receive(&token(&pair_keys(2)), FROM_SHOP, NOW), Some(InvalidToken), "another pair's key");
+    assert_eq!(receive(&format!("{good}x"), FROM_SHOP, NOW), Some(InvalidToken));
+
+    let sign = |iss: &str, aud: &str| {
+        let registered = Registered::new(iss, "jackie", aud, NOW, Issuer::LIFETIME);
+        keys.current().sign(&sso_core::jwt::HandoffClaims { registered, path: "/".into() }, NOW).unwrap()
+    };
+    assert_eq!(receive(&sign(SHOP, FORUM), FROM_SHOP, NOW), None);
+    assert_eq!(receive(&sign(SHOP, SHOP), FROM_SHOP, NOW), Some(InvalidToken), "for another application");
+    assert_eq!(receive(&sign(FORUM, FORUM), FROM_SHOP, NOW), Some(InvalidToken), "by another application");
+    let registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
+    let access = keys.current().sign(&AccessClaims { registered, client: "Alice".into(), session: None }, NOW).unwrap();
+    assert_eq!(receive(&access, FROM_SHOP, NOW), Some(InvalidToken), "an access token");
+}
+
+#[test]
+fn a_page_of_another_site_is_never_the_destination() {
+    let keys = pair_keys(1);
+    for path in ["//evil.example", "/\\evil.example", "https://evil.example/", "", "/.//evil.example"] {
+        let registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
+        let claims = sso_core::jwt::HandoffClaims { registered, path: path.into() };
+        let token = keys.current().sign(&claims, NOW).unwrap();
+        assert_eq!(receiver(&keys).receive(&token, FROM_SHOP, NOW), Err(InvalidToken), "{path}");
+    }
+}
+
+#[test]
+fn only_listed_applications_are_targets() {
+    let issuer = issuer(&pair_keys(1));
+    for good in ["https://forum.example", "https://forum.example/a", "https://FORUM.example:443/a?b"] {
+        assert!(issuer.hand_off("jackie", good, NOW).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "/a",
+        "https://evil.example/",
+        "http://forum.example/",
+        "https://forum.example:444/",
+        "https://forum.example.evil.example/",
+        "https://evil\\@forum.example/",
+        "https://user@forum.example/",
+        "//forum.example/",
+        "https://forum.example/\n",
+        "javascript:alert(1)",
+    ] {
+        assert_eq!(issuer.hand_off("jackie", bad, NOW).err(), Some(HandoffError::ForeignTarget), "{bad}");
+    }
+}
+
+#[test]
+fn the_older_form_is_for_those_who_agreed_on_it() {
+    let keys = pair_keys(1);
+    let target = Target::new(FORUM, keys.clone()).unwrap().way(Way::Redirect).landing("/in");
+    let handoff = Issuer::new(SHOP).unwrap().target(target).hand_off("jackie", "https://forum.example/a", NOW).unwrap();
+    assert!(handoff.location().starts_with("https://forum.example/in?token=ey"));
+    let receiver = Receiver::new(FORUM).unwrap().trust(TrustedIssuer::new(SHOP, keys).unwrap().way(Way::Redirect));
+    assert_eq!(receiver.receive(&handoff.token, FROM_SHOP, NOW), Err(InvalidToken));
+    let elsewhere = Source::Query { referer: Some("https://evil.example/") };
+    assert_eq!(receiver.receive(&handoff.token, elsewhere, NOW), Err(InvalidToken));
+    assert!(receiver.receive(&handoff.token, Source::Query { referer: Some("https://shop.example/") }, NOW).is_ok());
+    assert!(!format!("{handoff:?}").contains(&handoff.token));
+}
+
+#[test]
+fn an_application_lives_at_an_origin() {
+    for good in
+        ["https://shop.example", "https://shop.example:8443/", "http://localhost:8004", "http://nora.localhost:1"]
+    {
+        assert!(Issuer::new(good).is_ok() && Receiver::new(good).is_ok(), "{good}");
+    }
+    for bad in
+        ["", "shop.example", "http://shop.example", "https://shop.example/a", "https://a@shop.example", "ftp://a"]
+    {
+        assert!(Issuer::new(bad).is_err() && Receiver::new(bad).is_err(), "{bad}");
+    }
+}
