@@ -172,6 +172,7 @@ pub(crate) async fn part_from_last_user(
 /// A logout at the server's own page. The cookie's value is replaced here too.
 pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Result<CookieValue, Unavailable> {
     let (cookie, now) = (CookieValue::generate(), parts.now());
+    out_of_family(parts, session).await?;
     sign_out(parts, session, |session| session.replace_cookie(cookie.hash(), now)).await?;
     tracing::info!("logged out");
     Ok(cookie)
@@ -224,17 +225,17 @@ pub(crate) async fn through_broker(
     let now = parts.now();
     let mut former = None;
     let signed_in = parts.change(&resumed.session, |session| {
+        // For which user the browser is remembered, in an expired session too: to revive it forgets that.
+        let is_theirs = session.user().is_some_and(|before| before.username == user.username);
+        let family = session.family.take();
         if lifecycle::is_ended(session, &parts.policy, now) {
             if !resumed.broker.is_php() {
                 return false;
             }
             lifecycle::revive(session, now);
         }
-        // The browser is remembered for the user of before.
-        if session.user().is_none_or(|before| before.username != user.username) {
-            former = session.family.take();
-        }
         session.sign_in(user.clone(), now);
+        (session.family, former) = if is_theirs { (family, None) } else { (None, family) };
         session.renew_cookie = true;
         true
     });
@@ -246,10 +247,19 @@ pub(crate) async fn through_broker(
 
 /// A logout that a broker's back end passes on. Of a session that has ended, only the memory of its browser is left to go.
 pub(crate) async fn out_through_broker(parts: &Parts, resumed: &Resumed) -> Result<(), Unavailable> {
+    out_of_family(parts, &resumed.session).await?;
     if resumed.ended {
-        return remember::remove(parts, resumed.session.family.as_deref()).await;
+        return Ok(());
     }
     sign_out(parts, &resumed.session, |session| session.renew_cookie = true).await?;
     tracing::info!(broker = %resumed.broker.id, "logged out through a broker");
     Ok(())
+}
+
+/// Logs out what else began with the same memory of the browser.
+async fn out_of_family(parts: &Parts, session: &Session) -> Result<(), Unavailable> {
+    match (&session.last_user, &session.family) {
+        (Some(username), Some(family)) => remember::log_out_family(parts, username, family).await,
+        _ => Ok(()),
+    }
 }

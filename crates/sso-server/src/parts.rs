@@ -130,7 +130,10 @@ impl Parts {
     pub(crate) async fn destroy(&self, session: &Arc<Session>, reason: DestroyReason) -> Result<(), Unavailable> {
         let now = self.now();
         let destroyed = self.change(session, |session| {
+            // A logout that comes later must still find it.
+            let family = session.family.take();
             session.sign_out();
+            session.family = family;
             session.destroyed = Some((reason, now));
             true
         });

@@ -166,12 +166,40 @@ async fn seen(parts: &Parts, browser: &Browser, session: &Session) -> Result<(),
     }
 }
 
-/// Forgets the browser, as far as its own token says who it is. Done at every logout and every login with a password.
+/// Forgets the browser, as far as its own token says who it is. Done at every login with a password.
 pub(crate) async fn forget(parts: &Parts, browser: &Browser) -> Result<(), Unavailable> {
     match claims_of(parts, browser) {
         Some(claims) => remove(parts, Some(&claims.family)).await,
         None => Ok(()),
     }
+}
+
+/// Forgets the browser at a logout, which also logs out the family's sessions, as far as the browser's own token says which.
+pub(crate) async fn log_out(parts: &Parts, browser: &Browser) -> Result<(), Unavailable> {
+    match claims_of(parts, browser) {
+        Some(claims) => log_out_family(parts, &claims.registered.sub, &claims.family).await,
+        None => Ok(()),
+    }
+}
+
+/// Removes a family, and logs out all its sessions: that of a tab that came back a moment ago, that from before the browser lost its session
+/// cookie, that of a thief.
+pub(crate) async fn log_out_family(parts: &Parts, username: &str, id: &str) -> Result<(), Unavailable> {
+    remove(parts, Some(id)).await?;
+    let sessions = parts.store.of_user(username).await.map_err(unavailable)?;
+    for session in sessions.iter().filter(|session| !parts.is_ended(session)) {
+        let logged_out = parts.change(session, |session| {
+            let is_meant = session.family.as_deref() == Some(id);
+            session.sign_out();
+            session.renew_cookie = true;
+            is_meant
+        });
+        match logged_out.await {
+            Ok(_) | Err(ChangeError::Ended | ChangeError::Abandoned) => {}
+            Err(ChangeError::Unavailable(error)) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Removes a family: none of its tokens works any more. Its sessions stay.

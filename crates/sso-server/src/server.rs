@@ -191,7 +191,7 @@ impl Server {
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
         let browser = browser.into();
-        remember::forget(&self.0, &browser).await?;
+        remember::log_out(&self.0, &browser).await?;
         match resume::by_cookie(&self.0, &browser).await? {
             Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
             None => Ok(None),

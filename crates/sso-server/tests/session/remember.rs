@@ -216,6 +216,76 @@ async fn logouts_anywhere_forget_the_browser() {
 }
 
 #[tokio::test]
+async fn a_logout_logs_out_all_that_came_back_with_the_token() {
+    // At the server with the session, at the server with the token alone, at a broker with a live session or an expired one.
+    for (session, waits) in [(Some(true), false), (Some(false), false), (None, false), (None, true)] {
+        let world = World::new();
+        let mut jar = remembered(&world).await;
+        let other = remembered(&world).await;
+        let greg = jar.attach(&world, "Greg").await;
+        if waits {
+            world.advance(HOUR);
+        }
+        let mut copy = Jar { session: None, ..jar.clone() };
+        let alice = copy.attach(&world, "Alice").await;
+        assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+        match session {
+            Some(keep) => {
+                jar.session = jar.session.filter(|_| keep);
+                world.server.log_out(jar.shown()).await.unwrap();
+            }
+            None => world.server.broker_log_out(&world.resume(&greg).await.unwrap()).await.unwrap(),
+        }
+        assert_eq!(world.info(&alice).await, Ok(None), "{session:?} {waits}");
+        // Another browser of the user is not meant.
+        assert!(Jar { session: None, ..other }.come_back(&world).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_revives_a_php_brokers_session_does_not_lose_the_browser() {
+    for (username, logs_out) in [("jackie", true), ("jackie", false), ("john", false)] {
+        let world = World::new();
+        let mut jar = remembered(&world).await;
+        let php = jar.attach(&world, "Php").await;
+        world.advance(HOUR);
+        let resumed = world.resume(&php).await.unwrap();
+        assert!(resumed.ended);
+        world.server.broker_log_in(&resumed, &credentials(username)).await.unwrap();
+        if logs_out {
+            world.server.broker_log_out(&world.resume(&php).await.unwrap()).await.unwrap();
+        }
+        jar.session = None;
+        // Not after a logout (threat 21), nor after somebody else has logged in.
+        assert_eq!(jar.come_back(&world).await.is_some(), username == "jackie" && !logs_out, "{username} {logs_out}");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_after_the_session_was_destroyed_forgets_the_browser() {
+    let world = World::new();
+    let fingerprint = |name: &str| world.server.fingerprint(Some(name), None);
+    let tied = Browser { fingerprint: fingerprint("Firefox"), ..Browser::default() };
+    let visit = world.server.log_in_and_remember(tied, &credentials("jackie")).await.unwrap();
+    let mut jar = Jar::default();
+    jar.receive(visit.set_cookie, visit.remember);
+    let request = |token: &Token| redirect_request("Alice", token, key("Alice").attach(token), false);
+    let token = Token::generate();
+    let checked = world.server.check_attach(request(&token), BrowserHeaders::default()).await.unwrap();
+    let shown = Browser { fingerprint: fingerprint("Firefox"), ..jar.shown() };
+    let AttachOutcome::Linked(linked) = world.server.attach(&checked, shown).await.unwrap() else { panic!() };
+    let link = Attached { broker: "Alice", token, code: linked.code };
+
+    let other = Browser { fingerprint: fingerprint("Chrome"), ..jar.shown() };
+    assert!(world.server.session_of(other).await.unwrap().is_none());
+    let resumed = world.resume(&link).await.unwrap();
+    assert!(resumed.ended);
+    world.server.broker_log_out(&resumed).await.unwrap();
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none());
+}
+
+#[tokio::test]
 async fn another_password_forgets_every_browser() {
     let changed = Arc::new(AtomicBool::new(false));
     let hashes: [sso_server::PasswordHash; 2] =
