@@ -23,7 +23,7 @@ use crate::{
     form::{self, FormRefusal, TimeLimit},
     login::{self, Credentials, LoginError},
     parts::{Parts, Unavailable, unavailable},
-    remember,
+    remember::{self, Recognised},
     resume::{self, Browser, ResumeError, Resumed, Visit},
     session::{CookieValue, Fingerprint, Policy, Session, TokenPolicy, policy::InvalidPolicy},
     store::{MemoryStore, Store, Unlink},
@@ -186,6 +186,15 @@ impl Server {
     /// The visit of a browser to a page that logs in: a [`visit`](Self::visit), but where nobody is logged in, the user of a remembered browser is.
     pub async fn come_back(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
         resume::come_back(&self.0, &browser.into()).await
+    }
+
+    /// Logs the user of a remembered browser in, where nobody is logged in; `None`: all is as it was.
+    pub(crate) async fn recognise(&self, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
+        let found = resume::by_cookie(&self.0, browser).await?;
+        Ok(match remember::recognise(&self.0, browser, found).await? {
+            Recognised::CameBack(visit) => Some(visit),
+            Recognised::AsBefore(_) => None,
+        })
     }
 
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach},
-    resume::Browser,
+    resume::{Browser, Visit},
 };
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
@@ -44,10 +44,30 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
         Ok(checked) => checked,
         Err(refused) => return refused,
     };
-    match site.server().attach(&checked, site.returning_browser(&request)).await {
-        Ok(AttachOutcome::Linked(linked)) => attached(&request, &site, &checked, &linked).await,
+    // By itself, for its cookies are sent also when the attach fails: the browser's old token would soon be taken for a copied one.
+    let (mut browser, mut came_back) = (site.returning_browser(&request), None);
+    if browser.remember.is_some() && !checked.request.mode.is_silent() {
+        came_back = match site.server().recognise(&browser).await {
+            Ok(visit) => visit,
+            Err(error) => return refuse(&request, &site, refused(&checked, error.into())).await,
+        };
+    }
+    if let Some(visit) = &came_back {
+        browser = Browser { cookie: visit.set_cookie.clone(), remember: None, ..browser };
+    }
+    let response = match site.server().attach(&checked, browser).await {
+        Ok(AttachOutcome::Linked(mut linked)) => {
+            if let Some(Visit { set_cookie, remember, .. }) = came_back {
+                linked = Linked { set_cookie: linked.set_cookie.or(set_cookie), remember, ..linked };
+            }
+            return attached(&request, &site, &checked, &linked).await;
+        }
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::OK),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
+    };
+    match came_back {
+        Some(visit) => with_cookies(response, site.cookies(visit.set_cookie.as_ref(), &visit.remember)),
+        None => response,
     }
 }
 

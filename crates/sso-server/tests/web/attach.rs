@@ -2,9 +2,10 @@
 
 use actix_web::http::{Method, StatusCode};
 use sso_core::Token;
+use sso_server::Remember;
 
 use crate::{
-    common::{Browser, MINUTE, World, key},
+    common::{Browser, MINUTE, World, credentials, key},
     http::{Answer, HTML, attach_uri, pair, send, session_cookie},
 };
 
@@ -203,4 +204,23 @@ async fn php_paths_are_there_only_when_switched_on() {
         let on = send(world.site().php_routes(true), method(), path, &[], "").await;
         assert_eq!(on.status, StatusCode::UNAUTHORIZED, "{path}");
     }
+}
+
+#[actix_web::test]
+async fn a_remembered_browser_gets_its_next_token_also_when_the_attach_fails() {
+    let world = World::new();
+    let token = Token::generate();
+    let uri = attach_uri("Alice", &token, "");
+    // Another browser's: whoever is lured here with it must not lose what remembers them.
+    assert!(world.get(&uri, &[HTML]).await.query("sso_verify").is_some());
+    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let Remember::Set(remembered) = visit.remember else { panic!("the browser is not remembered") };
+    let cookie = format!("__Host-sso_session_remember={}", remembered.expose());
+    let answer = world.get(&uri, &[HTML, ("Cookie", &cookie)]).await;
+    assert_eq!(answer.query("sso_error").as_deref(), Some("Token is already attached"));
+    let next = answer.cookie("__Host-sso_session_remember").unwrap();
+    world.advance(MINUTE);
+    let back = world.get("/login", &[HTML, ("Cookie", &next)]).await;
+    assert_eq!(back.status, StatusCode::SEE_OTHER, "it is the family's current one");
+    assert!(answer.cookie("__Host-sso_session").is_some());
 }
