@@ -208,3 +208,24 @@ async fn threat_15_attributes_of_users_are_shown_as_text() {
     assert_eq!((info.header("content-type"), info.header("x-content-type-options")), ("application/json", "nosniff"));
     assert_eq!(info.json()["fullname"], "</dd><script>alert(1)</script>");
 }
+
+#[tokio::test]
+async fn threat_15_what_a_browser_calls_itself_is_shown_as_text() {
+    let demo = Demo::start(&[]);
+    let visitor = Visitor::new();
+    let agent = format!("\">{SCRIPT}");
+    let (login, account) = (demo.url("sso", "/login"), demo.url("sso", "/account"));
+    let (_, mut fields) = ask(&visitor, &login, &[("User-Agent", &agent)]).await.form("/login");
+    let typed = [("username", "jackie"), ("password", "jackie123"), ("remember", "yes")];
+    fields.extend(typed.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let request = visitor.request(reqwest::Method::POST, &login).header("User-Agent", &agent).form(&fields);
+    assert_eq!(sso_tests::visitor::send(request).await.status, 303);
+
+    let page = ask(&visitor, &account, &[("User-Agent", &agent), ("Accept", "text/html")]).await;
+    assert_eq!(page.body.matches("&#34;&#62;&#60;script&#62;alert(1)").count(), 2, "session and remembered browser");
+    check_page("account", &page);
+    let confirm = demo.url("sso", "/confirm?return_url=%22%3E%3Cscript%3Ealert(1)%3C/script%3E");
+    let page = ask(&visitor, &confirm, &[("User-Agent", &agent), ("Accept", "text/html")]).await;
+    assert_eq!(page.status, 200);
+    check_page("confirm", &page);
+}
