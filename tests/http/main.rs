@@ -9,6 +9,7 @@
 //! - [`access`]: access tokens, and a service that takes them
 //! - [`cli`]: the program's commands
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
+//! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
 //! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
 
@@ -24,9 +25,12 @@ mod broker_php_server;
 mod cli;
 mod ended;
 mod forms;
+mod key_files;
+mod keys;
 mod outage;
 mod peer;
 mod php;
+mod pyjwt;
 mod readme;
 mod remembered;
 mod session;

@@ -87,10 +87,15 @@ impl Site {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
+    /// Sends a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
     /// Sends SIGTERM and waits; the exit status.
     pub fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 

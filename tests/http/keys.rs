@@ -1,0 +1,183 @@
+//! Keys of tokens: the commands, their files, and a server that takes up changes while it works.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sso_core::jwt::key_id;
+use sso_tests::{Site, Visitor};
+
+use crate::{
+    key_files::{Keys, token},
+    peer::until,
+};
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn keys_are_made_listed_rotated_and_retired_and_are_their_owners_only() {
+    let keys = Keys::none();
+    let missing = keys.try_run(&["list"]);
+    assert_eq!((missing.status.code(), missing.stdout.len()), (Some(1), 0));
+    assert_eq!(String::from_utf8(missing.stderr).unwrap().lines().count(), 1);
+
+    keys.run(&["new"]);
+    assert_eq!(mode(&keys.dir()), 0o700);
+    let (access, remember) = (keys.file("access"), keys.file("remember"));
+    assert_eq!((mode(&access), mode(&remember)), (0o600, 0o600));
+    let before = fs::read(&access).unwrap();
+    assert_eq!(keys.try_run(&["new"]).status.code(), Some(1), "never over others");
+    assert_eq!(fs::read(&access).unwrap(), before);
+
+    let old = keys.ids("access", "EdDSA signing").remove(0);
+    assert_eq!(keys.ids("remember", "HS256 signing").len(), 1);
+    keys.run(&["rotate", "--purpose", "access"]);
+    assert_eq!(keys.ids("access", "signing since"), [old.as_str()], "the new one waits");
+    let new = keys.ids("access", "published").remove(0);
+    assert_eq!(keys.ids("remember", "").len(), 1, "another purpose is left alone");
+    for (kid, why) in [(&old, "rotate first"), (&new, "rotate first"), (&"nothing".to_owned(), "there is no key")] {
+        let refused = keys.try_run(&["retire", kid]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(1) && said.contains(why), "{said}");
+    }
+
+    keys.run(&["rotate", "--purpose", "access", "--publish-for", "0s"]);
+    assert_eq!(keys.ids("access", "signing since").len(), 1);
+    assert_eq!(keys.ids("access", "retiring until"), [old.as_str()]);
+    keys.run(&["retire", &old]);
+    keys.run(&["retire", &new]);
+    assert_eq!(keys.ids("access", "").len(), 1);
+    assert_eq!((mode(&access), fs::read_dir(keys.dir()).unwrap().count()), (0o600, 2));
+
+    let secrets: Vec<String> = [&access, &remember].map(|file| fs::read_to_string(file).unwrap()).into();
+    let list = keys.run(&["list"]);
+    for secret in secrets.iter().flat_map(|text| text.split("\"secret\": \"").skip(1)) {
+        assert!(!list.contains(secret.split('"').next().unwrap()));
+    }
+}
+
+#[test]
+fn a_server_does_not_start_with_keys_that_are_missing_broken_or_open() {
+    let keys = Keys::new();
+    let dir = keys.dir();
+    let start = || {
+        let environment = [
+            ("SSO_PUBLIC_URL", "http://localhost:1"),
+            ("SSO_LISTEN", "127.0.0.1:0"),
+            ("SSO_JWT_KEYS", dir.to_str().unwrap()),
+            ("RUST_LOG", "error"),
+        ];
+        Site::try_start(&["server"], &environment).map_err(|failed| {
+            assert_eq!((failed.status, failed.said.lines().count()), (2, 1), "{failed:?}");
+            failed.said
+        })
+    };
+    assert!(start().is_ok());
+    let file = keys.file("remember");
+    let good = fs::read(&file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(start().err().unwrap().contains("remember.json can be read or changed by others"));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, &good[..good.len() / 2]).unwrap();
+    assert!(start().err().unwrap().contains("remember.json: not a key file"));
+    fs::remove_file(&file).unwrap();
+    assert!(start().err().unwrap().contains("remember.json is not there"));
+    fs::write(&file, &good).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(start().is_ok());
+}
+
+#[tokio::test]
+async fn changes_are_taken_up_by_themselves_or_at_once_by_sighup_and_broken_files_are_not() {
+    let keys = Keys::new();
+    let server = keys.server();
+    let visitor = Visitor::new();
+    let first = keys.ids("access", "signing");
+    assert_eq!(server.published(&visitor).await, first);
+
+    keys.run(&["rotate", "--purpose", "access"]);
+    let start = Instant::now();
+    server.site.signal("HUP");
+    until("SIGHUP is heard", async || server.published(&visitor).await.len() == 2).await;
+    let both = server.published(&visitor).await;
+    assert!(start.elapsed() < Duration::from_secs(5) && both.contains(&first[0]));
+
+    let good = fs::read(keys.file("access")).unwrap();
+    fs::write(keys.file("access"), "{\"keys\": [").unwrap();
+    until("the broken file is told", async || server.site.log().contains("cannot reload keys")).await;
+    assert_eq!(server.published(&visitor).await, both);
+    assert!(server.accepts(&visitor, &token(&server.log_in().await).await).await);
+
+    fs::write(keys.file("access"), good).unwrap();
+    keys.run(&["rotate", "--purpose", "access"]);
+    until("the change is seen without a signal", async || server.published(&visitor).await.len() == 3).await;
+    let log = server.site.log();
+    for purpose in ["access", "remember"] {
+        let text = fs::read_to_string(keys.file(purpose)).unwrap();
+        for secret in text.split("\"secret\": \"").skip(1) {
+            assert!(!log.contains(secret.split('"').next().unwrap()), "a secret is in the log");
+        }
+    }
+}
+
+#[tokio::test]
+async fn hs256_keys_are_never_published() {
+    let keys = Keys::none();
+    keys.run(&["new", "--purpose", "access", "--algorithm", "HS256"]);
+    keys.run(&["new", "--purpose", "remember", "--algorithm", "EdDSA"]);
+    let server = keys.server();
+    let visitor = Visitor::new();
+    let jwks = visitor.get(&format!("{}/.well-known/jwks.json", server.origin)).await;
+    assert_eq!((jwks.status, jwks.json()), (200, serde_json::json!({ "keys": [] })));
+    assert!(server.accepts(&visitor, &token(&server.log_in().await).await).await);
+}
+
+/// Tokens of the old key, of the new one, and both at once, while keys are replaced: none is refused. A retired key's are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_under_load_refuses_nothing_good_and_a_retired_key_at_once() {
+    let keys = Keys::new();
+    let server = Arc::new(keys.server());
+    let link = server.log_in().await;
+    let visitor = Visitor::new();
+    let old = token(&link).await;
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (server, link, old, goes_on) = (server.clone(), link.clone(), old.clone(), goes_on.clone());
+            tokio::spawn(async move {
+                let (visitor, mut seen) = (Visitor::new(), std::collections::HashSet::new());
+                while goes_on.load(Ordering::SeqCst) {
+                    let new = token(&link).await;
+                    seen.insert(key_id(&new).unwrap());
+                    assert!(server.accepts(&visitor, &new).await && server.accepts(&visitor, &old).await);
+                }
+                seen.len()
+            })
+        })
+        .collect();
+    for _ in 0..2 {
+        let before = key_id(&token(&link).await).unwrap();
+        keys.run(&["rotate", "--purpose", "access", "--publish-for", "3s"]);
+        server.site.signal("HUP");
+        until("the new key signs", async || key_id(&token(&link).await).unwrap() != before).await;
+    }
+    goes_on.store(false, Ordering::SeqCst);
+    for caller in callers {
+        assert!(caller.await.unwrap() >= 3, "each caller saw both changes");
+    }
+
+    let young = token(&link).await;
+    assert!(server.accepts(&visitor, &old).await);
+    keys.run(&["retire", &key_id(&old).unwrap()]);
+    server.site.signal("HUP");
+    until("the retired key counts no more", async || !server.accepts(&visitor, &old).await).await;
+    assert!(server.accepts(&visitor, &young).await);
+}
