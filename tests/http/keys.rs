@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use sso_core::jwt::key_id;
@@ -100,15 +99,17 @@ async fn changes_are_taken_up_by_themselves_or_at_once_by_sighup_and_broken_file
     let keys = Keys::new();
     let server = keys.server();
     let visitor = Visitor::new();
+    // Only a signal makes it read a file that has not changed.
+    server.site.signal("HUP");
+    until("SIGHUP is heard", async || server.site.log().matches("keys reloaded").count() == 2).await;
     let first = keys.ids("access", "signing");
     assert_eq!(server.published(&visitor).await, first);
 
     keys.run(&["rotate", "--purpose", "access"]);
-    let start = Instant::now();
     server.site.signal("HUP");
-    until("SIGHUP is heard", async || server.published(&visitor).await.len() == 2).await;
+    until("the new key is published", async || server.published(&visitor).await.len() == 2).await;
     let both = server.published(&visitor).await;
-    assert!(start.elapsed() < Duration::from_secs(5) && both.contains(&first[0]));
+    assert!(both.contains(&first[0]));
 
     let good = fs::read(keys.file("access")).unwrap();
     fs::write(keys.file("access"), "{\"keys\": [").unwrap();
