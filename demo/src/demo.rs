@@ -1,8 +1,17 @@
 //! `sso demo`: the server and its brokers, all in one process.
 
-use sso_broker::{Broker, SilentMode};
-use sso_core::{AllowedOrigins, Encoding, ReturnPages, Secret, Silent};
-use sso_server::{Account, BrokerList, PasswordHash, Policy, Server, UserList};
+use sso_broker::{
+    Broker, SilentMode,
+    handoff::{Issuer, Target},
+};
+use sso_core::{
+    AllowedOrigins, Encoding, ReturnPages, Secret, Silent,
+    jwt::{Algorithm, KeySet, SharedKeys},
+};
+use sso_server::{
+    Account, BrokerList, PasswordHash, Policy, Server, UserList,
+    clock::{Clock, SystemClock},
+};
 
 use crate::{
     Failure,
@@ -13,6 +22,7 @@ use crate::{
         Chrome, SiteInfo,
         ajax_broker::AjaxBroker,
         api::Api,
+        linked_app::{LinkedApp, Peer, Setup},
         redirect_broker::RedirectBroker,
         server::{Look, ServerSite},
     },
@@ -57,6 +67,13 @@ const USERS: [(&str, &str, &str, &str); 2] = [
     ("john", "john123", "John Doe", "john.doe@example.com"),
 ];
 
+/// The linked applications, at the places after the brokers': name and what they show.
+const LINKED: [(&str, &str); 2] = [
+    ("Nora", "Keeps a session of her own, and hands her users over to Otto."),
+    ("Otto", "The same, the other way round."),
+];
+const LINKED_PLACE: u16 = 4;
+
 /// Where the service is, and the broker that calls it.
 const API_PLACE: u16 = 6;
 const API_CALLER: &str = "Alice";
@@ -87,6 +104,13 @@ impl Map {
         SiteInfo::new("API", &self.origin(API_PLACE, "api"), about)
     }
 
+    fn linked(&self) -> [SiteInfo; 2] {
+        let places = [LINKED_PLACE, LINKED_PLACE + 1];
+        let [nora, otto] = LINKED;
+        [(nora, places[0]), (otto, places[1])]
+            .map(|((name, about), place)| SiteInfo::new(name, &self.origin(place, name), about))
+    }
+
     fn brokers(&self) -> impl Iterator<Item = (SiteInfo, &'static Cast)> {
         (1..)
             .zip(&BROKERS)
@@ -97,8 +121,10 @@ impl Map {
 /// Runs all sites until told to end.
 pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let map = Map { base_port: options.base_port, same_site: options.same_site };
-    let sites: Vec<_> = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).collect();
+    let sites = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).chain(map.linked());
+    let sites: Vec<_> = sites.collect();
     let core = server(options, &map)?;
+    let handoff = HandoffKeys::generate()?;
     // All of them before anything starts.
     let ports = (options.base_port..).take(sites.len());
     let mut listeners = ports.map(run::listen_on_loopback).collect::<Result<Vec<_>, _>>()?.into_iter();
@@ -107,7 +133,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
     let look = Look::new(Chrome::new(&map.server(), &sites), test_users);
-    let server = ServerSite::new(core, look, true, options.secure_cookies, false);
+    let server = ServerSite::new(core, look, true, options.secure_cookies, false).linked_to(issuer(&map, &handoff)?);
     let mut servers = vec![server.serve(listeners(), WORKERS)?];
     for (site, cast) in map.brokers() {
         let broker = broker(&map, &site, cast)?;
@@ -120,6 +146,9 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
             }
             Some(mode) => AjaxBroker::new(broker, chrome, mode).serve(listeners(), WORKERS)?,
         });
+    }
+    for this in map.linked() {
+        servers.push(linked_app(&map, &this, &sites, &handoff)?.serve(listeners(), WORKERS)?);
     }
     servers.push(Api::new(&map.server().url, &map.api().url)?.serve(api_listeners, WORKERS)?);
     run::until_told(servers, &announcement(&[&sites[..], &[map.api()]].concat())).await
@@ -146,11 +175,7 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
         Ok(broker)
     });
     let brokers = brokers.collect::<Result<BrokerList, Failure>>()?;
-    let users = USERS.iter().map(|(username, password, fullname, email)| {
-        let hash = PasswordHash::new(password).map_err(Failure::other)?;
-        Ok(Account::new(*username, hash).attribute("fullname", *fullname).attribute("email", *email))
-    });
-    let users = users.collect::<Result<UserList, Failure>>()?;
+    let users = users()?;
 
     let default = options.idle_timeout.map_or_else(Policy::default, Policy::with_idle_timeout);
     let policy = Policy {
@@ -167,11 +192,64 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     options.store.open(builder).build().map_err(Failure::settings)
 }
 
+fn users() -> Result<UserList, Failure> {
+    let users = USERS.iter().map(|(username, password, fullname, email)| {
+        let hash = PasswordHash::new(password).map_err(Failure::other)?;
+        Ok(Account::new(*username, hash).attribute("fullname", *fullname).attribute("email", *email))
+    });
+    users.collect()
+}
+
 fn broker(map: &Map, site: &SiteInfo, cast: &Cast) -> Result<Broker, Failure> {
     let attach_url = format!("{}/attach", map.server().url);
     let id = cast.name.parse().map_err(Failure::other)?;
     let builder = Broker::builder(&attach_url, id, Secret::new(cast.secret));
     builder.public_url(&site.url).build().map_err(Failure::other)
+}
+
+/// The keys of the hand-off, made anew at each start.
+struct HandoffKeys {
+    /// Nora and Otto share it: either can make what the other accepts.
+    pair: SharedKeys,
+    /// The server signs with it; the applications have the public half.
+    server: SharedKeys,
+}
+
+impl HandoffKeys {
+    fn generate() -> Result<Self, Failure> {
+        let now = SystemClock.now().as_secs();
+        let keys = |algorithm| KeySet::generate(algorithm, now).map(SharedKeys::new).map_err(Failure::other);
+        Ok(Self { pair: keys(Algorithm::Hs256)?, server: keys(Algorithm::EdDsa)? })
+    }
+
+    fn server_public(&self) -> Result<SharedKeys, Failure> {
+        let jwks = self.server.current().jwks(SystemClock.now().as_secs());
+        let json = serde_json::to_string(&jwks).map_err(Failure::other)?;
+        KeySet::from_jwks(&json).map(SharedKeys::new).map_err(Failure::other)
+    }
+}
+
+/// The server hands its users to both applications.
+fn issuer(map: &Map, keys: &HandoffKeys) -> Result<Issuer, Failure> {
+    let issuer = Issuer::new(&map.server().url).map_err(Failure::other)?;
+    map.linked().iter().try_fold(issuer, |issuer, site| {
+        Ok(issuer.target(Target::new(&site.url, keys.server.clone()).map_err(Failure::other)?))
+    })
+}
+
+fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) -> Result<LinkedApp, Failure> {
+    let others = map.linked().into_iter().filter(|other| other.key != this.key);
+    let mut peers: Vec<_> =
+        others.map(|other| Peer { origin: other.url, keys: keys.pair.clone(), is_target: true }).collect();
+    peers.push(Peer { origin: map.server().url, keys: keys.server_public()?, is_target: false });
+    LinkedApp::new(Setup {
+        site: this.clone(),
+        all: all.to_vec(),
+        peers,
+        users: users()?,
+        session_name: format!("sso_{}", this.key),
+        session_key: Secret::generate().expose().to_vec(),
+    })
 }
 
 fn announcement(sites: &[SiteInfo]) -> String {

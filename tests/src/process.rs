@@ -137,8 +137,10 @@ impl Demo {
 
     /// The URL of a page at `sso`, `alice`, `greg` or `julius`, or of a call of `api`.
     pub fn url(&self, site: &str, path: &str) -> String {
-        let place =
-            ["sso", "alice", "greg", "julius", "", "", "api"].iter().position(|name| *name == site).expect("a site");
+        let place = ["sso", "alice", "greg", "julius", "nora", "otto", "api"]
+            .iter()
+            .position(|name| *name == site)
+            .expect("a site");
         let port = self.base_port + place as u16;
         if self.same_site {
             format!("http://localhost:{port}{path}")

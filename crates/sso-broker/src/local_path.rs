@@ -22,6 +22,11 @@ impl LocalPath {
         &self.0
     }
 
+    /// Reads a page of `site`, for an application that is no broker. `None`: it is not one.
+    pub fn of_site(text: &str, site: &Url) -> Option<Self> {
+        Self::parse(text, site)
+    }
+
     /// Reads a page of `site`. `None`: it is not one.
     pub(crate) fn parse(text: &str, site: &Url) -> Option<Self> {
         if !is_rooted(text) || text.chars().any(char::is_control) {

@@ -3,6 +3,8 @@
 mod account;
 pub(crate) mod ajax_broker;
 pub(crate) mod api;
+mod leaving;
+pub(crate) mod linked_app;
 mod profile;
 pub(crate) mod redirect_broker;
 mod reports;
@@ -59,12 +61,19 @@ impl SiteInfo {
 pub(crate) struct Chrome {
     site: SiteInfo,
     all: Arc<[SiteInfo]>,
+    /// Whether the site takes part in the shared session, whose end is to be warned of.
+    shares_session: bool,
 }
 
 impl Chrome {
     /// For one site of `all`.
     pub(crate) fn new(site: &SiteInfo, all: &[SiteInfo]) -> Self {
-        Self { site: site.clone(), all: all.into() }
+        Self { site: site.clone(), all: all.into(), shares_session: true }
+    }
+
+    /// For a site with a session of its own.
+    pub(crate) fn with_own_session(site: &SiteInfo, all: &[SiteInfo]) -> Self {
+        Self { shares_session: false, ..Self::new(site, all) }
     }
 
     fn links(&self) -> Vec<SiteLink<'_>> {
@@ -77,7 +86,7 @@ impl Chrome {
 
     fn layout<'a>(&'a self, links: &'a [SiteLink<'a>], theme: &'a str) -> Layout<'a> {
         let login = if self.site.key == "server" { "/login?return_url=" } else { "/sso/login?to=" };
-        let popup = Popup { login };
+        let popup = self.shares_session.then_some(Popup { login });
         Layout { site: &self.site.key, name: &self.site.name, theme, sites: links, popup }
     }
 }

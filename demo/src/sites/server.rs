@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use actix_web::{App, HttpResponse, dev::Server as Running, http::StatusCode, web};
+use actix_web::{App, HttpRequest, HttpResponse, dev::Server as Running, http::StatusCode, web};
+use serde::Deserialize;
+use sso_broker::{handoff::Issuer, web::handoff};
 use sso_server::{
     Server, Session,
     web::{AccountPage, ConfirmPage, ErrorPage, Form, LoginPage, Pages, Site, Visitor, get_or_head, page_headers},
@@ -22,6 +24,8 @@ use crate::{
 pub(crate) struct ServerSite {
     site: Site,
     look: Look,
+    /// Hands users over to linked applications, if there are any.
+    issuer: Option<Issuer>,
 }
 
 /// How the server's pages look.
@@ -39,13 +43,26 @@ impl ServerSite {
         if secure_cookies {
             site = site.secure_cookies();
         }
-        Self { site, look }
+        Self { site, look, issuer: None }
+    }
+
+    /// Hands users over to the applications on the issuer's list.
+    pub(crate) fn linked_to(self, issuer: Issuer) -> Self {
+        Self { issuer: Some(issuer), ..self }
     }
 
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Running, Failure> {
         run::serve(listeners, workers, move || {
+            let issuer = self.issuer.clone();
             App::new()
                 .configure(self.site.routes())
+                .configure(|app| {
+                    if let Some(issuer) = issuer {
+                        app.app_data(web::Data::new(issuer))
+                            .route("/external", get_or_head().to(external))
+                            .configure(handoff::script_route);
+                    }
+                })
                 .configure(assets::routes)
                 .configure(profile::routes)
                 .app_data(web::Data::new(self.look.clone()))
@@ -98,12 +115,48 @@ impl Pages for Look {
     }
 }
 
-async fn home(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+#[derive(Deserialize)]
+struct External {
+    url: String,
+}
+
+/// On to a page of a linked application.
+async fn external(
+    request: HttpRequest,
+    visitor: Visitor,
+    look: web::Data<Look>,
+    issuer: web::Data<Issuer>,
+    query: Option<web::Query<External>>,
+) -> HttpResponse {
+    let url = query.map(|query| query.into_inner().url).unwrap_or_default();
+    let mut response = match visitor.session.as_deref().and_then(Session::user) {
+        Some(user) => handoff::leave(&request, &issuer, &look.chrome, &user.username, &url),
+        None => {
+            let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            let to: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
+            super::see_other(&format!("/login?return_url={to}"))
+        }
+    };
+    if let Some(cookie) = visitor.set_cookie
+        && let Err(error) = response.add_cookie(&cookie)
+    {
+        tracing::error!(%error, "a cookie cannot be set");
+    }
+    response
+}
+
+async fn home(visitor: Visitor, form: Form, look: web::Data<Look>, issuer: Option<web::Data<Issuer>>) -> HttpResponse {
     let session = visitor.session.as_deref();
     let user = session.and_then(Session::user);
     let details = user.map(attributes).unwrap_or_default();
     let links = look.chrome.links();
+    let linked: Vec<_> = match &issuer {
+        Some(issuer) => look.chrome.linked_sites(issuer),
+        None => Vec::new(),
+    };
+    let linked: Vec<_> = linked.iter().map(|(label, href)| Way { label, href }).collect();
     let html = html(&ServerHome {
+        linked: &linked,
         layout: look.chrome.layout(&links, theme_of(session)),
         user: user.map(|user| pages::User { username: &user.username, attributes: &details }),
         form_token: &form.token("logout"),

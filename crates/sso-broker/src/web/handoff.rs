@@ -42,21 +42,25 @@ pub fn sign_in(session: &Session, username: &str) {
     }
 }
 
-/// The pages of the hand-off. No inline script or style: the CSP forbids it.
-pub trait HandoffPages: Send + Sync + 'static {
+/// The pages on the way out. No inline script or style: the CSP forbids it.
+pub trait LeavingPages: Send + Sync + 'static {
     /// On the way out: a form with `id="handoff"`, a POST of the hidden field `token` to `action`, and the script `script`, which sends it.
     fn leaving(&self, page: &LeavingPage<'_>) -> String;
     /// Before going out, where another site's page asked for that: a link to `href`, and where it leads.
     fn may_leave(&self, target: &str, href: &str) -> String;
     /// The address is not on the list, or the way is closed.
     fn cannot_leave(&self, problem: &str) -> String;
-    /// On arrival, where `current` is logged in: a POST of the hidden fields `form_token` and `choice` (`switch` or `stay`) to `action`.
+}
+
+/// The pages where users arrive. No inline script or style: the CSP forbids it.
+pub trait LandingPages: Send + Sync + 'static {
+    /// Where `current` is logged in: a POST of the hidden fields `form_token` and `choice` (`switch` or `stay`) to `action`.
     fn switch_user(&self, page: &SwitchPage<'_>) -> String;
     /// The token was no good: the login page, with a plain message. Its status becomes 401.
     fn refused(&self) -> String;
 }
 
-/// See [`HandoffPages::leaving`].
+/// See [`LeavingPages::leaving`].
 #[derive(Clone, Copy, Debug)]
 pub struct LeavingPage<'a> {
     /// Where the form goes.
@@ -69,7 +73,7 @@ pub struct LeavingPage<'a> {
     pub script: &'a str,
 }
 
-/// See [`HandoffPages::switch_user`].
+/// See [`LandingPages::switch_user`].
 #[derive(Clone, Copy, Debug)]
 pub struct SwitchPage<'a> {
     /// Where the form goes.
@@ -108,7 +112,7 @@ async fn script() -> HttpResponse {
 pub fn leave(
     request: &HttpRequest,
     issuer: &Issuer,
-    pages: &dyn HandoffPages,
+    pages: &dyn LeavingPages,
     username: &str,
     url: &str,
 ) -> HttpResponse {
@@ -128,7 +132,7 @@ pub fn leave(
     }
 }
 
-fn send(handoff: &Handoff, pages: &dyn HandoffPages) -> HttpResponse {
+fn send(handoff: &Handoff, pages: &dyn LeavingPages) -> HttpResponse {
     let location = handoff.location();
     if handoff.way == Way::Redirect {
         return page(StatusCode::SEE_OTHER, "", "strict-origin").insert_header((header::LOCATION, location)).finish();
@@ -178,7 +182,7 @@ pub struct Landing(Arc<Parts>);
 
 struct Parts {
     receiver: Receiver,
-    pages: Box<dyn HandoffPages>,
+    pages: Box<dyn LandingPages>,
     key: FormKey,
 }
 
@@ -204,7 +208,7 @@ struct Choice {
 
 impl Landing {
     /// `secret`: the application's own, such as the key of its sessions.
-    pub fn new(receiver: Receiver, pages: impl HandoffPages, secret: &[u8]) -> Self {
+    pub fn new(receiver: Receiver, pages: impl LandingPages, secret: &[u8]) -> Self {
         Self(Arc::new(Parts { receiver, pages: Box::new(pages), key: FormKey::new(secret) }))
     }
 

@@ -1,0 +1,317 @@
+//! Nora and Otto: applications with sessions of their own, which hand their users to each other.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use actix_session::{Session, SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, HttpRequest, HttpResponse,
+    cookie::{Key, SameSite},
+    dev::Server,
+    http::{StatusCode, header},
+    web,
+};
+use serde::Deserialize;
+use sso_broker::{
+    handoff::{Issuer, Receiver, Target, TrustedIssuer},
+    web::handoff::{self, Landing, LandingPages, SwitchPage},
+};
+use sso_core::jwt::SharedKeys;
+use sso_server::{
+    UserList, Users,
+    clock::{Clock, SystemClock},
+    throttle::Throttle,
+    users::password::Passwords,
+    web::get_or_head,
+};
+use url::Url;
+
+use super::{Chrome, NO_THEME, SiteInfo, broker_headers, html, page, redirect_broker::not_found_page, see_other};
+use crate::{
+    Failure, assets,
+    pages::{LinkedLogin, LinkedPage, SwitchUser, Way},
+    run,
+};
+
+/// Another application, the keys that this pair shares, and which way users go.
+pub(crate) struct Peer {
+    pub(crate) origin: String,
+    pub(crate) keys: SharedKeys,
+    /// Whether users are handed to it, too; from it they always come.
+    pub(crate) is_target: bool,
+}
+
+/// What an application needs.
+pub(crate) struct Setup {
+    pub(crate) site: SiteInfo,
+    /// All sites to link to.
+    pub(crate) all: Vec<SiteInfo>,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) users: UserList,
+    /// The session cookie's name, without a prefix; applications on one host with the same name and key share one sign-on.
+    pub(crate) session_name: String,
+    /// The key of its sessions, at least 32 bytes.
+    pub(crate) session_key: Vec<u8>,
+}
+
+/// A linked application.
+#[derive(Clone)]
+pub(crate) struct LinkedApp(Arc<Parts>);
+
+struct Parts {
+    look: Look,
+    origin: Url,
+    issuer: Issuer,
+    landing: Landing,
+    users: UserList,
+    passwords: Passwords,
+    failures: Throttle,
+    session_name: String,
+    session_key: Key,
+}
+
+/// How its pages look.
+#[derive(Clone)]
+struct Look {
+    chrome: Chrome,
+}
+
+impl LinkedApp {
+    pub(crate) fn new(setup: Setup) -> Result<Self, Failure> {
+        let Setup { site, all, peers, users, session_name, session_key } = setup;
+        let mut issuer = Issuer::new(&site.url).map_err(Failure::settings)?;
+        let mut receiver = Receiver::new(&site.url).map_err(Failure::settings)?;
+        for Peer { origin, keys, is_target } in &peers {
+            if *is_target {
+                issuer = issuer.target(Target::new(origin, keys.clone()).map_err(Failure::settings)?);
+            }
+            receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone()).map_err(Failure::settings)?);
+        }
+        let look = Look { chrome: Chrome::with_own_session(&site, &all) };
+        if session_key.len() < 32 {
+            return Err(Failure::settings("the session key is shorter than 32 bytes"));
+        }
+        let origin = receiver.origin().clone();
+        Ok(Self(Arc::new(Parts {
+            landing: Landing::new(receiver, look.clone(), &session_key),
+            look,
+            origin,
+            issuer,
+            users,
+            passwords: Passwords::new().map_err(Failure::other)?,
+            failures: Throttle::new(5, Duration::from_secs(30)),
+            session_name,
+            session_key: Key::derive_from(&session_key),
+        })))
+    }
+
+    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
+        run::serve(listeners, workers, move || {
+            App::new()
+                .wrap(self.sessions())
+                .wrap(broker_headers("", ""))
+                .configure(self.0.landing.routes())
+                .configure(assets::routes)
+                .app_data(web::Data::new(self.clone()))
+                .route("/", get_or_head().to(home))
+                .route("/about", get_or_head().to(about))
+                .route("/reports/{number}", get_or_head().to(report))
+                .route("/external", get_or_head().to(external))
+                .service(web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)))
+                .route("/logout", web::post().to(log_out))
+                .route("/healthz", get_or_head().to(HttpResponse::Ok))
+                .default_service(web::to(not_found))
+        })
+    }
+
+    /// `Lax`: under `Strict` a user who comes from another application would seem to be nobody.
+    fn sessions(&self) -> SessionMiddleware<CookieSessionStore> {
+        let is_https = self.0.origin.scheme() == "https";
+        let prefix = if is_https { "__Host-" } else { "" };
+        SessionMiddleware::builder(CookieSessionStore::default(), self.0.session_key.clone())
+            .cookie_name(format!("{prefix}{}", self.0.session_name))
+            .cookie_secure(is_https)
+            .cookie_http_only(true)
+            .cookie_same_site(SameSite::Lax)
+            .cookie_path("/".into())
+            .build()
+    }
+
+    fn page(&self, request: &HttpRequest, session: &Session, heading: &str) -> HttpResponse {
+        let (look, user) = (&self.0.look, handoff::user_of(session));
+        let deep = look.chrome.linked_sites(&self.0.issuer);
+        let own = [("The start page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
+        let own = own.iter().map(|(label, href)| Way { label, href });
+        let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| Way { label, href })).collect();
+        let to: String = url::form_urlencoded::byte_serialize(request.uri().path().as_bytes()).collect();
+        let links = look.chrome.links();
+        page(
+            StatusCode::OK,
+            &LinkedPage {
+                layout: look.chrome.layout(&links, NO_THEME),
+                heading,
+                user: user.as_deref(),
+                login: &format!("/login?to={to}"),
+                pages: &pages,
+            },
+        )
+    }
+
+    /// Whether a form came from a page of this very site; browsers say so by themselves.
+    fn sent_it(&self, request: &HttpRequest) -> bool {
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        text("Sec-Fetch-Site").is_none_or(|site| site == "same-origin")
+            && text("Origin").is_some_and(|origin| origin == self.0.origin.origin().ascii_serialization())
+    }
+}
+
+impl Look {
+    fn login_page(&self, action: &str, username: &str, error: Option<&str>) -> String {
+        let links = self.chrome.links();
+        html(&LinkedLogin { layout: self.chrome.layout(&links, NO_THEME), action, username, error })
+    }
+}
+
+impl LandingPages for Look {
+    fn switch_user(&self, page: &SwitchPage<'_>) -> String {
+        let links = self.chrome.links();
+        let layout = self.chrome.layout(&links, NO_THEME);
+        let SwitchPage { action, form_token, current, arriving, issuer } = *page;
+        html(&SwitchUser { layout, action, form_token, current, arriving, issuer })
+    }
+
+    fn refused(&self) -> String {
+        self.login_page(
+            "/login?to=/",
+            "",
+            Some("You could not be logged in by that link. Log in here, or follow it again."),
+        )
+    }
+}
+
+async fn home(request: HttpRequest, session: Session, app: web::Data<LinkedApp>) -> HttpResponse {
+    let heading = match handoff::user_of(&session) {
+        Some(user) => format!("Logged in as {user}"),
+        None => "You are logged out".to_owned(),
+    };
+    app.page(&request, &session, &heading)
+}
+
+async fn about(request: HttpRequest, session: Session, app: web::Data<LinkedApp>) -> HttpResponse {
+    app.page(&request, &session, "About")
+}
+
+/// A deep page, for users only.
+async fn report(
+    request: HttpRequest,
+    session: Session,
+    app: web::Data<LinkedApp>,
+    number: web::Path<u32>,
+) -> HttpResponse {
+    match handoff::user_of(&session) {
+        Some(user) => app.page(&request, &session, &format!("Report {number} of {user}")),
+        None => see_other(&format!("/login?to=/reports/{number}")),
+    }
+}
+
+#[derive(Deserialize)]
+struct External {
+    url: String,
+}
+
+async fn external(
+    request: HttpRequest,
+    session: Session,
+    app: web::Data<LinkedApp>,
+    query: Option<web::Query<External>>,
+) -> HttpResponse {
+    let url = query.map(|query| query.into_inner().url).unwrap_or_default();
+    match handoff::user_of(&session) {
+        Some(user) => handoff::leave(&request, &app.0.issuer, &app.0.look.chrome, &user, &url),
+        None => {
+            let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            let to: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
+            see_other(&format!("/login?to={to}"))
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct To {
+    to: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LoginFields {
+    username: String,
+    password: String,
+}
+
+async fn show_login(request: HttpRequest, app: web::Data<LinkedApp>) -> HttpResponse {
+    let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(app.0.look.login_page(action, "", None))
+}
+
+async fn log_in(
+    request: HttpRequest,
+    session: Session,
+    app: web::Data<LinkedApp>,
+    query: web::Query<To>,
+    fields: Option<web::Form<LoginFields>>,
+) -> HttpResponse {
+    let LoginFields { username, password } = fields.map(web::Form::into_inner).unwrap_or_default();
+    let (status, error) = match app.judge(&request, &username, &password).await {
+        Ok(()) => {
+            handoff::sign_in(&session, &username);
+            let to = app.0.local_page(&query.to);
+            return see_other(&to);
+        }
+        Err(refused) => refused,
+    };
+    let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
+    let html = app.0.look.login_page(action, &username, Some(&error));
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html)
+}
+
+impl LinkedApp {
+    /// Whether this user may log in now, and with this password.
+    async fn judge(&self, request: &HttpRequest, username: &str, password: &str) -> Result<(), (StatusCode, String)> {
+        if !self.sent_it(request) {
+            return Err((StatusCode::FORBIDDEN, "This form is no longer valid. Please try again.".into()));
+        }
+        let busy = || (StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Try again.".to_owned());
+        let turn = self.0.passwords.turn().await.ok_or_else(busy)?;
+        let now = SystemClock.now();
+        self.0.failures.check(username, now).map_err(|early| {
+            let text = format!("Too many failed attempts. Try again in {} s.", early.retry_after);
+            (StatusCode::TOO_MANY_REQUESTS, text)
+        })?;
+        let account = self.0.users.find(username).await.map_err(|_| busy())?;
+        if turn.verify(account.map(|account| account.password), password).await {
+            self.0.failures.succeeded(username);
+            return Ok(());
+        }
+        self.0.failures.failed(username, now);
+        Err((StatusCode::BAD_REQUEST, "Invalid credentials".into()))
+    }
+}
+
+impl Parts {
+    /// The page of this site that was asked for before the login.
+    fn local_page(&self, to: &str) -> String {
+        let page = sso_broker::LocalPath::of_site(to, &self.origin);
+        page.map_or_else(|| "/".to_owned(), |page| page.as_str().to_owned())
+    }
+}
+
+async fn log_out(request: HttpRequest, session: Session, app: web::Data<LinkedApp>) -> HttpResponse {
+    if app.sent_it(&request) {
+        session.purge();
+    }
+    HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).finish()
+}
+
+async fn not_found(app: web::Data<LinkedApp>) -> HttpResponse {
+    not_found_page(&app.0.look.chrome)
+}
