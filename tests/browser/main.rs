@@ -2,6 +2,7 @@
 
 mod account;
 mod ajax;
+mod handoff;
 mod pages;
 mod popup;
 mod redirect;
