@@ -20,7 +20,12 @@ impl SessionId {
         Self(base36::exact(&random::bytes()).into())
     }
 
-    /// For keyed functions, whose results say nothing of it.
+    /// Read back from a store.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// For keyed functions, whose results say nothing of it, and for stores that seal it.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -85,6 +90,18 @@ impl fmt::Debug for CookieValue {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CookieHash([u8; 32]);
 
+impl CookieHash {
+    /// Read back from a store.
+    pub(crate) fn stored(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// For stores, which seal it and name it by a keyed function.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl fmt::Debug for CookieHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CookieHash(…)")
@@ -108,6 +125,11 @@ impl Fingerprint {
     /// From a MAC over the browser's headers.
     pub fn new(mac: [u8; 32]) -> Self {
         Self(mac)
+    }
+
+    /// For stores, which seal it.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 

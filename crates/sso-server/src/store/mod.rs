@@ -11,6 +11,10 @@
 //!   with it; whether a family still works is not the store's to judge either.
 //! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer.
 
+#[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
+mod codec;
+#[allow(dead_code, reason = "likewise")]
+mod keys;
 mod memory;
 
 use std::sync::Arc;
@@ -18,6 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sso_core::{BrokerId, VerificationCode};
 
+pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
 pub use memory::MemoryStore;
 
 use crate::{

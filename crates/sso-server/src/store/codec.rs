@@ -1,0 +1,339 @@
+//! Records as sealed bytes, for stores outside this process. The text is JSON of private mirrors: the records themselves cannot be written out.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use sso_core::{BrokerId, wire::User};
+use zeroize::Zeroizing;
+
+use super::{
+    StoreError,
+    keys::{Kind, StoreKeys},
+};
+use crate::{
+    clock::Timestamp,
+    session::{
+        CookieHash, DestroyReason, Family, Fingerprint, Link, LinkKey, OldCookie, OldToken, Session, SessionId,
+        SignedIn,
+    },
+};
+
+type Millis = i64;
+
+/// A session but its version and the times that a touch moves: those are the store's to keep beside it.
+#[derive(Serialize, Deserialize)]
+struct SessionText {
+    id: String,
+    version: u64,
+    cookie: [u8; 32],
+    cookie_since: Millis,
+    old_cookie: Option<([u8; 32], Millis)>,
+    renew_cookie: bool,
+    begun_silently: bool,
+    epoch: u64,
+    fingerprint: Option<[u8; 32]>,
+    browser: Option<String>,
+    family: Option<String>,
+    created: Millis,
+    destroyed: Option<(Reason, Millis)>,
+    last_seen: Millis,
+    signed_in: Option<SignedInText>,
+    last_user: Option<String>,
+    data: Map<String, Value>,
+    serves_php: bool,
+    keep_until: Millis,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SignedInText {
+    username: String,
+    attributes: Map<String, Value>,
+    at: Millis,
+    password_at: Option<Millis>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Reason {
+    FingerprintChanged,
+    FingerprintMissing,
+    NoExpiry,
+    NeverInitiated,
+    Revoked,
+    RememberTokenReused,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkText {
+    broker: BrokerId,
+    token: String,
+    session: String,
+    code: String,
+    at: Millis,
+    heals: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FamilyText {
+    id: String,
+    version: u64,
+    username: String,
+    jti: String,
+    issued: Millis,
+    old: Option<(String, Millis, Option<Millis>)>,
+    password: [u8; 32],
+    browser: String,
+    created: Millis,
+    last_used: Millis,
+    expires: Millis,
+}
+
+/// Sealing of whole records, each for its place in the store.
+impl StoreKeys {
+    pub(super) fn seal_session(&self, name: &str, session: &Session) -> Result<Vec<u8>, StoreError> {
+        self.seal_text(Kind::Session, name, &SessionText::from(session))
+    }
+
+    pub(super) fn open_session(&self, name: &str, sealed: &[u8]) -> Result<Session, StoreError> {
+        self.open_text::<SessionText>(Kind::Session, name, sealed).map(Session::from)
+    }
+
+    pub(super) fn seal_link(&self, name: &str, key: &LinkKey, link: &Link) -> Result<Vec<u8>, StoreError> {
+        let text = LinkText {
+            broker: key.broker.clone(),
+            token: key.token.as_str().to_owned(),
+            session: link.session.as_str().to_owned(),
+            code: link.code.as_str().to_owned(),
+            at: link.at.as_millis(),
+            heals: link.heals,
+        };
+        self.seal_text(Kind::Link, name, &text)
+    }
+
+    pub(super) fn open_link(&self, name: &str, sealed: &[u8]) -> Result<(LinkKey, Link), StoreError> {
+        let text: LinkText = self.open_text(Kind::Link, name, sealed)?;
+        let token = text.token.parse().map_err(|_| unreadable("link"))?;
+        let code = text.code.parse().map_err(|_| unreadable("link"))?;
+        let session = SessionId::stored(text.session);
+        let link = Link { session, code, at: Timestamp::from_millis(text.at), heals: text.heals };
+        Ok((LinkKey { broker: text.broker, token }, link))
+    }
+
+    pub(super) fn seal_family(&self, name: &str, family: &Family) -> Result<Vec<u8>, StoreError> {
+        self.seal_text(Kind::Family, name, &FamilyText::from(family))
+    }
+
+    pub(super) fn open_family(&self, name: &str, sealed: &[u8]) -> Result<Family, StoreError> {
+        self.open_text::<FamilyText>(Kind::Family, name, sealed).map(Family::from)
+    }
+
+    fn seal_text(&self, kind: Kind, name: &str, text: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+        let text = serde_json::to_vec(text).map(Zeroizing::new).map_err(|_| unreadable("new"))?;
+        self.seal(kind, name, &text)
+    }
+
+    fn open_text<T: DeserializeOwned>(&self, kind: Kind, name: &str, sealed: &[u8]) -> Result<T, StoreError> {
+        // The error's own text might show what it could not read.
+        serde_json::from_slice(&self.open(kind, name, sealed)?).map_err(|_| unreadable("stored"))
+    }
+}
+
+fn unreadable(what: &str) -> StoreError {
+    StoreError::Unavailable(format!("a {what} record cannot be read by this version of the server"))
+}
+
+impl From<&Session> for SessionText {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id.as_str().to_owned(),
+            version: session.version,
+            cookie: *session.cookie.as_bytes(),
+            cookie_since: session.cookie_since.as_millis(),
+            old_cookie: session.old_cookie.map(|old| (*old.hash.as_bytes(), old.works_until.as_millis())),
+            renew_cookie: session.renew_cookie,
+            begun_silently: session.begun_silently,
+            epoch: session.epoch,
+            fingerprint: session.fingerprint.map(|print| *print.as_bytes()),
+            browser: session.browser.clone(),
+            family: session.family.clone(),
+            created: session.created.as_millis(),
+            destroyed: session.destroyed.map(|(reason, at)| (reason.into(), at.as_millis())),
+            last_seen: session.last_seen.as_millis(),
+            signed_in: session.signed_in.as_ref().map(|signed_in| SignedInText {
+                username: signed_in.user.username.clone(),
+                attributes: signed_in.user.attributes.clone(),
+                at: signed_in.at.as_millis(),
+                password_at: signed_in.password_at.map(Timestamp::as_millis),
+            }),
+            last_user: session.last_user.clone(),
+            data: session.data.clone(),
+            serves_php: session.serves_php,
+            keep_until: session.keep_until.as_millis(),
+        }
+    }
+}
+
+impl From<SessionText> for Session {
+    fn from(text: SessionText) -> Self {
+        let old_cookie =
+            |(hash, until)| OldCookie { hash: CookieHash::stored(hash), works_until: Timestamp::from_millis(until) };
+        Self {
+            id: SessionId::stored(text.id),
+            version: text.version,
+            cookie: CookieHash::stored(text.cookie),
+            cookie_since: Timestamp::from_millis(text.cookie_since),
+            old_cookie: text.old_cookie.map(old_cookie),
+            renew_cookie: text.renew_cookie,
+            begun_silently: text.begun_silently,
+            epoch: text.epoch,
+            fingerprint: text.fingerprint.map(Fingerprint::new),
+            browser: text.browser,
+            family: text.family,
+            created: Timestamp::from_millis(text.created),
+            destroyed: text.destroyed.map(|(reason, at)| (reason.into(), Timestamp::from_millis(at))),
+            last_seen: Timestamp::from_millis(text.last_seen),
+            signed_in: text.signed_in.map(|text| SignedIn {
+                user: User { username: text.username, attributes: text.attributes },
+                at: Timestamp::from_millis(text.at),
+                password_at: text.password_at.map(Timestamp::from_millis),
+            }),
+            last_user: text.last_user,
+            data: text.data,
+            serves_php: text.serves_php,
+            keep_until: Timestamp::from_millis(text.keep_until),
+        }
+    }
+}
+
+impl From<&Family> for FamilyText {
+    fn from(family: &Family) -> Self {
+        let old =
+            |old: &OldToken| (old.jti.clone(), old.replaced.as_millis(), old.successor_seen.map(Timestamp::as_millis));
+        Self {
+            id: family.id.clone(),
+            version: family.version,
+            username: family.username.clone(),
+            jti: family.jti.clone(),
+            issued: family.issued.as_millis(),
+            old: family.old.as_ref().map(old),
+            password: family.password,
+            browser: family.browser.clone(),
+            created: family.created.as_millis(),
+            last_used: family.last_used.as_millis(),
+            expires: family.expires.as_millis(),
+        }
+    }
+}
+
+impl From<FamilyText> for Family {
+    fn from(text: FamilyText) -> Self {
+        let old = |(jti, replaced, seen): (_, _, Option<Millis>)| OldToken {
+            jti,
+            replaced: Timestamp::from_millis(replaced),
+            successor_seen: seen.map(Timestamp::from_millis),
+        };
+        Self {
+            id: text.id,
+            version: text.version,
+            username: text.username,
+            jti: text.jti,
+            issued: Timestamp::from_millis(text.issued),
+            old: text.old.map(old),
+            password: text.password,
+            browser: text.browser,
+            created: Timestamp::from_millis(text.created),
+            last_used: Timestamp::from_millis(text.last_used),
+            expires: Timestamp::from_millis(text.expires),
+        }
+    }
+}
+
+/// The two lists must name the same reasons: what was written stays readable when the record's own names change.
+macro_rules! reasons {
+    ($($name:ident),*) => {
+        impl From<DestroyReason> for Reason {
+            fn from(reason: DestroyReason) -> Self {
+                match reason { $(DestroyReason::$name => Self::$name),* }
+            }
+        }
+        impl From<Reason> for DestroyReason {
+            fn from(reason: Reason) -> Self {
+                match reason { $(Reason::$name => Self::$name),* }
+            }
+        }
+    };
+}
+reasons!(FingerprintChanged, FingerprintMissing, NoExpiry, NeverInitiated, Revoked, RememberTokenReused);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sso_core::{Token, VerificationCode};
+
+    use super::*;
+    use crate::session::CookieValue;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// One in which every field says something.
+    fn session() -> Session {
+        let mut session = Session::new(CookieValue::generate().hash(), at(1));
+        session.rotate_cookie(CookieValue::generate().hash(), session.cookie, at(2));
+        let attributes = Map::from_iter([("username".to_owned(), json!("not this one")), ("n".into(), json!(1.5))]);
+        session.sign_in(User { username: "jackie".into(), attributes }, at(3));
+        session.fingerprint = Some(Fingerprint::new([7; 32]));
+        session.browser = Some("Firefox".into());
+        session.family = Some("family".into());
+        session.destroyed = Some((DestroyReason::Revoked, at(4)));
+        session.data.insert("theme".into(), json!({"name": "forest"}));
+        (session.version, session.keep_until, session.serves_php) = (9, Timestamp::NEVER, true);
+        (session.renew_cookie, session.begun_silently) = (true, true);
+        session
+    }
+
+    #[test]
+    fn a_session_comes_back_as_it_was_and_shows_nothing() {
+        let keys = StoreKeys::generate();
+        let session = session();
+        let sealed = keys.seal_session("name", &session).unwrap();
+        let opened = keys.open_session("name", &sealed).unwrap();
+        // `Debug` leaves the secret values out.
+        assert_eq!(format!("{opened:?}"), format!("{session:?}"));
+        assert!(opened.id == session.id && opened.cookie == session.cookie && opened.old_cookie == session.old_cookie);
+        assert!(opened.fingerprint == session.fingerprint && opened.signed_in == session.signed_in);
+        assert!(!sealed.windows(6).any(|bytes| bytes == b"jackie" || bytes == b"forest"));
+        assert!(
+            keys.open_session("other", &sealed).is_err()
+                && StoreKeys::generate().open_session("name", &sealed).is_err()
+        );
+    }
+
+    #[test]
+    fn a_link_and_a_family_come_back_as_they_were() {
+        let keys = StoreKeys::generate();
+        let key = LinkKey { broker: "Alice".parse().unwrap(), token: Token::generate() };
+        let link = Link { session: session().id, code: VerificationCode::generate(), at: at(5), heals: true };
+        let sealed = keys.seal_link("name", &key, &link).unwrap();
+        let (same_key, same) = keys.open_link("name", &sealed).unwrap();
+        assert!(same_key == key && same.session == link.session && same.code.as_str() == link.code.as_str());
+        assert!(same.at == link.at && same.heals);
+        assert!(keys.open_family("name", &sealed).is_err(), "a record of another kind");
+
+        let old = OldToken { jti: "old".into(), replaced: at(1), successor_seen: Some(at(2)) };
+        let family = Family {
+            id: "id".into(),
+            version: 3,
+            username: "jackie".into(),
+            jti: "jti".into(),
+            issued: at(3),
+            old: Some(old),
+            password: [8; 32],
+            browser: "Firefox".into(),
+            created: at(4),
+            last_used: at(5),
+            expires: at(6),
+        };
+        let sealed = keys.seal_family("name", &family).unwrap();
+        assert!(keys.open_family("name", &sealed).unwrap() == family);
+    }
+}
