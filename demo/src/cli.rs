@@ -34,6 +34,9 @@ enum Command {
     Broker(BrokerOptions),
     /// Runs the demo's JSON service alone, which knows its users by access tokens
     Api(ApiOptions),
+    /// Runs one linked application, which has a session of its own. Its keys come from the environment only: SSO_SESSION_KEY, and SSO_PAIR_KEY for
+    /// its peer
+    LinkedApp(LinkedAppOptions),
     /// Reads a password from the terminal or the first line of standard input, and prints its hash
     HashPassword,
     /// Makes, shows and replaces the keys of tokens; a running server takes up every change by itself
@@ -129,6 +132,25 @@ pub(crate) struct BrokerOptions {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LinkedAppOptions {
+    /// The address to listen at
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// Its name, as people read it
+    #[arg(long, default_value = "Nora")]
+    pub(crate) name: String,
+    /// The application's origin as browsers see it [default: http:// and the address]
+    #[arg(long, env = "SSO_APP_URL")]
+    pub(crate) public_url: Option<String>,
+    /// The origin of the application that it exchanges users with; SSO_PAIR_KEY is then the key that the two share
+    #[arg(long, env = "SSO_PEER")]
+    pub(crate) peer: Option<String>,
+    /// The name of its session cookie: applications on one host with the same name and key share one sign-on
+    #[arg(long, env = "SSO_SESSION_NAME", default_value = "sso_linked")]
+    pub(crate) session_name: SessionName,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ApiOptions {
     /// The address to listen at
     #[arg(long)]
@@ -156,6 +178,7 @@ impl Cli {
             Command::Server(options) => sites::server::run(&options).await,
             Command::Broker(options) => sites::run_broker(&options).await,
             Command::Api(options) => sites::api::run(&options).await,
+            Command::LinkedApp(options) => sites::linked_app::run(&options).await,
             Command::HashPassword => tools::hash_password(),
             Command::Keys(options) => command::run(&options),
             Command::NewBroker { id, origin } => tools::new_broker(&id, &origin),

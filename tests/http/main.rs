@@ -27,6 +27,7 @@ mod ended;
 mod forms;
 mod key_files;
 mod keys;
+mod linked;
 mod outage;
 mod peer;
 mod php;

@@ -125,9 +125,19 @@ pub(crate) async fn recognise(
     browser: &Browser,
     found: Option<Arc<Session>>,
 ) -> Result<Recognised, Unavailable> {
-    if let Some(session) = found.as_ref().filter(|session| session.user().is_some()) {
-        seen(parts, browser, session).await?;
-        return Ok(Recognised::AsBefore(found));
+    if let Some(session) = &found {
+        // Another login since, or a logout, made where the browser's token could not be seen: at a broker. The token is of a time before it, and
+        // perhaps of somebody else.
+        let is_of_before = session.last_user.is_some()
+            && claims_of(parts, browser).is_some_and(|claims| session.family.as_deref() != Some(&claims.family));
+        if is_of_before {
+            forget(parts, browser).await?;
+        } else {
+            seen(parts, browser, session).await?;
+        }
+        if is_of_before || session.user().is_some() {
+            return Ok(Recognised::AsBefore(found));
+        }
     }
     Ok(come_back(parts, browser).await?.map_or(Recognised::AsBefore(found), Recognised::CameBack))
 }

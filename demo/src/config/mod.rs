@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{Failure, cli::ServerOptions, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
-use layers::{Layer, Layers, VARIABLES};
+use layers::{Form, Layer, Layers, VARIABLES};
 
 pub(crate) use entries::{SessionName, StoreUrl};
 
@@ -147,6 +147,15 @@ fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failur
         brokers.push(entry.clone());
     }
     Ok(brokers)
+}
+
+/// The users of a site that has no configuration file: those in `SSO_USERS`.
+pub(crate) fn users_of_environment() -> Result<UserList, Failure> {
+    let variable = "SSO_USERS";
+    let value = std::env::var(variable)
+        .map_err(|_| Failure::settings(format!("the environment variable {variable} is not set")))?;
+    let layers = Layers(vec![Layer::variable(variable, "users", Form::Toml, &value)?]);
+    Ok(users(&layers)?.into_iter().map(UserEntry::account).collect())
 }
 
 fn users(layers: &Layers) -> Result<Vec<UserEntry>, Failure> {

@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use actix_session::{Session, SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{
     App, HttpRequest, HttpResponse,
-    cookie::{Key, SameSite},
+    cookie::{Key as CookieKey, SameSite},
     dev::Server,
     http::{StatusCode, header},
     web,
@@ -15,7 +15,7 @@ use sso_broker::{
     handoff::{Issuer, Receiver, Target, TrustedIssuer},
     web::handoff::{self, Landing, LandingPages, SwitchPage},
 };
-use sso_core::jwt::SharedKeys;
+use sso_core::jwt::{Key, KeySet, SharedKeys};
 use sso_server::{
     UserList, Users,
     clock::{Clock, SystemClock},
@@ -28,6 +28,8 @@ use url::Url;
 use super::{Chrome, NO_THEME, SiteInfo, broker_headers, html, page, redirect_broker::not_found_page, see_other};
 use crate::{
     Failure, assets,
+    cli::LinkedAppOptions,
+    config::{SessionName, users_of_environment},
     pages::{LinkedLogin, LinkedPage, SwitchUser, Way},
     run,
 };
@@ -66,7 +68,7 @@ struct Parts {
     passwords: Passwords,
     failures: Throttle,
     session_name: String,
-    session_key: Key,
+    session_key: CookieKey,
 }
 
 /// How its pages look.
@@ -87,9 +89,6 @@ impl LinkedApp {
             receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone()).map_err(Failure::settings)?);
         }
         let look = Look { chrome: Chrome::with_own_session(&site, &all) };
-        if session_key.len() < 32 {
-            return Err(Failure::settings("the session key is shorter than 32 bytes"));
-        }
         let origin = receiver.origin().clone();
         Ok(Self(Arc::new(Parts {
             landing: Landing::new(receiver, look.clone(), &session_key),
@@ -100,7 +99,7 @@ impl LinkedApp {
             passwords: Passwords::new().map_err(Failure::other)?,
             failures: Throttle::new(5, Duration::from_secs(30)),
             session_name,
-            session_key: Key::derive_from(&session_key),
+            session_key: CookieKey::derive_from(&session_key),
         })))
     }
 
@@ -314,4 +313,38 @@ async fn log_out(request: HttpRequest, session: Session, app: web::Data<LinkedAp
 
 async fn not_found(app: web::Data<LinkedApp>) -> HttpResponse {
     not_found_page(&app.0.look.chrome)
+}
+
+/// `sso linked-app`: one application by itself.
+pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
+    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
+    let this = SiteInfo::new(&options.name, &url, "This site.");
+    let mut all = vec![this.clone()];
+    let mut peers = Vec::new();
+    if let Some(origin) = &options.peer {
+        let secret = key_of_environment("SSO_PAIR_KEY")?;
+        let key = Key::hs256("pair", &secret).map_err(Failure::settings)?;
+        let keys = SharedKeys::new(KeySet::new(vec![key]).map_err(Failure::settings)?);
+        all.push(SiteInfo::new("the other application", origin, "The other application."));
+        peers.push(Peer { origin: origin.clone(), keys, is_target: true });
+    }
+    let SessionName(session_name) = options.session_name.clone();
+    let session_key = key_of_environment("SSO_SESSION_KEY")?;
+    let users = users_of_environment()?;
+    let app = LinkedApp::new(Setup { site: this, all, peers, users, session_name, session_key })?;
+    let listeners = run::listen(options.listen)?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    run::until_told(vec![app.serve(listeners, workers)?], &format!("{} is at {url}", options.name)).await
+}
+
+/// A secret of at least 32 bytes.
+fn key_of_environment(variable: &str) -> Result<Vec<u8>, Failure> {
+    let key = std::env::var(variable)
+        .map_err(|_| Failure::settings(format!("the environment variable {variable} is not set")))?;
+    if key.len() < sso_core::jwt::Key::MIN_SECRET {
+        return Err(Failure::settings(format!(
+            "{variable} is shorter than 32 bytes; `openssl rand -hex 32` makes a good one"
+        )));
+    }
+    Ok(key.into_bytes())
 }

@@ -36,8 +36,8 @@ impl TrustedIssuer {
 
 /// Remembers which tokens were used, until they are over.
 pub trait UsedIds: Send + Sync {
-    /// Notes that the token of this `jti` is used; it is over at `exp`. Whether it is the first time.
-    fn first_use(&self, jti: &str, exp: i64, now: i64) -> bool;
+    /// Notes that the token of this name (its issuer and its `jti`) is used; it is over at `exp`. Whether it is the first time.
+    fn first_use(&self, id: &str, exp: i64, now: i64) -> bool;
 }
 
 /// In memory, fit for one process. Only tokens that an issuer signed come here, so it is as small as its traffic.
@@ -45,10 +45,10 @@ pub trait UsedIds: Send + Sync {
 pub struct MemoryUsedIds(Mutex<HashMap<String, i64>>);
 
 impl UsedIds for MemoryUsedIds {
-    fn first_use(&self, jti: &str, exp: i64, now: i64) -> bool {
+    fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, exp| now < *exp);
-        used.insert(jti.to_owned(), exp).is_none()
+        used.insert(id.to_owned(), exp).is_none()
     }
 }
 
@@ -135,7 +135,9 @@ impl Receiver {
         let claims = verified.ok_or(InvalidToken)?;
         let page = LocalPath::parse(&claims.path, &self.origin).ok_or(InvalidToken)?;
         let registered = claims.registered;
-        if !self.used.first_use(&registered.jti, registered.exp, now) {
+        // Two issuers may choose the same.
+        let id = format!("{} {}", registered.iss, registered.jti);
+        if !self.used.first_use(&id, registered.exp, now) {
             return Err(InvalidToken);
         }
         Ok(Arrival { username: registered.sub, page, issuer: registered.iss })
@@ -148,8 +150,8 @@ impl TrustedIssuer {
     fn may_send(&self, source: Source<'_>) -> bool {
         match (source, self.way) {
             (Source::Post { origin }, Way::Post) => origin == Some(self.origin.as_str()),
-            // Mail programs and some settings send none.
-            (Source::Query { referer }, Way::Redirect) => referer.is_none_or(|referer| {
+            // None at all is what an attacker's page can have sent, too.
+            (Source::Query { referer }, Way::Redirect) => referer.is_some_and(|referer| {
                 referer.parse::<Url>().is_ok_and(|url| url.origin().ascii_serialization() == self.origin)
             }),
             _ => false,

@@ -308,7 +308,7 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
         Some(current) if current != ticket.username => {
             let shown = SwitchPage {
                 action: request.uri().path(),
-                form_token: &landing.0.key.token("switch", &sealed, now()),
+                form_token: &landing.0.key.token(&switch_form(&current), &sealed, now()),
                 current: &current,
                 arriving: &ticket.username,
                 issuer: &ticket.issuer,
@@ -324,18 +324,25 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
     }
 }
 
+/// The form's name: the question is answered by the user who was asked.
+fn switch_form(current: &str) -> String {
+    format!("switch {current}")
+}
+
 /// What the user answered, who was asked.
 async fn choose(request: HttpRequest, landing: web::Data<Landing>, form: Option<web::Form<Choice>>) -> HttpResponse {
     let Choice { form_token, choice } = form.map(web::Form::into_inner).unwrap_or_default();
     let Some((ticket, sealed)) = landing.ticket(&request) else { return landing.refused() };
+    let session = request.get_session();
+    let current = user_of(&session).unwrap_or_default();
     let origin = landing.0.receiver.origin().origin().ascii_serialization();
     let is_ours = header_text(&request, "Origin").is_none_or(|shown| shown == origin)
-        && landing.0.key.served("switch", &sealed, &form_token).is_ok();
+        && landing.0.key.served(&switch_form(&current), &sealed, &form_token).is_ok();
     if !is_ours {
         return landing.refused();
     }
     if choice == "switch" {
-        sign_in(&request.get_session(), &ticket.username);
+        sign_in(&session, &ticket.username);
         tracing::info!(username = %ticket.username, issuer = %ticket.issuer, "a user was handed over");
     }
     landing.go(&ticket.page)

@@ -65,6 +65,9 @@ impl KeySet {
         Ok(Self(vec![Key::generate(algorithm, now)?]))
     }
 
+    /// The clock of who verifies may be so many seconds behind the one of who signs. Nothing lives longer by that.
+    pub const LEEWAY: i64 = 30;
+
     /// The keys, the oldest first.
     pub fn keys(&self) -> &[Key] {
         &self.0
@@ -108,7 +111,7 @@ impl KeySet {
         let is_of_use = token.header.typ.is_some_and(|typ| typ.eq_ignore_ascii_case(C::TYP));
         let registered = token.claims.registered();
         let is_for_us = registered.iss == expected.issuer && registered.aud == expected.audience;
-        let is_good_now = registered.nbf <= expected.now && expected.now < registered.exp;
+        let is_good_now = registered.nbf <= expected.now.saturating_add(Self::LEEWAY) && expected.now < registered.exp;
         if is_of_use && is_for_us && is_good_now { Ok(token.claims) } else { Err(InvalidToken) }
     }
 

@@ -9,7 +9,12 @@ use super::{
     answer::{error_page, page_headers, see_other},
     get_or_head,
 };
-use crate::{Credentials, Remember, form::TimeLimit, login::LoginError, resume::Visit};
+use crate::{
+    Credentials, Remember,
+    form::TimeLimit,
+    login::LoginError,
+    resume::{Browser, Visit},
+};
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
@@ -53,7 +58,10 @@ async fn show(
     if visitor.session.as_ref().is_some_and(|session| session.user().is_some()) {
         return see_other(&local_path(&site, to), visitor.set_cookie);
     }
-    match site.server().come_back(site.returning_browser(&request)).await {
+    let renewed = visitor.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
+    let browser = site.returning_browser(&request);
+    let browser = Browser { cookie: renewed.or(browser.cookie), ..browser };
+    match site.server().come_back(browser).await {
         Ok(Some(visit)) if visit.session.user().is_some() => {
             see_other(&local_path(&site, to), site.cookies(visit.set_cookie.as_ref(), &visit.remember))
         }

@@ -343,3 +343,27 @@ async fn only_the_servers_own_tokens_count() {
     assert!("a b".parse::<RememberToken>().is_err());
     assert!(Jar { session: None, token: Some(good) }.come_back(&world).await.is_some());
 }
+
+#[tokio::test]
+async fn a_login_or_logout_through_a_broker_ends_what_the_browser_was_remembered_by() {
+    for log_out in [true, false] {
+        let world = World::new();
+        let mut jar = remembered(&world).await;
+        // Jackie's session is gone, and john logs in through Alice's own form, where the browser's token is not seen.
+        jar.session = None;
+        let token = jar.token.take();
+        let link = jar.attach(&world, "Alice").await;
+        let resumed = world.resume(&link).await.unwrap();
+        world.server.broker_log_in(&resumed, &credentials("john")).await.unwrap();
+        if log_out {
+            let resumed = world.resume(&link).await.unwrap();
+            world.server.broker_log_out(&resumed).await.unwrap();
+        }
+        jar.token = token;
+        let visit = world.server.come_back(jar.shown()).await.unwrap();
+        let user = visit.and_then(|visit| visit.session.user().map(|user| user.username.clone()));
+        assert_eq!(user.as_deref(), if log_out { None } else { Some("john") });
+        jar.session = None;
+        assert!(jar.come_back(&world).await.is_none(), "jackie's family is gone");
+    }
+}
