@@ -16,6 +16,8 @@ mod codec;
 #[allow(dead_code, reason = "likewise")]
 mod keys;
 mod memory;
+#[cfg(feature = "sql")]
+mod sql;
 
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ use sso_core::{BrokerId, VerificationCode};
 
 pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
 pub use memory::MemoryStore;
+#[cfg(feature = "sql")]
+pub use sql::SqlStore;
 
 use crate::{
     clock::Timestamp,

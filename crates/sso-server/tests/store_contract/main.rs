@@ -8,6 +8,8 @@ mod memory;
 mod model;
 mod races;
 mod sessions;
+#[cfg(feature = "sql")]
+mod sql;
 mod used_ids;
 mod users;
 
@@ -85,7 +87,7 @@ macro_rules! contract {
 
             #[test]
             fn random_operations_do_what_a_plain_model_does() {
-                model::compare(|clock| $make(clock));
+                model::compare(async |clock| $make(clock).await);
             }
         }
     };
@@ -94,13 +96,21 @@ macro_rules! contract {
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $rule() {
                 let clock = Arc::new(ManualClock::at(SystemClock.now()));
-                crate::$module::$rule(World { store: Arc::new($make(clock.clone())), clock }).await;
+                crate::$module::$rule(World { store: Arc::new($make(clock.clone()).await), clock }).await;
             }
         )*
     };
 }
 
-contract!(memory_store, MemoryStore::new);
+async fn memory_store_at(clock: Arc<ManualClock>) -> MemoryStore {
+    MemoryStore::new(clock)
+}
+
+contract!(memory_store, crate::memory_store_at);
+#[cfg(feature = "sql")]
+contract!(sqlite_store, crate::sql::sqlite);
+#[cfg(feature = "sql")]
+contract!(postgres_store, crate::sql::postgres);
 
 /// An empty store and its clock.
 struct World<S> {

@@ -169,11 +169,11 @@ async fn agree<S: Store>(store: &S, model: &Model, names: &Names) {
     }
 }
 
-pub(crate) fn compare<S: Store>(make: impl Fn(Arc<ManualClock>) -> S) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+pub(crate) fn compare<S: Store>(make: impl AsyncFn(Arc<ManualClock>) -> S) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     proptest!(|(ops in ops())| {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let store = make(clock.clone());
+        let store = runtime.block_on(make(clock.clone()));
         let names = Names {
             sessions: (0..SESSIONS).map(|_| session_at(clock.now())).collect(),
             cookies: (0..COOKIES).map(|_| CookieValue::generate().hash()).collect(),

@@ -1,0 +1,88 @@
+//! Opening the database: its URL, its pool, its tables. Several nodes may do this at the same time.
+
+use std::time::Duration;
+
+use sqlx::{Any, AnyPool, Executor, any::AnyPoolOptions};
+
+use super::{Engine, TIMEOUT, unavailable};
+use crate::store::StoreError;
+
+/// The steps that make the tables, in their order.
+const SCHEMA: [&str; 1] = [include_str!("schema_1.sql")];
+
+/// `pg_advisory_xact_lock`: one node at a time makes tables.
+const LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7305061)) AS locked";
+
+/// How often and how long a first start waits for others that make the same file.
+const ATTEMPTS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
+    sqlx::any::install_default_drivers();
+    let mut attempt = 0;
+    loop {
+        let result = tokio::time::timeout(2 * TIMEOUT, try_open(engine, url)).await;
+        match result.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)) {
+            Ok(pool) => return Ok(pool),
+            // Switching a file to WAL does not wait for its lock.
+            Err(error) if engine == Engine::Sqlite && is_locked(&error) && attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(unavailable(&error)),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(engine.connections())
+        .acquire_timeout(TIMEOUT)
+        // A connection that the other side has closed fails one statement and is replaced; asking each time would be a round trip more.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if engine == Engine::Sqlite {
+                    // FULL: an acknowledged logout holds after a power cut, too.
+                    let pragmas = "PRAGMA busy_timeout = 4000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                                   PRAGMA foreign_keys = ON;";
+                    connection.execute(sqlx::raw_sql(pragmas)).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    let made = make_tables(engine, &pool).await;
+    if made.is_err() {
+        // Its locks go with its connections.
+        pool.close().await;
+    }
+    made.map(|()| pool)
+}
+
+async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with(engine.begin()).await?;
+    if engine == Engine::Postgres {
+        transaction.execute(sqlx::raw_sql(LOCK)).await?;
+    }
+    transaction
+        .execute(sqlx::raw_sql("CREATE TABLE IF NOT EXISTS sso_schema (version BIGINT NOT NULL PRIMARY KEY)"))
+        .await?;
+    let made: i64 = sqlx::query_scalar::<Any, i64>("SELECT COALESCE(MAX(version), 0) FROM sso_schema")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if usize::try_from(made).is_ok_and(|made| made > SCHEMA.len()) {
+        return Err(sqlx::Error::Configuration("its tables were made by a newer version of this program".into()));
+    }
+    for (version, step) in (1_i64..).zip(SCHEMA).filter(|(version, _)| *version > made) {
+        transaction.execute(sqlx::raw_sql(step)).await?;
+        sqlx::query::<Any>("INSERT INTO sso_schema (version) VALUES ($1)")
+            .bind(version)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("locked"))
+}

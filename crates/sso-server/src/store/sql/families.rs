@@ -1,0 +1,69 @@
+//! Remember-me families in SQL.
+
+use std::sync::Arc;
+
+use sqlx::{Any, any::AnyRow};
+
+use super::{SqlStore, column, version_of};
+use crate::{session::Family, store::StoreError};
+
+const INSERT: &str = "INSERT INTO sso_families (name, username, version, keep_until, record) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+
+const UPDATE: &str = "UPDATE sso_families SET version = version + 1, keep_until = $3, record = $4 \
+     WHERE name = $1 AND version = $2";
+
+impl SqlStore {
+    pub(super) async fn put_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        let name = self.keys.family(&family.id);
+        let insert = sqlx::query::<Any>(INSERT)
+            .bind(&name)
+            .bind(self.keys.user(&family.username))
+            .bind(version_of(family.version)?)
+            .bind(family.expires.as_millis())
+            .bind(self.keys.seal_family(&name, &family)?);
+        let rows = self.write(insert.execute(&self.pool)).await?.rows_affected();
+        if rows == 1 { Ok(Arc::new(family)) } else { Err(StoreError::Conflict) }
+    }
+
+    pub(super) async fn family_named(&self, name: &str) -> Result<Option<Arc<Family>>, StoreError> {
+        let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE name = $1").bind(name);
+        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        row.map(|row| self.family_in(&row)).transpose()
+    }
+
+    pub(super) async fn replace_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        let name = self.keys.family(&family.id);
+        let version = version_of(family.version)?;
+        let next = Family { version: family.version + 1, ..family };
+        let update = sqlx::query::<Any>(UPDATE)
+            .bind(&name)
+            .bind(version)
+            .bind(next.expires.as_millis())
+            .bind(self.keys.seal_family(&name, &next)?);
+        if self.write(update.execute(&self.pool)).await?.rows_affected() == 1 {
+            return Ok(Arc::new(next));
+        }
+        let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_families WHERE name = $1").bind(&name);
+        match self.read(query.fetch_optional(&self.pool)).await? {
+            Some(_) => Err(StoreError::Conflict),
+            None => Err(StoreError::NotFound),
+        }
+    }
+
+    pub(super) async fn delete_family(&self, name: &str) -> Result<bool, StoreError> {
+        let delete = sqlx::query::<Any>("DELETE FROM sso_families WHERE name = $1").bind(name);
+        Ok(self.write(delete.execute(&self.pool)).await?.rows_affected() == 1)
+    }
+
+    pub(super) async fn families_of_user(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
+        let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE username = $1").bind(username);
+        let rows = self.read(query.fetch_all(&self.pool)).await?;
+        rows.iter().map(|row| self.family_in(row)).collect()
+    }
+
+    fn family_in(&self, row: &AnyRow) -> Result<Arc<Family>, StoreError> {
+        let name: String = column(row, "name")?;
+        self.keys.open_family(&name, &column::<Vec<u8>>(row, "record")?).map(Arc::new)
+    }
+}

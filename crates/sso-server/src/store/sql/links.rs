@@ -1,0 +1,106 @@
+//! Links in SQL.
+
+use std::sync::Arc;
+
+use sqlx::{Any, any::AnyRow};
+
+use super::{SqlStore, column};
+use crate::{
+    session::{Link, LinkKey, SessionId},
+    store::{LinkOutcome, Resolved, StoreError, Unlink},
+};
+
+/// One JOIN: one round trip.
+const RESOLVE: &str = "SELECT l.record AS link, s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
+     FROM sso_links l JOIN sso_sessions s ON s.name = l.session WHERE l.name = $1";
+
+/// Puts the link if its session is there and the token is free, or belongs to the session that is named.
+const PUT: &str = "INSERT INTO sso_links (name, session, broker, heals, record) \
+     SELECT $1, name, $3, $4, $5 FROM sso_sessions WHERE name = $2 \
+     ON CONFLICT (name) DO UPDATE SET session = excluded.session, broker = excluded.broker, \
+     heals = excluded.heals, record = excluded.record \
+     WHERE sso_links.session = $6 AND sso_links.session <> excluded.session";
+
+/// How often a link that comes and goes is looked at again.
+const ATTEMPTS: usize = 20;
+
+impl SqlStore {
+    pub(super) async fn resolve_link(&self, name: &str) -> Result<Option<Resolved>, StoreError> {
+        let query = sqlx::query::<Any>(RESOLVE).bind(name);
+        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        row.map(|row| {
+            let (_, link) = self.keys.open_link(name, &column::<Vec<u8>>(&row, "link")?)?;
+            Ok(Resolved { link, session: Arc::new(self.session_in(&row)?) })
+        })
+        .transpose()
+    }
+
+    pub(super) async fn put_link(
+        &self,
+        key: &LinkKey,
+        link: &Link,
+        replaces: Option<&SessionId>,
+    ) -> Result<LinkOutcome, StoreError> {
+        let (name, session) = (self.keys.link(key), self.keys.session(&link.session));
+        for _ in 0..ATTEMPTS {
+            let put = sqlx::query::<Any>(PUT)
+                .bind(&name)
+                .bind(&session)
+                .bind(self.keys.broker(&key.broker))
+                .bind(i64::from(link.heals))
+                .bind(self.keys.seal_link(&name, key, link)?)
+                .bind(replaces.map(|id| self.keys.session(id)));
+            let put = self.write(async {
+                match put.execute(&self.pool).await {
+                    Ok(done) => Ok(done.rows_affected()),
+                    // The session went in between.
+                    Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(0),
+                    Err(error) => Err(error),
+                }
+            });
+            if put.await? == 1 {
+                return Ok(LinkOutcome::Linked(link.code.clone()));
+            }
+            // Somebody has the token, or the session is gone.
+            if self.session_named(&session).await?.is_none() {
+                return Err(StoreError::NotFound);
+            }
+            match self.resolve_link(&name).await? {
+                Some(found) if found.session.id == link.session => return Ok(LinkOutcome::Linked(found.link.code)),
+                // Unless it was moved to the one that is named meanwhile: then once more.
+                Some(found) if Some(&found.session.id) != replaces => return Ok(LinkOutcome::Taken(found.session)),
+                _ => {}
+            }
+        }
+        Err(StoreError::Unavailable("a link changes all the time".into()))
+    }
+
+    pub(super) async fn cut_links(&self, which: &Unlink) -> Result<u64, StoreError> {
+        let cut = match which {
+            Unlink::OthersAtBroker { session, keep } => {
+                sqlx::query::<Any>("DELETE FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3")
+                    .bind(self.keys.session(session))
+                    .bind(self.keys.broker(&keep.broker))
+                    .bind(self.keys.link(keep))
+            }
+            Unlink::OthersThatHeal { session, keep } => {
+                sqlx::query::<Any>("DELETE FROM sso_links WHERE session = $1 AND heals = 1 AND name <> $2")
+                    .bind(self.keys.session(session))
+                    .bind(keep.as_ref().map_or_else(String::new, |keep| self.keys.link(keep)))
+            }
+            Unlink::Broker(broker) => {
+                sqlx::query::<Any>("DELETE FROM sso_links WHERE broker = $1").bind(self.keys.broker(broker))
+            }
+            Unlink::All => sqlx::query::<Any>("DELETE FROM sso_links"),
+        };
+        Ok(self.write(cut.execute(&self.pool)).await?.rows_affected())
+    }
+
+    pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {
+        let query = sqlx::query::<Any>("SELECT name, record FROM sso_links WHERE session = $1").bind(session);
+        let rows = self.read(query.fetch_all(&self.pool)).await?;
+        let open =
+            |row: &AnyRow| self.keys.open_link(&column::<String>(row, "name")?, &column::<Vec<u8>>(row, "record")?);
+        rows.iter().map(open).collect()
+    }
+}

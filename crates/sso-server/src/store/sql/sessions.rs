@@ -1,0 +1,157 @@
+//! Session records and their cookies in SQL.
+
+use std::sync::Arc;
+
+use sqlx::{Any, AnyConnection};
+
+use super::{SqlStore, column, version_of};
+use crate::{
+    clock::Timestamp,
+    session::Session,
+    store::{
+        StoreError,
+        StoreError::{Conflict, NotFound},
+    },
+};
+
+const COLUMNS_BY_NAME: &str = "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE name = $1";
+const COLUMNS_BY_USER: &str = "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE username = $1";
+const COLUMNS_BY_COOKIE: &str = "SELECT s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
+     FROM sso_cookies c JOIN sso_sessions s ON s.name = c.session WHERE c.name = $1";
+
+const INSERT: &str = "INSERT INTO sso_sessions (name, username, version, epoch, last_seen, keep_until, record) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+
+/// Times keep the later value, for a touch may have come between; another login, or none, has times of its own.
+const UPDATE: &str = "UPDATE sso_sessions SET username = $3, version = version + 1, epoch = $4, record = $7, \
+     last_seen = CASE WHEN last_seen > $5 THEN last_seen ELSE $5 END, \
+     keep_until = CASE WHEN epoch = $4 AND keep_until > $6 THEN keep_until ELSE $6 END \
+     WHERE name = $1 AND version = $2 RETURNING last_seen, keep_until";
+
+const TOUCH: &str = "UPDATE sso_sessions SET \
+     last_seen = CASE WHEN last_seen > $2 THEN last_seen ELSE $2 END, \
+     keep_until = CASE WHEN keep_until > $3 THEN keep_until ELSE $3 END WHERE name = $1";
+
+const ADD_COOKIE: &str = "INSERT INTO sso_cookies (name, session) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
+impl SqlStore {
+    pub(super) async fn insert_session(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+        let name = self.keys.session(&session.id);
+        let cookie = self.keys.cookie(&session.cookie);
+        let record = self.keys.seal_session(&name, &session)?;
+        let (version, epoch) = (version_of(session.version)?, version_of(session.epoch)?);
+        let inserted = self.write(async {
+            let mut transaction = self.pool.begin_with(self.engine.begin()).await?;
+            let rows = sqlx::query::<Any>(INSERT)
+                .bind(&name)
+                .bind(session.user().map(|user| self.keys.user(&user.username)))
+                .bind(version)
+                .bind(epoch)
+                .bind(session.last_seen.as_millis())
+                .bind(session.keep_until.as_millis())
+                .bind(record)
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            if rows == 0 || !add_cookie(&mut transaction, &cookie, &name).await? {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            transaction.commit().await?;
+            Ok(true)
+        });
+        if inserted.await? { Ok(Arc::new(session)) } else { Err(Conflict) }
+    }
+
+    pub(super) async fn session_named(&self, name: &str) -> Result<Option<Arc<Session>>, StoreError> {
+        self.one_session(COLUMNS_BY_NAME, name).await
+    }
+
+    pub(super) async fn session_of_cookie(&self, cookie: &str) -> Result<Option<Arc<Session>>, StoreError> {
+        self.one_session(COLUMNS_BY_COOKIE, cookie).await
+    }
+
+    async fn one_session(&self, query: &'static str, name: &str) -> Result<Option<Arc<Session>>, StoreError> {
+        let query = sqlx::query::<Any>(query).bind(name);
+        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        row.map(|row| self.session_in(&row).map(Arc::new)).transpose()
+    }
+
+    pub(super) async fn sessions_of(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+        let query = sqlx::query::<Any>(COLUMNS_BY_USER).bind(username);
+        let rows = self.read(query.fetch_all(&self.pool)).await?;
+        rows.iter().map(|row| self.session_in(row).map(Arc::new)).collect()
+    }
+
+    pub(super) async fn update_session(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
+        let name = self.keys.session(&session.id);
+        let (version, epoch) = (version_of(session.version)?, version_of(session.epoch)?);
+        session.version += 1;
+        let record = self.keys.seal_session(&name, &session)?;
+        let cookie = self.keys.cookie(&session.cookie);
+        let old_cookie = session.old_cookie.map(|old| self.keys.cookie(&old.hash));
+        let updated = self.write(async {
+            let mut transaction = self.pool.begin_with(self.engine.begin()).await?;
+            let row = sqlx::query::<Any>(UPDATE)
+                .bind(&name)
+                .bind(version)
+                .bind(session.user().map(|user| self.keys.user(&user.username)))
+                .bind(epoch)
+                .bind(session.last_seen.as_millis())
+                .bind(session.keep_until.as_millis())
+                .bind(record)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let Some(row) = row else {
+                let there = exists(&mut transaction, &name).await?;
+                transaction.rollback().await?;
+                return Ok(Err(if there { Conflict } else { NotFound }));
+            };
+            if !add_cookie(&mut transaction, &cookie, &name).await? {
+                transaction.rollback().await?;
+                return Ok(Err(Conflict));
+            }
+            sqlx::query::<Any>("DELETE FROM sso_cookies WHERE session = $1 AND name <> $2 AND name <> $3")
+                .bind(&name)
+                .bind(&cookie)
+                .bind(old_cookie.as_ref().unwrap_or(&cookie))
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(Ok(row))
+        });
+        let row = updated.await??;
+        session.last_seen = Timestamp::from_millis(column(&row, "last_seen")?);
+        session.keep_until = Timestamp::from_millis(column(&row, "keep_until")?);
+        Ok(Arc::new(session))
+    }
+
+    pub(super) async fn touch_session(
+        &self,
+        name: &str,
+        at: Timestamp,
+        keep_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let touch = sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis());
+        let rows = self.write(touch.execute(&self.pool)).await?.rows_affected();
+        if rows == 1 { Ok(()) } else { Err(NotFound) }
+    }
+}
+
+/// Whether the cookie leads to this session now: `false` if it leads to another one.
+async fn add_cookie(connection: &mut AnyConnection, cookie: &str, session: &str) -> Result<bool, sqlx::Error> {
+    let added = sqlx::query::<Any>(ADD_COOKIE).bind(cookie).bind(session).execute(&mut *connection).await?;
+    if added.rows_affected() == 1 {
+        return Ok(true);
+    }
+    let owner = sqlx::query_scalar::<Any, String>("SELECT session FROM sso_cookies WHERE name = $1")
+        .bind(cookie)
+        .fetch_optional(&mut *connection)
+        .await?;
+    Ok(owner.as_deref() == Some(session))
+}
+
+async fn exists(connection: &mut AnyConnection, name: &str) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_sessions WHERE name = $1").bind(name);
+    Ok(query.fetch_optional(&mut *connection).await?.is_some())
+}

@@ -1,0 +1,144 @@
+//! Empty stores in SQLite and PostgreSQL for the contract, and what only they promise.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sso_server::{
+    Store,
+    clock::{Clock, ManualClock, SystemClock},
+    store::{SqlStore, StoreError, StoreKeys},
+};
+use tempfile::TempDir;
+
+use crate::{World, token_of, user};
+
+/// An empty store in a file of its own.
+pub(crate) async fn sqlite(clock: Arc<ManualClock>) -> SqlStore {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // One directory for all, which goes with the temporary directory of the run.
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let directory = DIRECTORY.get_or_init(|| TempDir::with_prefix("sso-sqlite").unwrap().keep());
+    let file = directory.join(format!("{}.db", NEXT.fetch_add(1, Ordering::SeqCst)));
+    SqlStore::sqlite(&file, StoreKeys::generate(), clock).await.unwrap()
+}
+
+pub(crate) async fn postgres(clock: Arc<ManualClock>) -> SqlStore {
+    let url = new_database();
+    SqlStore::postgres(&url, StoreKeys::generate(), clock).await.unwrap()
+}
+
+/// Starts the server that its tests share, in a directory of its own, and ends it when the test program has ended: the script's
+/// standard input closes then.
+const SCRIPT: &str = r#"
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+dir=$(mktemp -d /tmp/sso-postgres.XXXXXX)
+as=
+if [ "$(id -u)" -eq 0 ]; then chown postgres "$dir"; as="runuser -u postgres --"; fi
+cd "$dir"
+$as "$bin/initdb" -D "$dir/data" -U sso -A trust --no-sync >"$dir/initdb" 2>&1 || cat "$dir/initdb" >&2
+$as "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 >"$dir/log" 2>&1 </dev/null &
+server=$!
+until "$bin/pg_isready" -q -h "$dir"; do kill -0 $server || exit 1; sleep 0.1; done
+echo "$bin $dir"
+cat >/dev/null
+$as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null
+rm -rf "$dir"
+"#;
+
+struct Cluster {
+    _script: Child,
+    bin: PathBuf,
+    socket: String,
+}
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let mut script = Command::new("sh");
+        let mut script = script.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (bin, socket) = line.trim().split_once(' ').expect("PostgreSQL did not start (Debian: postgresql)");
+        Cluster { _script: script, bin: bin.into(), socket: socket.into() }
+    })
+}
+
+fn new_database() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let cluster = cluster();
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::SeqCst));
+    let made = Command::new(cluster.bin.join("createdb")).args(["-h", &cluster.socket, "-U", "sso", &name]).status();
+    assert!(made.unwrap().success(), "createdb {name}");
+    format!("postgres:///{name}?host={}&user=sso", cluster.socket)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_open_a_new_file_at_once() {
+    let dir = TempDir::new().unwrap();
+    let (file, keys) = (dir.path().join("a %20#?.db"), StoreKeys::generate());
+    let open = |_| {
+        tokio::spawn({
+            let (file, keys) = (file.clone(), keys.clone());
+            async move { SqlStore::sqlite(&file, keys, SystemClock).await.unwrap().setting("name", "x").await.unwrap() }
+        })
+    };
+    for task in (0..6).map(open).collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), "x");
+    }
+    assert!(file.exists(), "under its very name");
+}
+
+#[tokio::test]
+async fn a_store_opens_with_its_own_keys_only_and_keeps_its_settings() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("sso.db");
+    let keys = StoreKeys::new(&[[1; 32]]).unwrap();
+    let store = SqlStore::sqlite(&file, keys, SystemClock).await.unwrap();
+    assert_eq!(store.setting("name", "first").await.unwrap(), "first");
+    let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
+    let mut session = world.session();
+    session.sign_in(user("jackie"), session.last_seen);
+    let session = world.store.insert(session).await.unwrap();
+    drop(world);
+
+    let other = SqlStore::sqlite(&file, StoreKeys::generate(), SystemClock).await.unwrap_err();
+    assert!(other.to_string().contains("does not open with the store's keys"), "{other}");
+    let rotated = StoreKeys::new(&[[2; 32], [1; 32]]).unwrap();
+    let store = SqlStore::sqlite(&file, rotated, SystemClock).await.unwrap();
+    assert_eq!(store.setting("name", "second").await.unwrap(), "first");
+    assert_eq!(store.load(&session.cookie).await.unwrap().unwrap().user(), session.user());
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_unavailable() {
+    let keys = StoreKeys::generate;
+    let missing = SqlStore::sqlite("/does/not/exist/sso.db".as_ref(), keys(), SystemClock).await;
+    assert!(matches!(missing, Err(StoreError::Unavailable(_))));
+    let refused = SqlStore::postgres("postgres://sso@127.0.0.1:1/sso", keys(), SystemClock).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn what_is_in_the_file_says_nothing() {
+    let dir = TempDir::new().unwrap();
+    let store = SqlStore::sqlite(&dir.path().join("sso.db"), StoreKeys::generate(), SystemClock).await.unwrap();
+    let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
+    let mut session = world.session();
+    session.sign_in(user("a_name_to_search_for"), session.last_seen);
+    let session = world.store.insert(session).await.unwrap();
+    let key = token_of("A_broker_to_search_for");
+    world.linked(&key, &session.id).await;
+    for file in ["sso.db", "sso.db-wal"] {
+        let bytes = std::fs::read(dir.path().join(file)).unwrap();
+        for secret in ["a_name_to_search_for", "A_broker_to_search_for", key.token.as_str()] {
+            assert!(!bytes.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret} in {file}");
+        }
+    }
+}
