@@ -24,8 +24,9 @@ use sso_server::{
 };
 
 /// Instantiates every rule for a store; the factory makes an empty one that goes by the clock it is given.
+/// The number is of the random cases that it is compared with the model in.
 macro_rules! contract {
-    ($store:ident, $make:expr) => {
+    ($store:ident, $make:expr, $cases:expr) => {
         mod $store {
             use super::*;
 
@@ -87,7 +88,7 @@ macro_rules! contract {
 
             #[test]
             fn random_operations_do_what_a_plain_model_does() {
-                model::compare(async |clock| $make(clock).await);
+                model::compare($cases, async |clock| $make(clock).await);
             }
         }
     };
@@ -106,11 +107,11 @@ async fn memory_store_at(clock: Arc<ManualClock>) -> MemoryStore {
     MemoryStore::new(clock)
 }
 
-contract!(memory_store, crate::memory_store_at);
+contract!(memory_store, crate::memory_store_at, 256);
 #[cfg(feature = "sql")]
-contract!(sqlite_store, crate::sql::sqlite);
+contract!(sqlite_store, crate::sql::sqlite, 16);
 #[cfg(feature = "sql")]
-contract!(postgres_store, crate::sql::postgres);
+contract!(postgres_store, crate::sql::postgres, 16);
 
 /// An empty store and its clock.
 struct World<S> {

@@ -169,9 +169,9 @@ async fn agree<S: Store>(store: &S, model: &Model, names: &Names) {
     }
 }
 
-pub(crate) fn compare<S: Store>(make: impl AsyncFn(Arc<ManualClock>) -> S) {
+pub(crate) fn compare<S: Store>(cases: u32, make: impl AsyncFn(Arc<ManualClock>) -> S) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    proptest!(|(ops in ops())| {
+    proptest!(ProptestConfig::with_cases(cases), |(ops in ops())| {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store = runtime.block_on(make(clock.clone()));
         let names = Names {

@@ -65,7 +65,9 @@ fn cluster() -> &'static Cluster {
         let mut script = script.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (bin, socket) = line.trim().split_once(' ').expect("PostgreSQL did not start (Debian: postgresql)");
+        let Some((bin, socket)) = line.trim().split_once(' ') else {
+            panic!("PostgreSQL did not start (Debian: postgresql)");
+        };
         Cluster { _script: script, bin: bin.into(), socket: socket.into() }
     })
 }
