@@ -1,6 +1,6 @@
 //! The keys of the server's tokens: a file for each purpose, the commands that change them, and their reload.
 //!
-//! - [`file`]: read and written so that only their owner sees them
+//! - [`mod@file`]: read and written so that only their owner sees them
 //! - [`command`]: `sso keys …`
 //! - [`watch`]: a running server takes up what changed
 
