@@ -16,6 +16,8 @@ mod codec;
 #[allow(dead_code, reason = "likewise")]
 mod keys;
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sql")]
 mod sql;
 
@@ -26,6 +28,8 @@ use sso_core::{BrokerId, VerificationCode};
 
 pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sql")]
 pub use sql::SqlStore;
 

@@ -14,7 +14,7 @@ use crate::World;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn family(username: &str, now: Timestamp) -> Family {
+pub(crate) fn family(username: &str, now: Timestamp) -> Family {
     let random = || CookieValue::generate().expose().to_owned();
     Family {
         id: random(),

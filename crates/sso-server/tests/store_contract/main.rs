@@ -7,6 +7,8 @@ mod links;
 mod memory;
 mod model;
 mod races;
+#[cfg(feature = "redis")]
+mod redis;
 mod sessions;
 #[cfg(feature = "sql")]
 mod sql;
@@ -108,6 +110,8 @@ async fn memory_store_at(clock: Arc<ManualClock>) -> MemoryStore {
 }
 
 contract!(memory_store, crate::memory_store_at, 256);
+#[cfg(feature = "redis")]
+contract!(redis_store, crate::redis::empty_store, 64);
 #[cfg(feature = "sql")]
 contract!(sqlite_store, crate::sql::sqlite, 16);
 #[cfg(feature = "sql")]

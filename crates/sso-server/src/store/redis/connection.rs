@@ -1,0 +1,84 @@
+//! The connection: opened when it is first needed, again when it breaks, and never waited for long.
+
+use std::{future::Future, sync::OnceLock, time::Duration};
+
+use redis::{
+    Client, RedisError, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+
+use crate::store::StoreError;
+
+const CONNECT: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_millis(700);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+const RETRIES: usize = 2;
+/// For all of it together, whatever happens.
+const LIMIT: Duration = Duration::from_millis(1_500);
+
+/// What a script answers: texts, none where there is nothing.
+pub(super) type Reply = Vec<Vec<u8>>;
+
+pub(super) struct Connection {
+    client: Client,
+    /// Made at the first call, for that is sure to be on a runtime.
+    manager: OnceLock<ConnectionManager>,
+}
+
+impl Connection {
+    /// Does not wait for Redis to be there.
+    pub(super) fn open(url: &str) -> Result<Self, RedisError> {
+        if url.starts_with("rediss:") {
+            // An error says that the process has chosen already.
+            let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
+        Ok(Self { client: Client::open(url)?, manager: OnceLock::new() })
+    }
+
+    fn manager(&self) -> Result<ConnectionManager, StoreError> {
+        if let Some(manager) = self.manager.get() {
+            return Ok(manager.clone());
+        }
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER))
+            .set_number_of_retries(RETRIES)
+            .set_max_delay(RETRY_DELAY);
+        let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(self.manager.get_or_init(|| manager).clone())
+    }
+
+    pub(super) async fn run(&self, script: &Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
+        let mut invocation = script.prepare_invoke();
+        for arg in args {
+            invocation.arg(*arg);
+        }
+        let mut connection = self.manager()?;
+        in_time(invocation.invoke_async(&mut connection)).await
+    }
+
+    /// Whether it can be written to.
+    pub(super) async fn ping(&self, key: &str) -> Result<(), StoreError> {
+        let mut connection = self.manager()?;
+        // A replica, and a Redis whose memory or disk is full, would answer a PING.
+        let mut probe = redis::cmd("SET");
+        probe.arg(key).arg("1").arg("EX").arg(60);
+        in_time(probe.query_async(&mut connection)).await
+    }
+
+    /// One step through the names of all keys that match; the cursor to go on from, 0 at the end.
+    pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
+        let mut connection = self.manager()?;
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500);
+        in_time(scan.query_async(&mut connection)).await
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(LIMIT, answer).await {
+        Ok(answer) => answer.map_err(|error| StoreError::Unavailable(error.to_string())),
+        Err(_) => Err(StoreError::Unavailable("Redis did not answer in time".into())),
+    }
+}

@@ -1,0 +1,324 @@
+//! The store in Redis: one primary that several servers share.
+//!
+//! # What it needs
+//!
+//! Redis 6.2 or later with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`. (With `everysec` Redis puts its writes
+//! off while the disk is busy, and a kill of Redis loses what it had acknowledged.) One primary, which may have replicas and be replaced by Sentinel or by a managed failover
+//! behind one address; a failover loses what had not reached the replica, so set `min-replicas-to-write`. Not Redis Cluster: resolving (broker,
+//! token) to its session is one round trip, and the two lie in different slots there.
+//!
+//! # Keys
+//!
+//! Each begins with the namespace, `sso`; names are keyed hashes, and records are sealed, see [`StoreKeys`]. Each has a time to live.
+//!
+//! | key | what |
+//! |---|---|
+//! | `s:SESSION` | hash: `sealed`, `version`, `epoch`, `seen`, `keep`, and the names `cookie`, `old`, `user` |
+//! | `c:COOKIE` | the session's name |
+//! | `l:BROKER:LINK` | hash: `sealed`, `session`, `heals` |
+//! | `sl:SESSION` | set: the links that lead to the session |
+//! | `u:USER` | sorted set: the sessions of a user, by when they may go |
+//! | `f:FAMILY` | hash: `sealed`, `version`, `user` |
+//! | `uf:USER` | sorted set: the families of a user, by when they may go |
+//! | `ping` | written to see whether that works |
+//! | `j:ID` | a used id: the nonce of the call that used it up |
+//!
+//! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`] and [`Unlink::All`] go in batches: a
+//! link that is made meanwhile may stay. What failed with [`StoreError::Unavailable`] may have happened nevertheless.
+
+mod connection;
+mod families;
+mod scripts;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use sso_core::random;
+
+use connection::{Connection, Reply};
+use scripts::Scripts;
+
+use super::{LinkOutcome, Resolved, Store, StoreError, StoreKeys, Unlink};
+use crate::{
+    clock::{Clock, Timestamp},
+    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
+};
+
+/// The URL is not that of a Redis.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the URL of a Redis: {0}")]
+pub struct InvalidRedisUrl(String);
+
+/// Sessions in Redis. See the [module](self).
+pub struct RedisStore {
+    connection: Connection,
+    scripts: Scripts,
+    keys: StoreKeys,
+    clock: Arc<dyn Clock>,
+    namespace: String,
+}
+
+impl RedisStore {
+    /// The store at `redis://…` or `rediss://…`. Redis need not be there yet.
+    pub fn open(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, InvalidRedisUrl> {
+        // The error's text does not repeat the URL, which may hold a password.
+        let connection = Connection::open(url).map_err(|error| InvalidRedisUrl(error.to_string()))?;
+        Ok(Self { connection, scripts: Scripts::new(), keys, clock: Arc::new(clock), namespace: "sso".into() })
+    }
+
+    /// Has all keys begin with this in place of `sso`: several stores in one Redis. Other characters than letters and digits are left out.
+    #[must_use]
+    pub fn namespaced(self, namespace: &str) -> Self {
+        Self { namespace: namespace.chars().filter(char::is_ascii_alphanumeric).collect(), ..self }
+    }
+
+    async fn run(&self, script: &redis::Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
+        let now = self.clock.now().as_millis().to_string();
+        let common = [self.namespace.as_bytes(), now.as_bytes()];
+        self.connection.run(script, &[&common, args].concat()).await
+    }
+
+    /// Runs a script that writes a session.
+    async fn write(
+        &self,
+        script: &redis::Script,
+        session: &Session,
+        made_from: Option<u64>,
+    ) -> Result<Reply, StoreError> {
+        let name = self.keys.session(&session.id);
+        let sealed = self.keys.seal_session(&name, session)?;
+        let old = session.old_cookie.map(|old| self.keys.cookie(&old.hash)).unwrap_or_default();
+        let user = session.user().map(|user| self.keys.user(&user.username)).unwrap_or_default();
+        let numbers = [session.version, session.epoch, made_from.unwrap_or_default()].map(|n| n.to_string());
+        let [version, epoch, made_from] = &numbers;
+        let [seen, keep] = [session.last_seen, session.keep_until].map(text);
+        let cookie = self.keys.cookie(&session.cookie);
+        let args: [&[u8]; 10] = [
+            name.as_bytes(),
+            version.as_bytes(),
+            &sealed,
+            seen.as_bytes(),
+            keep.as_bytes(),
+            epoch.as_bytes(),
+            cookie.as_bytes(),
+            old.as_bytes(),
+            user.as_bytes(),
+            made_from.as_bytes(),
+        ];
+        self.run(script, &args).await
+    }
+
+    /// A session from its name, its record and the times beside it.
+    fn session(&self, name: &[u8], sealed: &[u8], seen: &[u8], keep: &[u8]) -> Result<Arc<Session>, StoreError> {
+        let mut session = self.keys.open_session(utf8(name)?, sealed)?;
+        (session.last_seen, session.keep_until) = (instant(seen)?, instant(keep)?);
+        Ok(Arc::new(session))
+    }
+
+    /// A session from a whole answer.
+    fn found(&self, reply: &[Vec<u8>]) -> Result<Option<Arc<Session>>, StoreError> {
+        match reply {
+            [] => Ok(None),
+            [_, name, sealed, seen, keep] => self.session(name, sealed, seen, keep).map(Some),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The name of a link, with its broker's in front.
+    fn link_names(&self, key: &LinkKey) -> (String, String) {
+        let name = self.keys.link(key);
+        (format!("{}:{name}", self.keys.broker(&key.broker)), name)
+    }
+
+    /// Cuts all links whose keys match, some hundreds at a time.
+    async fn cut_matching(&self, of: &str) -> Result<u64, StoreError> {
+        let prefix = format!("{}:l:", self.namespace);
+        let (mut cursor, mut count) = (0, 0);
+        loop {
+            let (next, keys) = self.connection.scan(cursor, &format!("{prefix}{of}*")).await?;
+            let links: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::as_bytes).collect();
+            if !links.is_empty() {
+                count += number(&self.run(&self.scripts.unlink_batch, &links).await?)?;
+            }
+            if next == 0 {
+                return Ok(count);
+            }
+            cursor = next;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+        done(&self.write(&self.scripts.insert, &session, None).await?)?;
+        Ok(Arc::new(session))
+    }
+
+    async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        let name = self.keys.session(id);
+        self.found(&self.run(&self.scripts.get, &[name.as_bytes()]).await?)
+    }
+
+    async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
+        let name = self.keys.cookie(cookie);
+        self.found(&self.run(&self.scripts.load, &[name.as_bytes()]).await?)
+    }
+
+    async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
+        let (full, name) = self.link_names(key);
+        let reply = self.run(&self.scripts.resolve, &[full.as_bytes()]).await?;
+        let (Some(session), Some(sealed)) = (self.found(&reply)?, reply.first()) else { return Ok(None) };
+        let (_, link) = self.keys.open_link(&name, sealed)?;
+        // A session whose name is in the link is not enough: it must be the one that was sealed into it.
+        if link.session == session.id { Ok(Some(Resolved { link, session })) } else { Err(unexpected()) }
+    }
+
+    async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
+        let made_from = session.version;
+        session.version += 1;
+        let reply = self.write(&self.scripts.update, &session, Some(made_from)).await?;
+        done(&reply)?;
+        let [_, seen, keep] = reply.as_slice() else { return Err(unexpected()) };
+        (session.last_seen, session.keep_until) = (instant(seen)?, instant(keep)?);
+        Ok(Arc::new(session))
+    }
+
+    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+        let (name, [at, keep]) = (self.keys.session(id), [at, keep_until].map(text));
+        done(&self.run(&self.scripts.touch, &[name.as_bytes(), at.as_bytes(), keep.as_bytes()]).await?)
+    }
+
+    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
+        let (full, name) = self.link_names(&key);
+        let session = self.keys.session(&link.session);
+        let sealed = self.keys.seal_link(&name, &key, &link)?;
+        let heals: &[u8] = if link.heals { b"1" } else { b"0" };
+        let replaces = replaces.map(|id| self.keys.session(id)).unwrap_or_default();
+        let args = [full.as_bytes(), session.as_bytes(), &sealed, heals, replaces.as_bytes()];
+        let reply = self.run(&self.scripts.link, &args).await?;
+        match reply.as_slice() {
+            [word] if word == b"linked" => Ok(LinkOutcome::Linked(link.code)),
+            [word, sealed] if word == b"same" => Ok(LinkOutcome::Linked(self.keys.open_link(&name, sealed)?.1.code)),
+            [word, ..] if word == b"taken" => self.found(&reply)?.map(LinkOutcome::Taken).ok_or_else(unexpected),
+            other => Err(refusal(other)),
+        }
+    }
+
+    async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
+        let (session, keep, broker) = match which {
+            Unlink::OthersAtBroker { session, keep } => (session, Some(keep), self.keys.broker(&keep.broker)),
+            Unlink::OthersThatHeal { session, keep } => (session, keep.as_ref(), String::new()),
+            Unlink::Broker(broker) => return self.cut_matching(&format!("{}:", self.keys.broker(broker))).await,
+            Unlink::All => return self.cut_matching("").await,
+        };
+        let (name, keep) = (self.keys.session(session), keep.map(|key| self.link_names(key).0).unwrap_or_default());
+        let args = [name.as_bytes(), keep.as_bytes(), broker.as_bytes()];
+        number(&self.run(&self.scripts.unlink_others, &args).await?)
+    }
+
+    async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
+        let name = self.keys.session(id);
+        let reply = self.run(&self.scripts.links_of, &[name.as_bytes()]).await?;
+        let open = |pair: &[Vec<u8>]| match pair {
+            [full, sealed] => {
+                let (_, name) = utf8(full)?.split_once(':').ok_or_else(unexpected)?;
+                self.keys.open_link(name, sealed)
+            }
+            _ => Err(unexpected()),
+        };
+        reply.chunks(2).map(open).collect()
+    }
+
+    async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+        let name = self.keys.user(username);
+        let reply = self.run(&self.scripts.of_user, &[name.as_bytes()]).await?;
+        let open = |four: &[Vec<u8>]| match four {
+            [name, sealed, seen, keep] => self.session(name, sealed, seen, keep),
+            _ => Err(unexpected()),
+        };
+        reply.chunks(4).map(open).collect()
+    }
+
+    async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
+        let (name, nonce, until) = (self.keys.used(id), random::bytes(), text(until));
+        let args = [name.as_bytes(), &nonce[..], until.as_bytes()];
+        let reply = match self.run(&self.scripts.consume, &args).await {
+            // It may have run all the same. Asked again with the same nonce, it says so.
+            Err(StoreError::Unavailable(_)) => self.run(&self.scripts.consume, &args).await?,
+            answer => answer?,
+        };
+        match reply.first().map(Vec::as_slice) {
+            Some(b"won") => Ok(true),
+            Some(b"lost") => Ok(false),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        self.put_family(family, None).await
+    }
+
+    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
+        self.get_family(id).await
+    }
+
+    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        let version = family.version;
+        self.put_family(Family { version: version + 1, ..family }, Some(version)).await
+    }
+
+    async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
+        let name = self.keys.family(id);
+        Ok(!self.run(&self.scripts.remove_family, &[name.as_bytes()]).await?.is_empty())
+    }
+
+    async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
+        self.list_families(username).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.connection.ping(&format!("{}:ping", self.namespace)).await
+    }
+}
+
+fn text(instant: Timestamp) -> String {
+    instant.as_millis().to_string()
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(bytes).map_err(|_| unexpected())
+}
+
+fn instant(bytes: &[u8]) -> Result<Timestamp, StoreError> {
+    utf8(bytes)?.parse().map(Timestamp::from_millis).map_err(|_| unexpected())
+}
+
+fn number(reply: &[Vec<u8>]) -> Result<u64, StoreError> {
+    let [count] = reply else { return Err(unexpected()) };
+    utf8(count)?.parse().map_err(|_| unexpected())
+}
+
+/// Whether a script did what it was asked for.
+fn done(reply: &[Vec<u8>]) -> Result<(), StoreError> {
+    if reply.first().is_some_and(|word| word == b"done") { Ok(()) } else { Err(refusal(reply)) }
+}
+
+fn refusal(reply: &[Vec<u8>]) -> StoreError {
+    match reply.first().map(Vec::as_slice) {
+        Some(b"gone") => StoreError::NotFound,
+        Some(b"conflict") => StoreError::Conflict,
+        _ => unexpected(),
+    }
+}
+
+/// Somebody else wrote into this Redis.
+fn unexpected() -> StoreError {
+    StoreError::Unavailable("Redis holds something that this server did not write".into())
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,2 @@
+-- Store::get.
+return answer('found', ARGV[3])

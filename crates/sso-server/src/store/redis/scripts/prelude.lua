@@ -1,0 +1,67 @@
+-- What all scripts begin with. ARGV[1] is the namespace, ARGV[2] the present instant; instants are milliseconds.
+-- They are kept as the texts that came: Lua would write such numbers with 14 digits only. "" stands for none.
+local ns, now = ARGV[1], tonumber(ARGV[2])
+
+local function key(kind, name)
+  return ns .. ':' .. kind .. ':' .. name
+end
+
+-- A minute more than asked, for nodes whose clocks differ; ten years at most, for instants that never come.
+local function lifetime(keep)
+  return string.format('%.0f', math.min(math.max(tonumber(keep) - now, 0) + 60000, 315360000000))
+end
+
+local function later(a, b)
+  if tonumber(b) > tonumber(a) then return b end
+  return a
+end
+
+-- Puts a member into a list that lives as long as the last of its members; those whose time is over leave it.
+local function enlist(list, member, ms)
+  redis.call('ZREMRANGEBYSCORE', list, '-inf', '(' .. string.format('%.0f', now))
+  redis.call('ZADD', list, string.format('%.0f', now + ms), member)
+  if redis.call('PTTL', list) < tonumber(ms) then redis.call('PEXPIRE', list, ms) end
+end
+
+-- Whether the cookie leads to a session other than `but`. The session decides, for a cookie may outlive it by a moment.
+local function taken(cookie, but)
+  local owner = redis.call('GET', key('c', cookie))
+  if not owner or owner == but then return false end
+  local of = redis.call('HMGET', key('s', owner), 'cookie', 'old')
+  return of[1] == cookie or of[2] == cookie
+end
+
+-- Keeps a session, and all that leads to it, until `keep`.
+local function keep_session(id, keep)
+  local ms = lifetime(keep)
+  local s = key('s', id)
+  redis.call('PEXPIRE', s, ms)
+  local of = redis.call('HMGET', s, 'cookie', 'old', 'user')
+  for n = 1, 2 do
+    if of[n] ~= '' and redis.call('GET', key('c', of[n])) == id then redis.call('PEXPIRE', key('c', of[n]), ms) end
+  end
+  if of[3] ~= '' then enlist(key('u', of[3]), id, ms) end
+  local links = key('sl', id)
+  for _, link in ipairs(redis.call('SMEMBERS', links)) do
+    if redis.call('HGET', key('l', link), 'session') == id then redis.call('PEXPIRE', key('l', link), ms) end
+  end
+  redis.call('PEXPIRE', links, ms)
+end
+
+-- Cuts a link; whether it was there.
+local function cut(link)
+  local l = key('l', link)
+  local owner = redis.call('HGET', l, 'session')
+  if not owner then return false end
+  redis.call('DEL', l)
+  redis.call('SREM', key('sl', owner), link)
+  -- What was left over from a session that is gone was no link any more.
+  return redis.call('EXISTS', key('s', owner)) == 1
+end
+
+-- A session as an answer: its name, its record, and the times that override the record's.
+local function answer(word, id)
+  local s = redis.call('HMGET', key('s', id), 'sealed', 'seen', 'keep')
+  if not s[1] then return {} end
+  return { word, id, s[1], s[2], s[3] }
+end

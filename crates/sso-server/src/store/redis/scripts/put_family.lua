@@ -1,0 +1,11 @@
+-- Store::insert_family, and Store::update_family where the version is named that the new one was made from.
+local id, version, sealed, user, expires, made_from = unpack(ARGV, 3)
+local f = key('f', id)
+local was = redis.call('HGET', f, 'version')
+if made_from ~= '' and not was then return { 'gone' } end
+if (was or '') ~= made_from then return { 'conflict' } end
+local ms = lifetime(expires)
+redis.call('HSET', f, 'version', version, 'sealed', sealed, 'user', user)
+redis.call('PEXPIRE', f, ms)
+enlist(key('uf', user), id, ms)
+return { 'done' }

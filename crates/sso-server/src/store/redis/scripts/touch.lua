@@ -1,0 +1,8 @@
+-- Store::touch.
+local id, at, keep = unpack(ARGV, 3)
+local s = key('s', id)
+local was = redis.call('HMGET', s, 'seen', 'keep')
+if not was[1] then return { 'gone' } end
+redis.call('HSET', s, 'seen', later(was[1], at), 'keep', later(was[2], keep))
+if tonumber(keep) > tonumber(was[2]) then keep_session(id, keep) end
+return { 'done' }
