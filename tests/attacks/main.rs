@@ -4,6 +4,7 @@
 //! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
 //! - [`remember`]: remember-me cookies that were stolen
+//! - [`handoff`]: users who are sent to another application, or arrive there, against their will
 //! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
 //! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
 //!
@@ -14,6 +15,7 @@ mod audiences;
 mod forgery;
 mod ground;
 mod guessing;
+mod handoff;
 mod jwt;
 mod log;
 mod malformed;

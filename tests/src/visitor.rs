@@ -42,7 +42,7 @@ impl Visitor {
             .no_proxy()
             .cookie_provider(jar.clone());
         // Names under localhost are the loopback for browsers, though not for the system's resolver.
-        let names = ["sso", "alice", "greg", "julius", "api", "evil"];
+        let names = ["sso", "alice", "greg", "julius", "nora", "otto", "api", "evil"];
         let builder = names.iter().fold(builder, |builder, name| builder.resolve(&format!("{name}.localhost"), here));
         Self { client: builder.build().unwrap(), jar }
     }

@@ -1,0 +1,321 @@
+//! Hand-offs that are forged, forced on a visitor, or led astray, between the demo's server, Nora and Otto: threats 20, 23 and 24.
+
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::Method;
+use serde_json::Value;
+use sso_core::jwt::{Algorithm, HandoffClaims, Key, KeySet, Registered};
+use sso_tests::{
+    Demo, Visitor,
+    visitor::{Answer, send},
+};
+
+use crate::ground::{cookie, peer_of};
+
+const LANDING: &str = "/sso/landing";
+const TICKET: &str = "sso-handoff";
+
+fn password(user: &str) -> &str {
+    if user == "john" { "john123" } else { "jackie123" }
+}
+
+/// A browser in which this user is logged in at the server or an application.
+async fn user_at(demo: &Demo, site: &str, user: &str) -> Visitor {
+    let visitor = Visitor::new();
+    if site == "sso" {
+        let page = visitor.log_in(&demo.url("alice", ""), user, password(user)).await;
+        assert_eq!(page.heading(), format!("Logged in as {user}"));
+    } else {
+        log_in(demo, &visitor, site, user).await;
+    }
+    visitor
+}
+
+async fn log_in(demo: &Demo, visitor: &Visitor, site: &str, user: &str) {
+    let request = visitor.request(Method::POST, &demo.url(site, "/login?to=/")).header("Origin", demo.url(site, ""));
+    let sent = send(request.form(&[("username", user), ("password", password(user))])).await;
+    assert_eq!(sent.status, 303, "{}", sent.body);
+    assert_eq!(who(demo, visitor, site).await, format!("Logged in as {user}"));
+}
+
+/// The heading of an application's start page.
+async fn who(demo: &Demo, visitor: &Visitor, site: &str) -> String {
+    visitor.get(&demo.url(site, "/")).await.heading().to_owned()
+}
+
+const OUT: &str = "You are logged out";
+
+/// What `/external` of this site answers, called from a page of this relation.
+async fn external(demo: &Demo, visitor: &Visitor, site: &str, wanted: &str, relation: Option<&str>) -> Answer {
+    let wanted: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+    let request = visitor.request(Method::GET, &demo.url(site, &format!("/external?url={wanted}")));
+    let request = relation.into_iter().fold(request, |request, relation| request.header("Sec-Fetch-Site", relation));
+    send(request.header("Accept", "text/html")).await
+}
+
+/// An honest token to report 2 of `to`.
+async fn token(demo: &Demo, visitor: &Visitor, from: &str, to: &str) -> String {
+    let page = external(demo, visitor, from, &demo.url(to, "/reports/2"), Some("same-origin")).await;
+    let (action, fields) = page.form("http");
+    assert_eq!(action, demo.url(to, LANDING));
+    assert_eq!(page.header("referrer-policy"), "strict-origin");
+    fields.into_iter().find(|(name, _)| name == "token").unwrap().1
+}
+
+/// Delivers a token as a form of a page of this origin.
+async fn deliver(demo: &Demo, visitor: &Visitor, to: &str, origin: Option<&str>, token: &str) -> Answer {
+    let request = visitor.request(Method::POST, &demo.url(to, LANDING)).form(&[("token", token)]);
+    send(origin.into_iter().fold(request, |request, origin| request.header("Origin", origin))).await
+}
+
+/// It is refused in a word, and leaves nothing.
+fn assert_refused(answer: &Answer, what: &str) {
+    assert_eq!(answer.status, 401, "{what}");
+    assert!(answer.body.contains("You could not be logged in by that link."), "{what}");
+    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
+    assert!(cookies.iter().all(|cookie| cookie.starts_with("sso-handoff=;")), "{what}: {cookies:?}");
+}
+
+fn part(json: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(json.to_string())
+}
+
+fn read(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed()
+}
+
+#[tokio::test]
+async fn threat_20_a_forged_or_replayed_hand_off_lets_nobody_in() {
+    let demo = Demo::start(&[]);
+    for from in ["nora", "sso"] {
+        let jackie = user_at(&demo, from, "jackie").await;
+        let origin = demo.url(from, "");
+        let good = token(&demo, &jackie, from, "otto").await;
+        let parts: Vec<&str> = good.split('.').collect();
+        let [header, claims, signature] = parts[..] else { panic!("{}", parts.len()) };
+        let (mut own_header, mut own_claims) = (read(header), read(claims));
+        assert_eq!(own_header["typ"], "handoff+jwt");
+        let kid = own_header["kid"].as_str().unwrap().to_owned();
+        own_claims["sub"] = "john".into();
+        let john = part(&own_claims);
+        let mut forged = vec![
+            ("altered", format!("{header}.{john}.{signature}")),
+            ("no signature", format!("{header}.{john}.")),
+            ("nothing", String::new()),
+        ];
+        for algorithm in ["none", "None", "HS256", "EdDSA", "RS256"] {
+            own_header["alg"] = algorithm.into();
+            forged.push(("another algorithm", format!("{}.{john}.", part(&own_header))));
+        }
+        // Keys of the attacker's own, under the right name and another; and a published key as a secret.
+        let registered = Registered::new(&origin, "john", demo.url("otto", ""), now(), Duration::from_secs(60));
+        let theirs = HandoffClaims { registered, path: "/".into() };
+        let jwks = Visitor::new().get(&demo.url("sso", "/.well-known/jwks.json")).await.body;
+        for secret in [&[7; 32][..], jwks.as_bytes()] {
+            for kid in [kid.as_str(), "other"] {
+                let keys = KeySet::new(vec![Key::hs256(kid, secret).unwrap()]).unwrap();
+                forged.push(("another key", keys.sign(&theirs, now()).unwrap()));
+            }
+        }
+        let own = KeySet::generate(Algorithm::EdDsa, now()).unwrap();
+        let renamed = KeySet::from_json(&own.to_json().replace(own.keys()[0].kid(), &kid)).unwrap();
+        forged.push(("another pair of keys", renamed.sign(&theirs, now()).unwrap()));
+        // A good token of another use.
+        let link = peer_of(&demo, "Alice").log_in(&Visitor::new(), "jackie", "jackie123").await;
+        let access = link.post("/api/token", &[]).await.json()["access_token"].as_str().unwrap().to_owned();
+        forged.push(("an access token", access));
+
+        let visitor = Visitor::new();
+        for (what, token) in &forged {
+            assert_refused(&deliver(&demo, &visitor, "otto", Some(&origin), token).await, what);
+            assert_eq!(who(&demo, &visitor, "otto").await, OUT, "{what}");
+        }
+        // For another audience: what was made for Otto is nothing to Nora.
+        assert_refused(&deliver(&demo, &visitor, "nora", Some(&origin), &good).await, "another audience");
+
+        let page = visitor.follow(deliver(&demo, &visitor, "otto", Some(&origin), &good).await).await;
+        assert_eq!((page.heading(), page.url.as_str()), ("Report 2 of jackie", &*demo.url("otto", "/reports/2")));
+        let other = Visitor::new();
+        assert_refused(&deliver(&demo, &other, "otto", Some(&origin), &good).await, "replayed");
+        assert_eq!(who(&demo, &other, "otto").await, OUT);
+    }
+}
+
+#[tokio::test]
+async fn threat_23_another_sites_page_starts_no_hand_off() {
+    let demo = Demo::start(&[]);
+    for from in ["nora", "sso"] {
+        let jackie = user_at(&demo, from, "jackie").await;
+        let wanted = demo.url("otto", "/reports/2");
+        for relation in [Some("cross-site"), Some("same-site"), Some("none"), Some("Same-Origin"), None] {
+            let page = external(&demo, &jackie, from, &wanted, relation).await;
+            assert_eq!((page.status, page.heading()), (200, "Go on to another site?"), "{relation:?}");
+            assert!(!page.body.contains("eyJ") && !page.body.contains("handoff.js"), "{relation:?}");
+            assert!(page.body.contains("href=\"/external?url="), "the link that the user may take");
+        }
+        token(&demo, &jackie, from, "otto").await;
+    }
+}
+
+#[tokio::test]
+async fn threat_23_an_attackers_own_token_logs_no_visitor_in() {
+    let demo = Demo::start(&[]);
+    let attacker = user_at(&demo, "nora", "john").await;
+    let (nobody, jackie) = (Visitor::new(), user_at(&demo, "otto", "jackie").await);
+    let nora = demo.url("nora", "");
+    let good = token(&demo, &attacker, "nora", "otto").await;
+    let (evil, slash) = (demo.url("nora", "").replace("nora", "evil"), format!("{nora}/"));
+    let (server, otto) = (demo.url("sso", ""), demo.url("otto", ""));
+    for origin in [&evil, &slash, &server, &otto].map(|origin| Some(origin.as_str())).into_iter().chain([
+        Some("null"),
+        Some(""),
+        None,
+    ]) {
+        for visitor in [&nobody, &jackie] {
+            assert_refused(&deliver(&demo, visitor, "otto", origin, &good).await, &format!("{origin:?}"));
+        }
+    }
+    // By GET, with which there is no `Origin`.
+    let by_get = nobody.get(&demo.url("otto", &format!("{LANDING}?token={good}"))).await;
+    assert_refused(&by_get, "by GET");
+    assert_eq!(who(&demo, &nobody, "otto").await, OUT);
+    assert_eq!(who(&demo, &jackie, "otto").await, "Logged in as jackie");
+    // The twin: from where it was made the same token is good, for its user.
+    let page = attacker.follow(deliver(&demo, &attacker, "otto", Some(&nora), &good).await).await;
+    assert_eq!(page.heading(), "Report 2 of john");
+}
+
+#[tokio::test]
+async fn threat_23_a_different_user_is_replaced_only_by_their_own_choice() {
+    let demo = Demo::start(&[]);
+    let visitor = user_at(&demo, "nora", "john").await;
+    log_in(&demo, &visitor, "otto", "jackie").await;
+    let (nora, otto) = (demo.url("nora", ""), demo.url("otto", ""));
+    let ask = async || {
+        let good = token(&demo, &visitor, "nora", "otto").await;
+        let page = visitor.follow(deliver(&demo, &visitor, "otto", Some(&nora), &good).await).await;
+        assert_eq!(page.heading(), "Change the user?");
+        assert_eq!(who(&demo, &visitor, "otto").await, "Logged in as jackie");
+        page
+    };
+    let choose = async |page: &Answer, origin: &str, token: Option<&str>, choice: &str| {
+        let (target, fields) = page.form("/sso/landing/in");
+        let form_token = token.map_or_else(|| fields[0].1.clone(), str::to_owned);
+        let request = visitor.request(Method::POST, &target).header("Origin", origin);
+        send(request.form(&[("form_token", form_token.as_str()), ("choice", choice)])).await
+    };
+    // Forged: from elsewhere, without the page's token.
+    for (origin, token) in
+        [(nora.as_str(), None), ("null", None), (&otto, Some("")), (&otto, Some("1.x"))]
+    {
+        let page = ask().await;
+        assert_refused(&choose(&page, origin, token, "switch").await, &format!("{origin} {token:?}"));
+        assert_eq!(who(&demo, &visitor, "otto").await, "Logged in as jackie", "{origin} {token:?}");
+    }
+    let stayed = choose(&ask().await, &otto, None, "stay").await;
+    assert_eq!(visitor.follow(stayed).await.heading(), "Report 2 of jackie");
+    let switched = choose(&ask().await, &otto, None, "switch").await;
+    assert_eq!(visitor.follow(switched).await.heading(), "Report 2 of john");
+}
+
+#[tokio::test]
+async fn threat_23_a_ticket_that_was_altered_is_worthless() {
+    let demo = Demo::start(&[]);
+    let visitor = user_at(&demo, "nora", "jackie").await;
+    let (nora, otto) = (demo.url("nora", ""), demo.url("otto", "/"));
+    let good = token(&demo, &visitor, "nora", "otto").await;
+    let landed = deliver(&demo, &visitor, "otto", Some(&nora), &good).await;
+    let ticket = cookie(&visitor, &otto, TICKET);
+    let with = |ticket: &str| {
+        let browser = Visitor::new();
+        browser.set_cookie(&otto, &format!("{TICKET}={ticket}; Path=/"));
+        browser
+    };
+    let foreign = {
+        let elsewhere = Demo::start(&[]);
+        let john = user_at(&elsewhere, "nora", "john").await;
+        let token = token(&elsewhere, &john, "nora", "otto").await;
+        deliver(&elsewhere, &john, "otto", Some(&elsewhere.url("nora", "")), &token).await;
+        cookie(&john, &elsewhere.url("otto", "/"), TICKET)
+    };
+    let arrive = demo.url("otto", "/sso/landing/in");
+    for bad in [ticket.replace("jackie", "john"), format!("{ticket}x"), foreign, String::from("x"), String::new()] {
+        let browser = with(&bad);
+        assert_refused(&browser.get(&arrive).await, &bad);
+        assert_eq!(who(&demo, &browser, "otto").await, OUT);
+    }
+    assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
+
+    let log = demo.site.log();
+    assert!(log.contains("TRACE") && log.contains("a user was handed over"), "the run is in the log");
+    let ticket_mac = ticket.split("%7C").next().unwrap();
+    for secret in [good.as_str(), good.rsplit('.').next().unwrap(), &ticket, ticket_mac] {
+        assert_eq!(log.lines().find(|line| line.contains(secret)), None, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn threat_24_a_pair_of_applications_cannot_speak_for_the_server() {
+    let demo = Demo::start(&[]);
+    // What Nora made, with the key that she shares with Otto, is not taken as the server's, nor the other way round.
+    let jackie = user_at(&demo, "nora", "jackie").await;
+    let at_server = user_at(&demo, "sso", "jackie").await;
+    for (visitor, from, pretended) in [(&jackie, "nora", "sso"), (&at_server, "sso", "nora")] {
+        let made = token(&demo, visitor, from, "otto").await;
+        let nobody = Visitor::new();
+        assert_refused(&deliver(&demo, &nobody, "otto", Some(&demo.url(pretended, "")), &made).await, pretended);
+        assert_eq!(who(&demo, &nobody, "otto").await, OUT);
+        let page = nobody.follow(deliver(&demo, &nobody, "otto", Some(&demo.url(from, "")), &made).await).await;
+        assert_eq!(page.heading(), "Report 2 of jackie");
+    }
+}
+
+#[tokio::test]
+async fn threat_24_nobody_is_led_to_a_site_that_is_not_on_the_list() {
+    let demo = Demo::start(&[]);
+    let (otto, evil) = (demo.url("otto", ""), demo.url("otto", "").replace("otto", "evil"));
+    for from in ["nora", "sso"] {
+        let jackie = user_at(&demo, from, "jackie").await;
+        let foreign = [
+            format!("{evil}/reports/2"),
+            format!("{otto}@evil.localhost/"),
+            format!("{otto}.evil.localhost/"),
+            otto.replace("http://", "https://"),
+            otto.replace("http://", "http://a:b@"),
+            otto.replace("http://", "http:\\\\"),
+            format!("{otto}/\\evil.localhost"),
+            "http://otto.localhost/".into(),
+            demo.url(from, "/"),
+            "//evil.localhost".into(),
+            "javascript:alert(1)".into(),
+            String::new(),
+        ];
+        for wanted in &foreign {
+            for relation in [Some("same-origin"), Some("cross-site")] {
+                let page = external(&demo, &jackie, from, wanted, relation).await;
+                assert_eq!((page.status, page.heading()), (400, "You cannot be taken there"), "{wanted}");
+                assert!(!page.body.contains("eyJ") && !page.body.contains("evil"), "{wanted}");
+            }
+        }
+        // A page of the target that would lead on to another site.
+        for path in ["//evil.localhost/", "/%0d%0aSet-Cookie:x=y", "/.//evil.localhost", "/%5Cevil.localhost"] {
+            let page = external(&demo, &jackie, from, &format!("{otto}{path}"), Some("same-origin")).await;
+            if page.status == 400 {
+                continue;
+            }
+            let made = page.form("http").1[0].1.clone();
+            let visitor = Visitor::new();
+            let mut answer = deliver(&demo, &visitor, "otto", Some(&demo.url(from, "")), &made).await;
+            while let Some(next) = answer.location() {
+                assert!(next.starts_with(&format!("{otto}/")), "{path} leads to {next}");
+                answer = visitor.get(&next).await;
+            }
+        }
+        token(&demo, &jackie, from, "otto").await;
+    }
+}
