@@ -209,11 +209,16 @@ async fn threat_23_a_different_user_is_replaced_only_by_their_own_choice() {
         let request = visitor.request(Method::POST, &target).header("Origin", origin);
         send(request.form(&[("form_token", form_token.as_str()), ("choice", choice)])).await
     };
-    // Forged: from elsewhere, without the page's token.
+    // Forged: from elsewhere, without the page's token, with that of a ticket before.
+    let before = ask().await;
+    let before = before.form("/sso/landing/in").1[0].1.clone();
     for (origin, token) in
-        [(nora.as_str(), None), ("null", None), (&otto, Some("")), (&otto, Some("1.x"))]
+        [(nora.as_str(), None), ("null", None), (&otto, Some("")), (&otto, Some("1.x")), (&otto, Some(before.as_str()))]
     {
         let page = ask().await;
+        if token == Some(before.as_str()) {
+            assert_ne!(page.form("/sso/landing/in").1[0].1, before);
+        }
         assert_refused(&choose(&page, origin, token, "switch").await, &format!("{origin} {token:?}"));
         assert_eq!(who(&demo, &visitor, "otto").await, "Logged in as jackie", "{origin} {token:?}");
     }
@@ -224,7 +229,7 @@ async fn threat_23_a_different_user_is_replaced_only_by_their_own_choice() {
 }
 
 #[tokio::test]
-async fn threat_23_a_ticket_that_was_altered_is_worthless() {
+async fn threat_23_a_ticket_that_was_altered_or_copied_is_worthless() {
     let demo = Demo::start(&[]);
     let visitor = user_at(&demo, "nora", "jackie").await;
     let (nora, otto) = (demo.url("nora", ""), demo.url("otto", "/"));
@@ -250,6 +255,10 @@ async fn threat_23_a_ticket_that_was_altered_is_worthless() {
         assert_eq!(who(&demo, &browser, "otto").await, OUT);
     }
     assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
+    // It is used up, for a copy too.
+    let thief = with(&ticket);
+    assert_refused(&thief.get(&arrive).await, "copied");
+    assert_eq!(who(&demo, &thief, "otto").await, OUT);
 
     let log = demo.site.log();
     assert!(log.contains("TRACE") && log.contains("a user was handed over"), "the run is in the log");

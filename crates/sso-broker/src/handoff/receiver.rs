@@ -125,6 +125,12 @@ impl Receiver {
         &self.origin
     }
 
+    /// Whether this is the first use of what has this name; for what follows on a token.
+    #[cfg(feature = "actix")]
+    pub(crate) fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
+        self.used.first_use(id, exp, now)
+    }
+
     /// Judges a token; a good one is used up by that. `now`: seconds since 1970-01-01 UTC. What is wrong is told to nobody.
     pub fn receive(&self, token: &str, source: Source<'_>, now: i64) -> Result<Arrival, InvalidToken> {
         let audience = self.origin.origin().ascii_serialization();

@@ -20,7 +20,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
-use sso_core::FormKey;
+use sso_core::{FormKey, base36, random};
 
 /// Where the user of an application's own session stands in it.
 const USER: &str = "sso_linked_user";
@@ -189,6 +189,8 @@ struct Parts {
 /// What a good token said, on its way to the next request.
 #[derive(Serialize, Deserialize)]
 struct Ticket {
+    /// Its own name: it is good for one login.
+    id: String,
     username: String,
     page: String,
     issuer: String,
@@ -231,7 +233,8 @@ impl Landing {
 
     fn arrived(&self, arrival: Arrival) -> HttpResponse {
         let Arrival { username, page: wanted, issuer } = arrival;
-        let ticket = Ticket { username, page: wanted.as_str().to_owned(), issuer };
+        let id = base36::exact(&random::bytes());
+        let ticket = Ticket { id, username, page: wanted.as_str().to_owned(), issuer };
         let Ok(json) = serde_json::to_string(&ticket) else { return self.refused() };
         let sealed = format!("{}|{json}", self.0.key.token(&json, TICKET, now()));
         page(StatusCode::SEE_OTHER, "", "no-referrer")
@@ -253,6 +256,17 @@ impl Landing {
         let age = now() - self.0.key.served(json, TICKET, mac).ok()?;
         let ticket = serde_json::from_str(json).ok().filter(|_| (-5..TICKET_SECONDS).contains(&age))?;
         Some((ticket, sealed.into_owned()))
+    }
+
+    /// Begins the session of the user on the ticket, unless a copy of the ticket was used before.
+    fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
+        let now = now();
+        if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), now + TICKET_SECONDS, now) {
+            return self.refused();
+        }
+        sign_in(session, &ticket.username);
+        tracing::info!(username = %ticket.username, issuer = %ticket.issuer, "a user was handed over");
+        self.go(&ticket.page)
     }
 
     fn is_secure(&self) -> bool {
@@ -316,11 +330,7 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
             page(StatusCode::OK, "", "same-origin").body(landing.0.pages.switch_user(&shown))
         }
         Some(_) => landing.go(&ticket.page),
-        None => {
-            sign_in(&session, &ticket.username);
-            tracing::info!(username = %ticket.username, issuer = %ticket.issuer, "a user was handed over");
-            landing.go(&ticket.page)
-        }
+        None => landing.let_in(&session, &ticket),
     }
 }
 
@@ -341,9 +351,5 @@ async fn choose(request: HttpRequest, landing: web::Data<Landing>, form: Option<
     if !is_ours {
         return landing.refused();
     }
-    if choice == "switch" {
-        sign_in(&session, &ticket.username);
-        tracing::info!(username = %ticket.username, issuer = %ticket.issuer, "a user was handed over");
-    }
-    landing.go(&ticket.page)
+    if choice == "switch" { landing.let_in(&session, &ticket) } else { landing.go(&ticket.page) }
 }
