@@ -126,3 +126,14 @@ fn an_application_lives_at_an_origin() {
         assert!(Issuer::new(bad).is_err() && Receiver::new(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn the_public_key_is_no_secret_to_sign_with() {
+    let server = KeySet::generate(Algorithm::EdDsa, NOW).unwrap();
+    let jwks = serde_json::to_string(&server.jwks(NOW)).unwrap();
+    let kid = server.keys()[0].kid().to_owned();
+    let receiver = receiver(&SharedKeys::new(KeySet::from_jwks(&jwks).unwrap()));
+    let confused = KeySet::new(vec![Key::hs256(&kid, jwks.as_bytes()).unwrap()]).unwrap();
+    assert_eq!(receiver.receive(&token(&SharedKeys::new(confused)), FROM_SHOP, NOW), Err(InvalidToken));
+    assert!(receiver.receive(&token(&SharedKeys::new(server)), FROM_SHOP, NOW).is_ok());
+}
