@@ -16,7 +16,7 @@ use sso_server::{
 use crate::{
     Failure,
     cli::DemoOptions,
-    config::SessionName,
+    config::{SessionName, StoreKey},
     run,
     sites::{
         Chrome, SiteInfo,
@@ -123,7 +123,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let map = Map { base_port: options.base_port, same_site: options.same_site };
     let sites = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).chain(map.linked());
     let sites: Vec<_> = sites.collect();
-    let core = server(options, &map)?;
+    let core = server(options, &map).await?;
     let handoff = HandoffKeys::generate()?;
     // All of them before anything starts.
     let ports = (options.base_port..).take(sites.len());
@@ -157,7 +157,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
 /// Threads of each site: the demo has one visitor.
 const WORKERS: usize = 2;
 
-fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
+async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     let brokers = map.brokers().map(|(site, cast)| {
         let returns = ReturnPages::Paths(vec!["/sso/return".into()]);
         let origins = AllowedOrigins::new(&[site.url], returns).map_err(Failure::other)?;
@@ -185,11 +185,10 @@ fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
         ..default
     };
     let public_url = map.server().url.parse().map_err(Failure::other)?;
-    let mut builder = Server::builder(public_url, brokers, users).policy(policy);
-    if let Some(SessionName(name)) = &options.session_name {
-        builder = builder.session_name(name);
-    }
-    options.store.open(builder).build().map_err(Failure::settings)
+    let builder = Server::builder(public_url, brokers, users).policy(policy);
+    let name = options.session_name.as_ref().map(|SessionName(name)| name.as_str());
+    let key = std::env::var("SSO_STORE_KEY").ok().map(StoreKey::from);
+    options.store.open(builder, key.as_ref(), name).await?.build().map_err(Failure::settings)
 }
 
 fn users() -> Result<UserList, Failure> {

@@ -10,6 +10,7 @@
 //! - [`cli`]: the program's commands
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
+//! - [`restart`]: a killed server loses nothing
 //! - [`readme`]: what the README shows
 //! - [`peer`]: a broker without a site
 
@@ -34,6 +35,7 @@ mod php;
 mod pyjwt;
 mod readme;
 mod remembered;
+mod restart;
 mod session;
 mod silent;
 mod sites;

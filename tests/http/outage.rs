@@ -4,7 +4,8 @@ use sso_tests::{Site, Visitor, process::free_ports};
 
 use crate::peer::until;
 
-const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$d+d/Lmz5RSSm3s9/crB7Kg$OZZ0W55NHpsZzf9w0I3SPMgzrjJ51OzUXB7u5hco5qY";
+pub(crate) const HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$d+d/Lmz5RSSm3s9/crB7Kg$OZZ0W55NHpsZzf9w0I3SPMgzrjJ51OzUXB7u5hco5qY";
 
 fn start_server(port: u16, broker: &str) -> Site {
     let (url, listen) = (format!("http://sso.localhost:{port}"), format!("127.0.0.1:{port}"));
@@ -15,7 +16,7 @@ fn start_server(port: u16, broker: &str) -> Site {
     Site::try_start(&["server"], &environment).unwrap_or_else(|failed| panic!("{failed:?}"))
 }
 
-fn start_broker(port: u16, server_port: u16) -> Site {
+pub(crate) fn start_broker(port: u16, server_port: u16) -> Site {
     let (attach, listen) = (format!("http://sso.localhost:{server_port}/attach"), format!("127.0.0.1:{port}"));
     let url = format!("http://alice.localhost:{port}");
     let environment = [

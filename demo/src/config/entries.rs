@@ -5,44 +5,7 @@ use std::{fs, path::PathBuf, str::FromStr, time::Duration};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, wire::User};
-use sso_server::{Account, Broker, PasswordHash, ServerBuilder};
-
-/// Where sessions are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) enum StoreUrl {
-    /// `memory:`: in this process.
-    #[default]
-    Memory,
-}
-
-impl StoreUrl {
-    pub(crate) fn open(self, builder: ServerBuilder) -> ServerBuilder {
-        match self {
-            // The builder's own default.
-            Self::Memory => builder,
-        }
-    }
-}
-
-impl FromStr for StoreUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "memory:" => Ok(Self::Memory),
-            other => Err(format!("`{other}` is not a known store; expected `memory:`")),
-        }
-    }
-}
-
-impl TryFrom<String> for StoreUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
+use sso_server::{Account, Broker, PasswordHash};
 
 /// The name of the session cookie: 1 to 64 letters, digits and underscores.
 #[derive(Clone, Debug, Deserialize)]

@@ -3,6 +3,7 @@
 mod entries;
 mod layers;
 mod policy;
+mod store;
 
 use std::{
     collections::HashSet,
@@ -20,10 +21,12 @@ use crate::{Failure, cli::ServerOptions, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
 use layers::{Form, Layer, Layers, VARIABLES};
 
-pub(crate) use entries::{SessionName, StoreUrl};
+pub(crate) use entries::SessionName;
+pub(crate) use store::{StoreKey, StoreUrl};
 
 /// The file that is read when no other is named.
 const DEFAULT_FILE: &str = "sso.toml";
+const DEFAULT_STORE: &str = "sso.db";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
 /// A configuration that was checked.
@@ -32,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Url,
     pub(crate) listen: SocketAddr,
     pub(crate) store: StoreUrl,
+    store_key: Option<StoreKey>,
     pub(crate) php_routes: bool,
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
@@ -56,7 +60,7 @@ impl Config {
         check_variables(std::env::vars_os())?;
         let mut config = Self::read(file, |variable| std::env::var(variable).ok())?;
         config.listen = options.listen.unwrap_or(config.listen);
-        config.store = options.store.unwrap_or(config.store);
+        config.store = options.store.clone().unwrap_or(config.store);
         Ok(config)
     }
 
@@ -80,7 +84,8 @@ impl Config {
         Ok(Self {
             public_url: public_url.get_ref().clone(),
             listen: listen.map_or_else(|| DEFAULT_LISTEN.parse().map_err(Failure::other), Ok)?,
-            store: layers.value(|keys| keys.store.as_ref()).unwrap_or_default(),
+            store: layers.value(|keys| keys.store.as_ref()).unwrap_or_else(|| StoreUrl::Sqlite(DEFAULT_STORE.into())),
+            store_key: store_key(&layers)?,
             php_routes: layers.value(|keys| keys.php_routes.as_ref()).unwrap_or_default(),
             policy: policy::sessions(&layers)?,
             tokens: policy::tokens(&layers)?,
@@ -97,7 +102,7 @@ impl Config {
     }
 
     /// Builds the server. Its keys are those of the configured directory, which is watched from now on.
-    pub(crate) fn into_server(self) -> Result<Server, Failure> {
+    pub(crate) async fn into_server(self) -> Result<Server, Failure> {
         let brokers = self.brokers.iter().map(|entry| entry.broker().map_err(Failure::settings));
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
@@ -106,10 +111,9 @@ impl Config {
             let keys = ServerKeys::load(dir)?;
             builder = builder.access_keys(keys.access).remember_keys(keys.remember);
         }
-        if let Some(SessionName(name)) = self.session_name {
-            builder = builder.session_name(name);
-        }
-        self.store.open(builder).build().map_err(Failure::settings)
+        let name = self.session_name.as_ref().map(|SessionName(name)| name.as_str());
+        let builder = self.store.open(builder, self.store_key.as_ref(), name).await?;
+        builder.build().map_err(Failure::settings)
     }
 }
 
@@ -129,6 +133,19 @@ fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Res
         }
     }
     Ok(())
+}
+
+fn store_key(layers: &Layers) -> Result<Option<StoreKey>, Failure> {
+    let file = layers.find(|keys| keys.store_key_file.as_ref());
+    match (layers.value(|keys| keys.store_key.as_ref()), file) {
+        (Some(_), Some((file, layer))) => {
+            Err(layer.wrong(file.span().start, "expected either `store_key` or `store_key_file`"))
+        }
+        (None, Some((file, layer))) => {
+            StoreKey::read(file.get_ref()).map(Some).map_err(|error| layer.wrong(file.span().start, error))
+        }
+        (key, None) => Ok(key),
+    }
 }
 
 fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failure> {

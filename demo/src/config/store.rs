@@ -1,0 +1,166 @@
+//! Where sessions are kept: the store's URL, its key, and how it is opened.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::Deserialize;
+use sso_core::{Secret, base36, checksum::MacKey, random};
+use sso_server::{
+    ServerBuilder,
+    clock::SystemClock,
+    store::{SqlStore, StoreKeys},
+};
+
+use crate::Failure;
+
+/// Where sessions are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum StoreUrl {
+    /// `memory:`: in this process.
+    Memory,
+    /// `sqlite:FILE`: in this file.
+    Sqlite(PathBuf),
+    /// `postgres://…`; the URL may have a password in it.
+    Postgres(Location),
+}
+
+/// A URL that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Location(String);
+
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Location(…)")
+    }
+}
+
+/// The secrets of a store, as they are written: separated by white space, the newest first.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub(crate) struct StoreKey(Secret);
+
+impl From<String> for StoreKey {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl StoreUrl {
+    /// Opens the store and gives it to the builder, with what must not change at a restart: the server's secret, and the name of
+    /// its cookie unless that is set.
+    pub(crate) async fn open(
+        &self,
+        builder: ServerBuilder,
+        key: Option<&StoreKey>,
+        name: Option<&str>,
+    ) -> Result<ServerBuilder, Failure> {
+        let (keys, store) = match self {
+            // The builder's own default.
+            Self::Memory => {
+                return Ok(match name {
+                    Some(name) => builder.session_name(name),
+                    None => builder,
+                });
+            }
+            Self::Sqlite(file) => {
+                let keys = match key {
+                    Some(key) => key.keys()?,
+                    None => key_beside(file)?.keys()?,
+                };
+                (keys.clone(), SqlStore::sqlite(file, keys, SystemClock).await)
+            }
+            Self::Postgres(Location(url)) => {
+                let Some(key) = key else {
+                    return Err(Failure::settings("a store in PostgreSQL needs store_key or store_key_file"));
+                };
+                let keys = key.keys()?;
+                (keys.clone(), SqlStore::postgres(url, keys, SystemClock).await)
+            }
+        };
+        let store = store.map_err(|error| Failure::other(format!("cannot open the store: {error}")))?;
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => {
+                let random = format!("sso_{:.8}", base36::exact(&random::bytes()));
+                store.setting("session name", &random).await.map_err(Failure::other)?
+            }
+        };
+        Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
+    }
+}
+
+impl StoreKey {
+    /// From a file that only its owner should read.
+    pub(super) fn read(file: &Path) -> Result<Self, String> {
+        fs::read_to_string(file).map(Self::from).map_err(|error| format!("cannot read {}: {error}", file.display()))
+    }
+
+    fn keys(&self) -> Result<StoreKeys, Failure> {
+        let text = str::from_utf8(self.0.expose()).unwrap_or_default();
+        let mut secrets = Vec::new();
+        for secret in text.split_ascii_whitespace().map(Secret::new) {
+            if secret.strength_bits() < Secret::MIN_BITS {
+                return Err(Failure::settings("a store's key has less than 128 bits"));
+            }
+            secrets.push(MacKey::new(secret.expose()).mac(&["store key"]));
+        }
+        StoreKeys::new(&secrets).map_err(Failure::settings)
+    }
+}
+
+/// The key beside a SQLite file, which the first start makes.
+fn key_beside(file: &Path) -> Result<StoreKey, Failure> {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".key");
+    let path = PathBuf::from(path);
+    // Whole under another name first, so that nobody reads half of it; a link never overwrites.
+    let draft = path.with_extension(format!("{:.8}", base36::exact(&random::bytes())));
+    if !path.exists() {
+        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut new| {
+            new.write_all(Secret::generate().expose())?;
+            new.sync_all()?;
+            fs::hard_link(&draft, &path)
+        });
+        let _gone = fs::remove_file(&draft);
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Failure::other(format!("cannot make {}: {error}", path.display())));
+            }
+            _ => {}
+        }
+    }
+    StoreKey::read(&path).map_err(Failure::other)
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("sqlite", file)) if !file.is_empty() && !file.starts_with("//") => Ok(Self::Sqlite(file.into())),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") && url::Url::parse(text).is_ok() => {
+                Ok(Self::Postgres(Location(text.into())))
+            }
+            // Not the text itself: it may have a password in it.
+            Some((scheme, _)) => {
+                Err(format!("`{scheme}:` is not a known store; expected `memory:`, `sqlite:FILE` or `postgres://…`"))
+            }
+            None => Err("this is not a store; expected `memory:`, `sqlite:FILE` or `postgres://…`".into()),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
