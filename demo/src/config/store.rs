@@ -13,7 +13,7 @@ use sso_core::{Secret, base36, checksum::MacKey, random};
 use sso_server::{
     ServerBuilder,
     clock::SystemClock,
-    store::{SqlStore, StoreKeys},
+    store::{RedisStore, SqlStore, StoreKeys},
 };
 
 use crate::Failure;
@@ -28,6 +28,8 @@ pub(crate) enum StoreUrl {
     Sqlite(PathBuf),
     /// `postgres://…`; the URL may have a password in it.
     Postgres(Location),
+    /// `redis://…` or `rediss://…`; likewise.
+    Redis(Location),
 }
 
 /// A URL that `Debug` does not show.
@@ -76,11 +78,16 @@ impl StoreUrl {
                 (keys.clone(), SqlStore::sqlite(file, keys, SystemClock).await)
             }
             Self::Postgres(Location(url)) => {
-                let Some(key) = key else {
-                    return Err(Failure::settings("a store in PostgreSQL needs store_key or store_key_file"));
-                };
-                let keys = key.keys()?;
+                let keys = given(key, "PostgreSQL")?;
                 (keys.clone(), SqlStore::postgres(url, keys, SystemClock).await)
+            }
+            Self::Redis(Location(url)) => {
+                let keys = given(key, "Redis")?;
+                let store = RedisStore::open(url, keys.clone(), SystemClock).map_err(Failure::settings)?;
+                // All nodes with the key agree on it, also when Redis is not there yet.
+                let of_key = format!("sso_{:.8}", base36::exact(&keys.derive("session name")));
+                let name = name.map_or(of_key, str::to_owned);
+                return Ok(builder.secret(&keys.derive("server")).session_name(name).store(store));
             }
         };
         let store = store.map_err(|error| Failure::other(format!("cannot open the store: {error}")))?;
@@ -92,6 +99,14 @@ impl StoreUrl {
             }
         };
         Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
+    }
+}
+
+/// The keys of a store that has no file to keep one beside.
+fn given(key: Option<&StoreKey>, store: &str) -> Result<StoreKeys, Failure> {
+    match key {
+        Some(key) => key.keys(),
+        None => Err(Failure::settings(format!("a store in {store} needs store_key or store_key_file"))),
     }
 }
 
@@ -138,6 +153,8 @@ fn key_beside(file: &Path) -> Result<StoreKey, Failure> {
     StoreKey::read(&path).map_err(Failure::other)
 }
 
+const EXPECTED: &str = "`memory:`, `sqlite:FILE`, `postgres://…` or `redis://…`";
+
 impl FromStr for StoreUrl {
     type Err = String;
 
@@ -148,11 +165,12 @@ impl FromStr for StoreUrl {
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") && url::Url::parse(text).is_ok() => {
                 Ok(Self::Postgres(Location(text.into())))
             }
-            // Not the text itself: it may have a password in it.
-            Some((scheme, _)) => {
-                Err(format!("`{scheme}:` is not a known store; expected `memory:`, `sqlite:FILE` or `postgres://…`"))
+            Some(("redis" | "rediss", rest)) if rest.starts_with("//") && url::Url::parse(text).is_ok() => {
+                Ok(Self::Redis(Location(text.into())))
             }
-            None => Err("this is not a store; expected `memory:`, `sqlite:FILE` or `postgres://…`".into()),
+            // Not the text itself: it may have a password in it.
+            Some((scheme, _)) => Err(format!("`{scheme}:` is not a known store; expected {EXPECTED}")),
+            None => Err(format!("this is not a store; expected {EXPECTED}")),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Algorithm {
 /// When a key does what, in seconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyTimes {
-    /// It verifies from here on.
+    /// It was made, and verifies from here on; whose clock is behind takes it, too.
     pub published: i64,
     /// It signs from here on, until another one does.
     pub signs_from: i64,
@@ -170,7 +170,7 @@ impl Key {
     }
 
     pub(super) fn verifies(&self, now: i64) -> bool {
-        now >= self.times.published && self.times.retires.is_none_or(|retires| now < retires)
+        self.times.retires.is_none_or(|retires| now < retires)
     }
 }
 

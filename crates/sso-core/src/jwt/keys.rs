@@ -82,7 +82,7 @@ impl KeySet {
 
     /// What this key does at `now`.
     pub fn stage(&self, key: &Key, now: i64) -> Stage {
-        if !key.verifies(now) && now >= key.times.published {
+        if !key.verifies(now) {
             Stage::Retired
         } else if now < key.times.signs_from {
             Stage::Published

@@ -1,4 +1,4 @@
-//! Where sessions, links, remember-me families and used ids are kept: the contract, and the store in memory.
+//! Where sessions, links, remember-me families and used ids are kept: the contract, and the stores.
 //!
 //! # The contract
 //!
