@@ -188,7 +188,7 @@ async fn threat_20_a_token_of_another_time_place_or_use_opens_nothing() {
     let others = [
         ("expired", service.access(|claims| claims.exp = now() - 1)),
         ("expired just now", service.access(|claims| claims.exp = now())),
-        ("not yet valid", service.access(|claims| claims.nbf = now() + 30)),
+        ("not yet valid", service.access(|claims| claims.nbf = now() + KeySet::LEEWAY + 30)),
         ("another audience", service.access(|claims| claims.aud = "http://other.localhost".into())),
         ("a longer audience", service.access(|claims| claims.aud += "/")),
         ("no audience", service.access(|claims| claims.aud.clear())),
