@@ -52,6 +52,8 @@ async fn the_four_ways_to_be_not_attached_cannot_be_told_apart() {
     ];
     let visible = |mut headers: HeaderMap| {
         headers.remove("date");
+        // Whether the connection stays open depends on how much of the body had come when the answer was written.
+        headers.remove("connection");
         headers
     };
     let visitor = Visitor::new();

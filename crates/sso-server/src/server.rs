@@ -189,7 +189,7 @@ impl Server {
     }
 
     /// Logs the user of a remembered browser in, where nobody is logged in; `None`: all is as it was.
-    pub(crate) async fn recognise(&self, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
+    pub async fn recognise(&self, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
         let found = resume::by_cookie(&self.0, browser).await?;
         Ok(match remember::recognise(&self.0, browser, found).await? {
             Recognised::CameBack(visit) => Some(visit),
