@@ -24,7 +24,7 @@ pub(crate) fn hash_password() -> Result<(), Failure> {
     if password.is_empty() {
         return Err(Failure::other("the password is empty"));
     }
-    println!("{}", PasswordHash::new(&password).map_err(Failure::other)?.to_text());
+    println!("{}", PasswordHash::new(&password).map_err(Failure::other)?.text());
     Ok(())
 }
 

@@ -103,10 +103,10 @@ pub struct BrowserHeaders<'a> {
 }
 
 /// What is known of the broker that an attach is checked against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttachRules<'a> {
-    /// Computes its checksums.
-    pub key: &'a ChecksumKey,
+    /// Compute its checksums: the one of its secret, and of the one before it while that is accepted.
+    pub keys: Vec<&'a ChecksumKey>,
     /// Where it lives.
     pub origins: &'a AllowedOrigins,
     /// Which silent attach it may use.
@@ -125,7 +125,8 @@ impl AttachRules<'_> {
 
     /// Whether the broker made this request, in constant time.
     pub fn check_checksum(&self, request: &AttachRequest) -> Result<(), AttachError> {
-        if self.key.attach(&request.token) == request.checksum { Ok(()) } else { Err(AttachError::InvalidChecksum) }
+        let is_right = self.keys.iter().any(|key| key.attach(&request.token) == request.checksum);
+        if is_right { Ok(()) } else { Err(AttachError::InvalidChecksum) }
     }
 
     /// Whether the request comes from where it should.
@@ -261,7 +262,7 @@ mod tests {
         let key = ChecksumKey::new(&Secret::new("s"), Encoding::Exact);
         let origins = AllowedOrigins::new(&["https://alice"], ReturnPages::Any).unwrap();
         let request = parse(&(good() + mode)).unwrap();
-        AttachRules { key: &key, origins: &origins, silent }.check_source(&request, headers)
+        AttachRules { keys: vec![&key], origins: &origins, silent }.check_source(&request, headers)
     }
 
     #[test]
@@ -302,7 +303,7 @@ mod tests {
     fn only_the_right_secret_makes_the_checksum() {
         let key = ChecksumKey::new(&Secret::new("s"), Encoding::Exact);
         let origins = AllowedOrigins::new(&["https://alice"], ReturnPages::Any).unwrap();
-        let rules = AttachRules { key: &key, origins: &origins, silent: Silent::Off };
+        let rules = AttachRules { keys: vec![&key], origins: &origins, silent: Silent::Off };
         let mut request = parse(&good()).unwrap();
         assert_eq!(rules.check_checksum(&request), Err(AttachError::InvalidChecksum));
         request.checksum = key.attach(&request.token);

@@ -169,7 +169,7 @@ pub(crate) async fn introspect(
 async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<std::sync::Arc<Broker>, IntrospectError> {
     let id: BrokerId = id.parse().map_err(|_| IntrospectError::InvalidClient)?;
     let (key, now) = (format!("secret {id}"), parts.now());
-    let broker = parts.broker(&id).await?.filter(|broker| broker.credential.accepts(secret));
+    let broker = parts.broker(&id).await?.filter(|broker| broker.accepts(secret, now));
     match broker {
         Some(broker) if broker.is_strong() => Ok(broker),
         Some(broker) => {

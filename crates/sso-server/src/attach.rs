@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sso_core::{AttachError, AttachRequest, BrowserHeaders, ReturnUrl, VerificationCode};
+use sso_core::{AttachError, AttachRequest, AttachRules, BrowserHeaders, ReturnUrl, VerificationCode};
 
 use crate::{
     brokers::Broker,
@@ -78,22 +78,28 @@ pub(crate) async fn check(
     };
     let broker = parts.broker(&request.broker).await.map_err(|e| refused(&None)(e.into()))?;
     let broker = broker.ok_or(AttachError::UnknownBroker).map_err(refused(&None))?;
-    let return_url = broker.rules().return_url(&request).map_err(refused(&None))?;
+    let rules = broker.rules(parts.now());
+    let return_url = rules.return_url(&request).map_err(refused(&None))?;
     if request.prompt_login && broker.is_php() {
         // It ends the broker's older links, and the checksum does not cover it: added by a stranger to the URL of a broker that cannot
         // attach anew, it would lock the visitor out.
         return Err(refused(&return_url)(AttachError::Invalid("prompt")));
     }
 
-    check_checksum(parts, &broker, &request).map_err(refused(&return_url))?;
-    broker.rules().check_source(&request, headers).map_err(refused(&return_url))?;
+    check_checksum(parts, &broker, &rules, &request).map_err(refused(&return_url))?;
+    rules.check_source(&request, headers).map_err(refused(&return_url))?;
     Ok(CheckedAttach { broker, request, return_url })
 }
 
-fn check_checksum(parts: &Parts, broker: &Broker, request: &AttachRequest) -> Result<(), AttachError> {
+fn check_checksum(
+    parts: &Parts,
+    broker: &Broker,
+    rules: &AttachRules<'_>,
+    request: &AttachRequest,
+) -> Result<(), AttachError> {
     let failures = resume::failure_key(&key_of(request));
     let now = parts.now();
-    let verdict = broker.rules().check_checksum(request);
+    let verdict = rules.check_checksum(request);
     if verdict.is_err() || broker.is_guessable() {
         parts.checksum_failures.check(&failures, now)?;
     }

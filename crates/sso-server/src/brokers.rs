@@ -1,17 +1,23 @@
 //! Which web sites take part. [`Brokers`] finds a broker by its id; a list, a closure or something of your own will do.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use sso_core::{AllowedOrigins, AttachRules, BrokerId, ChecksumKey, Credential, Encoding, Secret, Silent};
+use sso_core::{
+    AllowedOrigins, AttachRules, BearerToken, BrokerId, ChecksumKey, Credential, Encoding, Secret, Silent,
+    VerificationCode, wire::User,
+};
+
+use crate::{clock::Timestamp, users::Account};
 
 /// A web site that takes part, and what it may do.
 #[derive(Clone, Debug)]
 pub struct Broker {
     /// Its id.
     pub id: BrokerId,
-    /// Computes its checksums.
-    pub key: ChecksumKey,
     /// Where it lives and may be returned to.
     pub origins: AllowedOrigins,
     /// Which silent attach it may use (default: none).
@@ -25,9 +31,59 @@ pub struct Broker {
     /// The services that it may have [access tokens](crate::access) for, and may ask about: their origins, or what else they go by. The first
     /// is meant where it names none (default: none).
     pub audiences: Vec<String>,
+    /// Who may use it while logged in (default: everyone).
+    pub entry: Entry,
+    /// Which of the user's attributes it is told; `None`, the default: all.
+    pub attributes: Option<Vec<String>>,
+    secret: Known,
+    previous: Option<(Known, Option<Timestamp>)>,
+}
+
+/// Whom a broker lets in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Entry {
+    /// Everyone who has an account.
+    #[default]
+    Everyone,
+    /// These users, and who is in one of these groups.
+    Only {
+        /// Their names.
+        users: HashSet<String>,
+        /// The names of the groups.
+        groups: HashSet<String>,
+    },
+}
+
+impl Entry {
+    /// Whether this user may enter.
+    pub fn admits(&self, account: &Account) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Only { users, groups } => {
+                users.contains(&account.user.username) || account.groups.iter().any(|group| groups.contains(group))
+            }
+        }
+    }
+}
+
+/// A secret, made ready to judge what is shown.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Computes checksums.
+    key: ChecksumKey,
     /// Judges the secret where the broker shows it itself.
-    pub(crate) credential: Credential,
+    credential: Credential,
     strength_bits: u32,
+}
+
+impl Known {
+    fn new(secret: &Secret, encoding: Encoding) -> Self {
+        Self {
+            key: ChecksumKey::new(secret, encoding),
+            credential: Credential::of(secret),
+            strength_bits: secret.strength_bits(),
+        }
+    }
 }
 
 impl Broker {
@@ -35,20 +91,34 @@ impl Broker {
     pub fn new(id: BrokerId, secret: &Secret, encoding: Encoding, origins: AllowedOrigins) -> Self {
         Self {
             id,
-            key: ChecksumKey::new(secret, encoding),
             origins,
             silent: Silent::Off,
             silent_start: false,
             password_login: false,
             audiences: Vec::new(),
-            credential: Credential::of(secret),
-            strength_bits: secret.strength_bits(),
+            entry: Entry::Everyone,
+            attributes: None,
+            secret: Known::new(secret, encoding),
+            previous: None,
         }
+    }
+
+    /// Also accepts the secret that it had before, until then; `None`: as long as this broker is what [`Brokers`] find. So server and broker
+    /// need not change it at the same moment. It must be as strong as the other one.
+    #[must_use]
+    pub fn previous_secret(mut self, secret: &Secret, until: Option<Timestamp>) -> Self {
+        self.previous = Some((Known::new(secret, self.encoding()), until));
+        self
+    }
+
+    /// How it writes checksums.
+    pub fn encoding(&self) -> Encoding {
+        self.secret.key.encoding()
     }
 
     /// Whether it is a jasny/sso broker. Such a broker never attaches again by itself.
     pub fn is_php(&self) -> bool {
-        self.key.encoding() == Encoding::Php
+        self.encoding() == Encoding::Php
     }
 
     /// Whether a checksum of it might be found by trying: then even a right one must wait after too many wrong ones. A right one of 256 bits
@@ -57,9 +127,35 @@ impl Broker {
         self.is_php()
     }
 
-    /// Whether its secret has the [128 bits](Secret::MIN_BITS) that a server on a network asks for.
+    /// Whether each of its secrets has the [128 bits](Secret::MIN_BITS) that a server on a network asks for.
     pub fn is_strong(&self) -> bool {
-        self.strength_bits >= Secret::MIN_BITS
+        let previous = self.previous.as_ref().map(|(known, _)| known);
+        std::iter::once(&self.secret).chain(previous).all(|known| known.strength_bits >= Secret::MIN_BITS)
+    }
+
+    /// What it is told of a user.
+    pub fn sees(&self, user: &User) -> User {
+        let mut seen = user.clone();
+        if let Some(names) = &self.attributes {
+            seen.attributes.retain(|name, _| names.contains(name));
+        }
+        seen
+    }
+
+    /// Whether the bearer token was made with this code and a secret that it has at `now`.
+    pub(crate) fn proves(&self, bearer: &BearerToken, code: &VerificationCode, now: Timestamp) -> bool {
+        self.secrets(now).any(|known| bearer.is_proven(code, &known.key))
+    }
+
+    /// Whether this is a secret that it has at `now`.
+    pub(crate) fn accepts(&self, shown: &[u8], now: Timestamp) -> bool {
+        self.secrets(now).any(|known| known.credential.accepts(shown))
+    }
+
+    /// The secret, and the one before it while that is accepted. Which of them fits is no secret to whoever showed it.
+    fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &Known> {
+        let previous = self.previous.as_ref().filter(|(_, until)| until.is_none_or(|until| now < until));
+        std::iter::once(&self.secret).chain(previous.map(|(known, _)| known))
     }
 
     /// Whether a page of this origin may read the JSON of a silent attach, if only that it is not enabled.
@@ -67,8 +163,9 @@ impl Broker {
         self.origins.allows_origin(origin)
     }
 
-    pub(crate) fn rules(&self) -> AttachRules<'_> {
-        AttachRules { key: &self.key, origins: &self.origins, silent: self.silent }
+    pub(crate) fn rules(&self, now: Timestamp) -> AttachRules<'_> {
+        let keys = self.secrets(now).map(|known| &known.key).collect();
+        AttachRules { keys, origins: &self.origins, silent: self.silent }
     }
 }
 

@@ -27,6 +27,7 @@ pub mod remember;
 pub mod resume;
 pub mod server;
 pub mod session;
+mod standing;
 pub mod store;
 pub mod throttle;
 pub mod users;
@@ -34,7 +35,7 @@ pub mod users;
 pub mod web;
 pub mod words;
 
-pub use brokers::{Broker, BrokerList, Brokers};
+pub use brokers::{Broker, BrokerList, Brokers, Entry};
 pub use login::Credentials;
 pub use parts::Unavailable;
 pub use remember::{Remember, RememberToken};

@@ -9,6 +9,7 @@ use crate::{
     remember::{self, Remember},
     resume::{self, Browser, Resumed, Visit},
     session::{CookieValue, LinkKey, Session, lifecycle},
+    standing,
     store::Unlink,
     throttle::TooEarly,
     users::Account,
@@ -78,7 +79,7 @@ pub(crate) async fn authenticate(
     parts: &Parts,
     credentials: &Credentials,
     link: Option<&str>,
-) -> Result<Account, LoginError> {
+) -> Result<Arc<Account>, LoginError> {
     let by_user = format!("user {}", credentials.username);
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
@@ -87,10 +88,7 @@ pub(crate) async fn authenticate(
     let now = parts.now();
     keys().try_for_each(|key| parts.login_failures.check(key, now))?;
 
-    let account = parts.users.find(&credentials.username).await.map_err(|error| {
-        tracing::error!(%error, "cannot look up a user");
-        LoginError::Unavailable
-    })?;
+    let account = parts.users.find_now(&credentials.username).await.map_err(standing::unavailable)?;
     let hash = account.as_ref().map(|account| account.password.clone());
     // A name that nobody has may be a password in the wrong field: it is not for the log.
     let known = account.as_ref().map(|account| account.user.username.clone());
@@ -126,7 +124,7 @@ pub(crate) async fn at_server(
         let had_one = browser.remember.is_some();
         (None, if had_one { Remember::Forget } else { Remember::Keep })
     };
-    let user = account.user;
+    let (user, credential) = (account.user.clone(), standing::credential(parts, &account));
     let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
         None => match resume::just_logged_in(parts, browser, &user.username).await? {
@@ -141,7 +139,7 @@ pub(crate) async fn at_server(
     let mut former = None;
     let session = parts.change(&session, |session| {
         former = session.family.take();
-        session.sign_in(user.clone(), now);
+        session.sign_in(user.clone(), credential, now);
         session.family.clone_from(&family);
         session.replace_cookie(cookie.hash(), now);
         session.fingerprint = browser.fingerprint;
@@ -215,7 +213,8 @@ pub(crate) async fn through_broker(
         return Err(LoginError::SessionEnded);
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
-    let user = authenticate(parts, credentials, Some(&link)).await?.user;
+    let account = authenticate(parts, credentials, Some(&link)).await?;
+    let (user, credential) = (account.user.clone(), standing::credential(parts, &account));
     if resumed.session.destroyed.is_some() {
         // So may the tokens of the brokers that attach anew.
         let others = Unlink::OthersThatHeal { session: resumed.session.id.clone(), keep: Some(resumed.key.clone()) };
@@ -234,7 +233,7 @@ pub(crate) async fn through_broker(
             }
             lifecycle::revive(session, now);
         }
-        session.sign_in(user.clone(), now);
+        session.sign_in(user.clone(), credential, now);
         (session.family, former) = if is_theirs { (family, None) } else { (None, family) };
         session.renew_cookie = true;
         true

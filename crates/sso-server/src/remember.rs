@@ -16,7 +16,6 @@ use sso_core::{
     base36,
     jwt::{Expected, Registered, RememberClaims},
     random,
-    wire::User,
 };
 
 use crate::{
@@ -24,8 +23,9 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
     resume::{self, Browser, Visit},
     session::{CookieValue, DestroyReason, Family, OldToken, Session},
+    standing,
     store::StoreError,
-    users::{Account, PasswordHash},
+    users::Account,
 };
 
 /// A replaced token gives its successor for so long: of ten restored tabs each one sends the old token, and an answer may be lost.
@@ -100,7 +100,7 @@ pub(crate) async fn begin(
         jti: base36::exact(&random::bytes()),
         issued: now,
         old: None,
-        password: password_mac(parts, &account.password),
+        password: standing::credential(parts, account),
         browser: browser.name.clone().unwrap_or_default(),
         created: now,
         last_used: now,
@@ -145,8 +145,8 @@ pub(crate) async fn recognise(
 /// Logs the user of a remembered browser in, if its token is good. `None`: there is no token, or it is worth nothing.
 async fn come_back(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
     let Some(claims) = claims_of(parts, browser) else { return Ok(None) };
-    let Some((family, user)) = replace(parts, &claims).await? else { return Ok(None) };
-    let Some((session, cookie)) = enter(parts, browser, &family, user).await? else { return Ok(None) };
+    let Some((family, account)) = replace(parts, &claims).await? else { return Ok(None) };
+    let Some((session, cookie)) = enter(parts, browser, &family, &account).await? else { return Ok(None) };
     // A logout that came in between has removed the family, and must not be undone.
     if parts.store.family(&family.id).await.map_err(unavailable)?.is_none() {
         login::sign_out(parts, &session, |_| {}).await?;
@@ -228,25 +228,22 @@ fn claims_of(parts: &Parts, browser: &Browser) -> Option<RememberClaims> {
 }
 
 /// Replaces the token by a new one; by the same new one if that has just been done. `None`: it is worth nothing.
-async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<Family>, User)>, Unavailable> {
+async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<Family>, Arc<Account>)>, Unavailable> {
     loop {
         let Some(family) = parts.store.family(&claims.family).await.map_err(unavailable)? else { return Ok(None) };
         let now = parts.now();
         if now >= family.expires {
             return Ok(None);
         }
-        let account = parts.users.find(&family.username).await.map_err(|error| {
-            tracing::error!(%error, "cannot look up a user");
-            Unavailable
-        })?;
-        let account = account.filter(|account| password_mac(parts, &account.password) == family.password);
+        let account = parts.users.find_now(&family.username).await.map_err(standing::unavailable)?;
+        let account = account.filter(|account| standing::credential(parts, account) == family.password);
         let Some(account) = account else {
             tracing::info!("a remembered browser's user is gone or has another password");
             remove(parts, Some(&family.id)).await?;
             return Ok(None);
         };
         match standing(&family, &claims.registered.jti, parts) {
-            Standing::JustReplaced => return Ok(Some((family, account.user))),
+            Standing::JustReplaced => return Ok(Some((family, account))),
             Standing::Reused => {
                 stolen(parts, &family).await?;
                 return Ok(None);
@@ -264,7 +261,7 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
             ..Family::clone(&family)
         };
         match parts.store.update_family(next).await {
-            Ok(family) => return Ok(Some((family, account.user))),
+            Ok(family) => return Ok(Some((family, account))),
             // Another tab was faster: its successor is ours, too.
             Err(StoreError::Conflict) => {}
             Err(StoreError::NotFound) => return Ok(None),
@@ -304,7 +301,7 @@ async fn enter(
     parts: &Parts,
     browser: &Browser,
     family: &Family,
-    user: User,
+    account: &Account,
 ) -> Result<Option<(Arc<Session>, CookieValue)>, Unavailable> {
     let cookie = CookieValue::from_mac(parts.remember_mac.mac(&["session\n", &family.jti]));
     let returned = Browser { cookie: Some(cookie.clone()), ..browser.clone() };
@@ -315,8 +312,8 @@ async fn enter(
         Some(session) => session,
         None => resume::begin(parts, browser, false).await?.0,
     };
-    login::part_from_last_user(parts, &session, &user.username, None).await?;
-    let now = parts.now();
+    login::part_from_last_user(parts, &session, &account.user.username, None).await?;
+    let (now, credential) = (parts.now(), standing::credential(parts, account));
     let mut tries = 0;
     let changed = parts.change(&session, |session| {
         tries += 1;
@@ -324,7 +321,7 @@ async fn enter(
         if session.user().is_some() || tries > 5 {
             return false;
         }
-        session.sign_in_remembered(user.clone(), now, family.id.clone());
+        session.sign_in_remembered(account.user.clone(), credential, now, family.id.clone());
         session.replace_cookie(cookie.hash(), now);
         session.fingerprint = browser.fingerprint;
         session.browser.clone_from(&browser.name);
@@ -367,9 +364,4 @@ fn token_of(parts: &Parts, family: &Family) -> Result<RememberToken, Unavailable
 
 fn origin(parts: &Parts) -> String {
     parts.public_url.origin().ascii_serialization()
-}
-
-/// What is kept of the password that the family was begun with.
-fn password_mac(parts: &Parts, password: &PasswordHash) -> [u8; 32] {
-    parts.remember_mac.mac(&["password\n", &password.to_text()])
 }

@@ -140,7 +140,7 @@ async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeEr
     let resolved = parts.store.resolve(&key).await.map_err(unavailable)?.ok_or(ResumeError::NotAttached)?;
 
     let now = parts.now();
-    let is_proven = bearer.is_proven(&resolved.link.code, &broker.key);
+    let is_proven = broker.proves(&bearer, &resolved.link.code, now);
     if !is_proven || broker.is_guessable() {
         parts.checksum_failures.check(&failure_key(&key), now)?;
     }

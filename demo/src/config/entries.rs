@@ -114,6 +114,8 @@ pub(super) struct UserEntry {
     pub(super) username: String,
     password: Hash,
     #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
     attributes: Map<String, Value>,
 }
 
@@ -131,6 +133,7 @@ impl TryFrom<String> for Hash {
 
 impl UserEntry {
     pub(super) fn account(self) -> Account {
-        Account { user: User { username: self.username, attributes: self.attributes }, password: self.password.0 }
+        let user = User { username: self.username, attributes: self.attributes };
+        Account { user, password: self.password.0, groups: self.groups }
     }
 }

@@ -287,7 +287,7 @@ impl LinkedApp {
             (StatusCode::TOO_MANY_REQUESTS, text)
         })?;
         let account = self.0.users.find(username).await.map_err(|_| busy())?;
-        if turn.verify(account.map(|account| account.password), password).await {
+        if turn.verify(account.map(|account| account.password.clone()), password).await {
             self.0.failures.succeeded(username);
             return Ok(());
         }

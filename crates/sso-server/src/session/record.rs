@@ -154,6 +154,10 @@ pub enum DestroyReason {
     Revoked,
     /// A remember-me token of its family was used a second time: somebody has a copy.
     RememberTokenReused,
+    /// Its user's account is gone, or disabled.
+    UserGone,
+    /// Its user has another password than at the login.
+    PasswordChanged,
 }
 
 /// A visitor's session, shared by all brokers that are linked to it.
@@ -202,14 +206,27 @@ pub struct Session {
 }
 
 /// A login.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct SignedIn {
-    /// Who.
+    /// Who, as the account was then. What is true now, `standing` finds.
     pub user: User,
+    /// A keyed hash of the account's password hash: with another password the login is over. `None`: begun by a version of this server
+    /// that did not note it.
+    pub credential: Option<[u8; 32]>,
     /// Since when; the absolute lifetime counts from here.
     pub at: Timestamp,
     /// When the password was last typed; `None` if the browser was remembered and it never was.
     pub password_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("user", &self.user)
+            .field("at", &self.at)
+            .field("password_at", &self.password_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -269,21 +286,22 @@ impl Session {
         self.signed_in.as_ref().map(|signed_in| &signed_in.user)
     }
 
-    /// Logs `user` in, who typed the password. The data of another user goes; what an anonymous visitor chose stays.
-    pub fn sign_in(&mut self, user: User, now: Timestamp) {
+    /// Logs `user` in, who typed the password that `credential` was made from. The data of another user goes; what an anonymous visitor
+    /// chose stays.
+    pub fn sign_in(&mut self, user: User, credential: [u8; 32], now: Timestamp) {
         if self.belonged_to_another(&user.username) {
             self.data.clear();
             self.family = None;
         }
         self.last_user = Some(user.username.clone());
         self.epoch += 1;
-        self.signed_in = Some(SignedIn { user, at: now, password_at: Some(now) });
+        self.signed_in = Some(SignedIn { user, credential: Some(credential), at: now, password_at: Some(now) });
         self.last_seen = now;
     }
 
     /// Logs `user` in, whose browser is remembered by this [`Family`](super::Family).
-    pub fn sign_in_remembered(&mut self, user: User, now: Timestamp, family: String) {
-        self.sign_in(user, now);
+    pub fn sign_in_remembered(&mut self, user: User, credential: [u8; 32], now: Timestamp, family: String) {
+        self.sign_in(user, credential, now);
         self.signed_in = self.signed_in.take().map(|signed_in| SignedIn { password_at: None, ..signed_in });
         self.family = Some(family);
     }
@@ -344,10 +362,10 @@ mod tests {
         let now = Timestamp::from_millis(1);
         let mut session = Session::new(CookieValue::generate().hash(), now);
         session.data.insert("theme".into(), json!("forest"));
-        session.sign_in(user("jackie"), now);
-        session.sign_in(user("jackie"), now);
+        session.sign_in(user("jackie"), [7; 32], now);
+        session.sign_in(user("jackie"), [7; 32], now);
         assert_eq!(session.data["theme"], "forest");
-        session.sign_in(user("john"), now);
+        session.sign_in(user("john"), [7; 32], now);
         assert!(session.data.is_empty());
         session.data.insert("theme".into(), json!("ocean"));
         session.sign_out();
@@ -359,13 +377,13 @@ mod tests {
         let now = Timestamp::from_millis(1);
         let mut session = Session::new(CookieValue::generate().hash(), now);
         assert!(!session.is_remembered());
-        session.sign_in_remembered(user("jackie"), now, "f".into());
+        session.sign_in_remembered(user("jackie"), [7; 32], now, "f".into());
         assert!(session.is_remembered() && session.family.as_deref() == Some("f"));
-        session.sign_in(user("jackie"), now);
+        session.sign_in(user("jackie"), [7; 32], now);
         assert!(!session.is_remembered() && session.family.is_some(), "the password was typed");
-        session.sign_in(user("john"), now);
+        session.sign_in(user("john"), [7; 32], now);
         assert_eq!(session.family, None, "it remembers another user");
-        session.sign_in_remembered(user("john"), now, "f".into());
+        session.sign_in_remembered(user("john"), [7; 32], now, "f".into());
         session.sign_out();
         assert!(!session.is_remembered() && session.family.is_none());
     }

@@ -47,6 +47,8 @@ struct SessionText {
 struct SignedInText {
     username: String,
     attributes: Map<String, Value>,
+    /// Not there in what an older version wrote.
+    credential: Option<[u8; 32]>,
     at: Millis,
     password_at: Option<Millis>,
 }
@@ -59,6 +61,8 @@ enum Reason {
     NeverInitiated,
     Revoked,
     RememberTokenReused,
+    UserGone,
+    PasswordChanged,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,6 +164,7 @@ impl From<&Session> for SessionText {
             signed_in: session.signed_in.as_ref().map(|signed_in| SignedInText {
                 username: signed_in.user.username.clone(),
                 attributes: signed_in.user.attributes.clone(),
+                credential: signed_in.credential,
                 at: signed_in.at.as_millis(),
                 password_at: signed_in.password_at.map(Timestamp::as_millis),
             }),
@@ -192,6 +197,7 @@ impl From<SessionText> for Session {
             last_seen: Timestamp::from_millis(text.last_seen),
             signed_in: text.signed_in.map(|text| SignedIn {
                 user: User { username: text.username, attributes: text.attributes },
+                credential: text.credential,
                 at: Timestamp::from_millis(text.at),
                 password_at: text.password_at.map(Timestamp::from_millis),
             }),
@@ -261,7 +267,16 @@ macro_rules! reasons {
         }
     };
 }
-reasons!(FingerprintChanged, FingerprintMissing, NoExpiry, NeverInitiated, Revoked, RememberTokenReused);
+reasons!(
+    FingerprintChanged,
+    FingerprintMissing,
+    NoExpiry,
+    NeverInitiated,
+    Revoked,
+    RememberTokenReused,
+    UserGone,
+    PasswordChanged
+);
 
 #[cfg(test)]
 mod tests {
@@ -280,7 +295,7 @@ mod tests {
         let mut session = Session::new(CookieValue::generate().hash(), at(1));
         session.rotate_cookie(CookieValue::generate().hash(), session.cookie, at(2));
         let attributes = Map::from_iter([("username".to_owned(), json!("not this one")), ("n".into(), json!(1.5))]);
-        session.sign_in(User { username: "jackie".into(), attributes }, at(3));
+        session.sign_in(User { username: "jackie".into(), attributes }, [9; 32], at(3));
         session.fingerprint = Some(Fingerprint::new([7; 32]));
         session.browser = Some("Firefox".into());
         session.family = Some("family".into());
@@ -306,6 +321,18 @@ mod tests {
             keys.open_session("other", &sealed).is_err()
                 && StoreKeys::generate().open_session("name", &sealed).is_err()
         );
+    }
+
+    /// An upgrade logs nobody out: what the versions before wrote is still read.
+    #[test]
+    fn a_login_of_an_older_version_opens() {
+        let keys = StoreKeys::generate();
+        let session = session();
+        let mut text = serde_json::to_value(SessionText::from(&session)).unwrap();
+        text["signed_in"].as_object_mut().unwrap().remove("credential").unwrap();
+        let sealed = keys.seal(Kind::Session, "name", text.to_string().as_bytes()).unwrap();
+        let opened = keys.open_session("name", &sealed).unwrap().signed_in.unwrap();
+        assert_eq!(opened, SignedIn { credential: None, ..session.signed_in.unwrap() });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub mod password;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -17,18 +17,27 @@ pub struct Account {
     pub user: User,
     /// The password's hash.
     pub password: PasswordHash,
+    /// The groups that the user is in; a broker's [`Entry`](crate::brokers::Entry) may name them. No broker is told.
+    pub groups: Vec<String>,
 }
 
 impl Account {
-    /// An account without attributes.
+    /// An account without attributes, in no group.
     pub fn new(username: impl Into<String>, password: PasswordHash) -> Self {
-        Self { user: User { username: username.into(), attributes: Map::new() }, password }
+        Self { user: User { username: username.into(), attributes: Map::new() }, password, groups: Vec::new() }
     }
 
     /// Adds something that brokers may know of the user.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.user.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Puts the user in a group.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.groups.push(name.into());
         self
     }
 }
@@ -41,8 +50,25 @@ pub struct UsersUnavailable(pub String);
 /// Finds accounts.
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
-    /// The account of this name, to the letter; `None` if there is none.
-    async fn find(&self, username: &str) -> Result<Option<Account>, UsersUnavailable>;
+    /// The account of this name, to the letter; `None` if there is none or it is disabled. Asked at every call of a broker, so
+    /// it must be fast; what it says may be some seconds old.
+    async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable>;
+
+    /// The same past any cache, as it is now: asked at a login, and before a session is ended because of what `find` said.
+    async fn find_now(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
+        self.find(username).await
+    }
+
+    /// Whether [`set_password`](Self::set_password) can work (default: no).
+    fn can_set_password(&self) -> bool {
+        false
+    }
+
+    /// Gives the account another password; `false` if there is none or it is disabled. What was found before ends no earlier than
+    /// `find` forgets it; `find_now` finds the new one at once.
+    async fn set_password(&self, _username: &str, _password: &PasswordHash) -> Result<bool, UsersUnavailable> {
+        Err(UsersUnavailable("passwords cannot be changed here".into()))
+    }
 }
 
 #[async_trait]
@@ -50,25 +76,25 @@ impl<F> Users for F
 where
     F: Fn(&str) -> Option<Account> + Send + Sync + 'static,
 {
-    async fn find(&self, username: &str) -> Result<Option<Account>, UsersUnavailable> {
-        Ok(self(username))
+    async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
+        Ok(self(username).map(Arc::new))
     }
 }
 
 /// Accounts that are known from the start.
 #[derive(Clone, Debug, Default)]
-pub struct UserList(HashMap<String, Account>);
+pub struct UserList(HashMap<String, Arc<Account>>);
 
 impl FromIterator<Account> for UserList {
     /// Of two accounts with one name the later one counts.
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        Self(accounts.into_iter().map(|account| (account.user.username.clone(), account)).collect())
+        Self(accounts.into_iter().map(|account| (account.user.username.clone(), Arc::new(account))).collect())
     }
 }
 
 #[async_trait]
 impl Users for UserList {
-    async fn find(&self, username: &str) -> Result<Option<Account>, UsersUnavailable> {
+    async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
         Ok(self.0.get(username).cloned())
     }
 }

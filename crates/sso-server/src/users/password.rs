@@ -17,13 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
 #[derive(Clone)]
-pub struct PasswordHash(Kind);
-
-#[derive(Clone)]
-enum Kind {
-    Argon2(Box<phc::PasswordHash>),
-    Bcrypt(String),
-}
+pub struct PasswordHash(Arc<str>);
 
 /// The text is not a hash that we can check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,23 +33,21 @@ impl PasswordHash {
     /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt.
     pub fn new(password: &str) -> Result<Self, HashingFailed> {
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| HashingFailed(e.to_string()))?;
-        Ok(Self(Kind::Argon2(Box::new(hash))))
+        Ok(Self(hash.to_string().into()))
     }
 
     /// The text to store.
-    pub fn to_text(&self) -> String {
-        match &self.0 {
-            Kind::Argon2(hash) => hash.to_string(),
-            Kind::Bcrypt(hash) => hash.clone(),
-        }
+    pub fn text(&self) -> &str {
+        &self.0
     }
 
     /// Slow by design: tens of milliseconds of one core. See [`Passwords`].
     fn verify(&self, password: &str) -> bool {
-        match &self.0 {
-            Kind::Argon2(hash) => Argon2::default().verify_password(password.as_bytes(), hash.as_ref()).is_ok(),
-            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+        if !is_argon2(&self.0) {
+            return bcrypt::verify(password, &self.0).unwrap_or(false);
         }
+        let hash = phc::PasswordHash::new(&self.0);
+        hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
     }
 }
 
@@ -63,16 +55,17 @@ impl FromStr for PasswordHash {
     type Err = InvalidHash;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("$argon2") {
-            return phc::PasswordHash::new(text)
-                .map(|hash| Self(Kind::Argon2(Box::new(hash))))
-                .map_err(|_| InvalidHash);
-        }
-        match text.parse::<bcrypt::HashParts>() {
-            Ok(_) => Ok(Self(Kind::Bcrypt(text.to_owned()))),
-            Err(_) => Err(InvalidHash),
-        }
+        let is_one = if is_argon2(text) {
+            phc::PasswordHash::new(text).is_ok()
+        } else {
+            text.parse::<bcrypt::HashParts>().is_ok()
+        };
+        if is_one { Ok(Self(text.into())) } else { Err(InvalidHash) }
     }
+}
+
+fn is_argon2(text: &str) -> bool {
+    text.starts_with("$argon2")
 }
 
 impl fmt::Debug for PasswordHash {
@@ -171,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn argon2_and_bcrypt_accept_the_password_and_no_other() {
         let passwords = Passwords::new().unwrap();
-        let argon2: PasswordHash = PasswordHash::new("jackie123").unwrap().to_text().parse().unwrap();
+        let argon2: PasswordHash = PasswordHash::new("jackie123").unwrap().text().parse().unwrap();
         let bcrypt: PasswordHash = BCRYPT.parse().unwrap();
         for hash in [argon2, bcrypt] {
             assert!(passwords.turn().await.unwrap().verify(Some(hash.clone()), "jackie123").await);

@@ -195,7 +195,8 @@ async fn a_remembered_session_is_confirmed_by_the_password() {
     let world = World::new();
     let (mut mine, _) = logged_in(&world, "jackie").await;
     let mut record = Session::clone(&*session(&world, &mine).await);
-    record.sign_in_remembered(record.user().unwrap().clone(), world.clock.now(), "f".into());
+    let (user, credential) = record.signed_in.clone().map(|login| (login.user, login.credential.unwrap())).unwrap();
+    record.sign_in_remembered(user, credential, world.clock.now(), "f".into());
     world.store.update(record).await.unwrap();
     assert!(account(&world, &mine).await.sessions[0].is_remembered);
     assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(AccountError::PasswordNeeded));

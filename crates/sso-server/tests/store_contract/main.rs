@@ -165,6 +165,9 @@ fn token_of(broker: &str) -> LinkKey {
     LinkKey { broker: broker.parse().unwrap(), token: Token::generate() }
 }
 
+/// What a login remembers of the password.
+const CREDENTIAL: [u8; 32] = [7; 32];
+
 fn user(name: &str) -> User {
     User { username: name.into(), attributes: Default::default() }
 }

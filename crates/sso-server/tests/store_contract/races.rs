@@ -92,7 +92,7 @@ async fn log_out(store: Arc<impl Store>, mut session: Session) {
 pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: World<S>) {
     for _ in 0..100 {
         let mut session = world.session();
-        session.sign_in(user("jackie"), session.last_seen);
+        session.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
         let session = world.store.insert(session).await.unwrap();
         let mut tasks = JoinSet::new();
         for n in 0..50 {
@@ -151,7 +151,7 @@ pub(crate) async fn the_index_by_user_follows_racing_logins<S: Store>(world: Wor
                     if name.is_empty() {
                         next.sign_out()
                     } else {
-                        next.sign_in(user(name), next.last_seen)
+                        next.sign_in(user(name), crate::CREDENTIAL, next.last_seen)
                     }
                     if store.update(next).await.is_ok() {
                         return;

@@ -106,7 +106,7 @@ async fn every_key_goes_by_itself_and_shows_nothing() {
     redis.start();
     let world = world(&redis, StoreKeys::generate());
     let mut session = world.session();
-    session.sign_in(user("jackie"), world.clock.now());
+    session.sign_in(user("jackie"), crate::CREDENTIAL, world.clock.now());
     session.data.insert("theme".into(), "forest".into());
     let session = world.store.insert(session).await.unwrap();
     let key = token_of("Alice");

@@ -35,7 +35,7 @@ pub(crate) async fn insert_never_overwrites_a_cookie<S: Store>(world: World<S>) 
 pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: World<S>) {
     let mut session = world.session();
     session.data.insert("theme".into(), json!({"name": "forest"}));
-    session.sign_in(crate::user("jackie"), world.clock.now());
+    session.sign_in(crate::user("jackie"), crate::CREDENTIAL, world.clock.now());
     let kept = world.store.insert(session.clone()).await.unwrap();
     let by_id = world.store.get(&kept.id).await.unwrap().unwrap();
     let by_cookie = world.store.load(&kept.cookie).await.unwrap().unwrap();

@@ -106,7 +106,7 @@ async fn a_store_opens_with_its_own_keys_only_and_keeps_its_settings() {
     assert_eq!(store.setting("name", "first").await.unwrap(), "first");
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let mut session = world.session();
-    session.sign_in(user("jackie"), session.last_seen);
+    session.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
     let session = world.store.insert(session).await.unwrap();
     drop(world);
 
@@ -133,7 +133,7 @@ async fn what_is_in_the_file_says_nothing() {
     let store = SqlStore::sqlite(&dir.path().join("sso.db"), StoreKeys::generate(), SystemClock).await.unwrap();
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let mut session = world.session();
-    session.sign_in(user("a_name_to_search_for"), session.last_seen);
+    session.sign_in(user("a_name_to_search_for"), crate::CREDENTIAL, session.last_seen);
     let session = world.store.insert(session).await.unwrap();
     let key = token_of("A_broker_to_search_for");
     world.linked(&key, &session.id).await;

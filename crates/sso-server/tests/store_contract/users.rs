@@ -19,7 +19,7 @@ async fn of<S: Store>(world: &World<S>, name: &str) -> HashSet<SessionId> {
 
 async fn logged_in<S: Store>(world: &World<S>, name: &str) -> Arc<Session> {
     let mut session = world.session();
-    session.sign_in(user(name), session.last_seen);
+    session.sign_in(user(name), crate::CREDENTIAL, session.last_seen);
     world.store.insert(session).await.unwrap()
 }
 
@@ -42,12 +42,12 @@ pub(crate) async fn a_user_has_the_sessions_they_are_logged_in_to<S: Store>(worl
 pub(crate) async fn a_session_changes_hands<S: Store>(world: World<S>) {
     let session = world.inserted().await;
     let mut next = Session::clone(&session);
-    next.sign_in(user("jackie"), session.last_seen);
+    next.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
     let session = world.store.update(next).await.unwrap();
     assert_eq!(of(&world, "jackie").await, ids([&session]));
 
     let mut next = Session::clone(&session);
-    next.sign_in(user("john"), session.last_seen);
+    next.sign_in(user("john"), crate::CREDENTIAL, session.last_seen);
     let late = Session { version: 0, ..next.clone() };
     assert_eq!(world.store.update(late).await.unwrap_err(), Conflict);
     assert_eq!(of(&world, "jackie").await, ids([&session]), "a refused update changes nothing");

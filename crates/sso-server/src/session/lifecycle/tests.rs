@@ -21,7 +21,7 @@ fn anonymous() -> Session {
 
 fn logged_in() -> Session {
     let mut session = anonymous();
-    session.sign_in(User { username: "jackie".into(), attributes: Map::new() }, Timestamp::from_millis(1));
+    session.sign_in(User { username: "jackie".into(), attributes: Map::new() }, [7; 32], Timestamp::from_millis(1));
     session
 }
 
@@ -185,7 +185,7 @@ proptest! {
                 _ if is_over => {}
                 Step::Use => (session.last_seen, used) = (instant, now),
                 Step::SignIn => {
-                    session.sign_in(user.clone(), instant);
+                    session.sign_in(user.clone(), [7; 32], instant);
                     (login, used) = (Some(now), now);
                 }
                 Step::SignOut => {
