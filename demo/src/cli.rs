@@ -58,9 +58,12 @@ pub(crate) struct DemoOptions {
     /// All sites on plain `localhost`, for browsers that do not resolve names under it
     #[arg(long)]
     pub(crate) same_site: bool,
-    /// Where sessions are kept
-    #[arg(long, default_value = "memory:")]
+    /// Where sessions are kept: memory:, sqlite:FILE, postgres://… or redis://…
+    #[arg(long, env = "SSO_STORE", hide_env_values = true, default_value = "memory:")]
     pub(crate) store: StoreUrl,
+    /// The file with the key of that store, which PostgreSQL and Redis need; or SSO_STORE_KEY, the key itself [default for sqlite:FILE: FILE.key, which is made]
+    #[arg(long, env = "SSO_STORE_KEY_FILE")]
+    pub(crate) store_key_file: Option<PathBuf>,
     /// End sessions that nobody used for so long, such as 90s
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) idle_timeout: Option<Duration>,

@@ -187,7 +187,7 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     let public_url = map.server().url.parse().map_err(Failure::other)?;
     let builder = Server::builder(public_url, brokers, users).policy(policy);
     let name = options.session_name.as_ref().map(|SessionName(name)| name.as_str());
-    let key = std::env::var("SSO_STORE_KEY").ok().map(StoreKey::from);
+    let key = StoreKey::without_configuration(options.store_key_file.as_deref())?;
     options.store.open(builder, key.as_ref(), name).await?.build().map_err(Failure::settings)
 }
 

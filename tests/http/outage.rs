@@ -50,7 +50,7 @@ async fn the_site_stays_up_without_its_server_and_heals_when_it_is_back() {
     assert_eq!((login.status, login.heading()), (503, "The login server cannot be reached"));
     assert!(login.body.contains("href=\"/\"") && login.location().is_none());
 
-    // Its sessions are gone, since they were in memory: both visitors are attached anew by themselves.
+    // It has an empty store, so all sessions are gone: both visitors are attached anew by themselves.
     let _server = start_server(server_port, &alice);
     for visitor in [&known, &new] {
         until("the site finds its server again", async || visitor.visit(&page).await.heading() == "You are logged out")

@@ -1,14 +1,7 @@
 //! A server that is killed and started again on the same store: nobody is logged out, and who logged out stays so.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-};
-
-use sso_tests::{
-    Site, Visitor,
-    process::{free_ports, wait_until_listening},
-};
+use sso_engines::Engine;
+use sso_tests::{Site, Visitor, process::free_ports};
 use tempfile::TempDir;
 
 use crate::outage::{HASH, start_broker};
@@ -56,40 +49,20 @@ async fn logins_and_logouts_outlive_a_killed_server() {
     survives(&format!("sqlite:{}", dir.path().join("sso.db").display())).await;
 }
 
-/// A Redis that writes down all it acknowledges; ended when dropped.
-struct Redis(Child);
-
-impl Redis {
-    async fn start(port: u16, dir: &Path) -> Self {
-        let port_text = port.to_string();
-        let options = ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always", "--save", ""];
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &port_text]).args(options).current_dir(dir).stdout(Stdio::null());
-        let redis = Self(command.spawn().expect("redis-server is not there: run tests/run"));
-        wait_until_listening(port).await;
-        redis
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+#[tokio::test]
+async fn so_they_do_in_redis() {
+    survives(&Engine::redis().url()).await;
 }
 
 #[tokio::test]
-async fn so_they_do_in_redis() {
-    let (dir, port) = (TempDir::new().unwrap(), free_ports(1));
-    let _redis = Redis::start(port, dir.path()).await;
-    survives(&format!("redis://127.0.0.1:{port}/")).await;
+async fn so_they_do_in_postgresql() {
+    survives(&Engine::postgres().url()).await;
 }
 
 #[tokio::test]
 async fn while_redis_is_gone_the_server_says_so_and_then_goes_on() {
-    let (dir, port, server_port) = (TempDir::new().unwrap(), free_ports(1), free_ports(1));
-    let redis = Redis::start(port, dir.path()).await;
-    let _server = start_server(server_port, "http://alice.localhost:1", &format!("redis://127.0.0.1:{port}/"));
+    let (mut redis, server_port) = (Engine::redis(), free_ports(1));
+    let _server = start_server(server_port, "http://alice.localhost:1", &redis.url());
     let visitor = Visitor::new();
     let (ready, login) =
         (format!("http://sso.localhost:{server_port}/readyz"), format!("http://sso.localhost:{server_port}/login"));
@@ -98,13 +71,13 @@ async fn while_redis_is_gone_the_server_says_so_and_then_goes_on() {
     assert_eq!(visitor.submit(&form, "/login", &fields).await.status, 303);
     assert_eq!(visitor.get(&ready).await.status, 200);
 
-    drop(redis);
+    redis.stop();
     let refused = visitor.get(&ready).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
     let page = visitor.get(&login).await;
     assert_eq!((page.status, page.header("retry-after")), (503, "5"));
 
-    let _redis = Redis::start(port, dir.path()).await;
+    redis.start();
     crate::peer::until("ready again", async || visitor.get(&ready).await.status == 200).await;
     assert_eq!(visitor.get(&login).await.status, 303, "still logged in");
 }

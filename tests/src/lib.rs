@@ -1,11 +1,13 @@
 //! What the end-to-end tests stand on: real processes on free ports, a visitor with a cookie jar, a real browser.
 //!
 //! - [`process`]: the demo, servers and brokers, started and ended
+//! - [`stores`]: where they keep their sessions, as `SSO_TEST_STORE` says
 //! - [`visitor`]: a browser without a screen: HTTP with cookies, forms and redirects that can be looked at
 //! - [`browser`]: headless Chromium
 
 pub mod browser;
 pub mod process;
+pub mod stores;
 pub mod visitor;
 
 pub use browser::Browser;

@@ -3,13 +3,15 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, Ipv6Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
 };
 
 use tempfile::TempDir;
+
+use crate::stores::TestStore;
+
+pub use sso_engines::free_ports;
 
 /// The `sso` program: what `SSO_BIN` names, or the debug build.
 pub fn sso_bin() -> PathBuf {
@@ -37,13 +39,18 @@ pub struct Failed {
 }
 
 impl Site {
-    /// Starts `sso` with these arguments and environment, and waits until it says that it is up.
+    /// Starts `sso` with these arguments and environment, and waits until it says that it is up. A server whose environment names no store has
+    /// an empty one to itself, of the kind that this run is about.
     pub fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
         let dir = TempDir::new().unwrap();
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut command = Command::new(sso_bin());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SSO_")) {
             command.env_remove(name);
+        }
+        let has_store = matches!(args.first(), Some(&("demo" | "server")));
+        if has_store && !environment.iter().any(|(name, _)| *name == "SSO_STORE") {
+            command.envs(TestStore::of_this_run().environment());
         }
         let mut child = command
             .args(args)
@@ -146,24 +153,6 @@ impl Demo {
             format!("http://localhost:{port}{path}")
         } else {
             format!("http://{site}.localhost:{port}{path}")
-        }
-    }
-}
-
-/// The first of `count` ports in a row that are free on both loopback addresses, and that no other test of this process is given.
-pub fn free_ports(count: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run at the same time begin at different places.
-    let seed = (std::process::id() % 120) as u16 * 100;
-    loop {
-        // Below the range from which the system takes ports for connections.
-        let first = 20_000 + seed.wrapping_add(NEXT.fetch_add(count, Ordering::SeqCst)) % 12_000;
-        let is_free = |port| {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-                && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
-        };
-        if (first..first + count).all(is_free) {
-            return first;
         }
     }
 }

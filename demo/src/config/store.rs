@@ -1,6 +1,7 @@
 //! Where sessions are kept: the store's URL, its key, and how it is opened.
 
 use std::{
+    env::VarError,
     fs,
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -114,6 +115,17 @@ impl StoreKey {
     /// From a file that only its owner should read.
     pub(super) fn read(file: &Path) -> Result<Self, String> {
         fs::read_to_string(file).map(Self::from).map_err(|error| format!("cannot read {}: {error}", file.display()))
+    }
+
+    /// The key of a site that has no configuration file: `SSO_STORE_KEY`, or what is in this file.
+    pub(crate) fn without_configuration(file: Option<&Path>) -> Result<Option<Self>, Failure> {
+        match (std::env::var("SSO_STORE_KEY"), file) {
+            (Err(VarError::NotPresent), None) => Ok(None),
+            (Err(VarError::NotPresent), Some(file)) => Self::read(file).map(Some).map_err(Failure::settings),
+            (Ok(key), None) => Ok(Some(key.into())),
+            (Err(VarError::NotUnicode(_)), None) => Err(Failure::settings("SSO_STORE_KEY: expected text in UTF-8")),
+            (_, Some(_)) => Err(Failure::settings("expected either SSO_STORE_KEY or a file with the store's key")),
+        }
     }
 
     fn keys(&self) -> Result<StoreKeys, Failure> {

@@ -1,109 +1,41 @@
 //! What only the store in Redis promises: keys that go by themselves, nothing readable in them, and short waits when Redis is away.
 
 use std::{
-    io::Read as _,
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use sso_engines::Engine;
 use sso_server::{
     Session, Store,
     clock::{Clock, ManualClock, SystemClock},
     session::LinkKey,
     store::{RedisStore, StoreError, StoreKeys},
 };
-use tempfile::TempDir;
 
 use crate::{World, token_of, user};
 
-/// A redis-server of our own. It ends with the test process, however that ends: then `cat` comes to its end.
-struct Redis {
-    port: u16,
-    directory: TempDir,
-    shell: Option<Child>,
-}
-
-impl Redis {
-    fn prepare() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        Self { port, directory: TempDir::new().unwrap(), shell: None }
-    }
-
-    fn start(&mut self) {
-        // `everysec` may lose what was acknowledged when Redis is killed while its disk is busy.
-        let script = "redis-server --bind 127.0.0.1 --port $0 --dir $1 --appendonly yes --appendfsync always --save '' </dev/null >/dev/null & \
-                      echo $!; cat >/dev/null; kill -9 $!";
-        let shell = Command::new("sh")
-            .args(["-c", script, &self.port.to_string()])
-            .arg(self.directory.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        self.shell = Some(shell);
-        let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(10), "redis-server does not start; is it installed?");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// As `kill -9`.
-    fn kill(&mut self) {
-        let mut shell = self.shell.take().unwrap();
-        drop(shell.stdin.take());
-        shell.wait().unwrap();
-        let _rest = shell.stdout.take().map(|mut out| out.read_to_end(&mut Vec::new()));
-    }
-
-    fn store(&self, namespace: &str, keys: StoreKeys, clock: Arc<ManualClock>) -> RedisStore {
-        RedisStore::open(&self.url(), keys, clock).unwrap().namespaced(namespace)
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    async fn connect(&self) -> redis::aio::MultiplexedConnection {
-        redis::Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        if self.shell.is_some() {
-            self.kill();
-        }
-    }
-}
-
 /// An empty store, in the Redis that all tests of this process share.
 pub(crate) async fn empty_store(clock: Arc<ManualClock>) -> RedisStore {
-    static SHARED: OnceLock<Redis> = OnceLock::new();
-    static STORES: AtomicU64 = AtomicU64::new(0);
-    let redis = SHARED.get_or_init(|| {
-        let mut redis = Redis::prepare();
-        redis.start();
-        redis
-    });
-    redis.store(&format!("t{}", STORES.fetch_add(1, Ordering::SeqCst)), StoreKeys::generate(), clock)
+    RedisStore::open(&sso_engines::new_redis_store(), StoreKeys::generate(), clock).unwrap()
 }
 
-fn world(redis: &Redis, keys: StoreKeys) -> World<RedisStore> {
+fn world(redis: &Engine, keys: StoreKeys) -> World<RedisStore> {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
-    World { store: Arc::new(redis.store("mine", keys, clock.clone())), clock }
+    World { store: Arc::new(store(redis, keys, clock.clone())), clock }
+}
+
+fn store(redis: &Engine, keys: StoreKeys, clock: Arc<ManualClock>) -> RedisStore {
+    RedisStore::open(&redis.url(), keys, clock).unwrap()
+}
+
+async fn connect(redis: &Engine) -> redis::aio::MultiplexedConnection {
+    redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 #[tokio::test]
 async fn every_key_goes_by_itself_and_shows_nothing() {
-    let mut redis = Redis::prepare();
-    redis.start();
+    let redis = Engine::redis();
     let world = world(&redis, StoreKeys::generate());
     let mut session = world.session();
     session.sign_in(user("jackie"), crate::CREDENTIAL, world.clock.now());
@@ -115,7 +47,7 @@ async fn every_key_goes_by_itself_and_shows_nothing() {
     world.store.consume("one", world.clock.now()).await.unwrap();
     world.store.ping().await.unwrap();
 
-    let mut connection = redis.connect().await;
+    let mut connection = connect(&redis).await;
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     assert_eq!(names.len(), 9, "{names:?}");
     for name in names {
@@ -131,14 +63,13 @@ async fn every_key_goes_by_itself_and_shows_nothing() {
 
 #[tokio::test]
 async fn a_touch_keeps_the_session_and_all_that_leads_to_it() {
-    let mut redis = Redis::prepare();
-    redis.start();
+    let redis = Engine::redis();
     let world = world(&redis, StoreKeys::generate());
     let session = world.inserted().await;
     world.linked(&token_of("Alice"), &session.id).await;
     let later = session.keep_until.after(Duration::from_secs(60 * 60));
     world.store.touch(&session.id, session.last_seen, later).await.unwrap();
-    let mut connection = redis.connect().await;
+    let mut connection = connect(&redis).await;
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     assert_eq!(names.len(), 4, "{names:?}");
     for name in names {
@@ -161,7 +92,8 @@ async fn is_unavailable(world: &World<RedisStore>, session: &Session, key: &Link
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_may_go_and_come_back_and_nothing_is_lost() {
-    let mut redis = Redis::prepare();
+    let mut redis = Engine::redis();
+    redis.stop();
     let keys = StoreKeys::generate();
     let world = world(&redis, keys.clone());
     let (never, key) = (world.session(), token_of("Alice"));
@@ -181,9 +113,9 @@ async fn redis_may_go_and_come_back_and_nothing_is_lost() {
         assert_eq!(world.store.ping().await, Ok(()));
     }
     // Another process, with the same keys; and one with other keys finds nothing.
-    let twin = redis.store("mine", keys, world.clock.clone());
+    let twin = store(&redis, keys, world.clock.clone());
     assert!(twin.load(&session.cookie).await.unwrap().is_some());
-    let stranger = redis.store("mine", StoreKeys::generate(), world.clock.clone());
+    let stranger = store(&redis, StoreKeys::generate(), world.clock.clone());
     assert!(stranger.load(&session.cookie).await.unwrap().is_none());
 }
 
@@ -193,4 +125,19 @@ fn only_urls_of_a_redis_open() {
     assert!(open("redis://127.0.0.1:1").is_ok() && open("rediss://127.0.0.1:1").is_ok());
     let error = open("http://user:secret@127.0.0.1").unwrap_err().to_string();
     assert!(!error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn stores_of_two_namespaces_share_nothing() {
+    let (redis, keys, clock) = (Engine::redis(), StoreKeys::generate(), Arc::new(ManualClock::at(SystemClock.now())));
+    let open = |url: &str| World {
+        store: Arc::new(RedisStore::open(url, keys.clone(), clock.clone()).unwrap()),
+        clock: clock.clone(),
+    };
+    let (ours, theirs, other) = (redis.new_store(), redis.new_store(), format!("{}1?namespace=store0", redis.url()));
+    let session = open(&ours).inserted().await;
+    assert!(open(&ours).store.load(&session.cookie).await.unwrap().is_some());
+    for url in [&theirs, &redis.url(), &other] {
+        assert!(open(url).store.load(&session.cookie).await.unwrap().is_none(), "{url}");
+    }
 }

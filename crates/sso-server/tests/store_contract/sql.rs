@@ -1,9 +1,7 @@
 //! Empty stores in SQLite and PostgreSQL for the contract, and what only they promise.
 
 use std::{
-    io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Child, Command, Stdio},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -30,55 +28,7 @@ pub(crate) async fn sqlite(clock: Arc<ManualClock>) -> SqlStore {
 }
 
 pub(crate) async fn postgres(clock: Arc<ManualClock>) -> SqlStore {
-    let url = new_database();
-    SqlStore::postgres(&url, StoreKeys::generate(), clock).await.unwrap()
-}
-
-/// Starts the server that its tests share, in a directory of its own, and ends it when the test program has ended: the script's
-/// standard input closes then.
-const SCRIPT: &str = r#"
-bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
-dir=$(mktemp -d /tmp/sso-postgres.XXXXXX)
-as=
-if [ "$(id -u)" -eq 0 ]; then chown postgres "$dir"; as="runuser -u postgres --"; fi
-cd "$dir"
-$as "$bin/initdb" -D "$dir/data" -U sso -A trust --no-sync >"$dir/initdb" 2>&1 || cat "$dir/initdb" >&2
-$as "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 >"$dir/log" 2>&1 </dev/null &
-server=$!
-until "$bin/pg_isready" -q -h "$dir"; do kill -0 $server || exit 1; sleep 0.1; done
-echo "$bin $dir"
-cat >/dev/null
-$as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null
-rm -rf "$dir"
-"#;
-
-struct Cluster {
-    _script: Child,
-    bin: PathBuf,
-    socket: String,
-}
-
-fn cluster() -> &'static Cluster {
-    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| {
-        let mut script = Command::new("sh");
-        let mut script = script.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some((bin, socket)) = line.trim().split_once(' ') else {
-            panic!("PostgreSQL did not start (Debian: postgresql)");
-        };
-        Cluster { _script: script, bin: bin.into(), socket: socket.into() }
-    })
-}
-
-fn new_database() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let cluster = cluster();
-    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::SeqCst));
-    let made = Command::new(cluster.bin.join("createdb")).args(["-h", &cluster.socket, "-U", "sso", &name]).status();
-    assert!(made.unwrap().success(), "createdb {name}");
-    format!("postgres:///{name}?host={}&user=sso", cluster.socket)
+    SqlStore::postgres(&sso_engines::new_postgres_store(), StoreKeys::generate(), clock).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

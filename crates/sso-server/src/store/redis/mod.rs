@@ -9,7 +9,7 @@
 //!
 //! # Keys
 //!
-//! Each begins with the namespace, `sso`; names are keyed hashes, and records are sealed, see [`StoreKeys`]. Each has a time to live.
+//! Each begins with the namespace, `sso` unless the URL names another (`redis://…/0?namespace=shop`); names are keyed hashes, and records are sealed, see [`StoreKeys`]. Each has a time to live.
 //!
 //! | key | what |
 //! |---|---|
@@ -28,6 +28,7 @@
 
 mod connection;
 mod families;
+mod namespace;
 mod scripts;
 
 use std::{fmt, sync::Arc};
@@ -59,11 +60,13 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// The store at `redis://…` or `rediss://…`. Redis need not be there yet.
+    /// The store at `redis://…` or `rediss://…`. Redis need not be there yet. `?namespace=shop` at the end does what
+    /// [`namespaced`](Self::namespaced) does.
     pub fn open(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, InvalidRedisUrl> {
+        let namespace = namespace::of(url)?;
         // The error's text does not repeat the URL, which may hold a password.
         let connection = Connection::open(url).map_err(|error| InvalidRedisUrl(error.to_string()))?;
-        Ok(Self { connection, scripts: Scripts::new(), keys, clock: Arc::new(clock), namespace: "sso".into() })
+        Ok(Self { connection, scripts: Scripts::new(), keys, clock: Arc::new(clock), namespace })
     }
 
     /// Has all keys begin with this in place of `sso`: several stores in one Redis. Other characters than letters and digits are left out.

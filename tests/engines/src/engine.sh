@@ -1,0 +1,40 @@
+# Runs one engine for a test program, as its standard input orders, and answers each order when it is carried out.
+# When the input ends, however that came, so does the engine, and its directory is removed.
+# Arguments: the directory, the signal that ends the engine in good order, its command.
+dir=$1 end=$2
+shift 2
+engine=
+
+# What an engine has started must not outlive it: PostgreSQL has a process for each connection.
+children() { ps -o pid= --ppid "$engine"; }
+all() { for pid in "$engine" $(children); do kill -s "$1" "$pid" 2>/dev/null; done; }
+# Kills it as a power cut would: first of all it stops, so that it starts nothing more and says nothing to its clients.
+kill_all() {
+  [ -n "$engine" ] || return 0
+  kill -s STOP "$engine" 2>/dev/null
+  for pid in $(children); do kill -s KILL "$pid" 2>/dev/null; done
+  while ps -o stat= --ppid "$engine" | grep -qv '^Z'; do sleep 0.01; done
+  kill -s KILL "$engine" 2>/dev/null
+  wait "$engine" 2>/dev/null
+  engine=
+}
+
+while read -r order; do
+  case $order in
+  start)
+    "$@" </dev/null >>"$dir/log" 2>&1 &
+    engine=$!
+    ;;
+  stop)
+    kill -s "$end" "$engine"
+    wait "$engine"
+    engine=
+    ;;
+  kill) kill_all ;;
+  pause) all STOP ;;
+  resume) all CONT ;;
+  esac
+  echo done
+done
+kill_all
+rm -rf "$dir"
