@@ -17,7 +17,9 @@
 pub mod access;
 pub mod account;
 pub mod attach;
+pub mod both;
 pub mod brokers;
+pub mod cached;
 pub mod clock;
 pub mod data;
 pub mod form;

@@ -129,12 +129,17 @@ impl StoreKeys {
         self.open_text::<FamilyText>(Kind::Family, name, sealed).map(Family::from)
     }
 
-    fn seal_text(&self, kind: Kind, name: &str, text: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal_text(&self, kind: Kind, name: &str, text: &impl Serialize) -> Result<Vec<u8>, StoreError> {
         let text = serde_json::to_vec(text).map(Zeroizing::new).map_err(|_| unreadable("new"))?;
         self.seal(kind, name, &text)
     }
 
-    fn open_text<T: DeserializeOwned>(&self, kind: Kind, name: &str, sealed: &[u8]) -> Result<T, StoreError> {
+    pub(crate) fn open_text<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        name: &str,
+        sealed: &[u8],
+    ) -> Result<T, StoreError> {
         // The error's own text might show what it could not read.
         serde_json::from_slice(&self.open(kind, name, sealed)?).map_err(|_| unreadable("stored"))
     }

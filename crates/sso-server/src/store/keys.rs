@@ -45,11 +45,12 @@ struct SealingKey {
 
 /// The kinds of records; a record of one kind never opens as another.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Session,
     Link,
     Family,
     Setting,
+    BrokerSecrets,
 }
 
 impl Kind {
@@ -59,6 +60,7 @@ impl Kind {
             Self::Link => "link",
             Self::Family => "family",
             Self::Setting => "setting",
+            Self::BrokerSecrets => "broker secrets",
         }
     }
 }

@@ -14,12 +14,12 @@
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
 mod codec;
 #[allow(dead_code, reason = "likewise")]
-mod keys;
+pub(crate) mod keys;
 mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sql")]
-mod sql;
+pub(crate) mod sql;
 
 use std::sync::Arc;
 

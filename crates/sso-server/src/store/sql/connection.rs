@@ -1,14 +1,15 @@
-//! Opening the database: its URL, its pool, its tables. Several nodes may do this at the same time.
+//! The database: its URL, its pool, its tables, and that nobody waits for it without end. Several nodes may open it at the same time.
 
-use std::time::Duration;
+use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{Any, AnyPool, Executor, any::AnyPoolOptions};
+use tokio::sync::Semaphore;
 
 use super::{Engine, TIMEOUT, unavailable};
 use crate::store::StoreError;
 
 /// The steps that make the tables, in their order.
-const SCHEMA: [&str; 1] = [include_str!("schema_1.sql")];
+const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// `pg_advisory_xact_lock`: one node at a time makes tables.
 const LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7305061)) AS locked";
@@ -17,7 +18,64 @@ const LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7305061)) AS loc
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
+/// A database that is open, with all tables in it. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) pool: AnyPool,
+    pub(crate) engine: Engine,
+    /// SQLite has one writer at a time; waiting here is fair, and cheaper than asking it again and again.
+    writers: Arc<Semaphore>,
+}
+
+impl Database {
+    /// Opens the SQLite file, which is made if it is not there.
+    pub(crate) async fn sqlite(file: &Path) -> Result<Self, StoreError> {
+        let file = file.to_str().ok_or_else(|| StoreError::Unavailable("the file's name is not UTF-8".into()))?;
+        let file = file.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+        Self::open(Engine::Sqlite, &format!("sqlite:{file}?mode=rwc")).await
+    }
+
+    /// Opens the PostgreSQL database of this URL, which must be there.
+    pub(crate) async fn postgres(url: &str) -> Result<Self, StoreError> {
+        Self::open(Engine::Postgres, url).await
+    }
+
+    async fn open(engine: Engine, url: &str) -> Result<Self, StoreError> {
+        let pool = open(engine, url).await?;
+        Ok(Self { pool, engine, writers: Arc::new(Semaphore::new(engine.writers())) })
+    }
+
+    /// A call that only reads.
+    pub(crate) async fn read<T>(
+        &self,
+        call: impl Future<Output = Result<T, sqlx::Error>> + Send,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(TIMEOUT, call).await {
+            Ok(result) => result.map_err(|error| unavailable(&error)),
+            Err(_) => Err(StoreError::Unavailable("the database did not answer in time".into())),
+        }
+    }
+
+    /// A call that writes.
+    pub(crate) async fn write<T>(
+        &self,
+        call: impl Future<Output = Result<T, sqlx::Error>> + Send,
+    ) -> Result<T, StoreError> {
+        self.read(async {
+            let _turn = self.writers.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            call.await
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Database").field(&self.engine).finish()
+    }
+}
+
+async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     let mut attempt = 0;
     loop {

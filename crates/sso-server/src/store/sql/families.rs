@@ -22,13 +22,13 @@ impl SqlStore {
             .bind(version_of(family.version)?)
             .bind(family.expires.as_millis())
             .bind(self.keys.seal_family(&name, &family)?);
-        let rows = self.write(insert.execute(&self.pool)).await?.rows_affected();
+        let rows = self.database.write(insert.execute(&self.database.pool)).await?.rows_affected();
         if rows == 1 { Ok(Arc::new(family)) } else { Err(StoreError::Conflict) }
     }
 
     pub(super) async fn family_named(&self, name: &str) -> Result<Option<Arc<Family>>, StoreError> {
         let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE name = $1").bind(name);
-        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
         row.map(|row| self.family_in(&row)).transpose()
     }
 
@@ -41,11 +41,11 @@ impl SqlStore {
             .bind(version)
             .bind(next.expires.as_millis())
             .bind(self.keys.seal_family(&name, &next)?);
-        if self.write(update.execute(&self.pool)).await?.rows_affected() == 1 {
+        if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
             return Ok(Arc::new(next));
         }
         let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_families WHERE name = $1").bind(&name);
-        match self.read(query.fetch_optional(&self.pool)).await? {
+        match self.database.read(query.fetch_optional(&self.database.pool)).await? {
             Some(_) => Err(StoreError::Conflict),
             None => Err(StoreError::NotFound),
         }
@@ -53,12 +53,12 @@ impl SqlStore {
 
     pub(super) async fn delete_family(&self, name: &str) -> Result<bool, StoreError> {
         let delete = sqlx::query::<Any>("DELETE FROM sso_families WHERE name = $1").bind(name);
-        Ok(self.write(delete.execute(&self.pool)).await?.rows_affected() == 1)
+        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
     pub(super) async fn families_of_user(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
         let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE username = $1").bind(username);
-        let rows = self.read(query.fetch_all(&self.pool)).await?;
+        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
         rows.iter().map(|row| self.family_in(row)).collect()
     }
 

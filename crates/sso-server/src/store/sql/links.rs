@@ -27,7 +27,7 @@ const ATTEMPTS: usize = 20;
 impl SqlStore {
     pub(super) async fn resolve_link(&self, name: &str) -> Result<Option<Resolved>, StoreError> {
         let query = sqlx::query::<Any>(RESOLVE).bind(name);
-        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
         row.map(|row| {
             let (_, link) = self.keys.open_link(name, &column::<Vec<u8>>(&row, "link")?)?;
             Ok(Resolved { link, session: Arc::new(self.session_in(&row)?) })
@@ -50,8 +50,8 @@ impl SqlStore {
                 .bind(i64::from(link.heals))
                 .bind(self.keys.seal_link(&name, key, link)?)
                 .bind(replaces.map(|id| self.keys.session(id)));
-            let put = self.write(async {
-                match put.execute(&self.pool).await {
+            let put = self.database.write(async {
+                match put.execute(&self.database.pool).await {
                     Ok(done) => Ok(done.rows_affected()),
                     // The session went in between.
                     Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(0),
@@ -93,12 +93,12 @@ impl SqlStore {
             }
             Unlink::All => sqlx::query::<Any>("DELETE FROM sso_links"),
         };
-        Ok(self.write(cut.execute(&self.pool)).await?.rows_affected())
+        Ok(self.database.write(cut.execute(&self.database.pool)).await?.rows_affected())
     }
 
     pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {
         let query = sqlx::query::<Any>("SELECT name, record FROM sso_links WHERE session = $1").bind(session);
-        let rows = self.read(query.fetch_all(&self.pool)).await?;
+        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
         let open =
             |row: &AnyRow| self.keys.open_link(&column::<String>(row, "name")?, &column::<Vec<u8>>(row, "record")?);
         rows.iter().map(open).collect()

@@ -9,11 +9,13 @@ mod links;
 mod purge;
 mod sessions;
 
-use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sqlx::{Any, AnyPool, Row, any::AnyRow};
+use sqlx::{Any, Row, any::AnyRow};
 use tokio::{sync::Semaphore, task::JoinHandle};
+
+pub(crate) use connection::Database;
 
 use super::{LinkOutcome, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
 use crate::{
@@ -26,22 +28,19 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sessions in SQLite or PostgreSQL. Other nodes may use the same database, if they have the same keys.
 pub struct SqlStore {
-    pool: AnyPool,
-    keys: StoreKeys,
-    engine: Engine,
-    /// SQLite has one writer at a time; waiting here is fair, and cheaper than asking it again and again.
-    writers: Semaphore,
+    pub(crate) database: Database,
+    pub(crate) keys: StoreKeys,
     purge: JoinHandle<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Engine {
+pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
 
 impl Engine {
-    fn begin(self) -> &'static str {
+    pub(crate) fn begin(self) -> &'static str {
         match self {
             // Read-then-write under a plain BEGIN fails where it should wait.
             Self::Sqlite => "BEGIN IMMEDIATE",
@@ -67,69 +66,23 @@ impl Engine {
 impl SqlStore {
     /// Opens the SQLite file, which is made if it is not there.
     pub async fn sqlite(file: &Path, keys: StoreKeys, clock: impl Clock) -> Result<Self, StoreError> {
-        let file = file.to_str().ok_or_else(|| StoreError::Unavailable("the file's name is not UTF-8".into()))?;
-        let file = file.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-        Self::open(Engine::Sqlite, &format!("sqlite:{file}?mode=rwc"), keys, clock).await
+        Self::open(Database::sqlite(file).await?, keys, clock).await
     }
 
     /// Opens the PostgreSQL database of this URL (`postgres://…`), which must be there; its tables are made.
     pub async fn postgres(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, StoreError> {
-        Self::open(Engine::Postgres, url, keys, clock).await
+        Self::open(Database::postgres(url).await?, keys, clock).await
     }
 
-    async fn open(engine: Engine, url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, StoreError> {
-        let pool = connection::open(engine, url).await?;
-        let purge = tokio::spawn(purge::run(pool.clone(), clock));
-        let store = Self { pool, keys, engine, writers: Semaphore::new(engine.writers()), purge };
-        store.check_keys().await?;
-        Ok(store)
-    }
-
-    /// Whether these are the keys that the store was made with: other ones would find nothing, and log everybody out.
-    async fn check_keys(&self) -> Result<(), StoreError> {
-        // This one's place is not a keyed hash, so that other keys find it and fail to open it.
-        self.setting_at("keys", "sso").await.map(|_| ())
+    async fn open(database: Database, keys: StoreKeys, clock: impl Clock) -> Result<Self, StoreError> {
+        check_keys(&database, &keys).await?;
+        let purge = tokio::spawn(purge::run(database.pool.clone(), clock));
+        Ok(Self { database, keys, purge })
     }
 
     /// What the store has under this name; `value` is put there if it has nothing. All nodes get the same.
     pub async fn setting(&self, name: &str, value: &str) -> Result<String, StoreError> {
-        self.setting_at(&self.keys.setting(name), value).await
-    }
-
-    async fn setting_at(&self, place: &str, value: &str) -> Result<String, StoreError> {
-        let sealed = self.keys.seal(Kind::Setting, place, value.as_bytes())?;
-        let record: Vec<u8> = self
-            .write(async {
-                sqlx::query::<Any>("INSERT INTO sso_settings (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                    .bind(place)
-                    .bind(sealed)
-                    .execute(&self.pool)
-                    .await?;
-                sqlx::query_scalar::<Any, Vec<u8>>("SELECT record FROM sso_settings WHERE name = $1")
-                    .bind(place)
-                    .fetch_one(&self.pool)
-                    .await
-            })
-            .await?;
-        let text = self.keys.open(Kind::Setting, place, &record)?;
-        String::from_utf8(text.to_vec()).map_err(|_| StoreError::Unavailable("a setting is not text".into()))
-    }
-
-    /// A call that only reads.
-    async fn read<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T, StoreError> {
-        match tokio::time::timeout(TIMEOUT, call).await {
-            Ok(result) => result.map_err(|error| unavailable(&error)),
-            Err(_) => Err(StoreError::Unavailable("the database did not answer in time".into())),
-        }
-    }
-
-    /// A call that writes.
-    async fn write<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T, StoreError> {
-        self.read(async {
-            let _turn = self.writers.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-            call.await
-        })
-        .await
+        setting_at(&self.database, &self.keys, &self.keys.setting(name), value).await
     }
 
     /// The session in a row that has its columns.
@@ -143,6 +96,31 @@ impl SqlStore {
     }
 }
 
+/// Whether these are the keys that the database was made with: other ones would find nothing, and log everybody out.
+pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<(), StoreError> {
+    // This one's place is not a keyed hash, so that other keys find it and fail to open it.
+    setting_at(database, keys, "keys", "sso").await.map(|_| ())
+}
+
+async fn setting_at(database: &Database, keys: &StoreKeys, place: &str, value: &str) -> Result<String, StoreError> {
+    let sealed = keys.seal(Kind::Setting, place, value.as_bytes())?;
+    let record: Vec<u8> = database
+        .write(async {
+            sqlx::query::<Any>("INSERT INTO sso_settings (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(place)
+                .bind(sealed)
+                .execute(&database.pool)
+                .await?;
+            sqlx::query_scalar::<Any, Vec<u8>>("SELECT record FROM sso_settings WHERE name = $1")
+                .bind(place)
+                .fetch_one(&database.pool)
+                .await
+        })
+        .await?;
+    let text = keys.open(Kind::Setting, place, &record)?;
+    String::from_utf8(text.to_vec()).map_err(|_| StoreError::Unavailable("a setting is not text".into()))
+}
+
 impl Drop for SqlStore {
     fn drop(&mut self) {
         self.purge.abort();
@@ -151,7 +129,7 @@ impl Drop for SqlStore {
 
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlStore").field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("SqlStore").field("database", &self.database).finish_non_exhaustive()
     }
 }
 
@@ -200,7 +178,7 @@ impl Store for SqlStore {
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
         let insert = "INSERT INTO sso_used (name, keep_until) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let insert = sqlx::query::<Any>(insert).bind(self.keys.used(id)).bind(until.as_millis());
-        Ok(self.write(insert.execute(&self.pool)).await?.rows_affected() == 1)
+        Ok(self.database.write(insert.execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
     async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
@@ -225,12 +203,12 @@ impl Store for SqlStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         let query = sqlx::query::<Any>("SELECT version FROM sso_schema LIMIT 1");
-        self.read(query.fetch_optional(&self.pool)).await.map(|_| ())
+        self.database.read(query.fetch_optional(&self.database.pool)).await.map(|_| ())
     }
 }
 
 /// A value of a row.
-fn column<'r, T>(row: &'r AnyRow, name: &str) -> Result<T, StoreError>
+pub(crate) fn column<'r, T>(row: &'r AnyRow, name: &str) -> Result<T, StoreError>
 where
     T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
 {

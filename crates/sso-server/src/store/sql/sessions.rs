@@ -40,8 +40,8 @@ impl SqlStore {
         let cookie = self.keys.cookie(&session.cookie);
         let record = self.keys.seal_session(&name, &session)?;
         let (version, epoch) = (version_of(session.version)?, version_of(session.epoch)?);
-        let inserted = self.write(async {
-            let mut transaction = self.pool.begin_with(self.engine.begin()).await?;
+        let inserted = self.database.write(async {
+            let mut transaction = self.database.pool.begin_with(self.database.engine.begin()).await?;
             let rows = sqlx::query::<Any>(INSERT)
                 .bind(&name)
                 .bind(session.user().map(|user| self.keys.user(&user.username)))
@@ -73,13 +73,13 @@ impl SqlStore {
 
     async fn one_session(&self, query: &'static str, name: &str) -> Result<Option<Arc<Session>>, StoreError> {
         let query = sqlx::query::<Any>(query).bind(name);
-        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
         row.map(|row| self.session_in(&row).map(Arc::new)).transpose()
     }
 
     pub(super) async fn sessions_of(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
         let query = sqlx::query::<Any>(COLUMNS_BY_USER).bind(username);
-        let rows = self.read(query.fetch_all(&self.pool)).await?;
+        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
         rows.iter().map(|row| self.session_in(row).map(Arc::new)).collect()
     }
 
@@ -90,8 +90,8 @@ impl SqlStore {
         let record = self.keys.seal_session(&name, &session)?;
         let cookie = self.keys.cookie(&session.cookie);
         let old_cookie = session.old_cookie.map(|old| self.keys.cookie(&old.hash));
-        let updated = self.write(async {
-            let mut transaction = self.pool.begin_with(self.engine.begin()).await?;
+        let updated = self.database.write(async {
+            let mut transaction = self.database.pool.begin_with(self.database.engine.begin()).await?;
             let row = sqlx::query::<Any>(UPDATE)
                 .bind(&name)
                 .bind(version)
@@ -133,7 +133,7 @@ impl SqlStore {
         keep_until: Timestamp,
     ) -> Result<(), StoreError> {
         let touch = sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis());
-        let rows = self.write(touch.execute(&self.pool)).await?.rows_affected();
+        let rows = self.database.write(touch.execute(&self.database.pool)).await?.rows_affected();
         if rows == 1 { Ok(()) } else { Err(NotFound) }
     }
 }
