@@ -8,6 +8,7 @@ use sso_core::{BrokerId, Encoding};
 
 use crate::{
     Failure,
+    admin::{brokers, sessions, users},
     config::{SessionName, StoreUrl},
     demo,
     keys::command::{self, KeysOptions},
@@ -41,6 +42,12 @@ enum Command {
     HashPassword,
     /// Makes, shows and replaces the keys of tokens; a running server takes up every change by itself
     Keys(KeysOptions),
+    /// Adds, shows and changes users in the directory, while servers run
+    Users(users::UsersOptions),
+    /// Adds, shows and changes brokers in the directory, while servers run
+    Brokers(brokers::BrokersOptions),
+    /// Shows where users are logged in, and ends that
+    Sessions(sessions::SessionsOptions),
     /// Makes a secret for a new broker, and prints what the server and the broker need
     NewBroker {
         /// The broker's id: letters, digits and underscores
@@ -184,12 +191,15 @@ impl Cli {
             Command::LinkedApp(options) => sites::linked_app::run(&options).await,
             Command::HashPassword => tools::hash_password(),
             Command::Keys(options) => command::run(&options),
+            Command::Users(options) => users::run(&options).await,
+            Command::Brokers(options) => brokers::run(&options).await,
+            Command::Sessions(options) => sessions::run(&options).await,
             Command::NewBroker { id, origin } => tools::new_broker(&id, &origin),
         }
     }
 }
 
-fn encoding(text: &str) -> Result<Encoding, &'static str> {
+pub(crate) fn encoding(text: &str) -> Result<Encoding, &'static str> {
     match text {
         "exact" => Ok(Encoding::Exact),
         "php" => Ok(Encoding::Php),

@@ -188,7 +188,8 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     let builder = Server::builder(public_url, brokers, users).policy(policy);
     let name = options.session_name.as_ref().map(|SessionName(name)| name.as_str());
     let key = StoreKey::without_configuration(options.store_key_file.as_deref())?;
-    options.store.open(builder, key.as_ref(), name).await?.build().map_err(Failure::settings)
+    let store = options.store.open(key.as_ref()).await?;
+    store.give_to(builder, name).await?.build().map_err(Failure::settings)
 }
 
 fn users() -> Result<UserList, Failure> {

@@ -2,9 +2,10 @@
 //!
 //! - [`cli`]: the commands; [`config`]: `sso.toml` and the environment
 //! - [`sites`]: one file per site; [`pages`]: what they show; [`assets`]: the files they serve
-//! - [`keys`]: the keys of tokens
+//! - [`keys`]: the keys of tokens; [`admin`]: users, brokers and sessions, changed while servers run
 //! - [`run`]: listens, and ends cleanly
 
+mod admin;
 mod assets;
 mod cli;
 mod config;

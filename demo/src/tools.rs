@@ -1,30 +1,15 @@
 //! The operator's small tools: password hashes and broker secrets.
 
-use std::io::{self, BufRead, IsTerminal};
-
 use sso_core::{AllowedOrigins, BrokerId, ReturnPages, Secret};
-use sso_server::PasswordHash;
 
-use crate::Failure;
+use crate::{
+    Failure,
+    admin::{input, output},
+};
 
 /// `sso hash-password`.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(crate) fn hash_password() -> Result<(), Failure> {
-    let password = if io::stdin().is_terminal() {
-        let password = rpassword::prompt_password("Password: ").map_err(Failure::other)?;
-        if rpassword::prompt_password("Once more: ").map_err(Failure::other)? != password {
-            return Err(Failure::other("the two passwords are not the same"));
-        }
-        password
-    } else {
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map_err(Failure::other)?;
-        line.trim_end_matches(['\r', '\n']).to_owned()
-    };
-    if password.is_empty() {
-        return Err(Failure::other("the password is empty"));
-    }
-    println!("{}", PasswordHash::new(&password).map_err(Failure::other)?.text());
+    output::say(input::new_password()?.text());
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember,
     resume::{self, Browser, Visit},
-    session::{CookieValue, DestroyReason, Family, Session},
+    session::{CookieValue, DestroyReason, Family, Session, SessionId},
 };
 
 /// Who ends other sessions or forgets browsers has typed the password in this session so recently.
@@ -100,23 +100,7 @@ pub enum AccountError {
 /// What the account page shows to the user of this session; `None` if nobody is logged in.
 pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<Account>, Unavailable> {
     let Some(user) = session.user().cloned() else { return Ok(None) };
-    let mut sessions = Vec::new();
-    for own in live(parts, &user.username).await? {
-        let links = parts.store.links_of(&own.id).await.map_err(unavailable)?;
-        let mut brokers: Vec<_> = links.into_iter().map(|(key, _)| key.broker).collect();
-        brokers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        brokers.dedup();
-        sessions.push(OwnSession {
-            handle: session_handle(parts, &own),
-            browser: own.browser.clone(),
-            since: own.signed_in.as_ref().map_or(own.created, |signed_in| signed_in.at),
-            last_seen: own.last_seen,
-            is_remembered: own.is_remembered(),
-            brokers,
-            is_this: own.id == session.id,
-        });
-    }
-    sessions.sort_by_key(|own| (!own.is_this, std::cmp::Reverse(own.last_seen)));
+    let sessions = sessions(parts, &user.username, Some(&session.id)).await?;
     let mut browsers: Vec<_> = families(parts, &user.username)
         .await?
         .iter()
@@ -132,6 +116,32 @@ pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<
     browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
     let is_confirmed = is_confirmed(session, parts.now());
     Ok(Some(Account { user, sessions, browsers, is_confirmed, now: parts.now() }))
+}
+
+/// The sessions of a user: the one that asks first, then by their last use.
+pub(crate) async fn sessions(
+    parts: &Parts,
+    username: &str,
+    this: Option<&SessionId>,
+) -> Result<Vec<OwnSession>, Unavailable> {
+    let mut sessions = Vec::new();
+    for own in live(parts, username).await? {
+        let links = parts.store.links_of(&own.id).await.map_err(unavailable)?;
+        let mut brokers: Vec<_> = links.into_iter().map(|(key, _)| key.broker).collect();
+        brokers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        brokers.dedup();
+        sessions.push(OwnSession {
+            handle: session_handle(parts, &own),
+            browser: own.browser.clone(),
+            since: own.signed_in.as_ref().map_or(own.created, |signed_in| signed_in.at),
+            last_seen: own.last_seen,
+            is_remembered: own.is_remembered(),
+            brokers,
+            is_this: Some(&own.id) == this,
+        });
+    }
+    sessions.sort_by_key(|own| (!own.is_this, std::cmp::Reverse(own.last_seen)));
+    Ok(sessions)
 }
 
 /// Ends something of the user of this session.
@@ -195,20 +205,20 @@ fn is_confirmed(session: &Session, now: Timestamp) -> bool {
     typed.is_some_and(|typed| now.since(typed) < RECENT_PASSWORD)
 }
 
-async fn live(parts: &Parts, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
+pub(crate) async fn live(parts: &Parts, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
     let mut sessions = parts.store.of_user(username).await.map_err(unavailable)?;
     sessions.retain(|session| !parts.is_ended(session));
     Ok(sessions)
 }
 
-async fn families(parts: &Parts, username: &str) -> Result<Vec<Arc<Family>>, Unavailable> {
+pub(crate) async fn families(parts: &Parts, username: &str) -> Result<Vec<Arc<Family>>, Unavailable> {
     let (mut families, now) = (parts.store.families_of(username).await.map_err(unavailable)?, parts.now());
     families.retain(|family| now < family.expires);
     Ok(families)
 }
 
-/// Ends a session, unless somebody else is logged in there by now. Its brokers are told at their next call.
-async fn revoke(parts: &Parts, session: &Arc<Session>, username: &str) -> Result<(), Unavailable> {
+/// Ends a session, unless somebody else is logged in there by now; whether it did. Its brokers are told at their next call.
+pub(crate) async fn revoke(parts: &Parts, session: &Arc<Session>, username: &str) -> Result<bool, Unavailable> {
     remember::remove(parts, session.family.as_deref()).await?;
     let (now, mut family) = (parts.now(), None);
     let revoked = parts.change(session, |session| {
@@ -221,18 +231,18 @@ async fn revoke(parts: &Parts, session: &Arc<Session>, username: &str) -> Result
         true
     });
     match revoked.await {
-        Ok(_) => tracing::info!(username, "a session was ended on the account page"),
-        Err(ChangeError::Ended | ChangeError::Abandoned) => return Ok(()),
+        Ok(_) => tracing::info!(username, "a session was revoked"),
+        Err(ChangeError::Ended | ChangeError::Abandoned) => return Ok(false),
         Err(ChangeError::Unavailable(error)) => return Err(error),
     }
     // It may have got one since.
-    match family {
-        family if family == session.family => Ok(()),
-        family => remember::remove(parts, family.as_deref()).await,
+    if family != session.family {
+        remember::remove(parts, family.as_deref()).await?;
     }
+    Ok(true)
 }
 
-fn session_handle(parts: &Parts, session: &Session) -> String {
+pub(crate) fn session_handle(parts: &Parts, session: &Session) -> String {
     base36::exact(&parts.handle_key.mac(&["session ", session.id.as_str()]))
 }
 

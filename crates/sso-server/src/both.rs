@@ -7,7 +7,7 @@ use sso_core::BrokerId;
 
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
-    users::{Account, Users, UsersUnavailable},
+    users::{Account, PasswordHash, Users, UsersUnavailable},
 };
 
 /// Asks the first; whom that does not know, the second may.
@@ -16,10 +16,29 @@ pub struct Both<A, B>(pub A, pub B);
 
 #[async_trait]
 impl<A: Users, B: Users> Users for Both<A, B> {
-    async fn find(&self, username: &str) -> Result<Option<Account>, UsersUnavailable> {
+    async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
         match self.0.find(username).await? {
             Some(account) => Ok(Some(account)),
             None => self.1.find(username).await,
+        }
+    }
+
+    async fn find_now(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
+        match self.0.find_now(username).await? {
+            Some(account) => Ok(Some(account)),
+            None => self.1.find_now(username).await,
+        }
+    }
+
+    fn can_set_password(&self) -> bool {
+        self.0.can_set_password() || self.1.can_set_password()
+    }
+
+    async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {
+        // Not the password of somebody who is hidden by the first.
+        match self.0.find_now(username).await? {
+            Some(_) => self.0.set_password(username, password).await,
+            None => self.1.set_password(username, password).await,
         }
     }
 }

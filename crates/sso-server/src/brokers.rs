@@ -1,5 +1,7 @@
 //! Which web sites take part. [`Brokers`] finds a broker by its id; a list, a closure or something of your own will do.
 
+mod settings;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -10,6 +12,8 @@ use sso_core::{
     AllowedOrigins, AttachRules, BearerToken, BrokerId, ChecksumKey, Credential, Encoding, Secret, Silent,
     VerificationCode, wire::User,
 };
+
+pub use settings::{BrokerSettings, InvalidBroker};
 
 use crate::{clock::Timestamp, users::Account};
 

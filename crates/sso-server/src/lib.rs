@@ -9,10 +9,10 @@
 //! - top: [`web`]: HTTP in and out; nothing is decided there
 //! - [`server`]: the face: builds and holds the parts
 //! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
-//!   logout, [`remember`] me, [`account`], [`data`], [`form`], [`access`] tokens; on `parts`, what they share
-//! - [`store`]: the contract for keeping sessions, and the store in memory
+//!   logout, [`remember`] me, [`account`], [`operator`], [`data`], [`form`], [`access`] tokens; on `parts`, what they share
+//! - [`store`]: the contract for keeping sessions, and the stores; `directory`: users and brokers in SQL (feature `sql`)
 //! - [`session`]: the record, the policy, and the lifecycle (when is a session over?)
-//! - ground: [`brokers`], [`users`] and their passwords, [`throttle`], [`clock`], [`words`]
+//! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places, [`throttle`], [`clock`], [`words`]
 
 pub mod access;
 pub mod account;
@@ -22,8 +22,11 @@ pub mod brokers;
 pub mod cached;
 pub mod clock;
 pub mod data;
+#[cfg(feature = "sql")]
+pub mod directory;
 pub mod form;
 pub mod login;
+pub mod operator;
 mod parts;
 pub mod remember;
 pub mod resume;
@@ -37,7 +40,9 @@ pub mod users;
 pub mod web;
 pub mod words;
 
-pub use brokers::{Broker, BrokerList, Brokers, Entry};
+pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, Entry};
+#[cfg(feature = "sql")]
+pub use directory::SqlDirectory;
 pub use login::Credentials;
 pub use parts::Unavailable;
 pub use remember::{Remember, RememberToken};

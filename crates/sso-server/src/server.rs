@@ -15,13 +15,14 @@ use url::Url;
 
 use crate::{
     access::{self, AccessError, IntrospectError, Introspection},
-    account::{self, Account, AccountChange, AccountError},
+    account::{self, Account, AccountChange, AccountError, OwnSession},
     attach::{self, AttachOutcome, CheckedAttach, RefusedAttach},
     brokers::Brokers,
     clock::{Clock, SystemClock},
     data::{self, DataError},
     form::{self, FormRefusal, TimeLimit},
     login::{self, Credentials, LoginError},
+    operator::{self, Ended},
     parts::{Parts, Unavailable, unavailable},
     remember::{self, Recognised},
     resume::{self, Browser, ResumeError, Resumed, Visit},
@@ -281,6 +282,21 @@ impl Server {
     pub async fn revoke_links(&self, broker: Option<&BrokerId>) -> Result<u64, Unavailable> {
         let which = broker.map_or(Unlink::All, |broker| Unlink::Broker(broker.clone()));
         self.0.store.unlink(&which).await.map_err(unavailable)
+    }
+
+    /// Where a user is logged in, for an operator.
+    pub async fn sessions_of(&self, username: &str) -> Result<Vec<OwnSession>, Unavailable> {
+        operator::sessions_of(&self.0, username).await
+    }
+
+    /// Ends the session of this handle, if it is this user's, and forgets its browser; whether it was there.
+    pub async fn end_session(&self, username: &str, handle: &str) -> Result<bool, Unavailable> {
+        operator::end_session(&self.0, username, handle).await
+    }
+
+    /// Ends all sessions of a user and forgets all browsers that remember them. Their brokers are told at the next call.
+    pub async fn end_user(&self, username: &str) -> Result<Ended, Unavailable> {
+        operator::end_user(&self.0, username).await
     }
 
     /// Whether the store answers.

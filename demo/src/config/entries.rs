@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, wire::User};
-use sso_server::{Account, Broker, PasswordHash};
+use sso_core::{BrokerId, Encoding, Secret, Silent, wire::User};
+use sso_server::{Account, Broker, BrokerSettings, PasswordHash};
 
 /// The name of the session cookie: 1 to 64 letters, digits and underscores.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +63,11 @@ pub(crate) struct BrokerEntry {
     password_login: bool,
     #[serde(default)]
     audiences: Vec<String>,
+    #[serde(default)]
+    allow_users: Vec<String>,
+    #[serde(default)]
+    allow_groups: Vec<String>,
+    attributes: Option<Vec<String>>,
 }
 
 impl BrokerEntry {
@@ -77,22 +82,23 @@ impl BrokerEntry {
             }
             _ => return Err("expected either `secret` or `secret_file`".into()),
         };
-        if secret.expose().is_empty() {
-            return Err("the secret is empty".into());
+        let broker = self.settings().broker(self.id.clone(), &secret);
+        broker.map_err(|error| error.to_string())
+    }
+
+    fn settings(&self) -> BrokerSettings {
+        BrokerSettings {
+            origins: self.origins.clone(),
+            return_paths: self.return_paths.clone(),
+            checksum: self.checksum,
+            silent: self.silent,
+            silent_start: self.silent_start,
+            password_login: self.password_login,
+            audiences: self.audiences.clone(),
+            allow_users: self.allow_users.clone(),
+            allow_groups: self.allow_groups.clone(),
+            attributes: self.attributes.clone(),
         }
-        let returns = match (&self.return_paths, self.checksum) {
-            (Some(paths), _) => ReturnPages::Paths(paths.clone()),
-            (None, Encoding::Exact) => ReturnPages::Paths(vec!["/sso/return".into()]),
-            // jasny/sso returns to the page that was asked for.
-            (None, Encoding::Php) => ReturnPages::Any,
-        };
-        let origins = AllowedOrigins::new(&self.origins, returns).map_err(|error| error.to_string())?;
-        let mut broker = Broker::new(self.id.clone(), &secret, self.checksum, origins);
-        broker.silent = self.silent;
-        broker.silent_start = self.silent_start;
-        broker.password_login = self.password_login;
-        broker.audiences = self.audiences.clone();
-        Ok(broker)
     }
 }
 

@@ -7,16 +7,17 @@ use toml::Spanned;
 use url::Url;
 
 use super::entries::{BrokerEntry, Lifetime, SessionName, UserEntry};
-use super::store::{StoreKey, StoreUrl};
+use super::store::{DirectoryUrl, StoreKey, StoreUrl};
 use crate::Failure;
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-pub(super) const VARIABLES: [(&str, &str, Form); 22] = [
+pub(super) const VARIABLES: [(&str, &str, Form); 23] = [
     ("SSO_PUBLIC_URL", "public_url", Form::Text),
     ("SSO_LISTEN", "listen", Form::Text),
     ("SSO_STORE", "store", Form::Text),
     ("SSO_STORE_KEY", "store_key", Form::Text),
     ("SSO_STORE_KEY_FILE", "store_key_file", Form::Text),
+    ("SSO_DIRECTORY", "directory", Form::Text),
     ("SSO_PHP_ROUTES", "php_routes", Form::Toml),
     ("SSO_SESSION_IDLE_TIMEOUT", "session.idle_timeout", Form::Text),
     ("SSO_SESSION_ABSOLUTE_LIFETIME", "session.absolute_lifetime", Form::Text),
@@ -51,6 +52,7 @@ pub(super) struct Keys {
     pub(super) store: Option<StoreUrl>,
     pub(super) store_key: Option<StoreKey>,
     pub(super) store_key_file: Option<Spanned<PathBuf>>,
+    pub(super) directory: Option<DirectoryUrl>,
     pub(super) php_routes: Option<bool>,
     pub(super) session: SessionKeys,
     pub(super) jwt: JwtKeys,

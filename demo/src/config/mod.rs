@@ -14,12 +14,15 @@ use std::{
 };
 
 use sso_core::{Silent, is_loopback};
-use sso_server::{BrokerList, Policy, Server, TokenPolicy, UserList};
+use sso_server::{
+    BrokerList, Policy, Server, SqlDirectory, TokenPolicy, UserList, both::Both, cached::Cached, clock::SystemClock,
+};
 use url::Url;
 
 use crate::{Failure, cli::ServerOptions, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
 use layers::{Form, Layer, Layers, VARIABLES};
+use store::DirectoryUrl;
 
 pub(crate) use entries::SessionName;
 pub(crate) use store::{StoreKey, StoreUrl};
@@ -36,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) store: StoreUrl,
     store_key: Option<StoreKey>,
+    directory: Option<DirectoryUrl>,
     pub(crate) php_routes: bool,
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
@@ -46,22 +50,34 @@ pub(crate) struct Config {
     users: Vec<UserEntry>,
 }
 
+/// What a configuration leads to.
+pub(crate) struct Opened {
+    pub(crate) server: Server,
+    /// The users and brokers that are not in the file, if there is a place for them.
+    pub(crate) directory: Option<SqlDirectory>,
+}
+
 impl Config {
     /// Reads the file and the environment; the command's options come last.
     pub(crate) fn load(options: &ServerOptions) -> Result<Self, Failure> {
-        let path = options.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        let mut config = Self::load_file(options.config.as_deref())?;
+        config.listen = options.listen.unwrap_or(config.listen);
+        config.store = options.store.clone().unwrap_or(config.store);
+        Ok(config)
+    }
+
+    /// Reads this file, or `sso.toml` if it is there, and the environment.
+    pub(crate) fn load_file(named: Option<&Path>) -> Result<Self, Failure> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
         let name = path.display().to_string();
         let file = match fs::read_to_string(path) {
             Ok(text) => Some((name, text)),
             // Everything may come from the environment.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && options.config.is_none() => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
             Err(error) => return Err(Failure::settings(format!("cannot read {name}: {error}"))),
         };
         check_variables(std::env::vars_os())?;
-        let mut config = Self::read(file, |variable| std::env::var(variable).ok())?;
-        config.listen = options.listen.unwrap_or(config.listen);
-        config.store = options.store.clone().unwrap_or(config.store);
-        Ok(config)
+        Self::read(file, |variable| std::env::var(variable).ok())
     }
 
     fn read(file: Option<(String, String)>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
@@ -86,6 +102,7 @@ impl Config {
             listen: listen.map_or_else(|| DEFAULT_LISTEN.parse().map_err(Failure::other), Ok)?,
             store: layers.value(|keys| keys.store.as_ref()).unwrap_or_else(|| StoreUrl::Sqlite(DEFAULT_STORE.into())),
             store_key: store_key(&layers)?,
+            directory: layers.value(|keys| keys.directory.as_ref()),
             php_routes: layers.value(|keys| keys.php_routes.as_ref()).unwrap_or_default(),
             policy: policy::sessions(&layers)?,
             tokens: policy::tokens(&layers)?,
@@ -101,19 +118,38 @@ impl Config {
         self.brokers.iter().any(|broker| broker.silent != Silent::Off)
     }
 
+    /// The names of the users in the file.
+    pub(crate) fn usernames(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().map(|user| user.username.as_str())
+    }
+
     /// Builds the server. Its keys are those of the configured directory, which is watched from now on.
-    pub(crate) async fn into_server(self) -> Result<Server, Failure> {
+    pub(crate) async fn open(self) -> Result<Opened, Failure> {
         let brokers = self.brokers.iter().map(|entry| entry.broker().map_err(Failure::settings));
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
-        let mut builder = Server::builder(self.public_url, brokers, users).policy(self.policy).tokens(self.tokens);
-        if let Some(dir) = &self.keys {
-            let keys = ServerKeys::load(dir)?;
+        let keys = self.keys.as_deref().map(ServerKeys::load).transpose()?;
+        let store = self.store.open(self.store_key.as_ref()).await?;
+        let directory = match &self.directory {
+            Some(directory) => Some(directory.open(self.store_key.as_ref()).await?),
+            None => store.directory(),
+        };
+        let builder = match &directory {
+            // What the file says comes first.
+            Some(directory) => Server::builder(
+                self.public_url,
+                Both(brokers, Cached::brokers(directory.clone(), SystemClock)),
+                Both(users, Cached::users(directory.clone(), SystemClock)),
+            ),
+            None => Server::builder(self.public_url, brokers, users),
+        };
+        let mut builder = builder.policy(self.policy).tokens(self.tokens);
+        if let Some(keys) = keys {
             builder = builder.access_keys(keys.access).remember_keys(keys.remember);
         }
         let name = self.session_name.as_ref().map(|SessionName(name)| name.as_str());
-        let builder = self.store.open(builder, self.store_key.as_ref(), name).await?;
-        builder.build().map_err(Failure::settings)
+        let builder = store.give_to(builder, name).await?;
+        Ok(Opened { server: builder.build().map_err(Failure::settings)?, directory })
     }
 }
 

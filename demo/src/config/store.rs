@@ -1,4 +1,4 @@
-//! Where sessions are kept: the store's URL, its key, and how it is opened.
+//! Where sessions, users and brokers are kept: the URLs, the key, and how they are opened.
 
 use std::{
     env::VarError,
@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use sso_core::{Secret, base36, checksum::MacKey, random};
 use sso_server::{
-    ServerBuilder,
+    ServerBuilder, SqlDirectory,
     clock::SystemClock,
     store::{RedisStore, SqlStore, StoreKeys},
 };
@@ -54,60 +54,123 @@ impl From<String> for StoreKey {
     }
 }
 
+/// A store that is open, and what its keys are made from.
+pub(crate) enum OpenStore {
+    /// The builder's own default.
+    Memory,
+    Sql(SqlStore, StoreKeys),
+    Redis(RedisStore, StoreKeys),
+}
+
 impl StoreUrl {
-    /// Opens the store and gives it to the builder, with what must not change at a restart: the server's secret, and the name of
-    /// its cookie unless that is set.
-    pub(crate) async fn open(
-        &self,
-        builder: ServerBuilder,
-        key: Option<&StoreKey>,
-        name: Option<&str>,
-    ) -> Result<ServerBuilder, Failure> {
-        let (keys, store) = match self {
-            // The builder's own default.
-            Self::Memory => {
-                return Ok(match name {
-                    Some(name) => builder.session_name(name),
-                    None => builder,
-                });
-            }
+    /// Opens the store.
+    pub(crate) async fn open(&self, key: Option<&StoreKey>) -> Result<OpenStore, Failure> {
+        let cannot = |error| Failure::other(format!("cannot open the store: {error}"));
+        match self {
+            Self::Memory => Ok(OpenStore::Memory),
             Self::Sqlite(file) => {
-                let keys = match key {
-                    Some(key) => key.keys()?,
-                    None => key_beside(file)?.keys()?,
-                };
-                (keys.clone(), SqlStore::sqlite(file, keys, SystemClock).await)
+                let keys = given_or_beside(key, file)?;
+                let store = SqlStore::sqlite(file, keys.clone(), SystemClock).await.map_err(cannot)?;
+                Ok(OpenStore::Sql(store, keys))
             }
             Self::Postgres(Location(url)) => {
-                let keys = given(key, "PostgreSQL")?;
-                (keys.clone(), SqlStore::postgres(url, keys, SystemClock).await)
+                let keys = given(key, "a store in PostgreSQL")?;
+                let store = SqlStore::postgres(url, keys.clone(), SystemClock).await.map_err(cannot)?;
+                Ok(OpenStore::Sql(store, keys))
             }
             Self::Redis(Location(url)) => {
-                let keys = given(key, "Redis")?;
+                let keys = given(key, "a store in Redis")?;
                 let store = RedisStore::open(url, keys.clone(), SystemClock).map_err(Failure::settings)?;
-                // All nodes with the key agree on it, also when Redis is not there yet.
-                let of_key = format!("sso_{:.8}", base36::exact(&keys.derive("session name")));
-                let name = name.map_or(of_key, str::to_owned);
-                return Ok(builder.secret(&keys.derive("server")).session_name(name).store(store));
+                Ok(OpenStore::Redis(store, keys))
             }
-        };
-        let store = store.map_err(|error| Failure::other(format!("cannot open the store: {error}")))?;
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => {
-                let random = format!("sso_{:.8}", base36::exact(&random::bytes()));
-                store.setting("session name", &random).await.map_err(Failure::other)?
-            }
-        };
-        Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
+        }
     }
 }
 
-/// The keys of a store that has no file to keep one beside.
-fn given(key: Option<&StoreKey>, store: &str) -> Result<StoreKeys, Failure> {
+impl OpenStore {
+    /// The users and brokers that are in the same database.
+    pub(super) fn directory(&self) -> Option<SqlDirectory> {
+        match self {
+            Self::Sql(store, _) => Some(SqlDirectory::beside(store, SystemClock)),
+            Self::Memory | Self::Redis(..) => None,
+        }
+    }
+
+    /// Gives the store to the builder, with what must not change at a restart: the server's secret, and the name of
+    /// its cookie unless that is set.
+    pub(crate) async fn give_to(self, builder: ServerBuilder, name: Option<&str>) -> Result<ServerBuilder, Failure> {
+        match self {
+            Self::Memory => Ok(match name {
+                Some(name) => builder.session_name(name),
+                None => builder,
+            }),
+            Self::Redis(store, keys) => {
+                // All nodes with the key agree on it, also when Redis is not there yet.
+                let of_key = format!("sso_{:.8}", base36::exact(&keys.derive("session name")));
+                let name = name.map_or(of_key, str::to_owned);
+                Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
+            }
+            Self::Sql(store, keys) => {
+                let name = match name {
+                    Some(name) => name.to_owned(),
+                    None => {
+                        let random = format!("sso_{:.8}", base36::exact(&random::bytes()));
+                        store.setting("session name", &random).await.map_err(Failure::other)?
+                    }
+                };
+                Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
+            }
+        }
+    }
+}
+
+/// Where users and brokers are that are not in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "StoreUrl")]
+pub(super) enum DirectoryUrl {
+    Sqlite(PathBuf),
+    Postgres(Location),
+}
+
+impl TryFrom<StoreUrl> for DirectoryUrl {
+    type Error = &'static str;
+
+    fn try_from(url: StoreUrl) -> Result<Self, Self::Error> {
+        match url {
+            StoreUrl::Sqlite(file) => Ok(Self::Sqlite(file)),
+            StoreUrl::Postgres(location) => Ok(Self::Postgres(location)),
+            StoreUrl::Memory | StoreUrl::Redis(_) => {
+                Err("users and brokers cannot be kept there; expected `sqlite:FILE` or `postgres://…`")
+            }
+        }
+    }
+}
+
+impl DirectoryUrl {
+    pub(super) async fn open(&self, key: Option<&StoreKey>) -> Result<SqlDirectory, Failure> {
+        let directory = match self {
+            Self::Sqlite(file) => SqlDirectory::sqlite(file, given_or_beside(key, file)?, SystemClock).await,
+            Self::Postgres(Location(url)) => {
+                SqlDirectory::postgres(url, given(key, "a directory in PostgreSQL")?, SystemClock).await
+            }
+        };
+        directory.map_err(|error| Failure::other(format!("cannot open the directory: {error}")))
+    }
+}
+
+/// The keys of a file.
+fn given_or_beside(key: Option<&StoreKey>, file: &Path) -> Result<StoreKeys, Failure> {
     match key {
         Some(key) => key.keys(),
-        None => Err(Failure::settings(format!("a store in {store} needs store_key or store_key_file"))),
+        None => key_beside(file)?.keys(),
+    }
+}
+
+/// The keys of a database that has no file to keep one beside.
+fn given(key: Option<&StoreKey>, what: &str) -> Result<StoreKeys, Failure> {
+    match key {
+        Some(key) => key.keys(),
+        None => Err(Failure::settings(format!("{what} needs store_key or store_key_file"))),
     }
 }
 

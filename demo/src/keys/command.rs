@@ -2,14 +2,14 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
 use clap::{Args, Subcommand};
 use sso_core::jwt::{Algorithm, Key, KeySet, Stage};
 
 use super::{Purpose, file, now};
-use crate::Failure;
+use crate::{Failure, admin::output::time};
 
 #[derive(Debug, Args)]
 pub(crate) struct KeysOptions {
@@ -154,11 +154,6 @@ fn line(purpose: Purpose, key: &Key, stage: Stage) -> String {
         Algorithm::EdDsa => "EdDSA",
     };
     format!("{:<9} {:<16} {algorithm} {stage}", purpose.name(), key.kid())
-}
-
-fn time(seconds: i64) -> String {
-    let since = Duration::from_secs(seconds.try_into().unwrap_or_default());
-    UNIX_EPOCH.checked_add(since).map_or_else(String::new, |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, &'static str> {

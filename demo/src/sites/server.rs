@@ -202,7 +202,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
         tracing::warn!("[jwt] keys is not set: tokens and remembered browsers last until the server ends");
     }
     let public_url = config.public_url.clone();
-    let server = ServerSite::new(config.into_server().await?, look, cross_site, false, php_routes);
+    let server = ServerSite::new(config.open().await?.server, look, cross_site, false, php_routes);
     let server = server.serve(listeners, workers)?;
     run::until_told(vec![server], &format!("The SSO server is at {public_url}")).await
 }

@@ -1,0 +1,170 @@
+//! Brokers in SQL.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use sqlx::{Any, any::AnyRow};
+use sso_core::{BrokerId, Secret};
+
+use super::{DirectoryError, PAGE, SqlDirectory};
+use crate::{
+    brokers::{Broker, BrokerSettings, Brokers, BrokersUnavailable, InvalidBroker},
+    clock::Timestamp,
+    store::{StoreKeys, keys::Kind, sql::column},
+};
+
+const COLUMNS: &str =
+    "SELECT id, settings, secrets, disabled, created, changed, version FROM sso_brokers WHERE id = $1";
+
+const LIST: &str = "SELECT id, settings, secrets, disabled, created, changed, version FROM sso_brokers \
+     WHERE id > $1 ORDER BY id LIMIT $2";
+
+const INSERT: &str = "INSERT INTO sso_brokers (id, settings, secrets, disabled, created, changed) \
+     VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING";
+
+const UPDATE: &str = "UPDATE sso_brokers SET settings = $3, secrets = $4, disabled = $5, changed = $6, version = version + 1 \
+     WHERE id = $1 AND version = $2";
+
+/// A broker as the directory has it.
+#[derive(Clone, Debug)]
+pub struct StoredBroker {
+    /// Its id.
+    pub id: BrokerId,
+    /// What it may do and where it lives.
+    pub settings: BrokerSettings,
+    /// Its secret.
+    pub secret: Secret,
+    /// The one before, and until when that is accepted too.
+    pub previous: Option<(Secret, Timestamp)>,
+    /// Whether it is kept out.
+    pub is_disabled: bool,
+    /// Since when it is here.
+    pub created: Timestamp,
+    /// When that was last changed.
+    pub changed: Timestamp,
+    version: i64,
+}
+
+/// The secrets as they are sealed.
+#[derive(Serialize, Deserialize)]
+struct SecretsText {
+    secret: Vec<u8>,
+    previous: Option<(Vec<u8>, i64)>,
+}
+
+impl StoredBroker {
+    /// A new one, which may take part.
+    pub fn new(id: BrokerId, settings: BrokerSettings, secret: Secret) -> Self {
+        let never = Timestamp::default();
+        Self { id, settings, secret, previous: None, is_disabled: false, created: never, changed: never, version: 0 }
+    }
+
+    /// The broker, checked.
+    pub fn broker(&self) -> Result<Broker, InvalidBroker> {
+        let broker = self.settings.broker(self.id.clone(), &self.secret)?;
+        Ok(match &self.previous {
+            Some((secret, until)) => broker.previous_secret(secret, Some(*until)),
+            None => broker,
+        })
+    }
+
+    fn settings_text(&self) -> Result<String, DirectoryError> {
+        serde_json::to_string(&self.settings).map_err(|error| DirectoryError::Unavailable(error.to_string()))
+    }
+
+    fn sealed(&self, keys: &StoreKeys) -> Result<Vec<u8>, DirectoryError> {
+        let previous = self.previous.as_ref().map(|(secret, until)| (secret.expose().to_vec(), until.as_millis()));
+        let text = SecretsText { secret: self.secret.expose().to_vec(), previous };
+        Ok(keys.seal_text(Kind::BrokerSecrets, self.id.as_str(), &text)?)
+    }
+
+    fn in_row(row: &AnyRow, keys: &StoreKeys) -> Result<Self, DirectoryError> {
+        let id: String = column(row, "id")?;
+        let unreadable =
+            |what: &str| DirectoryError::Unavailable(format!("the {what} of broker {id:?} cannot be read"));
+        let sealed: Vec<u8> = column(row, "secrets")?;
+        let secrets: SecretsText = keys.open_text(Kind::BrokerSecrets, &id, &sealed)?;
+        Ok(Self {
+            settings: serde_json::from_str(&column::<String>(row, "settings")?).map_err(|_| unreadable("settings"))?,
+            secret: Secret::new(secrets.secret),
+            previous: secrets.previous.map(|(secret, until)| (Secret::new(secret), Timestamp::from_millis(until))),
+            is_disabled: column::<i64>(row, "disabled")? != 0,
+            created: Timestamp::from_millis(column(row, "created")?),
+            changed: Timestamp::from_millis(column(row, "changed")?),
+            version: column(row, "version")?,
+            id: id.parse().map_err(|_| unreadable("id"))?,
+        })
+    }
+}
+
+impl SqlDirectory {
+    /// Adds a broker, whose settings are checked. [`Exists`](DirectoryError::Exists) if the id is taken.
+    pub async fn add_broker(&self, broker: &StoredBroker) -> Result<(), DirectoryError> {
+        broker.broker()?;
+        let insert = sqlx::query::<Any>(INSERT)
+            .bind(broker.id.as_str())
+            .bind(broker.settings_text()?)
+            .bind(broker.sealed(&self.keys)?)
+            .bind(i64::from(broker.is_disabled))
+            .bind(self.now().as_millis());
+        let rows = self.database.write(insert.execute(&self.database.pool)).await?.rows_affected();
+        if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
+    }
+
+    /// The broker of this id, also if disabled.
+    pub async fn broker(&self, id: &BrokerId) -> Result<Option<StoredBroker>, DirectoryError> {
+        let query = sqlx::query::<Any>(COLUMNS).bind(id.as_str());
+        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        row.map(|row| StoredBroker::in_row(&row, &self.keys)).transpose()
+    }
+
+    /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end.
+    pub async fn brokers_after(&self, after: &str) -> Result<Vec<StoredBroker>, DirectoryError> {
+        let query = sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
+        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        rows.iter().map(|row| StoredBroker::in_row(row, &self.keys)).collect()
+    }
+
+    /// Changes a broker; `change` sees the newest record and may be called again. What it makes is checked. The broker as it is now.
+    pub async fn change_broker(
+        &self,
+        id: &BrokerId,
+        mut change: impl FnMut(&mut StoredBroker) + Send,
+    ) -> Result<StoredBroker, DirectoryError> {
+        loop {
+            let mut broker = self.broker(id).await?.ok_or(DirectoryError::NotFound)?;
+            change(&mut broker);
+            broker.broker()?;
+            broker.changed = self.now();
+            let update = sqlx::query::<Any>(UPDATE)
+                .bind(id.as_str())
+                .bind(broker.version)
+                .bind(broker.settings_text()?)
+                .bind(broker.sealed(&self.keys)?)
+                .bind(i64::from(broker.is_disabled))
+                .bind(broker.changed.as_millis());
+            if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
+                broker.version += 1;
+                return Ok(broker);
+            }
+        }
+    }
+
+    /// Removes a broker; whether there was one.
+    pub async fn remove_broker(&self, id: &BrokerId) -> Result<bool, DirectoryError> {
+        let delete = sqlx::query::<Any>("DELETE FROM sso_brokers WHERE id = $1").bind(id.as_str());
+        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
+    }
+}
+
+#[async_trait]
+impl Brokers for SqlDirectory {
+    async fn find(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, BrokersUnavailable> {
+        let find = async {
+            let Some(broker) = self.broker(id).await?.filter(|broker| !broker.is_disabled) else { return Ok(None) };
+            Ok(Some(Arc::new(broker.broker()?)))
+        };
+        find.await.map_err(|error: DirectoryError| BrokersUnavailable(error.to_string()))
+    }
+}

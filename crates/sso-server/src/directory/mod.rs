@@ -1,0 +1,93 @@
+//! Users and brokers in SQL: [`SqlDirectory`], which `sso users` and `sso brokers` change while servers read it.
+//!
+//! The tables are in `store/sql/schema_2.sql`: in the database of the store, or in one of their own. What a broker's secrets are is sealed with
+//! the store's keys; everything else is in clear. Servers ask through [`Cached`](crate::cached::Cached).
+
+mod brokers;
+mod users;
+
+use std::{fmt, path::Path, sync::Arc};
+
+pub use brokers::StoredBroker;
+pub use users::{InvalidUsername, StoredUser, check_username};
+
+use crate::{
+    brokers::InvalidBroker,
+    clock::{Clock, Timestamp},
+    store::{
+        StoreError, StoreKeys,
+        sql::{Database, SqlStore, check_keys},
+    },
+};
+
+/// How many entries a list gives at once.
+const PAGE: i64 = 500;
+
+/// Users and brokers in SQLite or PostgreSQL. Clones are the same one.
+#[derive(Clone)]
+pub struct SqlDirectory {
+    database: Database,
+    keys: StoreKeys,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a directory did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// The name is taken.
+    #[error("it is there already")]
+    Exists,
+    /// Nothing has this name.
+    #[error("it is not there")]
+    NotFound,
+    /// Nobody can have this name.
+    #[error(transparent)]
+    Username(#[from] InvalidUsername),
+    /// The settings make no broker.
+    #[error(transparent)]
+    Broker(#[from] InvalidBroker),
+    /// The database does not answer, or has something that cannot be read; the text is for the log.
+    #[error("the directory is unavailable: {0}")]
+    Unavailable(String),
+}
+
+impl SqlDirectory {
+    /// Opens the SQLite file, which is made if it is not there.
+    pub async fn sqlite(file: &Path, keys: StoreKeys, clock: impl Clock) -> Result<Self, DirectoryError> {
+        Self::open(Database::sqlite(file).await?, keys, clock).await
+    }
+
+    /// Opens the PostgreSQL database of this URL (`postgres://…`), which must be there; its tables are made.
+    pub async fn postgres(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, DirectoryError> {
+        Self::open(Database::postgres(url).await?, keys, clock).await
+    }
+
+    async fn open(database: Database, keys: StoreKeys, clock: impl Clock) -> Result<Self, DirectoryError> {
+        check_keys(&database, &keys).await?;
+        Ok(Self { database, keys, clock: Arc::new(clock) })
+    }
+
+    /// The directory in the database of a store, over the same connections.
+    pub fn beside(store: &SqlStore, clock: impl Clock) -> Self {
+        Self { database: store.database.clone(), keys: store.keys.clone(), clock: Arc::new(clock) }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl From<StoreError> for DirectoryError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(text) => Self::Unavailable(text),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for SqlDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlDirectory").field("database", &self.database).finish_non_exhaustive()
+    }
+}

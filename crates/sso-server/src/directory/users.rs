@@ -1,0 +1,198 @@
+//! Users in SQL.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use sqlx::{Any, any::AnyRow};
+
+use super::{DirectoryError, PAGE, SqlDirectory};
+use crate::{
+    clock::Timestamp,
+    store::sql::column,
+    users::{Account, PasswordHash, Users, UsersUnavailable},
+};
+
+const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
+     WHERE username = $1";
+
+const LIST: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
+     WHERE username > $1 ORDER BY username LIMIT $2";
+
+const INSERT: &str = "INSERT INTO sso_users (username, password, attributes, member_of, disabled, created, changed) \
+     VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING";
+
+const UPDATE: &str = "UPDATE sso_users SET password = $3, attributes = $4, member_of = $5, disabled = $6, changed = $7, \
+     version = version + 1 WHERE username = $1 AND version = $2";
+
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 256;
+
+/// A user as the directory has them.
+#[derive(Clone, Debug)]
+pub struct StoredUser {
+    /// The name, to the letter.
+    pub username: String,
+    /// The password's hash.
+    pub password: PasswordHash,
+    /// What brokers may know of the user.
+    pub attributes: Map<String, Value>,
+    /// The groups that the user is in.
+    pub groups: Vec<String>,
+    /// Whether the user is kept out.
+    pub is_disabled: bool,
+    /// Since when they are here.
+    pub created: Timestamp,
+    /// When that was last changed.
+    pub changed: Timestamp,
+    version: i64,
+}
+
+/// Nobody can have this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a user's name is 1 to 256 bytes, without control characters and without white space at its ends")]
+pub struct InvalidUsername;
+
+/// Whether somebody may be added under this name.
+pub fn check_username(name: &str) -> Result<(), InvalidUsername> {
+    let fits = (1..=LONGEST_NAME).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(InvalidUsername) }
+}
+
+impl StoredUser {
+    /// A new one without attributes and groups, who may log in.
+    pub fn new(username: impl Into<String>, password: PasswordHash) -> Self {
+        Self {
+            username: username.into(),
+            password,
+            attributes: Map::new(),
+            groups: Vec::new(),
+            is_disabled: false,
+            created: Timestamp::default(),
+            changed: Timestamp::default(),
+            version: 0,
+        }
+    }
+
+    fn account(self) -> Account {
+        let mut account = Account::new(self.username, self.password);
+        account.user.attributes = self.attributes;
+        account.groups = self.groups;
+        account
+    }
+
+    fn in_row(row: &AnyRow) -> Result<Self, DirectoryError> {
+        let username: String = column(row, "username")?;
+        let unreadable =
+            |what: &str| DirectoryError::Unavailable(format!("the {what} of user {username:?} cannot be read"));
+        Ok(Self {
+            password: column::<String>(row, "password")?.parse().map_err(|_| unreadable("password"))?,
+            attributes: serde_json::from_str(&column::<String>(row, "attributes")?)
+                .map_err(|_| unreadable("attributes"))?,
+            groups: serde_json::from_str(&column::<String>(row, "member_of")?).map_err(|_| unreadable("groups"))?,
+            is_disabled: column::<i64>(row, "disabled")? != 0,
+            created: Timestamp::from_millis(column(row, "created")?),
+            changed: Timestamp::from_millis(column(row, "changed")?),
+            version: column(row, "version")?,
+            username,
+        })
+    }
+}
+
+impl SqlDirectory {
+    /// Adds a user. [`Exists`](DirectoryError::Exists) if the name is taken.
+    pub async fn add_user(&self, user: &StoredUser) -> Result<(), DirectoryError> {
+        check_username(&user.username)?;
+        let insert = sqlx::query::<Any>(INSERT)
+            .bind(&user.username)
+            .bind(user.password.text())
+            .bind(json(&user.attributes))
+            .bind(json(&user.groups))
+            .bind(i64::from(user.is_disabled))
+            .bind(self.now().as_millis());
+        let rows = self.database.write(insert.execute(&self.database.pool)).await?.rows_affected();
+        if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
+    }
+
+    /// The user of this name, also if disabled.
+    pub async fn user(&self, username: &str) -> Result<Option<StoredUser>, DirectoryError> {
+        // PostgreSQL would not even take some of the names that nobody can have.
+        if check_username(username).is_err() {
+            return Ok(None);
+        }
+        let query = sqlx::query::<Any>(COLUMNS).bind(username);
+        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        row.as_ref().map(StoredUser::in_row).transpose()
+    }
+
+    /// Some hundred users, in the order of their names, from the first one after `after`; none at the end.
+    pub async fn users_after(&self, after: &str) -> Result<Vec<StoredUser>, DirectoryError> {
+        let query = sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
+        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        rows.iter().map(StoredUser::in_row).collect()
+    }
+
+    /// Changes a user; `change` sees the newest record and may be called again. The user as they are now.
+    pub async fn change_user(
+        &self,
+        username: &str,
+        mut change: impl FnMut(&mut StoredUser) + Send,
+    ) -> Result<StoredUser, DirectoryError> {
+        loop {
+            let mut user = self.user(username).await?.ok_or(DirectoryError::NotFound)?;
+            change(&mut user);
+            user.changed = self.now();
+            let update = sqlx::query::<Any>(UPDATE)
+                .bind(username)
+                .bind(user.version)
+                .bind(user.password.text())
+                .bind(json(&user.attributes))
+                .bind(json(&user.groups))
+                .bind(i64::from(user.is_disabled))
+                .bind(user.changed.as_millis());
+            if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
+                user.version += 1;
+                return Ok(user);
+            }
+        }
+    }
+
+    /// Removes a user; whether there was one.
+    pub async fn remove_user(&self, username: &str) -> Result<bool, DirectoryError> {
+        let delete = sqlx::query::<Any>("DELETE FROM sso_users WHERE username = $1").bind(username);
+        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
+    }
+}
+
+#[async_trait]
+impl Users for SqlDirectory {
+    async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
+        let user = self.user(username).await.map_err(unavailable)?;
+        Ok(user.filter(|user| !user.is_disabled).map(|user| Arc::new(user.account())))
+    }
+
+    fn can_set_password(&self) -> bool {
+        true
+    }
+
+    async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {
+        // One who is disabled meanwhile stays so.
+        if Users::find(self, username).await?.is_none() {
+            return Ok(false);
+        }
+        match self.change_user(username, |user| user.password = password.clone()).await {
+            Ok(_) => Ok(true),
+            Err(DirectoryError::NotFound) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+}
+
+fn unavailable(error: DirectoryError) -> UsersUnavailable {
+    UsersUnavailable(error.to_string())
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // Maps of texts and values are always JSON.
+    serde_json::to_string(value).unwrap_or_default()
+}

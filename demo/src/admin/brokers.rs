@@ -1,0 +1,368 @@
+//! `sso brokers add|list|show|set|disable|enable|rotate-secret|remove`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use sso_core::{BrokerId, Encoding, Secret, Silent};
+use sso_server::{
+    BrokerSettings,
+    clock::{Clock, SystemClock},
+    directory::{DirectoryError, StoredBroker},
+};
+
+use super::{
+    Admin, ConfigOptions, failed, input,
+    output::{self, count, names, say},
+    store_failed,
+};
+use crate::{Failure, cli::encoding};
+
+#[derive(Debug, Args)]
+pub(crate) struct BrokersOptions {
+    #[command(flatten)]
+    config: ConfigOptions,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Adds a broker, and prints its new secret and what else it needs, once
+    Add {
+        /// The broker's id: letters, digits and underscores
+        id: BrokerId,
+        /// Where it lives, such as `https://alice.example.com`
+        #[arg(required = true)]
+        origins: Vec<String>,
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        secret: SecretOptions,
+    },
+    /// Shows all brokers
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a broker, but for its secret
+    Show {
+        /// Its id
+        id: BrokerId,
+    },
+    /// Changes where a broker lives or what it may do
+    Set {
+        /// Its id
+        id: BrokerId,
+        /// Where it lives, in place of what was there; may be given several times
+        #[arg(long = "origin")]
+        origins: Vec<String>,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Keeps a broker out, and cuts its links. Nobody is logged out by that
+    Disable {
+        /// Its id
+        id: BrokerId,
+    },
+    /// Lets a broker in again
+    Enable {
+        /// Its id
+        id: BrokerId,
+    },
+    /// Gives a broker a new secret, which is printed once; the old one is accepted too for a while
+    RotateSecret {
+        /// Its id
+        id: BrokerId,
+        /// How long the old secret is accepted; 0s when it has leaked
+        #[arg(long, default_value = "1d", value_parser = humantime::parse_duration)]
+        keep_old: Duration,
+        #[command(flatten)]
+        secret: SecretOptions,
+    },
+    /// Removes a broker, and cuts its links
+    Remove {
+        /// Its id
+        id: BrokerId,
+    },
+}
+
+/// What a broker may do, as in sso.toml. Lists are given one by one and replace what was there; '' stands for none.
+#[derive(Debug, Args)]
+struct Rules {
+    /// Where visitors come back to, under each origin; '' for the default
+    #[arg(long = "return-path", value_name = "PATH")]
+    return_paths: Vec<String>,
+    /// How it writes checksums: exact, or php for jasny/sso's brokers
+    #[arg(long, value_parser = encoding)]
+    checksum: Option<Encoding>,
+    /// Whether its pages may attach without a redirect: off, json or jsonp
+    #[arg(long, value_parser = silent)]
+    silent: Option<Silent>,
+    /// Whether that may start a session
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    silent_start: Option<bool>,
+    /// Whether its back end may post passwords
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    password_login: Option<bool>,
+    /// A service that it may have access tokens for
+    #[arg(long = "audience", value_name = "AUDIENCE")]
+    audiences: Vec<String>,
+    /// A user who may use it
+    #[arg(long = "allow-user", value_name = "USER")]
+    allow_users: Vec<String>,
+    /// A group whose users may use it
+    #[arg(long = "allow-group", value_name = "GROUP")]
+    allow_groups: Vec<String>,
+    /// An attribute of its users that it sees
+    #[arg(long = "attribute", value_name = "NAME")]
+    attributes: Vec<String>,
+    /// It sees all attributes
+    #[arg(long, conflicts_with = "attributes")]
+    all_attributes: bool,
+}
+
+impl Rules {
+    fn put(&self, settings: &mut BrokerSettings) {
+        if let Some(paths) = given(&self.return_paths) {
+            settings.return_paths = Some(paths).filter(|paths| !paths.is_empty());
+        }
+        settings.checksum = self.checksum.unwrap_or(settings.checksum);
+        settings.silent = self.silent.unwrap_or(settings.silent);
+        settings.silent_start = self.silent_start.unwrap_or(settings.silent_start);
+        settings.password_login = self.password_login.unwrap_or(settings.password_login);
+        replace(&mut settings.audiences, &self.audiences);
+        replace(&mut settings.allow_users, &self.allow_users);
+        replace(&mut settings.allow_groups, &self.allow_groups);
+        if self.all_attributes {
+            settings.attributes = None;
+        } else if let Some(names) = given(&self.attributes) {
+            settings.attributes = Some(names);
+        }
+    }
+}
+
+fn given(list: &[String]) -> Option<Vec<String>> {
+    let named: Vec<_> = list.iter().filter(|text| !text.is_empty()).cloned().collect();
+    (!list.is_empty()).then_some(named)
+}
+
+fn replace(list: &mut Vec<String>, by: &[String]) {
+    if let Some(by) = given(by) {
+        *list = by;
+    }
+}
+
+/// A secret that the broker has already, in place of a new one.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct SecretOptions {
+    /// The secret is in this file: the one that a PHP broker has already
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// The secret is the first line of standard input
+    #[arg(long)]
+    secret_stdin: bool,
+}
+
+impl SecretOptions {
+    /// The secret, and whether it is a new one.
+    fn secret(&self) -> Result<(Secret, bool), Failure> {
+        match (&self.secret_file, self.secret_stdin) {
+            (None, false) => Ok((Secret::generate(), true)),
+            (file, _) => Ok((input::secret(file.as_deref())?, false)),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(options: &BrokersOptions) -> Result<(), Failure> {
+    let admin = Admin::open(&options.config).await?;
+    match &options.action {
+        Action::Add { id, origins, rules, secret } => add(&admin, id, origins, rules, secret).await,
+        Action::List { json } => list(&admin, *json).await,
+        Action::Show { id } => output::json(&text(&admin, &known(&admin, id).await?)),
+        Action::Set { id, origins, rules } => {
+            let change = |broker: &mut StoredBroker| {
+                replace(&mut broker.settings.origins, origins);
+                rules.put(&mut broker.settings);
+            };
+            set(&admin, id, change).await?;
+            done(id, "changed")
+        }
+        Action::Disable { id } => {
+            set(&admin, id, |broker| broker.is_disabled = true).await?;
+            cut(&admin, id, "disabled").await
+        }
+        Action::Enable { id } => {
+            set(&admin, id, |broker| broker.is_disabled = false).await?;
+            done(id, "enabled")
+        }
+        Action::RotateSecret { id, keep_old, secret } => rotate(&admin, id, *keep_old, secret).await,
+        Action::Remove { id } => {
+            let told = |error| failed("broker", id.as_str(), error);
+            if !admin.directory_for_broker(id)?.remove_broker(id).await.map_err(told)? {
+                return Err(told(DirectoryError::NotFound));
+            }
+            cut(&admin, id, "removed").await
+        }
+    }
+}
+
+async fn add(
+    admin: &Admin,
+    id: &BrokerId,
+    origins: &[String],
+    rules: &Rules,
+    secret: &SecretOptions,
+) -> Result<(), Failure> {
+    let told = |error| failed("broker", id.as_str(), error);
+    let directory = admin.directory_for_broker(id)?;
+    let mut settings = BrokerSettings::new(origins.to_vec());
+    rules.put(&mut settings);
+    let (secret, is_new) = secret.secret()?;
+    let broker = StoredBroker::new(id.clone(), settings, secret);
+    admin.check_strength(&broker.broker().map_err(|error| told(error.into()))?)?;
+    directory.add_broker(&broker).await.map_err(told)?;
+    done(id, "added")?;
+    if is_new {
+        hand_over(admin, &broker);
+    }
+    Ok(())
+}
+
+async fn rotate(admin: &Admin, id: &BrokerId, keep_old: Duration, secret: &SecretOptions) -> Result<(), Failure> {
+    let before = known(admin, id).await?;
+    let (secret, is_new) = secret.secret()?;
+    if secret.expose() == before.secret.expose() {
+        return Err(Failure::other(format!("broker {id} has this secret already")));
+    }
+    let candidate = StoredBroker::new(id.clone(), before.settings, secret.clone());
+    let candidate = candidate.broker().map_err(|error| failed("broker", id.as_str(), error.into()))?;
+    admin.check_strength(&candidate)?;
+    let until = SystemClock.now().after(keep_old);
+    let change = |broker: &mut StoredBroker| {
+        let old = std::mem::replace(&mut broker.secret, secret.clone());
+        broker.previous = (!keep_old.is_zero()).then_some((old, until));
+    };
+    let broker = set(admin, id, change).await?;
+    match &broker.previous {
+        Some((_, until)) => {
+            let until = output::time(until.as_secs());
+            done(id, &format!("has a new secret; the one before is accepted until {until}, none that is older"))?;
+        }
+        None => done(id, "has a new secret; no other one is accepted")?,
+    }
+    if is_new {
+        hand_over(admin, &broker);
+    }
+    Ok(())
+}
+
+/// What the broker needs, as `sso new-broker` prints it. The secret is nowhere else to be seen.
+fn hand_over(admin: &Admin, broker: &StoredBroker) {
+    let (id, server) = (&broker.id, admin.server.public_url());
+    let secret = String::from_utf8_lossy(broker.secret.expose());
+    say(format_args!(
+        "\n# for the broker's environment\nSSO_SERVER={server}attach\nSSO_BROKER_ID={id}\nSSO_BROKER_SECRET={secret}"
+    ));
+}
+
+async fn set(
+    admin: &Admin,
+    id: &BrokerId,
+    change: impl FnMut(&mut StoredBroker) + Send,
+) -> Result<StoredBroker, Failure> {
+    let changed = admin.directory_for_broker(id)?.change_broker(id, change).await;
+    changed.map_err(|error| failed("broker", id.as_str(), error))
+}
+
+async fn known(admin: &Admin, id: &BrokerId) -> Result<StoredBroker, Failure> {
+    let told = |error| failed("broker", id.as_str(), error);
+    let broker = admin.directory_for_broker(id)?.broker(id).await.map_err(told)?;
+    broker.ok_or_else(|| told(DirectoryError::NotFound))
+}
+
+async fn cut(admin: &Admin, id: &BrokerId, what: &str) -> Result<(), Failure> {
+    let Ok(server) = admin.sessions() else {
+        return done(id, &format!("{what}; the server refuses it within 5 s"));
+    };
+    let links = server.revoke_links(Some(id)).await.map_err(|error| {
+        Failure::other(format!(
+            "broker {id} {what}, and refused within 5 s, but its links stay: {}",
+            store_failed(error)
+        ))
+    })?;
+    done(id, &format!("{what}; {} cut", count(links, "link")))
+}
+
+fn done(id: &BrokerId, what: &str) -> Result<(), Failure> {
+    tracing::info!(broker = %id, "broker {what}");
+    say(format_args!("broker {id} {what}"));
+    Ok(())
+}
+
+async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
+    let brokers = all(admin).await?;
+    if as_json {
+        let configured = admin.configured_brokers.iter().map(|id| json!({ "id": id, "in": "configuration" }));
+        return output::json(&configured.chain(brokers.iter().map(|broker| text(admin, broker))).collect::<Vec<_>>());
+    }
+    let configured = admin.configured_brokers.iter();
+    let mut rows: Vec<_> = configured
+        .map(|id| [id.to_string(), "configuration".into(), "active".into(), String::new(), String::new()])
+        .collect();
+    rows.extend(brokers.iter().map(|broker| {
+        let state = if is_hidden(admin, broker) {
+            "hidden by the configuration"
+        } else if broker.is_disabled {
+            "disabled"
+        } else {
+            "active"
+        };
+        let changed = output::time(broker.changed.as_secs());
+        [broker.id.to_string(), "directory".into(), state.into(), names(&broker.settings.origins), changed]
+    }));
+    output::table(["BROKER", "IN", "STATE", "ORIGINS", "CHANGED"], &rows);
+    Ok(())
+}
+
+async fn all(admin: &Admin) -> Result<Vec<StoredBroker>, Failure> {
+    let Some(directory) = &admin.directory else { return Ok(Vec::new()) };
+    let mut brokers: Vec<StoredBroker> = Vec::new();
+    loop {
+        let after = brokers.last().map_or("", |broker| broker.id.as_str());
+        let page = directory.brokers_after(after).await.map_err(Failure::other)?;
+        if page.is_empty() {
+            return Ok(brokers);
+        }
+        brokers.extend(page);
+    }
+}
+
+fn is_hidden(admin: &Admin, broker: &StoredBroker) -> bool {
+    admin.configured_brokers.contains(&broker.id)
+}
+
+fn text(admin: &Admin, broker: &StoredBroker) -> Value {
+    json!({
+        "id": broker.id,
+        "in": "directory",
+        "hidden": is_hidden(admin, broker),
+        "disabled": broker.is_disabled,
+        "settings": broker.settings,
+        "previous_secret_until": broker.previous.as_ref().map(|(_, until)| output::time(until.as_secs())),
+        "created": output::time(broker.created.as_secs()),
+        "changed": output::time(broker.changed.as_secs()),
+    })
+}
+
+fn silent(text: &str) -> Result<Silent, &'static str> {
+    match text {
+        "off" => Ok(Silent::Off),
+        "json" => Ok(Silent::Json),
+        "jsonp" => Ok(Silent::Jsonp),
+        _ => Err("expected `off`, `json` or `jsonp`"),
+    }
+}

@@ -1,0 +1,50 @@
+//! What the commands read from the terminal or from standard input: passwords, secrets, and whether it is meant.
+
+use std::{
+    fs,
+    io::{self, BufRead, IsTerminal},
+    path::Path,
+};
+
+use sso_core::Secret;
+use sso_server::PasswordHash;
+
+use crate::Failure;
+
+/// A new password: twice from the terminal, or the first line of standard input.
+pub(crate) fn new_password() -> Result<PasswordHash, Failure> {
+    let password = if io::stdin().is_terminal() {
+        let password = rpassword::prompt_password("Password: ").map_err(Failure::other)?;
+        if rpassword::prompt_password("Once more: ").map_err(Failure::other)? != password {
+            return Err(Failure::other("the two passwords are not the same"));
+        }
+        password
+    } else {
+        first_line()?
+    };
+    if password.is_empty() {
+        return Err(Failure::other("the password is empty"));
+    }
+    PasswordHash::new(&password).map_err(Failure::other)
+}
+
+/// A password's hash, from the first line of standard input.
+pub(super) fn password_hash() -> Result<PasswordHash, Failure> {
+    first_line()?.trim().parse().map_err(Failure::other)
+}
+
+/// A secret that somebody has already: of the file, or of the first line of standard input.
+pub(super) fn secret(file: Option<&Path>) -> Result<Secret, Failure> {
+    let text = match file {
+        Some(file) => fs::read_to_string(file)
+            .map_err(|error| Failure::other(format!("cannot read {}: {error}", file.display())))?,
+        None => first_line()?,
+    };
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+fn first_line() -> Result<String, Failure> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(Failure::other)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

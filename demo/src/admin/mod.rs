@@ -1,0 +1,114 @@
+//! What an operator changes while servers run: `sso users`, `sso brokers` and `sso sessions`.
+//!
+//! The commands go by the configuration of `sso server`, work on the same databases, and need no server that runs.
+//!
+//! - [`users`], [`brokers`], [`sessions`]: the commands
+//! - [`input`]: what they ask for; [`output`]: what they print
+
+pub(crate) mod brokers;
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod sessions;
+pub(crate) mod users;
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::Args;
+use sso_core::{BrokerId, is_loopback};
+use sso_server::{Broker, Server, SqlDirectory, Unavailable, directory::DirectoryError};
+
+use crate::{
+    Failure,
+    config::{Config, Opened, StoreUrl},
+};
+
+/// Which server it is about.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigOptions {
+    /// The configuration file of the server [default: sso.toml, if there is one]; SSO_… variables count over it
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+}
+
+/// The parts of a server that a command works on.
+struct Admin {
+    server: Server,
+    directory: Option<SqlDirectory>,
+    /// What the configuration itself has: it comes first, and only its file changes it.
+    configured_users: BTreeSet<String>,
+    configured_brokers: BTreeSet<BrokerId>,
+    has_own_sessions: bool,
+}
+
+impl Admin {
+    async fn open(options: &ConfigOptions) -> Result<Self, Failure> {
+        let config = Config::load_file(options.config.as_deref())?;
+        let configured_users = config.usernames().map(str::to_owned).collect();
+        let configured_brokers = config.brokers.iter().map(|broker| broker.id.clone()).collect();
+        let has_own_sessions = config.store == StoreUrl::Memory;
+        let Opened { server, directory } = config.open().await?;
+        Ok(Self { server, directory, configured_users, configured_brokers, has_own_sessions })
+    }
+
+    fn directory(&self) -> Result<&SqlDirectory, Failure> {
+        self.directory.as_ref().ok_or_else(|| {
+            let what = "there is no directory: set `directory`, or a `store` in SQLite or PostgreSQL";
+            Failure::settings(what)
+        })
+    }
+
+    /// The directory, to change this user in it.
+    fn directory_for_user(&self, name: &str) -> Result<&SqlDirectory, Failure> {
+        if self.configured_users.contains(name) {
+            return Err(is_configured("user", name));
+        }
+        self.directory()
+    }
+
+    /// The directory, to change this broker in it.
+    fn directory_for_broker(&self, id: &BrokerId) -> Result<&SqlDirectory, Failure> {
+        if self.configured_brokers.contains(id) {
+            return Err(is_configured("broker", id.as_str()));
+        }
+        self.directory()
+    }
+
+    /// The sessions are in the memory of a server, and out of reach: whoever may not be there any more is noticed there.
+    fn sessions(&self) -> Result<&Server, Failure> {
+        if self.has_own_sessions {
+            return Err(Failure::settings(
+                "with store = \"memory:\" sessions are in the server's own memory, where no command reaches them",
+            ));
+        }
+        Ok(&self.server)
+    }
+
+    /// The rule for secrets is that of the configuration file.
+    fn check_strength(&self, broker: &Broker) -> Result<(), Failure> {
+        if broker.is_strong() || is_loopback(self.server.public_url()) {
+            return Ok(());
+        }
+        Err(Failure::other(format!("broker {}: the secret has less than 128 bits", broker.id)))
+    }
+}
+
+fn is_configured(what: &str, name: &str) -> Failure {
+    let name = output::printable(name);
+    Failure::other(format!("{what} {name} is in the configuration, which comes first: change it there"))
+}
+
+/// The failure, told with what it is about.
+fn failed(what: &str, name: &str, error: DirectoryError) -> Failure {
+    let name = output::printable(name);
+    Failure::other(match error {
+        DirectoryError::Exists => format!("{what} {name} is there already"),
+        DirectoryError::NotFound => format!("there is no {what} {name} in the directory"),
+        error @ DirectoryError::Unavailable(_) => error.to_string(),
+        error => format!("{what} {name}: {error}"),
+    })
+}
+
+/// The cause is in the log, just before this.
+fn store_failed(_: Unavailable) -> Failure {
+    Failure::other("the store does not answer")
+}

@@ -1,0 +1,59 @@
+//! What the commands print: sentences, tables and JSON.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::Failure;
+
+/// A line.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(crate) fn say(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+/// Something as JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    say(serde_json::to_string_pretty(value).map_err(Failure::other)?);
+    Ok(())
+}
+
+/// Rows in columns as wide as what is in them.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+    let mut widths = head.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let padded: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        say(padded.join("  ").trim_end());
+    };
+    line(head);
+    for row in rows {
+        line(row.each_ref().map(String::as_str));
+    }
+}
+
+/// Names one after the other, as people write them.
+pub(super) fn names(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| printable(name.as_ref())).collect();
+    names.join(", ")
+}
+
+/// Without what would move the cursor: others chose this text.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// An instant, in seconds since 1970-01-01 UTC.
+pub(crate) fn time(seconds: i64) -> String {
+    let since = Duration::from_secs(seconds.try_into().unwrap_or_default());
+    UNIX_EPOCH.checked_add(since).map_or_else(String::new, |time| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// A number of things.
+pub(super) fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}

@@ -1,0 +1,269 @@
+//! `sso users add|list|show|set|disable|enable|set-password|remove`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use sso_server::directory::StoredUser;
+
+use super::{
+    Admin, ConfigOptions, failed, input,
+    output::{self, count, names, printable, say},
+    store_failed,
+};
+use crate::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct UsersOptions {
+    #[command(flatten)]
+    config: ConfigOptions,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Adds a user. The password comes from the terminal, or is the first line of standard input
+    Add {
+        /// The name, to the letter
+        name: String,
+        #[command(flatten)]
+        about: About,
+        /// The line has the password's hash, argon2 or bcrypt, and not the password
+        #[arg(long)]
+        hash: bool,
+    },
+    /// Shows all users
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a user, but for the password
+    Show {
+        /// The name
+        name: String,
+    },
+    /// Changes what is known of a user
+    Set {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        about: About,
+        /// Takes an attribute away
+        #[arg(long, value_name = "NAME")]
+        drop_attribute: Vec<String>,
+        /// Takes the user out of a group
+        #[arg(long, value_name = "GROUP")]
+        drop_group: Vec<String>,
+    },
+    /// Keeps a user out, and ends all that is theirs: sessions, and browsers that are remembered
+    Disable {
+        /// The name
+        name: String,
+    },
+    /// Lets a user in again
+    Enable {
+        /// The name
+        name: String,
+    },
+    /// Gives a user another password, and ends all that began with the old one
+    SetPassword {
+        /// The name
+        name: String,
+        /// The line has the password's hash, and not the password
+        #[arg(long)]
+        hash: bool,
+    },
+    /// Removes a user, and ends all that is theirs
+    Remove {
+        /// The name
+        name: String,
+    },
+}
+
+/// What is known of a user. Each option can be given several times.
+#[derive(Debug, Args)]
+struct About {
+    /// An attribute, such as `fullname=Jackie Black`
+    #[arg(long, value_name = "NAME=TEXT", value_parser = attribute)]
+    attribute: Vec<(String, String)>,
+    /// An attribute that is no text, such as `age=38`
+    #[arg(long, value_name = "NAME=JSON", value_parser = json_attribute)]
+    json_attribute: Vec<(String, Value)>,
+    /// A group that the user is in
+    #[arg(long)]
+    group: Vec<String>,
+}
+
+impl About {
+    fn put(&self, user: &mut StoredUser) {
+        for (name, text) in &self.attribute {
+            user.attributes.insert(name.clone(), text.as_str().into());
+        }
+        for (name, value) in &self.json_attribute {
+            user.attributes.insert(name.clone(), value.clone());
+        }
+        for group in &self.group {
+            if !user.groups.contains(group) {
+                user.groups.push(group.clone());
+            }
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(options: &UsersOptions) -> Result<(), Failure> {
+    let admin = Admin::open(&options.config).await?;
+    match &options.action {
+        Action::Add { name, about, hash } => add(&admin, name, about, *hash).await,
+        Action::List { json } => list(&admin, *json).await,
+        Action::Show { name } => show(&admin, name).await,
+        Action::Set { name, about, drop_attribute, drop_group } => {
+            let change = |user: &mut StoredUser| {
+                user.attributes.retain(|name, _| !drop_attribute.contains(name));
+                user.groups.retain(|group| !drop_group.contains(group));
+                about.put(user);
+            };
+            set(&admin, name, change).await?;
+            done(name, "changed")
+        }
+        Action::Disable { name } => {
+            set(&admin, name, |user| user.is_disabled = true).await?;
+            end(&admin, name, "disabled").await
+        }
+        Action::Enable { name } => {
+            set(&admin, name, |user| user.is_disabled = false).await?;
+            done(name, "enabled")
+        }
+        Action::SetPassword { name, hash } => {
+            // Nobody types a password for nothing.
+            known(&admin, name).await?;
+            let password = if *hash { input::password_hash()? } else { input::new_password()? };
+            set(&admin, name, |user| user.password = password.clone()).await?;
+            end(&admin, name, "has another password").await
+        }
+        Action::Remove { name } => {
+            let directory = admin.directory_for_user(name)?;
+            if !directory.remove_user(name).await.map_err(|error| failed("user", name, error))? {
+                return Err(failed("user", name, sso_server::directory::DirectoryError::NotFound));
+            }
+            end(&admin, name, "removed").await
+        }
+    }
+}
+
+async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<(), Failure> {
+    let directory = admin.directory_for_user(name)?;
+    let told = |error| failed("user", name, error);
+    sso_server::directory::check_username(name).map_err(|error| told(error.into()))?;
+    if directory.user(name).await.map_err(told)?.is_some() {
+        return Err(told(sso_server::directory::DirectoryError::Exists));
+    }
+    let password = if is_hash { input::password_hash()? } else { input::new_password()? };
+    let mut user = StoredUser::new(name, password);
+    about.put(&mut user);
+    directory.add_user(&user).await.map_err(told)?;
+    done(name, "added")
+}
+
+async fn set(admin: &Admin, name: &str, change: impl FnMut(&mut StoredUser) + Send) -> Result<(), Failure> {
+    let changed = admin.directory_for_user(name)?.change_user(name, change).await;
+    changed.map(drop).map_err(|error| failed("user", name, error))
+}
+
+async fn known(admin: &Admin, name: &str) -> Result<StoredUser, Failure> {
+    let told = |error| failed("user", name, error);
+    let user = admin.directory_for_user(name)?.user(name).await.map_err(told)?;
+    user.ok_or_else(|| told(sso_server::directory::DirectoryError::NotFound))
+}
+
+/// Ends what the user has: at once where the store is within reach, else at their next request.
+async fn end(admin: &Admin, name: &str, what: &str) -> Result<(), Failure> {
+    let Ok(server) = admin.sessions() else {
+        return done(name, &format!("{what}; the server ends their sessions within 5 s"));
+    };
+    let ended = server.end_user(name).await.map_err(|error| {
+        // The server's own look at the account ends them all the same.
+        Failure::other(format!("user {} {what}, but {}", printable(name), store_failed(error)))
+    })?;
+    let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
+    done(name, &format!("{what}; {sessions} and {browsers} ended"))
+}
+
+fn done(name: &str, what: &str) -> Result<(), Failure> {
+    tracing::info!(username = name, "user {what}");
+    say(format_args!("user {} {what}", printable(name)));
+    Ok(())
+}
+
+/// All users in the directory, by name.
+pub(super) async fn all(admin: &Admin) -> Result<Vec<StoredUser>, Failure> {
+    let Some(directory) = &admin.directory else { return Ok(Vec::new()) };
+    let mut users: Vec<StoredUser> = Vec::new();
+    loop {
+        let after = users.last().map_or("", |user| user.username.as_str());
+        let page = directory.users_after(after).await.map_err(Failure::other)?;
+        if page.is_empty() {
+            return Ok(users);
+        }
+        users.extend(page);
+    }
+}
+
+async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
+    let users = all(admin).await?;
+    if as_json {
+        let configured = admin.configured_users.iter().map(|name| json!({ "username": name, "in": "configuration" }));
+        return output::json(&configured.chain(users.iter().map(|user| text(admin, user))).collect::<Vec<_>>());
+    }
+    let configured = admin.configured_users.iter();
+    let mut rows: Vec<_> = configured
+        .map(|name| [printable(name), "configuration".into(), "active".into(), String::new(), String::new()])
+        .collect();
+    rows.extend(users.iter().map(|user| {
+        let state = if is_hidden(admin, user) {
+            "hidden by the configuration"
+        } else if user.is_disabled {
+            "disabled"
+        } else {
+            "active"
+        };
+        let changed = output::time(user.changed.as_secs());
+        [printable(&user.username), "directory".into(), state.into(), names(&user.groups), changed]
+    }));
+    output::table(["USER", "IN", "STATE", "GROUPS", "CHANGED"], &rows);
+    Ok(())
+}
+
+fn is_hidden(admin: &Admin, user: &StoredUser) -> bool {
+    admin.configured_users.contains(&user.username)
+}
+
+async fn show(admin: &Admin, name: &str) -> Result<(), Failure> {
+    output::json(&text(admin, &known(admin, name).await?))
+}
+
+fn text(admin: &Admin, user: &StoredUser) -> Value {
+    json!({
+        "username": user.username,
+        "in": "directory",
+        "hidden": is_hidden(admin, user),
+        "disabled": user.is_disabled,
+        "groups": user.groups,
+        "attributes": user.attributes,
+        "created": output::time(user.created.as_secs()),
+        "changed": output::time(user.changed.as_secs()),
+    })
+}
+
+fn attribute(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
+        _ => Err("expected NAME=TEXT"),
+    }
+}
+
+fn json_attribute(text: &str) -> Result<(String, Value), String> {
+    let (name, text) = attribute(text)?;
+    let value = serde_json::from_str(&text).map_err(|error| format!("expected NAME=JSON: {error}"))?;
+    Ok((name, value))
+}
