@@ -88,8 +88,8 @@ async fn logged_in() -> (Server, String) {
     let checked = server.check_attach(request, BrowserHeaders::default()).await.unwrap();
     let credentials = Credentials { username: "jackie".into(), password: "jackie123".into() };
     let visit = server.log_in(None, &credentials).await.unwrap();
-    let outcome = server.attach(&checked, visit.set_cookie.as_ref()).await.unwrap();
-    let AttachOutcome::Linked(linked) = outcome else { unreachable!("somebody is logged in") };
-    let bearer = BearerToken::new("Alice".parse().unwrap(), token, &linked.code, &key);
+    let outcome = server.attach(&checked, visit.set_cookie.as_ref()).await.outcome;
+    let AttachOutcome::Linked(code) = outcome.unwrap() else { unreachable!("somebody is logged in") };
+    let bearer = BearerToken::new("Alice".parse().unwrap(), token, &code, &key);
     (server, format!("Bearer {}", bearer.to_wire()))
 }

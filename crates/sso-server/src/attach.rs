@@ -8,7 +8,7 @@ use crate::{
     brokers::Broker,
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Recognised, Remember},
-    resume::{self, Browser},
+    resume::{self, Browser, Visit},
     session::{CookieValue, Link, LinkKey, Session},
     store::{LinkOutcome, StoreError, Unlink},
     throttle::TooEarly,
@@ -37,21 +37,27 @@ pub struct RefusedAttach {
 /// How an attach ended.
 #[derive(Clone, Debug)]
 pub enum AttachOutcome {
-    /// The token is linked.
-    Linked(Linked),
+    /// The token is linked; the code is for the broker.
+    Linked(VerificationCode),
     /// The visitor is to log in first; nothing was stored.
     LoginNeeded,
 }
 
-/// A linked token.
+/// What an attach came to. The cookies are to be set however it ended: a remembered browser that came back has used its old token up.
 #[derive(Clone, Debug)]
-pub struct Linked {
-    /// For the broker.
-    pub code: VerificationCode,
-    /// For the browser, if its session is new.
+pub struct AttachAnswer {
+    /// How it ended.
+    pub outcome: Result<AttachOutcome, AttachError>,
+    /// The new value of the browser's cookie, if it has another session or its cookie was due.
     pub set_cookie: Option<CookieValue>,
     /// What becomes of the browser's remember-me cookie.
     pub remember: Remember,
+}
+
+impl From<AttachError> for AttachAnswer {
+    fn from(error: AttachError) -> Self {
+        Self { outcome: Err(error), set_cookie: None, remember: Remember::Keep }
+    }
 }
 
 impl From<Unavailable> for AttachError {
@@ -109,41 +115,52 @@ fn check_checksum(
     })
 }
 
-/// Links the token to the session of the browser with this cookie.
+/// Links the token to the session of this browser.
 ///
-/// A redirect starts a session where there is none. A silent attach joins only a session whose cookie the browser
-/// sends by itself, unless the broker may start one.
-pub(crate) async fn attach(
+/// A redirect starts a session where there is none, and logs a remembered browser in. A silent attach joins only a session whose cookie
+/// the browser sends by itself, unless the broker may start one.
+pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> AttachAnswer {
+    match recognise(parts, attach, browser).await {
+        Ok(Recognised::CameBack(Visit { session, set_cookie, remember })) => {
+            let outcome = link(parts, attach, session).await.map(AttachOutcome::Linked);
+            AttachAnswer { outcome, set_cookie, remember }
+        }
+        Ok(Recognised::AsBefore(found)) => match attach_to(parts, attach, browser, found).await {
+            Ok((outcome, set_cookie)) => AttachAnswer { outcome: Ok(outcome), set_cookie, remember: Remember::Keep },
+            Err(error) => error.into(),
+        },
+        Err(error) => AttachError::from(error).into(),
+    }
+}
+
+async fn recognise(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> Result<Recognised, Unavailable> {
+    let found = resume::by_cookie(parts, browser).await?;
+    if attach.request.mode.is_silent() {
+        return Ok(Recognised::AsBefore(found));
+    }
+    remember::recognise(parts, browser, found).await
+}
+
+/// Links the token to the browser's live session, if it has one. With the new value of the browser's cookie.
+async fn attach_to(
     parts: &Parts,
     attach: &CheckedAttach,
     browser: &Browser,
-) -> Result<AttachOutcome, AttachError> {
+    found: Option<Arc<Session>>,
+) -> Result<(AttachOutcome, Option<CookieValue>), AttachError> {
     let is_silent = attach.request.mode.is_silent();
     let may_start = !is_silent || attach.broker.silent_start;
-    let (mut remember, mut came_back) = (Remember::Keep, None);
-    let mut found = resume::by_cookie(parts, browser).await?;
-    if !is_silent {
-        found = match remember::recognise(parts, browser, found).await? {
-            Recognised::AsBefore(found) => found,
-            Recognised::CameBack(visit) => {
-                (remember, came_back) = (visit.remember, visit.set_cookie);
-                Some(visit.session)
-            }
-        };
+    let is_logged_in = found.as_ref().is_some_and(|session| session.user().is_some());
+    if attach.request.prompt_login && !is_logged_in {
+        return Ok((AttachOutcome::LoginNeeded, None));
     }
     let (session, started) = match found {
-        Some(session) if came_back.is_some() => (session, came_back),
-        Some(session) if session.user().is_none() && attach.request.prompt_login => {
-            return Ok(AttachOutcome::LoginNeeded);
-        }
-        None if attach.request.prompt_login => return Ok(AttachOutcome::LoginNeeded),
         Some(session) if may_start || !session.begun_silently => (session, None),
-        Some(_) => return Err(AttachError::NoSession),
         None if may_start => {
             let (session, cookie) = resume::begin(parts, browser, is_silent).await?;
             (session, Some(cookie))
         }
-        None => return Err(AttachError::NoSession),
+        _ => return Err(AttachError::NoSession),
     };
     let code = link(parts, attach, session.clone()).await?;
     let set_cookie = if is_silent || started.is_some() {
@@ -152,7 +169,7 @@ pub(crate) async fn attach(
         // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
         resume::used(parts, session, browser).await?.and_then(|visit| visit.set_cookie)
     };
-    Ok(AttachOutcome::Linked(Linked { code, set_cookie, remember }))
+    Ok((AttachOutcome::Linked(code), set_cookie))
 }
 
 /// Links the token to this session, which is live.

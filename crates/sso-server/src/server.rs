@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use sso_core::{
-    AttachError, AttachRequest, BrokerId, BrowserHeaders, FormKey, base36,
+    AttachRequest, BrokerId, BrowserHeaders, FormKey, base36,
     checksum::MacKey,
     is_loopback,
     jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys},
@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     access::{self, AccessError, IntrospectError, Introspection},
     account::{self, Account, AccountChange, AccountError, OwnSession},
-    attach::{self, AttachOutcome, CheckedAttach, RefusedAttach},
+    attach::{self, AttachAnswer, CheckedAttach, RefusedAttach},
     brokers::Brokers,
     clock::{Clock, SystemClock},
     data::{self, DataError},
@@ -24,7 +24,7 @@ use crate::{
     login::{self, Credentials, LoginError},
     operator::{self, Ended},
     parts::{Parts, Unavailable, unavailable},
-    remember::{self, Recognised},
+    remember,
     resume::{self, Browser, ResumeError, Resumed, Visit},
     session::{CookieValue, Fingerprint, Policy, Session, TokenPolicy, policy::InvalidPolicy},
     store::{MemoryStore, Store, Unlink},
@@ -125,12 +125,8 @@ impl Server {
         attach::check(&self.0, request, headers).await
     }
 
-    /// Links the token of a checked request to the session of the browser with this cookie.
-    pub async fn attach(
-        &self,
-        request: &CheckedAttach,
-        browser: impl Into<Browser>,
-    ) -> Result<AttachOutcome, AttachError> {
+    /// Links the token of a checked request to the session of this browser.
+    pub async fn attach(&self, request: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
         attach::attach(&self.0, request, &browser.into()).await
     }
 
@@ -187,15 +183,6 @@ impl Server {
     /// The visit of a browser to a page that logs in: a [`visit`](Self::visit), but where nobody is logged in, the user of a remembered browser is.
     pub async fn come_back(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
         resume::come_back(&self.0, &browser.into()).await
-    }
-
-    /// Logs the user of a remembered browser in, where nobody is logged in; `None`: all is as it was.
-    pub async fn recognise(&self, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
-        let found = resume::by_cookie(&self.0, browser).await?;
-        Ok(match remember::recognise(&self.0, browser, found).await? {
-            Recognised::CameBack(visit) => Some(visit),
-            Recognised::AsBefore(_) => None,
-        })
     }
 
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session.

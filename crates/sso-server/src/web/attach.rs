@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use sso_core::{
-    AttachError, AttachRequest, BrokerId, BrowserHeaders, Mode,
+    AttachError, AttachRequest, BrokerId, BrowserHeaders, Mode, VerificationCode,
     attach::{Callback, callback_in, param_in},
     wire::Verify,
 };
@@ -19,8 +19,8 @@ use super::{
     login::{LoginFields, LoginForm},
 };
 use crate::{
-    attach::{AttachOutcome, CheckedAttach, Linked, RefusedAttach},
-    resume::{Browser, Visit},
+    attach::{AttachOutcome, CheckedAttach, RefusedAttach},
+    resume::Browser,
 };
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
@@ -44,31 +44,14 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
         Ok(checked) => checked,
         Err(refused) => return refused,
     };
-    // By itself, for its cookies are sent also when the attach fails: the browser's old token would soon be taken for a copied one.
-    let (mut browser, mut came_back) = (site.returning_browser(&request), None);
-    if browser.remember.is_some() && !checked.request.mode.is_silent() {
-        came_back = match site.server().recognise(&browser).await {
-            Ok(visit) => visit,
-            Err(error) => return refuse(&request, &site, refused(&checked, error.into())).await,
-        };
-    }
-    if let Some(visit) = &came_back {
-        browser = Browser { cookie: visit.set_cookie.clone(), remember: None, ..browser };
-    }
-    let response = match site.server().attach(&checked, browser).await {
-        Ok(AttachOutcome::Linked(mut linked)) => {
-            if let Some(Visit { set_cookie, remember, .. }) = came_back {
-                linked = Linked { set_cookie: linked.set_cookie.or(set_cookie), remember, ..linked };
-            }
-            return attached(&request, &site, &checked, &linked).await;
-        }
+    let answer = site.server().attach(&checked, site.returning_browser(&request)).await;
+    let cookies = site.cookies(answer.set_cookie.as_ref(), &answer.remember);
+    let response = match answer.outcome {
+        Ok(AttachOutcome::Linked(code)) => attached(&request, &site, &checked, &code).await,
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::OK),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
     };
-    match came_back {
-        Some(visit) => with_cookies(response, site.cookies(visit.set_cookie.as_ref(), &visit.remember)),
-        None => response,
-    }
+    with_cookies(response, cookies)
 }
 
 /// The login form on the way: posted to the same URL, so everything is checked again and nothing had to be kept.
@@ -90,18 +73,16 @@ async fn log_in(
     };
     // Somebody is logged in now: what remembers the browser is not needed.
     let browser = Browser { cookie: visit.set_cookie.clone(), remember: None, ..site.browser(&request) };
-    let response = match site.server().attach(&checked, browser).await {
-        Ok(AttachOutcome::Linked(linked)) => {
-            let set_cookie = linked.set_cookie.or(visit.set_cookie);
-            let linked = Linked { set_cookie, remember: visit.remember, ..linked };
-            return attached(&request, &site, &checked, &linked).await;
-        }
+    let answer = site.server().attach(&checked, browser).await;
+    let response = match answer.outcome {
+        Ok(AttachOutcome::Linked(code)) => attached(&request, &site, &checked, &code).await,
         // The session was ended in the instant since the login.
         Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::CONFLICT),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
     };
     // Also when the attach failed: the login did not, and the cookie from before it is dead.
-    with_cookies(response, site.cookies(visit.set_cookie.as_ref(), &visit.remember))
+    let set_cookie = answer.set_cookie.or(visit.set_cookie);
+    with_cookies(response, site.cookies(set_cookie.as_ref(), &visit.remember))
 }
 
 /// Whether a page may ask for the JSON of a silent attach at all.
@@ -141,18 +122,22 @@ fn login_form<'a>(
     LoginForm::new(site, form, request).for_broker(&checked.broker.id, origin)
 }
 
-async fn attached(request: &HttpRequest, site: &Site, checked: &CheckedAttach, linked: &Linked) -> HttpResponse {
-    let verify = Verify { verify: linked.code.as_str().to_owned() };
+async fn attached(
+    request: &HttpRequest,
+    site: &Site,
+    checked: &CheckedAttach,
+    code: &VerificationCode,
+) -> HttpResponse {
+    let verify = Verify { verify: code.as_str().to_owned() };
     let mut response = HttpResponse::Ok();
-    let response = match (&checked.return_url, &checked.request.mode) {
-        (Some(url), _) => redirect(&url.with_code(&linked.code)),
+    match (&checked.return_url, &checked.request.mode) {
+        (Some(url), _) => redirect(&url.with_code(code)),
         (None, Mode::Jsonp(callback)) => jsonp(callback, &verify, 200),
         (None, _) => {
             allow_cors(&mut response, request, site).await;
             silent_headers(&mut response).json(&verify)
         }
-    };
-    with_cookies(response, site.cookies(linked.set_cookie.as_ref(), &linked.remember))
+    }
 }
 
 fn with_cookies(mut response: HttpResponse, cookies: Vec<Cookie<'static>>) -> HttpResponse {

@@ -95,11 +95,10 @@ impl World {
     ) -> Result<Option<Attached>, AttachError> {
         let request = redirect_request(broker, token, key(broker).attach(token), prompt_login);
         let checked = self.server.check_attach(request, BrowserHeaders::default()).await.map_err(|e| e.error)?;
-        Ok(match self.server.attach(&checked, browser.cookie.as_ref()).await? {
-            AttachOutcome::Linked(linked) => {
-                browser.receive(linked.set_cookie);
-                Some(Attached { broker, token: token.clone(), code: linked.code })
-            }
+        let answer = self.server.attach(&checked, browser.cookie.as_ref()).await;
+        browser.receive(answer.set_cookie);
+        Ok(match answer.outcome? {
+            AttachOutcome::Linked(code) => Some(Attached { broker, token: token.clone(), code }),
             AttachOutcome::LoginNeeded => None,
         })
     }

@@ -12,14 +12,14 @@ use sso_server::{
     Account, Remember, RememberToken,
     attach::AttachOutcome,
     core::{
-        AttachRequest, BrowserHeaders, Token,
+        AttachError, AttachRequest, BrowserHeaders, Token,
         jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
     },
     resume::{Browser, ResumeError, Visit},
     session::CookieValue,
 };
 
-use crate::common::{Attached, HOUR, MINUTE, PASSWORD, World, credentials, key, redirect_request};
+use crate::common::{self, Attached, HOUR, MINUTE, PASSWORD, World, credentials, key, redirect_request};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,11 +56,10 @@ impl Jar {
         let token = Token::generate();
         let request: AttachRequest = redirect_request(broker, &token, key(broker).attach(&token), false);
         let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
-        let AttachOutcome::Linked(linked) = world.server.attach(&checked, self.shown()).await.unwrap() else {
-            panic!("no login was asked for")
-        };
-        self.receive(linked.set_cookie, linked.remember);
-        Attached { broker, token, code: linked.code }
+        let answer = world.server.attach(&checked, self.shown()).await;
+        self.receive(answer.set_cookie, answer.remember);
+        let AttachOutcome::Linked(code) = answer.outcome.unwrap() else { panic!("no login was asked for") };
+        Attached { broker, token, code }
     }
 }
 
@@ -262,6 +261,24 @@ async fn a_login_that_revives_a_php_brokers_session_does_not_lose_the_browser() 
 }
 
 #[tokio::test]
+async fn an_attach_that_fails_still_gives_the_new_token_to_who_came_back() {
+    let world = World::new();
+    let taken = world.attach(&mut common::Browser::default(), "Alice").await;
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    let request = redirect_request("Alice", &taken.token, key("Alice").attach(&taken.token), false);
+    let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
+    let answer = world.server.attach(&checked, jar.shown()).await;
+    assert_eq!(answer.outcome.unwrap_err(), AttachError::AlreadyAttached);
+    jar.receive(answer.set_cookie, answer.remember);
+    // Later than the old token would have been taken for a tab's.
+    world.advance(5 * MINUTE);
+    assert_eq!(jar.come_back(&world).await.unwrap().session.user().unwrap().username, "jackie");
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_some());
+}
+
+#[tokio::test]
 async fn a_logout_after_the_session_was_destroyed_forgets_the_browser() {
     let world = World::new();
     let fingerprint = |name: &str| world.server.fingerprint(Some(name), None);
@@ -273,8 +290,9 @@ async fn a_logout_after_the_session_was_destroyed_forgets_the_browser() {
     let token = Token::generate();
     let checked = world.server.check_attach(request(&token), BrowserHeaders::default()).await.unwrap();
     let shown = Browser { fingerprint: fingerprint("Firefox"), ..jar.shown() };
-    let AttachOutcome::Linked(linked) = world.server.attach(&checked, shown).await.unwrap() else { panic!() };
-    let link = Attached { broker: "Alice", token, code: linked.code };
+    let outcome = world.server.attach(&checked, shown).await.outcome.unwrap();
+    let AttachOutcome::Linked(code) = outcome else { panic!("no login was asked for") };
+    let link = Attached { broker: "Alice", token, code };
 
     let other = Browser { fingerprint: fingerprint("Chrome"), ..jar.shown() };
     assert!(world.server.session_of(other).await.unwrap().is_none());
