@@ -3,14 +3,15 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use sso_core::jwt::key_id;
-use sso_tests::{Site, Visitor};
+use sso_core::jwt::{KeySet, key_id};
+use sso_tests::{Site, Visitor, process::sso_bin};
 
 use crate::{
     key_files::{Keys, token},
@@ -61,6 +62,32 @@ fn keys_are_made_listed_rotated_and_retired_and_are_their_owners_only() {
     for secret in secrets.iter().flat_map(|text| text.split("\"secret\": \"").skip(1)) {
         assert!(!list.contains(secret.split('"').next().unwrap()));
     }
+}
+
+#[test]
+fn the_configuration_tells_where_the_keys_are_and_how_long_the_old_ones_are_needed() {
+    let parent = tempfile::TempDir::new().unwrap();
+    let (dir, file) = (parent.path().join("here"), parent.path().join("sso.toml"));
+    let sso = |args: &[&str]| {
+        let mut command = Command::new(sso_bin());
+        command.arg("keys").args(args).arg("--config").arg(&file).current_dir(&parent).output().unwrap()
+    };
+    assert_eq!(sso(&["list"]).status.code(), Some(2), "there is no such file");
+    fs::write(&file, "[jwt]\nkeys = \"here\"\nremember_lifetime = \"90 days\"\n").unwrap();
+    for args in [&["new"][..], &["rotate", "--publish-for", "0s"]] {
+        let output = sso(args);
+        assert!(output.status.success(), "{output:?}");
+    }
+    for (purpose, lifetime) in [("access", 5 * 60), ("remember", 90 * 24 * 60 * 60)] {
+        let keys = KeySet::from_json(&fs::read_to_string(dir.join(format!("{purpose}.json"))).unwrap()).unwrap();
+        let [old, new] = keys.keys() else { panic!("{keys:?}") };
+        let needed = old.times().retires.unwrap() - new.times().signs_from;
+        assert!((lifetime..lifetime + 5 * 60).contains(&needed), "{purpose}: {needed} s");
+    }
+    fs::write(&file, "[jwt]\nremember_lifetime = \"long\"\n").unwrap();
+    let wrong = sso(&["rotate"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("sso.toml:2: "));
 }
 
 #[test]

@@ -68,28 +68,10 @@ impl Config {
 
     /// Reads this file, or `sso.toml` if it is there, and the environment.
     pub(crate) fn load_file(named: Option<&Path>) -> Result<Self, Failure> {
-        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-        let name = path.display().to_string();
-        let file = match fs::read_to_string(path) {
-            Ok(text) => Some((name, text)),
-            // Everything may come from the environment.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
-            Err(error) => return Err(Failure::settings(format!("cannot read {name}: {error}"))),
-        };
-        check_variables(std::env::vars_os())?;
-        Self::read(file, |variable| std::env::var(variable).ok())
+        Self::checked(&layers_of(named)?)
     }
 
-    fn read(file: Option<(String, String)>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
-        let mut layers = Layers(Vec::new());
-        if let Some((name, text)) = file {
-            layers.0.push(Layer::file(name, text)?);
-        }
-        for (variable, key, form) in VARIABLES {
-            if let Some(value) = environment(variable) {
-                layers.0.push(Layer::variable(variable, key, form, &value)?);
-            }
-        }
+    fn checked(layers: &Layers) -> Result<Self, Failure> {
         let public_url = layers.find(|keys| keys.public_url.as_ref());
         let Some((public_url, layer)) = public_url else {
             return Err(Failure::settings("public_url is not set, neither in sso.toml nor as SSO_PUBLIC_URL"));
@@ -101,15 +83,15 @@ impl Config {
             public_url: public_url.get_ref().clone(),
             listen: listen.map_or_else(|| DEFAULT_LISTEN.parse().map_err(Failure::other), Ok)?,
             store: layers.value(|keys| keys.store.as_ref()).unwrap_or_else(|| StoreUrl::Sqlite(DEFAULT_STORE.into())),
-            store_key: store_key(&layers)?,
+            store_key: store_key(layers)?,
             directory: layers.value(|keys| keys.directory.as_ref()),
             php_routes: layers.value(|keys| keys.php_routes.as_ref()).unwrap_or_default(),
-            policy: policy::sessions(&layers)?,
-            tokens: policy::tokens(&layers)?,
+            policy: policy::sessions(layers)?,
+            tokens: policy::tokens(layers)?,
             keys: layers.value(|keys| keys.jwt.keys.as_ref()),
             session_name: layers.value(|keys| keys.session.name.as_ref()),
-            brokers: brokers(&layers, public_url.get_ref())?,
-            users: users(&layers)?,
+            brokers: brokers(layers, public_url.get_ref())?,
+            users: users(layers)?,
         })
     }
 
@@ -151,6 +133,49 @@ impl Config {
         let builder = store.give_to(builder, name).await?;
         Ok(Opened { server: builder.build().map_err(Failure::settings)?, directory })
     }
+}
+
+/// `[jwt]` alone, for commands that need neither brokers nor users nor a store.
+#[derive(Debug)]
+pub(crate) struct TokenConfig {
+    pub(crate) tokens: TokenPolicy,
+    /// Where the keys of tokens are.
+    pub(crate) keys: Option<PathBuf>,
+}
+
+impl TokenConfig {
+    /// Reads the file (default: `sso.toml`, if there is one) and the environment.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Failure> {
+        let layers = layers_of(file)?;
+        Ok(Self { tokens: policy::tokens(&layers)?, keys: layers.value(|keys| keys.jwt.keys.as_ref()) })
+    }
+}
+
+/// The file, and the environment over it.
+fn layers_of(file: Option<&Path>) -> Result<Layers, Failure> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let name = path.display().to_string();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Some((name, text)),
+        // Everything may come from the environment.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_none() => None,
+        Err(error) => return Err(Failure::settings(format!("cannot read {name}: {error}"))),
+    };
+    check_variables(std::env::vars_os())?;
+    parse(text, |variable| std::env::var(variable).ok())
+}
+
+fn parse(file: Option<(String, String)>, environment: impl Fn(&str) -> Option<String>) -> Result<Layers, Failure> {
+    let mut layers = Layers(Vec::new());
+    if let Some((name, text)) = file {
+        layers.0.push(Layer::file(name, text)?);
+    }
+    for (variable, key, form) in VARIABLES {
+        if let Some(value) = environment(variable) {
+            layers.0.push(Layer::variable(variable, key, form, &value)?);
+        }
+    }
+    Ok(layers)
 }
 
 /// What our variables begin with, and nobody else's.
@@ -236,7 +261,8 @@ mod tests {
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         let environment =
             |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
-        Config::read(Some(("sso.toml".into(), text.into())), environment).map_err(|error| error.to_string())
+        let layers = parse(Some(("sso.toml".into(), text.into())), environment);
+        layers.and_then(|layers| Config::checked(&layers)).map_err(|error| error.to_string())
     }
 
     #[test]

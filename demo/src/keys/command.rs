@@ -9,13 +9,19 @@ use clap::{Args, Subcommand};
 use sso_core::jwt::{Algorithm, Key, KeySet, Stage};
 
 use super::{Purpose, file, now};
-use crate::{Failure, admin::output::time};
+use crate::{Failure, admin::output::time, config::TokenConfig};
+
+/// Where the keys are unless it is said.
+const DEFAULT_DIRECTORY: &str = "keys";
 
 #[derive(Debug, Args)]
 pub(crate) struct KeysOptions {
-    /// The directory of the key files
-    #[arg(long, global = true, env = "SSO_JWT_KEYS", default_value = "keys")]
-    dir: PathBuf,
+    /// The server's configuration file, which tells the directory and how long tokens live [default: sso.toml, if there is one]
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// The directory of the key files [default: the configured one, or keys]
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
     #[command(subcommand)]
     action: Action,
 }
@@ -40,7 +46,7 @@ enum Action {
         /// How long the new key is published before it signs: longer than verifiers keep the keys that they have seen (5min)
         #[arg(long, default_value = "10min", value_parser = humantime::parse_duration)]
         publish_for: Duration,
-        /// The longest lifetime of a token, if it is configured [default: 5min for access, 30d for remember]
+        /// The longest lifetime of a token [default: the configured one]
         #[arg(long, requires = "purpose", value_parser = humantime::parse_duration)]
         token_lifetime: Option<Duration>,
     },
@@ -53,11 +59,15 @@ enum Action {
 
 /// Runs the command.
 pub(crate) fn run(options: &KeysOptions) -> Result<(), Failure> {
-    let dir = &options.dir;
+    let configured = TokenConfig::load(options.config.as_deref())?;
+    let dir = options.dir.as_ref().or(configured.keys.as_ref()).map_or(Path::new(DEFAULT_DIRECTORY), PathBuf::as_path);
     match &options.action {
         Action::New { purpose, algorithm } => new(dir, *purpose, *algorithm),
         Action::List => list(dir),
-        Action::Rotate { purpose, publish_for, token_lifetime } => rotate(dir, *purpose, *publish_for, *token_lifetime),
+        Action::Rotate { purpose, publish_for, token_lifetime } => {
+            let lifetime = |purpose: Purpose| token_lifetime.unwrap_or(purpose.token_lifetime(&configured.tokens));
+            rotate(dir, *purpose, *publish_for, lifetime)
+        }
         Action::Retire { kid } => retire(dir, kid),
     }
 }
@@ -85,13 +95,12 @@ fn rotate(
     dir: &Path,
     purpose: Option<Purpose>,
     publish_for: Duration,
-    token_lifetime: Option<Duration>,
+    token_lifetime: impl Fn(Purpose) -> Duration,
 ) -> Result<(), Failure> {
     let _lock = file::lock(dir).map_err(Failure::other)?;
     for purpose in present(dir, purpose) {
         let mut keys = file::load(dir, purpose).map_err(Failure::other)?;
-        let longest = token_lifetime.unwrap_or(purpose.token_lifetime()) + ROOM;
-        keys.rotate(now(), publish_for, longest).map_err(Failure::other)?;
+        keys.rotate(now(), publish_for, token_lifetime(purpose) + ROOM).map_err(Failure::other)?;
         file::save(dir, purpose, &keys).map_err(Failure::other)?;
         show(purpose, &keys);
     }

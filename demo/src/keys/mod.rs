@@ -45,12 +45,11 @@ impl Purpose {
         }
     }
 
-    /// How long a token of it lives, unless it is configured.
-    fn token_lifetime(self) -> Duration {
-        let default = TokenPolicy::default();
+    /// How long a token of it lives.
+    fn token_lifetime(self, tokens: &TokenPolicy) -> Duration {
         match self {
-            Self::Access => default.access_lifetime,
-            Self::Remember => default.remember_lifetime,
+            Self::Access => tokens.access_lifetime,
+            Self::Remember => tokens.remember_lifetime,
         }
     }
 }
