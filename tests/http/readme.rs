@@ -1,4 +1,4 @@
-//! The README tells the truth: its two programs are the examples, and they work together.
+//! The README tells the truth: its two programs are the examples, and they work together; its other excerpts are in examples that are compiled.
 
 use std::{
     fs,
@@ -20,6 +20,35 @@ fn shows_the_examples_word_for_word() {
         let code = text.split_once("\n\n").expect("a comment and the code").1.trim();
         assert!(readme.contains(code), "{example}");
     }
+}
+
+/// The excerpts that are no whole program stand, line for line, in an example of the documentation, which `cargo test` compiles.
+#[test]
+fn every_other_excerpt_is_in_a_compiled_example() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let files = ["bearer.rs", "session.rs", "handoff/leaving.rs", "handoff/landing.rs"];
+    let compiled: Vec<String> = files.into_iter().map(documentation).collect();
+    let excerpts = readme.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut found = 0;
+    for excerpt in excerpts.filter(|excerpt| !excerpt.contains("fn main()")) {
+        let excerpt = lines(excerpt.lines());
+        assert!(compiled.iter().any(|file| file.contains(&excerpt)), "{excerpt}");
+        found += 1;
+    }
+    assert_eq!(found, 4);
+}
+
+/// What stands in the documentation of a file, without the lines of its examples that are not shown.
+fn documentation(file: &str) -> String {
+    let text = fs::read_to_string(root().join("crates/sso-broker/src/web").join(file)).unwrap();
+    let shown = text.lines().filter_map(|line| line.trim_start().strip_prefix("///"));
+    lines(shown.filter(|line| !line.trim_start().starts_with("# ")))
+}
+
+/// Lines that are not empty, without their margin.
+fn lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let lines = lines.map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 struct Example(Child);

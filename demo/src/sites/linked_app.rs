@@ -212,26 +212,9 @@ async fn report(
     }
 }
 
-#[derive(Deserialize)]
-struct External {
-    url: String,
-}
-
-async fn external(
-    request: HttpRequest,
-    session: Session,
-    app: web::Data<LinkedApp>,
-    query: Option<web::Query<External>>,
-) -> HttpResponse {
-    let url = query.map(|query| query.into_inner().url).unwrap_or_default();
-    match handoff::user_of(&session) {
-        Some(user) => handoff::leave(&request, &app.0.issuer, &app.0.look.chrome, &user, &url),
-        None => {
-            let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            let to: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
-            see_other(&format!("/login?to={to}"))
-        }
-    }
+async fn external(request: HttpRequest, session: Session, app: web::Data<LinkedApp>) -> HttpResponse {
+    let user = handoff::user_of(&session);
+    handoff::leave(&request, &app.0.issuer, &app.0.look.chrome, user.as_deref(), "/login?to=")
 }
 
 #[derive(Default, Deserialize)]

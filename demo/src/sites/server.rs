@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 
 use actix_web::{App, HttpRequest, HttpResponse, dev::Server as Running, http::StatusCode, web};
-use serde::Deserialize;
 use sso_broker::{handoff::Issuer, web::handoff};
 use sso_server::{
     Server, Session,
@@ -115,28 +114,15 @@ impl Pages for Look {
     }
 }
 
-#[derive(Deserialize)]
-struct External {
-    url: String,
-}
-
 /// On to a page of a linked application.
 async fn external(
     request: HttpRequest,
     visitor: Visitor,
     look: web::Data<Look>,
     issuer: web::Data<Issuer>,
-    query: Option<web::Query<External>>,
 ) -> HttpResponse {
-    let url = query.map(|query| query.into_inner().url).unwrap_or_default();
-    let mut response = match visitor.session.as_deref().and_then(Session::user) {
-        Some(user) => handoff::leave(&request, &issuer, &look.chrome, &user.username, &url),
-        None => {
-            let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            let to: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
-            super::see_other(&format!("/login?return_url={to}"))
-        }
-    };
+    let user = visitor.session.as_deref().and_then(Session::user).map(|user| user.username.as_str());
+    let mut response = handoff::leave(&request, &issuer, &look.chrome, user, "/login?return_url=");
     if let Some(cookie) = visitor.set_cookie
         && let Err(error) = response.add_cookie(&cookie)
     {

@@ -17,14 +17,15 @@ use crate::{AccessClaims, AccessVerifier, InvalidToken};
 ///
 /// ```
 /// # use actix_web::{App, web};
-/// # use sso_broker::{Access, AccessVerifier};
-/// async fn me(access: Access) -> String {
-///     access.0.registered.sub
-/// }
-///
-/// # fn app(verifier: AccessVerifier) {
+/// # use sso_broker::{Access, AccessVerifier, JwksKeys};
+/// let keys = JwksKeys::new("https://sso.example.com/.well-known/jwks.json")?;
+/// let verifier = AccessVerifier::new("https://sso.example.com", "https://api.example.com", keys);
 /// let app = App::new().app_data(web::Data::new(verifier)).route("/me", web::get().to(me));
-/// # }
+///
+/// async fn me(Access(claims): Access) -> String {
+///     claims.registered.sub
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Access(pub AccessClaims);

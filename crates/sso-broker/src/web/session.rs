@@ -127,6 +127,17 @@ impl SsoSession {
 
     /// A token for calls of this site's back end to another service in the visitor's name, as in
     /// [`Client::access_token`](crate::Client::access_token). It is good for some minutes: not for a page, and not to be kept.
+    ///
+    /// ```
+    /// # use actix_web::error::ErrorInternalServerError;
+    /// # use sso_broker::SsoSession;
+    /// async fn orders(session: SsoSession) -> actix_web::Result<String> {
+    ///     let token = session.access_token(None).await?; // for the first of its audiences
+    ///     let url = "https://api.example.com/orders".parse().map_err(ErrorInternalServerError)?;
+    ///     let json = session.broker().client().get_from_service(&url, &token).await?;
+    ///     Ok(json.unwrap_or_default().to_string())
+    /// }
+    /// ```
     pub async fn access_token(&self, audience: Option<&str>) -> Result<AccessToken, RequestError> {
         self.honoured(self.client.access_token(&self.bearer()?, audience).await)
     }

@@ -1,56 +1,30 @@
-//! The hand-off on actix-web: [`leave`] answers `GET /external?url=…` where the user goes away; [`Landing`] has the routes where users arrive.
+//! Where users arrive: the token, the ticket it becomes, the question if somebody else is logged in.
 //!
 //! A form from another site comes without the `SameSite=Lax` cookies, so who is logged in here is not known when a token arrives. What it
 //! says is put into a signed cookie of a minute, and the next request, which has all cookies, takes it from there: it begins the session, or
 //! asks first if somebody else is logged in.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
-use super::asker::header as header_text;
-use crate::{
-    LocalPath,
-    handoff::{Arrival, Handoff, HandoffError, Issuer, Receiver, Source, Way},
-};
 use actix_session::{Session, SessionExt};
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Route,
+    HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration},
-    guard,
     http::{StatusCode, header},
     web::{self, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
 use sso_core::{FormKey, base36, random};
+use url::form_urlencoded::{self, byte_serialize};
 
-/// Where the user of an application's own session stands in it.
-const USER: &str = "sso_linked_user";
+use super::{header_text, now, page, script_route, sign_in, user_of};
+use crate::{
+    LocalPath,
+    handoff::{Arrival, Receiver, Source},
+};
+
 const TICKET: &str = "sso-handoff";
 const TICKET_SECONDS: i64 = 60;
-const SCRIPT_PATH: &str = "/sso/handoff.js";
-
-/// Who is logged in to the application's own session.
-pub fn user_of(session: &Session) -> Option<String> {
-    session.get(USER).ok().flatten()
-}
-
-/// Logs a user in to the application's own session; its cookie gets a new value, and nothing of a user before stays.
-pub fn sign_in(session: &Session, username: &str) {
-    session.clear();
-    session.renew();
-    if let Err(error) = session.insert(USER, username) {
-        tracing::error!(%error, "a user cannot be kept in the session");
-    }
-}
-
-/// The pages on the way out. No inline script or style: the CSP forbids it.
-pub trait LeavingPages: Send + Sync + 'static {
-    /// On the way out: a form with `id="handoff"`, a POST of the hidden field `token` to `action`, and the script `script`, which sends it.
-    fn leaving(&self, page: &LeavingPage<'_>) -> String;
-    /// Before going out, where another site's page asked for that: a link to `href`, and where it leads.
-    fn may_leave(&self, target: &str, href: &str) -> String;
-    /// The address is not on the list, or the way is closed.
-    fn cannot_leave(&self, problem: &str) -> String;
-}
 
 /// The pages where users arrive. No inline script or style: the CSP forbids it.
 pub trait LandingPages: Send + Sync + 'static {
@@ -58,19 +32,6 @@ pub trait LandingPages: Send + Sync + 'static {
     fn switch_user(&self, page: &SwitchPage<'_>) -> String;
     /// The token was no good: the login page, with a plain message. Its status becomes 401.
     fn refused(&self) -> String;
-}
-
-/// See [`LeavingPages::leaving`].
-#[derive(Clone, Copy, Debug)]
-pub struct LeavingPage<'a> {
-    /// Where the form goes.
-    pub action: &'a str,
-    /// The hidden field `token`.
-    pub token: &'a str,
-    /// The origin that it leads to.
-    pub target: &'a str,
-    /// The script that sends the form.
-    pub script: &'a str,
 }
 
 /// See [`LandingPages::switch_user`].
@@ -88,95 +49,23 @@ pub struct SwitchPage<'a> {
     pub issuer: &'a str,
 }
 
-/// The script that sends the form on the way out, for applications without a [`Landing`].
-pub fn script_route(config: &mut ServiceConfig) {
-    config.route(SCRIPT_PATH, get_or_head().to(script));
-}
-
-fn get_or_head() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-async fn script() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .content_type("text/javascript; charset=utf-8")
-        .body("document.getElementById(\"handoff\").submit();\n")
-}
-
-/// Answers `GET /external?url=…` for a user who is logged in.
-///
-/// It acts by itself only for a link on a page of this very site. Any other page could send a visitor on a way that they did not choose, so
-/// from there a page with a link comes first.
-pub fn leave(
-    request: &HttpRequest,
-    issuer: &Issuer,
-    pages: &dyn LeavingPages,
-    username: &str,
-    url: &str,
-) -> HttpResponse {
-    if !issuer.allows(url) {
-        return page(StatusCode::BAD_REQUEST, "", "same-origin")
-            .body(pages.cannot_leave(&HandoffError::ForeignTarget.to_string()));
-    }
-    if !is_from_own_page(request, &issuer.origin()) {
-        let href = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        return page(StatusCode::OK, "", "same-origin").body(pages.may_leave(url, href));
-    }
-    match issuer.hand_off(username, url, now()) {
-        Ok(handoff) => send(&handoff, pages),
-        Err(error) => {
-            page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))
-        }
-    }
-}
-
-fn send(handoff: &Handoff, pages: &dyn LeavingPages) -> HttpResponse {
-    let location = handoff.location();
-    if handoff.way == Way::Redirect {
-        return page(StatusCode::SEE_OTHER, "", "strict-origin").insert_header((header::LOCATION, location)).finish();
-    }
-    let shown = LeavingPage { action: &location, token: &handoff.token, target: &handoff.target, script: SCRIPT_PATH };
-    // The receiver wants to see our `Origin`: under `no-referrer` it would be `null`.
-    page(StatusCode::OK, &handoff.target, "strict-origin").body(pages.leaving(&shown))
-}
-
-/// Whether a page of this site led here.
-fn is_from_own_page(request: &HttpRequest, origin: &str) -> bool {
-    match header_text(request, "Sec-Fetch-Site") {
-        Some(site) => site == "same-origin",
-        // Browsers from before 2023: our pages let them say where they are.
-        None => header_text(request, "Referer")
-            .and_then(|referer| referer.parse::<url::Url>().ok())
-            .is_some_and(|referer| referer.origin().ascii_serialization() == origin),
-    }
-}
-
-/// A page, or a redirect, that nobody keeps and nobody frames.
-fn page(status: StatusCode, form_target: &str, referrer_policy: &str) -> HttpResponseBuilder {
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self' {form_target}; base-uri 'none'; frame-ancestors 'none'"
-    );
-    let mut response = HttpResponse::build(status);
-    response
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::REFERRER_POLICY, referrer_policy))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .content_type("text/html; charset=utf-8");
-    response
-}
-
-/// Seconds since 1970-01-01 UTC.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
 /// The routes where users arrive, in an application with an actix-session of its own.
+///
+/// ```
+/// # use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+/// # use actix_web::{App, cookie::Key};
+/// # use sso_broker::{handoff::{NotAnOrigin, Receiver, TrustedIssuer}, web::handoff::{Landing, LandingPages, SwitchPage}};
+/// # struct MyPages;
+/// # impl LandingPages for MyPages {
+/// #     fn switch_user(&self, page: &SwitchPage<'_>) -> String { String::new() }
+/// #     fn refused(&self) -> String { String::new() }
+/// # }
+/// # fn app(keys: sso_core::jwt::SharedKeys, sessions: SessionMiddleware<CookieSessionStore>, session_key: &[u8]) -> Result<(), NotAnOrigin> {
+/// let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
+/// let landing = Landing::new(receiver, MyPages, session_key);
+/// let app = App::new().wrap(sessions).configure(landing.routes()); // handoff::user_of(&session) is who is logged in
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Landing(Arc<Parts>);
 
@@ -237,13 +126,9 @@ impl Landing {
         let ticket = Ticket { id, username, page: wanted.as_str().to_owned(), issuer };
         let Ok(json) = serde_json::to_string(&ticket) else { return self.refused() };
         let sealed = format!("{}|{json}", self.0.key.token(&json, TICKET, now()));
+        let sealed: String = byte_serialize(sealed.as_bytes()).collect();
         page(StatusCode::SEE_OTHER, "", "no-referrer")
-            .cookie(
-                self.cookie(
-                    &url::form_urlencoded::byte_serialize(sealed.as_bytes()).collect::<String>(),
-                    TICKET_SECONDS,
-                ),
-            )
+            .cookie(self.cookie(&sealed, TICKET_SECONDS))
             .insert_header((header::LOCATION, format!("{}/in", self.0.receiver.landing_path())))
             .finish()
     }
@@ -251,7 +136,7 @@ impl Landing {
     /// The ticket that this browser holds, and its text.
     fn ticket(&self, request: &HttpRequest) -> Option<(Ticket, String)> {
         let cookie = request.cookie_raw(&self.cookie_name())?;
-        let (sealed, _) = url::form_urlencoded::parse(cookie.value().as_bytes()).next()?;
+        let (sealed, _) = form_urlencoded::parse(cookie.value().as_bytes()).next()?;
         let (mac, json) = sealed.split_once('|')?;
         let age = now() - self.0.key.served(json, TICKET, mac).ok()?;
         let ticket = serde_json::from_str(json).ok().filter(|_| (-5..TICKET_SECONDS).contains(&age))?;
