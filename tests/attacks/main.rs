@@ -20,11 +20,11 @@ mod jwt;
 mod log;
 mod malformed;
 mod pages;
-#[path = "../http/peer.rs"]
-mod peer;
 mod poisoning;
 mod remember;
 mod return_url;
 mod silent;
 mod spoofed;
 mod tokens;
+
+use sso_tests::peer;

@@ -12,7 +12,6 @@
 //! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
 //! - [`restart`]: a killed server loses nothing
 //! - [`readme`]: what the README shows
-//! - [`peer`]: a broker without a site
 
 mod access;
 mod account;
@@ -30,7 +29,6 @@ mod key_files;
 mod keys;
 mod linked;
 mod outage;
-mod peer;
 mod php;
 mod pyjwt;
 mod readme;
@@ -40,3 +38,5 @@ mod session;
 mod silent;
 mod sites;
 mod story;
+
+use sso_tests::peer;

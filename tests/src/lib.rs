@@ -3,9 +3,14 @@
 //! - [`process`]: the demo, servers and brokers, started and ended
 //! - [`stores`]: where they keep their sessions, as `SSO_TEST_STORE` says
 //! - [`visitor`]: a browser without a screen: HTTP with cookies, forms and redirects that can be looked at
+//! - [`peer`]: a broker without a site: attach URLs, bearer tokens, calls of the API
+//! - [`load`]: many visitors at once, and what was acknowledged to them; [`nodes`]: several servers on one store behind nginx
 //! - [`browser`]: headless Chromium
 
 pub mod browser;
+pub mod load;
+pub mod nodes;
+pub mod peer;
 pub mod process;
 pub mod stores;
 pub mod visitor;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use reqwest::{
-    Client, Method, RequestBuilder, StatusCode,
+    Client, ClientBuilder, Method, RequestBuilder, StatusCode,
     cookie::{CookieStore, Jar},
     header::{HeaderMap, LOCATION},
     redirect::Policy,
@@ -34,13 +34,19 @@ pub struct Answer {
 impl Visitor {
     /// A new one, without cookies.
     pub fn new() -> Self {
+        Self::with(Client::builder())
+    }
+
+    /// One who also believes a server whose certificate nobody signed.
+    pub fn who_trusts_any_certificate() -> Self {
+        Self::with(Client::builder().tls_danger_accept_invalid_certs(true))
+    }
+
+    fn with(builder: ClientBuilder) -> Self {
         let jar = Arc::new(Jar::default());
         let here = "127.0.0.1:0".parse().unwrap();
-        let builder = Client::builder()
-            .user_agent("Mozilla/5.0 (tests)")
-            .redirect(Policy::none())
-            .no_proxy()
-            .cookie_provider(jar.clone());
+        let builder =
+            builder.user_agent("Mozilla/5.0 (tests)").redirect(Policy::none()).no_proxy().cookie_provider(jar.clone());
         // Names under localhost are the loopback for browsers, though not for the system's resolver.
         let names = ["sso", "alice", "greg", "julius", "nora", "otto", "api", "evil"];
         let builder = names.iter().fold(builder, |builder, name| builder.resolve(&format!("{name}.localhost"), here));

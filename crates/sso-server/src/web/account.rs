@@ -7,7 +7,7 @@ use super::{
     AccountPage, ConfirmPage, Form, Site, Visitor,
     answer::{error_page, page_headers, see_other},
     get_or_head,
-    login::{ReturnTo, local_path},
+    login::{ReturnTo, local_path, retry_after},
 };
 use crate::{
     Credentials,
@@ -139,8 +139,8 @@ async fn submit_confirm(
         Err(LoginError::SessionEnded) => see_other(&login_path(&site, to), None),
         Err(error) => {
             let mut response = again(error_status(error), &error.to_string());
-            if let LoginError::TooManyFailures { retry_after } = error {
-                response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
+            if let Some(seconds) = retry_after(&error) {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             response
         }

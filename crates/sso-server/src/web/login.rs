@@ -6,7 +6,7 @@ use sso_core::BrokerId;
 
 use super::{
     Form, LoginPage, Site, Visitor,
-    answer::{error_page, page_headers, see_other},
+    answer::{UNAVAILABLE_RETRY, error_page, page_headers, see_other},
     get_or_head,
 };
 use crate::{
@@ -188,12 +188,21 @@ impl<'a> LoginForm<'a> {
                     LoginError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                     _ => StatusCode::BAD_REQUEST,
                 });
-                if let LoginError::TooManyFailures { retry_after } = error {
-                    response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
+                if let Some(seconds) = retry_after(&error) {
+                    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
                 }
                 Err(response)
             }
         }
+    }
+}
+
+/// Seconds after which a login may be tried again.
+pub(super) fn retry_after(error: &LoginError) -> Option<u64> {
+    match error {
+        LoginError::TooManyFailures { retry_after } => Some(*retry_after),
+        LoginError::Unavailable => Some(UNAVAILABLE_RETRY),
+        _ => None,
     }
 }
 

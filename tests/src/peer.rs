@@ -8,11 +8,12 @@ use std::{
 
 use reqwest::{Method, RequestBuilder};
 use sso_core::{BearerToken, BrokerId, Checksum, ChecksumKey, Encoding, Secret, Token, VerificationCode};
-use sso_tests::{
+use url::Url;
+
+use crate::{
     Visitor,
     visitor::{Answer, send},
 };
-use url::Url;
 
 /// A broker's back end.
 #[derive(Clone)]
@@ -148,7 +149,6 @@ pub async fn ask(visitor: &Visitor, url: &str, headers: &[(&str, &str)]) -> Answ
 }
 
 /// Sends bytes to a port of the loopback, and reads until the server closes or says nothing for two seconds.
-#[allow(dead_code)]
 pub fn raw(port: u16, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
@@ -166,7 +166,6 @@ pub fn raw(port: u16, bytes: &[u8]) -> String {
 }
 
 /// Asks again until it is so, for some seconds at most.
-#[allow(dead_code)]
 pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     for _ in 0..200 {
         if is_so().await {

@@ -1,0 +1,16 @@
+//! What fails under load: a server that is killed, a store that goes away, a node that is lost. Whatever was acknowledged holds.
+//!
+//! - [`crash`]: the server is killed and started again, and so is its store
+//! - [`lost_node`]: two servers behind nginx, one of them killed or restarted
+//! - [`recipe`]: the script that starts all of it
+
+mod crash;
+mod lost_node;
+mod recipe;
+
+use std::io::Write as _;
+
+/// Prints a line that a passing test shows too.
+fn report(text: &str) {
+    writeln!(std::io::stderr(), "{text}").unwrap();
+}
