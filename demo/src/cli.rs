@@ -9,6 +9,7 @@ use sso_core::{BrokerId, Encoding};
 use crate::{
     Failure,
     admin::{brokers, sessions, users},
+    backup::{self, BackupOptions},
     config::{SessionName, StoreUrl},
     demo,
     keys::command::{self, KeysOptions},
@@ -48,6 +49,8 @@ enum Command {
     Brokers(brokers::BrokersOptions),
     /// Shows where users are logged in, and ends that
     Sessions(sessions::SessionsOptions),
+    /// Copies the server's databases, keys and configuration into a new directory, while it runs
+    Backup(BackupOptions),
     /// Makes a secret for a new broker, and prints what the server and the broker need
     NewBroker {
         /// The broker's id: letters, digits and underscores
@@ -194,6 +197,7 @@ impl Cli {
             Command::Users(options) => users::run(&options).await,
             Command::Brokers(options) => brokers::run(&options).await,
             Command::Sessions(options) => sessions::run(&options).await,
+            Command::Backup(options) => backup::run(&options).await,
             Command::NewBroker { id, origin } => tools::new_broker(&id, &origin),
         }
     }

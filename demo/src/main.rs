@@ -7,6 +7,7 @@
 
 mod admin;
 mod assets;
+mod backup;
 mod cli;
 mod config;
 mod demo;

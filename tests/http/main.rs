@@ -10,7 +10,7 @@
 //! - [`cli`]: the program's commands
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
-//! - [`restart`]: a killed server loses nothing
+//! - [`restart`]: a killed server loses nothing; [`backup`]: a copy of one is restored
 //! - [`readme`]: what the README shows
 
 mod access;
@@ -19,6 +19,7 @@ mod ajax;
 mod api;
 mod attach;
 mod attach_order;
+mod backup;
 mod bearer;
 mod broker;
 mod broker_php_server;

@@ -43,21 +43,34 @@ impl Site {
     /// an empty one to itself, of the kind that this run is about.
     pub fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
         let dir = TempDir::new().unwrap();
+        let has_store = matches!(args.first(), Some(&("demo" | "server")));
+        let store = if has_store && !environment.iter().any(|(name, _)| *name == "SSO_STORE") {
+            TestStore::of_this_run().environment()
+        } else {
+            Vec::new()
+        };
+        // By default it is random.
+        let mut all = vec![("SSO_SESSION_NAME", "sso_session")];
+        all.extend(store.iter().map(|(name, value)| (*name, value.as_str())).chain(environment.iter().copied()));
+        let path = dir.path().to_owned();
+        Self::run(dir, &path, args, &all)
+    }
+
+    /// The same in a directory that stays, and with nothing in the environment but this.
+    pub fn try_start_in(home: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
+        Self::run(TempDir::new().unwrap(), home, args, environment)
+    }
+
+    fn run(dir: TempDir, home: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut command = Command::new(sso_bin());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SSO_")) {
             command.env_remove(name);
         }
-        let has_store = matches!(args.first(), Some(&("demo" | "server")));
-        if has_store && !environment.iter().any(|(name, _)| *name == "SSO_STORE") {
-            command.envs(TestStore::of_this_run().environment());
-        }
         let mut child = command
             .args(args)
-            .current_dir(dir.path())
+            .current_dir(home)
             .env("RUST_LOG", "trace")
-            // By default it is random.
-            .env("SSO_SESSION_NAME", "sso_session")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

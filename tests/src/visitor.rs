@@ -1,6 +1,6 @@
 //! A browser without a screen: HTTP with a cookie jar, where each redirect can be looked at.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, ClientBuilder, Method, RequestBuilder, StatusCode,
@@ -45,8 +45,13 @@ impl Visitor {
     fn with(builder: ClientBuilder) -> Self {
         let jar = Arc::new(Jar::default());
         let here = "127.0.0.1:0".parse().unwrap();
-        let builder =
-            builder.user_agent("Mozilla/5.0 (tests)").redirect(Policy::none()).no_proxy().cookie_provider(jar.clone());
+        let builder = builder
+            .user_agent("Mozilla/5.0 (tests)")
+            .redirect(Policy::none())
+            .no_proxy()
+            // The server closes idle connections after 5 s, and a form that meets that on its way is lost.
+            .pool_idle_timeout(Duration::from_secs(3))
+            .cookie_provider(jar.clone());
         // Names under localhost are the loopback for browsers, though not for the system's resolver.
         let names = ["sso", "alice", "greg", "julius", "nora", "otto", "api", "evil"];
         let builder = names.iter().fold(builder, |builder, name| builder.resolve(&format!("{name}.localhost"), here));

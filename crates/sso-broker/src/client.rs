@@ -15,6 +15,10 @@ use crate::{RequestError, dialect::Dialect, probe::Probe, resolver::Resolver};
 /// How long the server may take to show that it is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
+/// An idle connection is kept for so long. Servers close theirs after 5 s (actix-web, Apache); a call on its way at that moment fails, and
+/// nobody knows whether it was carried out.
+const IDLE_LIMIT: Duration = Duration::from_secs(3);
+
 /// An HTTP client for one server. It follows no redirect, keeps no cookie, uses no proxy: what it sends are credentials.
 ///
 /// Each call extends the visitor's session, as an activity of theirs. Where no person is behind a call (a script that asks again and
@@ -222,6 +226,7 @@ pub(crate) fn http_client(connect_limit: Duration, total_limit: Duration) -> Res
         .redirect(Policy::none())
         .no_proxy()
         .dns_resolver(Resolver)
+        .pool_idle_timeout(IDLE_LIMIT)
         .connect_timeout(connect_limit)
         .timeout(total_limit)
         .user_agent(concat!("sso-broker/", env!("CARGO_PKG_VERSION")))

@@ -1,6 +1,11 @@
 //! What stands in the configuration: brokers, users, the store's URL, durations.
 
-use std::{fs, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -71,6 +76,11 @@ pub(crate) struct BrokerEntry {
 }
 
 impl BrokerEntry {
+    /// The files in which its secrets are, and a name for each.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        self.secret_file.iter().map(|file| (format!("{}.secret", self.id), file.as_path()))
+    }
+
     /// The broker, checked.
     pub(super) fn broker(&self) -> Result<Broker, String> {
         let secret = match (&self.secret, &self.secret_file) {

@@ -28,7 +28,7 @@ pub(crate) use entries::SessionName;
 pub(crate) use store::{StoreKey, StoreUrl};
 
 /// The file that is read when no other is named.
-const DEFAULT_FILE: &str = "sso.toml";
+pub(crate) const DEFAULT_FILE: &str = "sso.toml";
 const DEFAULT_STORE: &str = "sso.db";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
@@ -103,6 +103,35 @@ impl Config {
     /// The names of the users in the file.
     pub(crate) fn usernames(&self) -> impl Iterator<Item = &str> {
         self.users.iter().map(|user| user.username.as_str())
+    }
+
+    /// The key of the store and the directory, if it is set.
+    pub(crate) fn store_key(&self) -> Option<&StoreKey> {
+        self.store_key.as_ref()
+    }
+
+    /// The databases in files: of the store, and of the directory if that is another one.
+    pub(crate) fn database_files(&self) -> (Option<&Path>, Option<&Path>) {
+        let store = self.store.file();
+        let directory = self.directory.as_ref().and_then(DirectoryUrl::file).filter(|file| store != Some(*file));
+        (store, directory)
+    }
+
+    /// Whether something is in PostgreSQL or Redis.
+    pub(crate) fn has_other_databases(&self) -> bool {
+        matches!(self.store, StoreUrl::Postgres(_) | StoreUrl::Redis(_))
+            || self.directory.as_ref().is_some_and(|directory| directory.file().is_none())
+    }
+
+    /// The files in which brokers' secrets are, and a name for each.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        self.brokers.iter().flat_map(BrokerEntry::secret_files)
+    }
+
+    /// The environment variables that are settings, but for the store's key.
+    pub(crate) fn variables_in_use() -> Vec<&'static str> {
+        let names = VARIABLES.iter().map(|(name, ..)| *name).filter(|name| *name != "SSO_STORE_KEY");
+        names.filter(|name| std::env::var_os(name).is_some()).collect()
     }
 
     /// Builds the server. Its keys are those of the configured directory, which is watched from now on.

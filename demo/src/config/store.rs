@@ -63,6 +63,14 @@ pub(crate) enum OpenStore {
 }
 
 impl StoreUrl {
+    /// The file that it is, if it is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(file) => Some(file),
+            Self::Memory | Self::Postgres(_) | Self::Redis(_) => None,
+        }
+    }
+
     /// Opens the store.
     pub(crate) async fn open(&self, key: Option<&StoreKey>) -> Result<OpenStore, Failure> {
         let cannot = |error| Failure::other(format!("cannot open the store: {error}"));
@@ -147,6 +155,14 @@ impl TryFrom<StoreUrl> for DirectoryUrl {
 }
 
 impl DirectoryUrl {
+    /// The file that it is, if it is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(file) => Some(file),
+            Self::Postgres(_) => None,
+        }
+    }
+
     pub(super) async fn open(&self, key: Option<&StoreKey>) -> Result<SqlDirectory, Failure> {
         let directory = match self {
             Self::Sqlite(file) => SqlDirectory::sqlite(file, given_or_beside(key, file)?, SystemClock).await,
@@ -191,7 +207,17 @@ impl StoreKey {
         }
     }
 
-    fn keys(&self) -> Result<StoreKeys, Failure> {
+    /// The key beside this file, which is there.
+    pub(crate) fn beside(file: &Path) -> Result<Self, Failure> {
+        Self::read(&place_beside(file)).map_err(Failure::other)
+    }
+
+    /// As it was written.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.0.expose()
+    }
+
+    pub(crate) fn keys(&self) -> Result<StoreKeys, Failure> {
         let text = str::from_utf8(self.0.expose()).unwrap_or_default();
         let mut secrets = Vec::new();
         for secret in text.split_ascii_whitespace().map(Secret::new) {
@@ -204,11 +230,16 @@ impl StoreKey {
     }
 }
 
-/// The key beside a SQLite file, which the first start makes.
-fn key_beside(file: &Path) -> Result<StoreKey, Failure> {
+/// Where the key of a SQLite file is, unless it is set.
+fn place_beside(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".key");
-    let path = PathBuf::from(path);
+    path.into()
+}
+
+/// The key beside a SQLite file, which the first start makes.
+fn key_beside(file: &Path) -> Result<StoreKey, Failure> {
+    let path = place_beside(file);
     // Whole under another name first, so that nobody reads half of it; a link never overwrites.
     let draft = path.with_extension(format!("{:.8}", base36::exact(&random::bytes())));
     if !path.exists() {

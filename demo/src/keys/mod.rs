@@ -68,6 +68,18 @@ impl ServerKeys {
     }
 }
 
+/// Copies the files of a directory into a new one.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    // Not between the two files of one rotation.
+    let _lock = file::lock(from).map_err(Failure::settings)?;
+    file::make_directory(to).map_err(Failure::other)?;
+    for purpose in Purpose::ALL {
+        let keys = file::load(from, purpose).map_err(Failure::settings)?;
+        file::create(to, purpose, &keys).map_err(Failure::other)?;
+    }
+    Ok(())
+}
+
 /// The present instant, in seconds since 1970-01-01 UTC.
 fn now() -> i64 {
     SystemClock.now().as_secs()

@@ -31,7 +31,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
 #[cfg(feature = "sql")]
-pub use sql::SqlStore;
+pub use sql::{Copied, SqlStore};
 
 use crate::{
     clock::Timestamp,

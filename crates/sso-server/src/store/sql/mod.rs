@@ -3,6 +3,7 @@
 //! Records are sealed and found by keyed hashes ([`StoreKeys`]); the tables are in `schema_1.sql`. Every call is one statement or one
 //! transaction, and waits for `TIMEOUT` at most.
 
+mod backup;
 mod connection;
 mod families;
 mod links;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use sqlx::{Any, Row, any::AnyRow};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
+pub use backup::Copied;
 pub(crate) use connection::Database;
 
 use super::{LinkOutcome, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
