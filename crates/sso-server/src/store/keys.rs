@@ -224,6 +224,11 @@ mod tests {
         assert!(new.open(Kind::Link, "a", &sealed).is_ok() && old.open(Kind::Link, "a", &sealed).is_err());
         assert!(old.user("jackie") == both.user("jackie") && old.user("jackie") != new.user("jackie"));
         assert!(old.derive("x") == both.derive("x") && old.derive("x") != old.derive("y"));
+        // On the way from the old one to both, with several nodes: it knows the new one and does not use it yet.
+        let between = keys(&[1, 2, 1]);
+        assert!(between.open(Kind::Link, "a", &sealed).is_ok() && between.user("jackie") == both.user("jackie"));
+        let sealed = between.seal(Kind::Link, "a", b"x").unwrap();
+        assert!(both.open(Kind::Link, "a", &sealed).is_ok() && old.open(Kind::Link, "a", &sealed).is_ok());
         assert_ne!(old.user("a"), old.family("a"));
         assert_eq!(StoreKeys::new(&[]).unwrap_err(), NoStoreKey);
         assert_eq!(format!("{both:?}"), "StoreKeys { older: 1, .. }");

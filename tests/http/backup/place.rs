@@ -1,9 +1,9 @@
-//! Backup and restore, by the very commands of docs/operations.md: what lasts is as it was, and no logout comes back to life.
+//! A server in a directory of its own, which is copied, lost and restored.
 
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
     sync::{
         Arc,
@@ -18,30 +18,23 @@ use sso_tests::{
 };
 use tempfile::TempDir;
 
+use super::commands;
+
 use crate::outage::{HASH, start_broker};
 
-/// The commands in the section with this heading, in their order.
-fn commands(heading: &str) -> Vec<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
-    let text = fs::read_to_string(file).unwrap();
-    let section = text.split_once(&format!("\n### {heading}\n")).expect(heading).1;
-    let section = section.split_once("\n##").map_or(section, |(section, _)| section);
-    section.split("\n```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0.to_owned()).collect()
-}
-
 /// A server in a directory of its own, and the machine that it is on.
-struct Place {
+pub(super) struct Place {
     dir: TempDir,
-    backup: PathBuf,
+    pub(super) backup: PathBuf,
     server_port: u16,
     alice: String,
     /// For the server and the commands alike.
-    environment: Vec<(&'static str, String)>,
-    engine: Option<Engine>,
+    pub(super) environment: Vec<(&'static str, String)>,
+    pub(super) engine: Option<Engine>,
 }
 
 impl Place {
-    fn new(engine: Option<Engine>) -> Self {
+    pub(super) fn new(engine: Option<Engine>) -> Self {
         let (dir, server_port) = (TempDir::new().unwrap(), free_ports(1));
         let port = free_ports(1);
         let backup = dir.path().join("backup");
@@ -58,12 +51,12 @@ impl Place {
     }
 
     /// Where the server runs.
-    fn home(&self) -> PathBuf {
+    pub(super) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
     /// Writes the configuration, makes the keys of tokens, and adds a user and a broker by command.
-    fn set_up(&self, settings: &str) {
+    pub(super) fn set_up(&self, settings: &str) {
         let users = format!("[[users]]\nusername = \"jackie\"\npassword = \"{HASH}\"\n");
         let text = format!(
             "public_url = \"http://sso.localhost:{}\"\nlisten = \"127.0.0.1:{0}\"\n{settings}\n[jwt]\nkeys = \"keys\"\n{users}",
@@ -77,7 +70,7 @@ impl Place {
         self.run(&add);
     }
 
-    fn command(&self, script: &str) -> Output {
+    pub(super) fn command(&self, script: &str) -> Output {
         let bins = [sso_bin().parent().unwrap().to_owned(), postgres_bin("psql").parent().unwrap().to_owned()];
         let bins = bins.iter().map(|bin| format!("{}:", bin.display())).collect::<String>();
         let mut command = Command::new("sh");
@@ -86,13 +79,13 @@ impl Place {
         command.envs(self.environment.iter().map(|(name, value)| (*name, value))).output().unwrap()
     }
 
-    fn run(&self, script: &str) -> String {
+    pub(super) fn run(&self, script: &str) -> String {
         let output = self.command(script);
         assert!(output.status.success(), "{script}\n{output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn start(&self) -> Site {
+    pub(super) fn start(&self) -> Site {
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Site::try_start_in(&self.home(), &["server"], &environment).unwrap_or_else(|failed| panic!("{failed:?}"))
     }
@@ -168,7 +161,7 @@ impl Place {
     }
 
     /// Copies a server under use, loses everything, and restores the copy.
-    async fn comes_back_without_sessions(mut self, heading: &str, lose_engine: impl FnOnce(&mut Engine)) {
+    pub(super) async fn comes_back_without_sessions(mut self, heading: &str, lose_engine: impl FnOnce(&mut Engine)) {
         let blocks = commands(heading);
         let (back_up, restore) = (&blocks[0], &blocks[1]);
         let mut server = self.start();
@@ -211,7 +204,7 @@ impl Place {
     }
 
     /// Ends the server, copies all that it has, and goes on elsewhere.
-    async fn moves(mut self, copy: &str, lose_engine: impl FnOnce(&mut Engine), restore: &str) {
+    pub(super) async fn moves(mut self, copy: &str, lose_engine: impl FnOnce(&mut Engine), restore: &str) {
         let server = self.start();
         let _broker = self.start_broker();
         let before = self.lasting().await;
@@ -283,92 +276,4 @@ impl Load {
         self.goes_on.store(false, Ordering::SeqCst);
         self.task.await.unwrap();
     }
-}
-
-fn in_sqlite() -> Place {
-    let place = Place::new(None);
-    place.set_up("");
-    place
-}
-
-fn in_postgres() -> Place {
-    let engine = Engine::postgres();
-    let url: url::Url = engine.url().parse().unwrap();
-    let store = url.join("/sso").unwrap();
-    let mut place = Place::new(Some(engine));
-    place.environment = vec![
-        ("SSO_STORE", store.into()),
-        ("PGHOST", url.host_str().unwrap().into()),
-        ("PGPORT", url.port().unwrap().to_string()),
-        ("PGUSER", url.username().into()),
-    ];
-    place.run("createdb sso");
-    fs::write(place.home().join("store.key"), "0123456789abcdef0123456789abcdef\n").unwrap();
-    place.set_up("store_key_file = \"store.key\"");
-    place
-}
-
-fn in_redis() -> Place {
-    let engine = Engine::redis();
-    let mut place = Place::new(None);
-    let directory = engine.dir().to_str().unwrap().to_owned();
-    place.environment = vec![("SSO_STORE", engine.new_store()), ("REDIS_DIR", directory)];
-    place.engine = Some(engine);
-    fs::write(place.home().join("store.key"), "0123456789abcdef0123456789abcdef\n").unwrap();
-    place.set_up("store_key_file = \"store.key\"\ndirectory = \"sqlite:directory.db\"");
-    place
-}
-
-fn drop_database(place: &Place) -> impl FnOnce(&mut Engine) + use<> {
-    let url = place.engine.as_ref().expect("a PostgreSQL").url();
-    move |_: &mut Engine| {
-        let mut drop = Command::new(postgres_bin("dropdb"));
-        assert!(drop.args(["--maintenance-db", &url, "--force", "sso"]).status().unwrap().success());
-    }
-}
-
-fn lose_redis(engine: &mut Engine) {
-    engine.kill();
-    fs::remove_dir_all(engine.dir().join("appendonlydir")).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restored_sqlite_has_all_but_sessions() {
-    in_sqlite().comes_back_without_sessions("SQLite", |_| ()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restored_postgresql_has_all_but_sessions() {
-    let place = in_postgres();
-    let drop = drop_database(&place);
-    place.comes_back_without_sessions("PostgreSQL", drop).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn beside_an_empty_redis_all_but_sessions_is_back() {
-    let lose = |engine: &mut Engine| {
-        lose_redis(engine);
-        engine.start();
-    };
-    in_redis().comes_back_without_sessions("Redis", lose).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_moved_sqlite_has_its_sessions() {
-    let blocks = commands("SQLite");
-    in_sqlite().moves(&blocks[2], |_| (), &blocks[1]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_moved_postgresql_has_its_sessions() {
-    let (blocks, place) = (commands("PostgreSQL"), in_postgres());
-    let drop = drop_database(&place);
-    place.moves(&blocks[2], drop, &blocks[1]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_moved_redis_has_its_sessions() {
-    let blocks = commands("Redis");
-    let restore = format!("{}{}", blocks[1], blocks[3]);
-    in_redis().moves(&blocks[2], lose_redis, &restore).await;
 }
