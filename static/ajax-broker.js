@@ -86,6 +86,7 @@
   }
 
   const notAttached = ({ status, data }) => status === 401 && data?.attach === 'redirect';
+  const notAllowed = ({ status, data }) => status === 403 && data?.code === 'user_not_allowed';
 
   /** The answer's own words for what went wrong, as a problem. */
   const unexpected = ({ status, data }) =>
@@ -233,6 +234,11 @@
   /** Asks who is logged in and which theme they chose, and shows it. */
   async function refresh() {
     const answer = await ask('info');
+    if (notAllowed(answer)) {
+      forgetRedirects();
+      bar();
+      return;
+    }
     if (answer.status !== 200 && answer.status !== 204) throw unexpected(answer);
     forgetRedirects();
     const before = user;
@@ -303,6 +309,10 @@
   async function chooseTheme() {
     const theme = new FormData($('theme-form')).get('theme');
     const answer = await ask('data', { theme });
+    if (notAllowed(answer)) {
+      bar();
+      return;
+    }
     if (answer.status !== 200) throw unexpected(answer);
     showTheme(answer.data);
     say('The theme is changed, on all the sites.');
@@ -332,10 +342,20 @@
     if (user) forgetLogin();
   }
 
+  /** Somebody is logged in who may not use this site. It is not told who: all it offers is a logout. */
+  function bar() {
+    user = undefined;
+    say('');
+    $('heading').textContent = 'You may not use this site';
+    $('attributes').replaceChildren();
+    reveal(['barred']);
+    showTheme(null);
+  }
+
   /** Shows these of the sections. Whoever was in one that goes away is led to the heading. */
   function reveal(ids) {
     const focused = document.activeElement;
-    for (const id of ['user', 'login', 'theme']) $(id).hidden = !ids.includes(id);
+    for (const id of ['user', 'barred', 'login', 'theme']) $(id).hidden = !ids.includes(id);
     if (focused?.closest('[hidden]')) $('heading').focus();
   }
 
@@ -409,6 +429,7 @@
     run(login);
   });
   $('logout').addEventListener('click', () => run(logout));
+  $('barred-logout').addEventListener('click', () => run(logout));
   $('theme-form').addEventListener('submit', (event) => {
     event.preventDefault();
     run(chooseTheme);

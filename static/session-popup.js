@@ -147,9 +147,11 @@
     plan();
   }
 
-  /** Follows an answer. Only two of them say that a session is over; everything else is no answer. */
+  /** Follows an answer. Only three of them say that a session is over; everything else is no answer. */
   function take({ status, data, at }) {
-    const isAnswer = status === 401 || (status === 200 && typeof data?.authenticated === 'boolean');
+    // 403: whoever is logged in may not use this site, so to it nobody is.
+    const isBarred = status === 403 && data?.code === 'user_not_allowed';
+    const isAnswer = status === 401 || isBarred || (status === 200 && typeof data?.authenticated === 'boolean');
     if (!isAnswer) {
       fail(status);
       return;

@@ -7,7 +7,7 @@ mod account;
 
 use askama::Template;
 
-pub(crate) use account::{BrowserRow, ServerAccount, ServerConfirm, SessionRow};
+pub(crate) use account::{BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow};
 
 /// The themes that a visitor can choose, as (value, label). `static/sso.css` has the colours,
 /// `static/ajax-broker.js` the same values.
@@ -214,6 +214,8 @@ pub(crate) struct BrokerAbout<'a> {
     pub(crate) user: Option<User<'a>>,
     /// Is this site attached, so that no user means that nobody is logged in?
     pub(crate) attached: bool,
+    /// Is somebody logged in who may not use this site?
+    pub(crate) not_allowed: bool,
     /// The visitor was logged in until the session expired.
     pub(crate) expired: bool,
 }
@@ -258,6 +260,8 @@ pub(crate) struct BrokerProblem<'a> {
     pub(crate) heading: &'a str,
     /// What happened and what the visitor can do.
     pub(crate) text: &'a str,
+    /// For a logout, if that helps: ties it to this browser.
+    pub(crate) form_token: Option<&'a str>,
     /// Ways on.
     pub(crate) ways: &'a [Way<'a>],
 }
@@ -270,6 +274,8 @@ pub(crate) struct AjaxHome<'a> {
     pub(crate) layout: Layout<'a>,
     /// How to attach from the page: `json`, `jsonp`, or `off` for by redirect only.
     pub(crate) silent: &'a str,
+    /// The server's first page.
+    pub(crate) server: &'a str,
 }
 
 /// A page of a linked application.

@@ -13,6 +13,9 @@ pub enum RequestError {
     /// The visitor's session is over. A new attach helps.
     #[error("the visitor's session has ended")]
     SessionEnded,
+    /// The visitor's token is good, and the user who is logged in may not use this broker. The broker is not told who that is; a logout helps.
+    #[error("{}", BearerErrorCode::UserNotAllowed.message())]
+    UserNotAllowed,
     /// The server understood and says no. The text is its own, for people.
     #[error("{error}")]
     Refused {
@@ -59,6 +62,7 @@ impl From<BearerErrorCode> for RequestError {
         match code {
             BearerErrorCode::NotAttached => Self::NotAttached,
             BearerErrorCode::SessionEnded => Self::SessionEnded,
+            BearerErrorCode::UserNotAllowed => Self::UserNotAllowed,
         }
     }
 }

@@ -63,7 +63,7 @@ impl ApiError {
     }
 }
 
-/// Why a bearer token was refused; in both cases a new token helps.
+/// Why a broker's call was refused, where the broker has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BearerErrorCode {
@@ -71,22 +71,25 @@ pub enum BearerErrorCode {
     NotAttached,
     /// The session it was linked to has ended.
     SessionEnded,
+    /// The token is good, and the user who is logged in may not use this broker. A new token does not help; a logout does.
+    UserNotAllowed,
 }
 
 impl BearerErrorCode {
     /// The HTTP status that goes with it.
     pub fn status(self) -> u16 {
         match self {
-            Self::NotAttached => 403,
+            Self::NotAttached | Self::UserNotAllowed => 403,
             Self::SessionEnded => 401,
         }
     }
 
-    /// The text that goes with it: jasny/sso's.
+    /// The text that goes with it: jasny/sso's, but for what it does not know.
     pub fn message(self) -> &'static str {
         match self {
             Self::NotAttached => "Invalid or expired bearer token",
             Self::SessionEnded => "Session has expired. Client must attach with new token.",
+            Self::UserNotAllowed => "This user may not use this site",
         }
     }
 }
@@ -156,6 +159,7 @@ mod tests {
         assert_eq!(json(&ApiError::new("no")), r#"{"error":"no"}"#);
         let ended = ApiError { code: Some(BearerErrorCode::SessionEnded), ..ApiError::new("over") };
         assert_eq!(json(&ended), r#"{"error":"over","code":"session_ended"}"#);
+        assert_eq!(json(&BearerErrorCode::UserNotAllowed), r#""user_not_allowed""#);
         let user: User = serde_json::from_str(r#"{"username":"jackie","email":"j@example.com"}"#).unwrap();
         assert_eq!(user.attributes["email"], "j@example.com");
         assert_eq!(json(&user), r#"{"username":"jackie","email":"j@example.com"}"#);

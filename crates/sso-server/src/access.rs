@@ -3,13 +3,13 @@
 //! A token lives for some minutes and cannot be called back. It holds a *session handle*, a keyed hash of the login that it was made in: by
 //! it introspection knows that this login is over, although the token's time is not.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use sso_core::{
     BrokerId, base36,
     jwt::{AccessClaims, Expected, Registered},
-    wire::{AccessToken, TOKEN_TYPE},
+    wire::{AccessToken, BearerErrorCode, TOKEN_TYPE},
 };
 use subtle::ConstantTimeEq;
 
@@ -19,7 +19,9 @@ use crate::{
     parts::{Parts, Unavailable, unavailable},
     resume::Resumed,
     session::{Session, lifecycle},
+    standing::{self, Standing},
     throttle::TooEarly,
+    users::Account,
 };
 
 /// Why there is no access token.
@@ -34,6 +36,9 @@ pub enum AccessError {
     /// A token is about a user.
     #[error("Nobody is logged in")]
     NobodyLoggedIn,
+    /// The user may not use this broker.
+    #[error("{}", BearerErrorCode::UserNotAllowed.message())]
+    UserNotAllowed,
     /// There is none of the session left.
     #[error("The session has ended")]
     SessionEnded,
@@ -107,6 +112,9 @@ pub(crate) fn issue(parts: &Parts, resumed: &Resumed, audience: Option<&str>) ->
     if resumed.ended {
         return Err(AccessError::SessionEnded);
     }
+    if resumed.is_barred {
+        return Err(AccessError::UserNotAllowed);
+    }
     let user = resumed.session.user().ok_or(AccessError::NobodyLoggedIn)?;
 
     let now = parts.now();
@@ -146,7 +154,8 @@ pub(crate) async fn introspect(
         keys.verify::<AccessClaims>(token, &expected).ok()
     });
     let Some(claims) = verified else { return Ok(INACTIVE) };
-    if !is_login_live(parts, &claims).await? {
+    let Some(account) = account_of(parts, &claims).await? else { return Ok(INACTIVE) };
+    if !broker.entry.admits(&account) || !may_still_enter(parts, &claims.client, &account).await? {
         return Ok(INACTIVE);
     }
     let AccessClaims { registered, client, .. } = claims;
@@ -166,7 +175,7 @@ pub(crate) async fn introspect(
 
 /// The broker with this id and secret. Failures are counted by its id; a right secret that cannot be guessed is never held up by them, so that nobody
 /// can block a broker by failing on purpose.
-async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<std::sync::Arc<Broker>, IntrospectError> {
+async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<Arc<Broker>, IntrospectError> {
     let id: BrokerId = id.parse().map_err(|_| IntrospectError::InvalidClient)?;
     let (key, now) = (format!("secret {id}"), parts.now());
     let broker = parts.broker(&id).await?.filter(|broker| broker.accepts(secret, now));
@@ -185,14 +194,26 @@ async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<std::syn
     }
 }
 
-/// Whether the login that the token was made in goes on.
-async fn is_login_live(parts: &Parts, claims: &AccessClaims) -> Result<bool, Unavailable> {
-    let Some(wanted) = &claims.session else { return Ok(false) };
+/// The account of the token's user, if the login that it was made in goes on.
+async fn account_of(parts: &Parts, claims: &AccessClaims) -> Result<Option<Arc<Account>>, Unavailable> {
+    let Some(wanted) = &claims.session else { return Ok(None) };
     let sessions = parts.store.of_user(&claims.registered.sub).await.map_err(unavailable)?;
-    Ok(sessions.iter().any(|session| {
+    let session = sessions.into_iter().find(|session| {
         let is_same: bool = handle(parts, session).as_bytes().ct_eq(wanted.as_bytes()).into();
         is_same && session.user().is_some_and(|user| user.username == claims.registered.sub) && !parts.is_ended(session)
-    }))
+    });
+    let Some(session) = session else { return Ok(None) };
+    Ok(match standing::judge(parts, session).await? {
+        // Not what somebody else is, who has logged in there since.
+        Standing::Good(_, account) if account.user.username == claims.registered.sub => Some(account),
+        _ => None,
+    })
+}
+
+/// Whether the broker that got the token is still one, and the user still one of its users.
+async fn may_still_enter(parts: &Parts, client: &str, account: &Account) -> Result<bool, Unavailable> {
+    let Ok(id) = client.parse::<BrokerId>() else { return Ok(false) };
+    Ok(parts.broker(&id).await?.is_some_and(|broker| broker.entry.admits(account)))
 }
 
 /// What a token says of its session: a name for this one login in it, which leads nowhere without the server's secret.

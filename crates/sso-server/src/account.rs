@@ -13,6 +13,7 @@ use crate::{
     remember,
     resume::{self, Browser, Visit},
     session::{CookieValue, DestroyReason, Family, Session, SessionId},
+    standing,
 };
 
 /// Who ends other sessions or forgets browsers has typed the password in this session so recently.
@@ -27,6 +28,8 @@ pub struct Account {
     pub sessions: Vec<OwnSession>,
     /// The browsers that are remembered, likewise.
     pub browsers: Vec<RememberedBrowser>,
+    /// Whether they can change their password here.
+    pub can_change_password: bool,
     /// Whether the password was typed so recently that something can be ended without typing it again.
     pub is_confirmed: bool,
     /// When this was so.
@@ -115,7 +118,9 @@ pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<
         .collect();
     browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
     let is_confirmed = is_confirmed(session, parts.now());
-    Ok(Some(Account { user, sessions, browsers, is_confirmed, now: parts.now() }))
+    let can_change_password =
+        parts.users.can_set_password(&user.username).await.map_err(standing::users_unavailable)?;
+    Ok(Some(Account { user, sessions, browsers, can_change_password, is_confirmed, now: parts.now() }))
 }
 
 /// The sessions of a user: the one that asks first, then by their last use.
@@ -154,18 +159,10 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
         AccountChange::End(handle) => {
             let sessions = live(parts, username).await?;
             let meant = sessions.iter().find(|own| session_handle(parts, own) == *handle);
-            revoke(parts, meant.ok_or(AccountError::NotFound)?, username).await?;
+            end(parts, meant.ok_or(AccountError::NotFound)?, username, DestroyReason::Revoked).await?;
         }
         AccountChange::EndOthers => {
-            // First what could begin new ones.
-            for family in families(parts, username).await? {
-                if session.family.as_ref() != Some(&family.id) {
-                    remember::remove(parts, Some(&family.id)).await?;
-                }
-            }
-            for own in live(parts, username).await?.iter().filter(|own| own.id != session.id) {
-                revoke(parts, own, username).await?;
-            }
+            end_all(parts, username, Some(session), DestroyReason::Revoked).await?;
         }
         AccountChange::Forget(handle) => {
             let families = families(parts, username).await?;
@@ -176,13 +173,44 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
     Ok(())
 }
 
+/// How much was ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Sessions in which somebody was logged in.
+    pub sessions: u64,
+    /// Browsers that were remembered.
+    pub browsers: u64,
+}
+
+/// Ends all sessions of this user but `keep`, and forgets all browsers but that session's.
+pub(crate) async fn end_all(
+    parts: &Parts,
+    username: &str,
+    keep: Option<&Session>,
+    reason: DestroyReason,
+) -> Result<Ended, Unavailable> {
+    let mut ended = Ended::default();
+    // First what could begin new ones.
+    for family in families(parts, username).await? {
+        if keep.and_then(|keep| keep.family.as_ref()) != Some(&family.id) {
+            remember::remove(parts, Some(&family.id)).await?;
+            ended.browsers += 1;
+        }
+    }
+    for own in live(parts, username).await?.iter().filter(|own| keep.is_none_or(|keep| keep.id != own.id)) {
+        ended.sessions += u64::from(end(parts, own, username, reason).await?);
+    }
+    Ok(ended)
+}
+
 /// Asks for the password again, of the user who is logged in: the session is confirmed from now on. A change of rights, so the cookie's value
 /// is replaced in the same write.
 pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Credentials) -> Result<Visit, LoginError> {
     let is_theirs = |session: &Session| session.user().is_some_and(|user| user.username == credentials.username);
     let session = resume::by_cookie(parts, browser).await?.filter(|session| is_theirs(session));
     let session = session.ok_or(LoginError::SessionEnded)?;
-    login::authenticate(parts, credentials, None).await?;
+    let account = login::authenticate(parts, credentials, None).await?;
+    let credential = standing::credential(parts, &account);
     let (cookie, now) = (CookieValue::generate(), parts.now());
     let confirmed = parts.change(&session, |session| {
         if parts.is_ended(session) || !is_theirs(session) {
@@ -190,6 +218,7 @@ pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Cred
         }
         if let Some(signed_in) = &mut session.signed_in {
             signed_in.password_at = Some(now);
+            signed_in.credential = Some(credential);
         }
         session.last_seen = now;
         session.replace_cookie(cookie.hash(), now);
@@ -218,7 +247,12 @@ pub(crate) async fn families(parts: &Parts, username: &str) -> Result<Vec<Arc<Fa
 }
 
 /// Ends a session, unless somebody else is logged in there by now; whether it did. Its brokers are told at their next call.
-pub(crate) async fn revoke(parts: &Parts, session: &Arc<Session>, username: &str) -> Result<bool, Unavailable> {
+pub(crate) async fn end(
+    parts: &Parts,
+    session: &Arc<Session>,
+    username: &str,
+    reason: DestroyReason,
+) -> Result<bool, Unavailable> {
     remember::remove(parts, session.family.as_deref()).await?;
     let (now, mut family) = (parts.now(), None);
     let revoked = parts.change(session, |session| {
@@ -227,11 +261,11 @@ pub(crate) async fn revoke(parts: &Parts, session: &Arc<Session>, username: &str
             return false;
         }
         session.sign_out();
-        session.destroyed = Some((DestroyReason::Revoked, now));
+        session.destroyed = Some((reason, now));
         true
     });
     match revoked.await {
-        Ok(_) => tracing::info!(username, "a session was revoked"),
+        Ok(_) => tracing::info!(username, ?reason, "a session was ended"),
         Err(ChangeError::Ended | ChangeError::Abandoned) => return Ok(false),
         Err(ChangeError::Unavailable(error)) => return Err(error),
     }

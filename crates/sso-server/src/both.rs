@@ -30,8 +30,11 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         }
     }
 
-    fn can_set_password(&self) -> bool {
-        self.0.can_set_password() || self.1.can_set_password()
+    async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        match self.0.find(username).await? {
+            Some(_) => self.0.can_set_password(username).await,
+            None => self.1.can_set_password(username).await,
+        }
     }
 
     async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {

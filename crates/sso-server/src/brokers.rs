@@ -3,6 +3,7 @@
 mod settings;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -138,12 +139,11 @@ impl Broker {
     }
 
     /// What it is told of a user.
-    pub fn sees(&self, user: &User) -> User {
-        let mut seen = user.clone();
-        if let Some(names) = &self.attributes {
-            seen.attributes.retain(|name, _| names.contains(name));
-        }
-        seen
+    pub fn sees<'a>(&self, user: &'a User) -> Cow<'a, User> {
+        let Some(names) = &self.attributes else { return Cow::Borrowed(user) };
+        let seen = user.attributes.iter().filter(|(name, _)| names.contains(name));
+        let attributes = seen.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Cow::Owned(User { username: user.username.clone(), attributes })
     }
 
     /// Whether the bearer token was made with this code and a secret that it has at `now`.

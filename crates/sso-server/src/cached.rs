@@ -102,8 +102,8 @@ impl<T: Users> Users for CachedUsers<T> {
         Ok(value)
     }
 
-    fn can_set_password(&self) -> bool {
-        self.source.can_set_password()
+    async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        self.source.can_set_password(username).await
     }
 
     async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {

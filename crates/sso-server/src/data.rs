@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use sso_core::wire::BearerErrorCode;
 
 use crate::{
     parts::{ChangeError, Parts},
@@ -21,6 +22,9 @@ pub enum DataError {
     /// The session ended meanwhile.
     #[error("The session has ended")]
     SessionEnded,
+    /// Somebody is logged in who may not use this broker.
+    #[error("{}", BearerErrorCode::UserNotAllowed.message())]
+    UserNotAllowed,
     /// Someone logged in or out meanwhile; the values may be meant for somebody else.
     #[error("The user of the session has changed")]
     UserChanged,

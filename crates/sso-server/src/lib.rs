@@ -9,7 +9,8 @@
 //! - top: [`web`]: HTTP in and out; nothing is decided there
 //! - [`server`]: the face: builds and holds the parts
 //! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
-//!   logout, [`remember`] me, [`account`], [`operator`], [`data`], [`form`], [`access`] tokens; on `parts`, what they share
+//!   logout, [`remember`] me, [`account`], [`change_password`], [`operator`], [`data`], [`form`], [`access`] tokens; on `standing` (may its user
+//!   still be there?) and `parts`, what they share
 //! - [`store`]: the contract for keeping sessions, and the stores; `directory`: users and brokers in SQL (feature `sql`)
 //! - [`session`]: the record, the policy, and the lifecycle (when is a session over?)
 //! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places, [`throttle`], [`clock`], [`words`]
@@ -20,6 +21,7 @@ pub mod attach;
 pub mod both;
 pub mod brokers;
 pub mod cached;
+pub mod change_password;
 pub mod clock;
 pub mod data;
 #[cfg(feature = "sql")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sso_core::wire::{INVALID_CREDENTIALS, User};
+use sso_core::wire::{BearerErrorCode, INVALID_CREDENTIALS, User};
 
 use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
@@ -36,6 +36,9 @@ pub enum LoginError {
     /// The broker's back end may not post passwords.
     #[error("This broker may not log users in itself")]
     NotAllowed,
+    /// The password is right, and the user may not use this broker.
+    #[error("{}", BearerErrorCode::UserNotAllowed.message())]
+    UserNotAllowed,
     /// Unknown user or wrong password: one text for both.
     #[error("{INVALID_CREDENTIALS}")]
     InvalidCredentials,
@@ -88,7 +91,7 @@ pub(crate) async fn authenticate(
     let now = parts.now();
     keys().try_for_each(|key| parts.login_failures.check(key, now))?;
 
-    let account = parts.users.find_now(&credentials.username).await.map_err(standing::unavailable)?;
+    let account = parts.users.find_now(&credentials.username).await.map_err(standing::users_unavailable)?;
     let hash = account.as_ref().map(|account| account.password.clone());
     // A name that nobody has may be a password in the wrong field: it is not for the log.
     let known = account.as_ref().map(|account| account.user.username.clone());
@@ -214,6 +217,10 @@ pub(crate) async fn through_broker(
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
     let account = authenticate(parts, credentials, Some(&link)).await?;
+    if !resumed.broker.entry.admits(&account) {
+        tracing::warn!(broker = %resumed.broker.id, username = %account.user.username, "may not use this broker");
+        return Err(LoginError::UserNotAllowed);
+    }
     let (user, credential) = (account.user.clone(), standing::credential(parts, &account));
     if resumed.session.destroyed.is_some() {
         // So may the tokens of the brokers that attach anew.
@@ -241,7 +248,7 @@ pub(crate) async fn through_broker(
     signed_in.await?;
     remember::remove(parts, former.as_deref()).await?;
     tracing::info!(broker = %resumed.broker.id, username = %user.username, "logged in through a broker");
-    Ok(user)
+    Ok(resumed.broker.sees(&user).into_owned())
 }
 
 /// A logout that a broker's back end passes on. Of a session that has ended, only the memory of its browser is left to go.

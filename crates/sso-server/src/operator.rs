@@ -1,19 +1,12 @@
 //! What an operator sees and ends, of whom they like: the commands `sso users` and `sso sessions`, or a program of your own.
 
 use crate::{
-    account::{self, OwnSession},
+    account::{self, Ended, OwnSession},
     parts::{Parts, Unavailable},
-    remember,
+    session::DestroyReason,
+    standing,
+    users::PasswordHash,
 };
-
-/// How much was ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Sessions in which somebody was logged in.
-    pub sessions: u64,
-    /// Browsers that were remembered.
-    pub browsers: u64,
-}
 
 /// Where a user is logged in.
 pub(crate) async fn sessions_of(parts: &Parts, username: &str) -> Result<Vec<OwnSession>, Unavailable> {
@@ -24,21 +17,21 @@ pub(crate) async fn sessions_of(parts: &Parts, username: &str) -> Result<Vec<Own
 pub(crate) async fn end_session(parts: &Parts, username: &str, handle: &str) -> Result<bool, Unavailable> {
     let sessions = account::live(parts, username).await?;
     match sessions.iter().find(|session| account::session_handle(parts, session) == handle) {
-        Some(session) => account::revoke(parts, session, username).await,
+        Some(session) => account::end(parts, session, username, DestroyReason::Revoked).await,
         None => Ok(false),
     }
 }
 
 /// Ends all sessions of a user, and forgets all their browsers.
 pub(crate) async fn end_user(parts: &Parts, username: &str) -> Result<Ended, Unavailable> {
-    let mut ended = Ended::default();
-    // First what could begin new ones.
-    for family in account::families(parts, username).await? {
-        remember::remove(parts, Some(&family.id)).await?;
-        ended.browsers += 1;
+    account::end_all(parts, username, None, DestroyReason::Revoked).await
+}
+
+/// Sets a user's password, and ends all that began with another one. `false`: there is no such user, or they are disabled.
+pub(crate) async fn set_password(parts: &Parts, username: &str, password: &PasswordHash) -> Result<bool, Unavailable> {
+    let is_set = parts.users.set_password(username, password).await.map_err(standing::users_unavailable)?;
+    if is_set {
+        account::end_all(parts, username, None, DestroyReason::PasswordChanged).await?;
     }
-    for session in account::live(parts, username).await? {
-        ended.sessions += u64::from(account::revoke(parts, &session, username).await?);
-    }
-    Ok(ended)
+    Ok(is_set)
 }

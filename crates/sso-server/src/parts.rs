@@ -38,7 +38,7 @@ pub(crate) struct Parts {
     pub(crate) access_keys: SharedKeys,
     /// Only this server signs and verifies with these.
     pub(crate) remember_keys: SharedKeys,
-    /// Makes what remember-me keeps of passwords, and the cookies of sessions that begin so.
+    /// Makes what logins and remembered browsers keep of passwords, and the cookies of sessions that begin by remember-me.
     pub(crate) remember_mac: MacKey,
 }
 
@@ -126,10 +126,19 @@ impl Parts {
         }
     }
 
-    /// Ends a session before its time. Its record stays, so that its brokers are told.
-    pub(crate) async fn destroy(&self, session: &Arc<Session>, reason: DestroyReason) -> Result<(), Unavailable> {
+    /// Ends a session before its time, if it still `is_meant`. Its record stays, so that its brokers are told. The record; `None`: it was not
+    /// meant, or has gone.
+    pub(crate) async fn destroy(
+        &self,
+        session: &Arc<Session>,
+        reason: DestroyReason,
+        is_meant: impl Fn(&Session) -> bool + Send + Sync,
+    ) -> Result<Option<Arc<Session>>, Unavailable> {
         let now = self.now();
         let destroyed = self.change(session, |session| {
+            if !is_meant(session) {
+                return false;
+            }
             // A logout that comes later must still find it.
             let family = session.family.take();
             session.sign_out();
@@ -138,11 +147,13 @@ impl Parts {
             true
         });
         match destroyed.await {
-            Ok(_) => tracing::warn!(?reason, "a session was destroyed"),
-            Err(ChangeError::Ended | ChangeError::Abandoned) => {}
-            Err(ChangeError::Unavailable(error)) => return Err(error),
+            Ok(destroyed) => {
+                tracing::warn!(?reason, "a session was destroyed");
+                Ok(Some(destroyed))
+            }
+            Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+            Err(ChangeError::Unavailable(error)) => Err(error),
         }
-        Ok(())
     }
 
     /// Notes that a person used the session, at most once per `touch_every`.

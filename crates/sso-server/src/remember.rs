@@ -235,7 +235,7 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
         if now >= family.expires {
             return Ok(None);
         }
-        let account = parts.users.find_now(&family.username).await.map_err(standing::unavailable)?;
+        let account = parts.users.find_now(&family.username).await.map_err(standing::users_unavailable)?;
         let account = account.filter(|account| standing::credential(parts, account) == family.password);
         let Some(account) = account else {
             tracing::info!("a remembered browser's user is gone or has another password");
@@ -289,7 +289,7 @@ async fn stolen(parts: &Parts, family: &Family) -> Result<(), Unavailable> {
     remove(parts, Some(&family.id)).await?;
     for session in parts.store.of_user(&family.username).await.map_err(unavailable)? {
         if session.family.as_deref() == Some(family.id.as_str()) && !parts.is_ended(&session) {
-            parts.destroy(&session, DestroyReason::RememberTokenReused).await?;
+            parts.destroy(&session, DestroyReason::RememberTokenReused, |_| true).await?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Which session is this? By the browser's cookie, or by a broker's bearer token.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sso_core::{
     BearerToken,
@@ -13,6 +13,7 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Recognised, Remember, RememberToken},
     session::{CookieValue, DestroyReason, Fingerprint, LinkKey, Policy, Renewal, Session, State, lifecycle},
+    standing::{self, Standing},
     store::StoreError,
     throttle::TooEarly,
 };
@@ -28,6 +29,8 @@ pub struct Resumed {
     pub session: Arc<Session>,
     /// Whether the session has ended.
     pub ended: bool,
+    /// Whether somebody is logged in who may not use this broker: it is told nothing, and can only log them out.
+    pub is_barred: bool,
 }
 
 /// Why a broker's call was refused.
@@ -42,13 +45,16 @@ pub enum ResumeError {
     /// The session it was linked to is over.
     #[error("{}", BearerErrorCode::SessionEnded.message())]
     SessionEnded,
+    /// Somebody is logged in who may not use this broker.
+    #[error("{}", BearerErrorCode::UserNotAllowed.message())]
+    UserNotAllowed,
     /// Too many wrong checksums for this token.
     #[error("Too many failed attempts. Try again later.")]
     TooManyFailures {
         /// Seconds to wait.
         retry_after: u64,
     },
-    /// The store does not answer.
+    /// Store, users or brokers do not answer.
     #[error("The server is temporarily unavailable. Try again later.")]
     Unavailable,
 }
@@ -66,16 +72,23 @@ impl From<TooEarly> for ResumeError {
 }
 
 impl Resumed {
-    /// The call, if its session is live.
+    /// The call, if its session is live: for what may be done whoever is logged in.
     pub fn live(self) -> Result<Self, ResumeError> {
         if self.ended { Err(ResumeError::SessionEnded) } else { Ok(self) }
     }
 
-    /// Who is logged in. A jasny/sso broker is told "nobody" of an ended session: it never attaches again by itself, and
-    /// would show an error page for as long as its cookie lives.
-    pub fn user(&self) -> Result<Option<&User>, ResumeError> {
+    /// The call, if its session is live and nobody is logged in who may not use the broker.
+    pub fn admitted(self) -> Result<Self, ResumeError> {
+        let live = self.live()?;
+        if live.is_barred { Err(ResumeError::UserNotAllowed) } else { Ok(live) }
+    }
+
+    /// Who is logged in, as far as the broker is told. A jasny/sso broker is told "nobody" of an ended session: it never attaches again by
+    /// itself, and would show an error page for as long as its cookie lives.
+    pub fn user(&self) -> Result<Option<Cow<'_, User>>, ResumeError> {
         match (self.ended, self.broker.is_php()) {
-            (false, _) => Ok(self.session.user()),
+            (false, _) if self.is_barred => Err(ResumeError::UserNotAllowed),
+            (false, _) => Ok(self.session.user().map(|user| self.broker.sees(user))),
             (true, true) => Ok(None),
             (true, false) => Err(ResumeError::SessionEnded),
         }
@@ -120,12 +133,12 @@ impl Visit {
     }
 }
 
-/// The live session that a broker's `Authorization` header leads to, at the price of one look-up and one HMAC.
+/// The live session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of the user, and two HMACs.
 ///
 /// `by_person`: whether a person is behind the call, which then extends the session.
 pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
     let resumed = proven(parts, header).await?;
-    if !resumed.ended && by_person {
+    if !resumed.ended && !resumed.is_barred && by_person {
         parts.touch(&resumed.session).await?;
     }
     Ok(resumed)
@@ -157,8 +170,15 @@ async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeEr
     if state.is_ended() {
         tracing::info!(broker = %key.broker, ?state, "a broker called for a session that has ended");
     }
-    let ended = state.is_ended();
-    Ok(Resumed { broker, key, session: resolved.session, ended })
+    let of = |session, ended, is_barred| Resumed { broker: broker.clone(), key, session, ended, is_barred };
+    if state.is_ended() {
+        return Ok(of(resolved.session, true, false));
+    }
+    Ok(match standing::judge(parts, resolved.session).await? {
+        Standing::Anonymous(session) => of(session, false, false),
+        Standing::Good(session, account) => of(session, false, !broker.entry.admits(&account)),
+        Standing::Ended(session) => of(session, true, false),
+    })
 }
 
 /// Under which key the wrong checksums of a token are counted.
@@ -167,7 +187,7 @@ pub(crate) fn failure_key(key: &LinkKey) -> String {
 }
 
 /// The live session of a browser, as it is: nothing is renewed and no cookie is set. Where the cookie came from another browser than
-/// the session is tied to, the session is destroyed.
+/// the session is tied to, or its user may not be there any more, the session is destroyed.
 pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
     let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
@@ -180,13 +200,19 @@ pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option
         return Ok(None);
     }
     let reason = match (session.fingerprint, browser.fingerprint) {
-        _ if !parts.policy.fingerprint => return Ok(Some(session)),
-        (Some(tied), Some(shown)) if tied != shown => DestroyReason::FingerprintChanged,
-        (Some(_), None) => DestroyReason::FingerprintMissing,
-        _ => return Ok(Some(session)),
+        _ if !parts.policy.fingerprint => None,
+        (Some(tied), Some(shown)) if tied != shown => Some(DestroyReason::FingerprintChanged),
+        (Some(_), None) => Some(DestroyReason::FingerprintMissing),
+        _ => None,
     };
-    parts.destroy(&session, reason).await?;
-    Ok(None)
+    if let Some(reason) = reason {
+        parts.destroy(&session, reason, |_| true).await?;
+        return Ok(None);
+    }
+    Ok(match standing::judge(parts, session).await? {
+        Standing::Anonymous(session) | Standing::Good(session, _) => Some(session),
+        Standing::Ended(_) => None,
+    })
 }
 
 /// The same for a script that asks, or for what no person asked for: it extends nothing and sets no cookie. A new cookie that was not seen

@@ -15,14 +15,15 @@ use url::Url;
 
 use crate::{
     access::{self, AccessError, IntrospectError, Introspection},
-    account::{self, Account, AccountChange, AccountError, OwnSession},
+    account::{self, Account, AccountChange, AccountError, Ended, OwnSession},
     attach::{self, AttachAnswer, CheckedAttach, RefusedAttach},
     brokers::Brokers,
+    change_password::{self, PasswordChange, PasswordError},
     clock::{Clock, SystemClock},
     data::{self, DataError},
     form::{self, FormRefusal, TimeLimit},
     login::{self, Credentials, LoginError},
-    operator::{self, Ended},
+    operator,
     parts::{Parts, Unavailable, unavailable},
     remember,
     resume::{self, Browser, ResumeError, Resumed, Visit},
@@ -30,7 +31,7 @@ use crate::{
     store::{MemoryStore, Store, Unlink},
     throttle::Throttle,
     users::{
-        Users,
+        PasswordHash, Users,
         password::{HashingFailed, Passwords},
     },
 };
@@ -215,6 +216,16 @@ impl Server {
         account::confirm(&self.0, &browser.into(), credentials).await
     }
 
+    /// Changes the password of the user who is logged in. Their session goes on, with a new cookie; all their others end, and no browser is
+    /// remembered any more.
+    pub async fn change_password(
+        &self,
+        browser: impl Into<Browser>,
+        change: &PasswordChange,
+    ) -> Result<Visit, PasswordError> {
+        change_password::by_user(&self.0, &browser.into(), change).await
+    }
+
     /// The session that a broker's `Authorization` header leads to. `by_person`: somebody is behind the call, so it extends the session.
     pub async fn resume(&self, authorization: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
         resume::by_bearer(&self.0, authorization, by_person).await
@@ -236,6 +247,9 @@ impl Server {
         resumed: &Resumed,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, DataError> {
+        if resumed.is_barred {
+            return Err(DataError::UserNotAllowed);
+        }
         data::merge(&self.0, &resumed.session, changes).await
     }
 
@@ -284,6 +298,12 @@ impl Server {
     /// Ends all sessions of a user and forgets all browsers that remember them. Their brokers are told at the next call.
     pub async fn end_user(&self, username: &str) -> Result<Ended, Unavailable> {
         operator::end_user(&self.0, username).await
+    }
+
+    /// Sets a user's password, ends all their sessions, and forgets all browsers that remember them. `false`: there is no such user, or
+    /// they are disabled.
+    pub async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, Unavailable> {
+        operator::set_password(&self.0, username, password).await
     }
 
     /// Whether the store answers.

@@ -1,17 +1,91 @@
-//! The standing of a login: whether its user may still be there, as the account is now.
+//! The standing of a login: whether its user may still be there, as the account is now. Judged wherever a live session is found, so that nothing
+//! has to be told to anybody: a node that missed a change, and a login that raced with it, are judged like all others.
+
+use std::sync::Arc;
 
 use crate::{
-    parts::{Parts, Unavailable},
-    users::{Account, UsersUnavailable},
+    parts::{Parts, Unavailable, unavailable},
+    remember,
+    session::{DestroyReason, Session, SignedIn},
+    users::{Account, PasswordHash, UsersUnavailable},
 };
+
+/// What a session is once its user was looked up.
+pub(crate) enum Standing {
+    /// Nobody is logged in.
+    Anonymous(Arc<Session>),
+    /// The account of who is logged in. The session tells its user as the account does now.
+    Good(Arc<Session>, Arc<Account>),
+    /// The session was ended: the account is gone, disabled, or has another password.
+    Ended(Arc<Session>),
+}
+
+/// Judges a live session, and ends it if its user may not be there any more.
+pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standing, Unavailable> {
+    let mut session = session;
+    loop {
+        let Some(login) = &session.signed_in else { return Ok(Standing::Anonymous(session)) };
+        let mut verdict = verdict(parts, login, parts.users.find(&login.user.username).await)?;
+        if verdict.is_err() {
+            // What is some seconds old ends nothing: another node may have changed the password and this login's credential with it.
+            verdict = self::verdict(parts, login, parts.users.find_now(&login.user.username).await)?;
+        }
+        let reason = match verdict {
+            Ok(account) => return Ok(Standing::Good(present(session, &account), account)),
+            Err(reason) => reason,
+        };
+        tracing::warn!(username = %login.user.username, ?reason, "a login is over");
+        remember::remove(parts, session.family.as_deref()).await?;
+        let same_login = |current: &Session| current.signed_in == session.signed_in;
+        if let Some(ended) = parts.destroy(&session, reason, same_login).await? {
+            return Ok(Standing::Ended(ended));
+        }
+        // Somebody logged in or out meanwhile, or confirmed the password.
+        match parts.store.get(&session.id).await.map_err(unavailable)? {
+            Some(current) if !parts.is_ended(&current) => session = current,
+            Some(current) => return Ok(Standing::Ended(current)),
+            None => return Ok(Standing::Ended(session)),
+        }
+    }
+}
+
+fn verdict(
+    parts: &Parts,
+    login: &SignedIn,
+    account: Result<Option<Arc<Account>>, UsersUnavailable>,
+) -> Result<Result<Arc<Account>, DestroyReason>, Unavailable> {
+    let Some(account) = account.map_err(users_unavailable)? else { return Ok(Err(DestroyReason::UserGone)) };
+    let is_same = login.credential.is_none_or(|known| {
+        let current = credential(parts, &account);
+        known == current || login.next_credential == Some(current)
+    });
+    Ok(if is_same { Ok(account) } else { Err(DestroyReason::PasswordChanged) })
+}
+
+/// The session with its user as the account is now: attributes may have changed since the login.
+fn present(session: Arc<Session>, account: &Account) -> Arc<Session> {
+    if session.user() == Some(&account.user) {
+        return session;
+    }
+    let mut present = Session::clone(&session);
+    if let Some(login) = &mut present.signed_in {
+        login.user.clone_from(&account.user);
+    }
+    Arc::new(present)
+}
 
 /// What a login and a remembered browser keep of the account's password: a keyed hash of its hash. With another password it is another one.
 pub(crate) fn credential(parts: &Parts, account: &Account) -> [u8; 32] {
-    parts.remember_mac.mac(&["password\n", account.password.text()])
+    credential_of(parts, &account.password)
+}
+
+/// The same of a password that no account has yet.
+pub(crate) fn credential_of(parts: &Parts, password: &PasswordHash) -> [u8; 32] {
+    parts.remember_mac.mac(&["password\n", password.text()])
 }
 
 /// Logs what the users' side said and keeps it from the visitor.
-pub(crate) fn unavailable(error: UsersUnavailable) -> Unavailable {
+pub(crate) fn users_unavailable(error: UsersUnavailable) -> Unavailable {
     tracing::error!(%error, "cannot look up a user");
     Unavailable
 }

@@ -56,6 +56,8 @@ pub(crate) struct BrokerEntry {
     pub(crate) id: BrokerId,
     secret: Option<SecretText>,
     secret_file: Option<PathBuf>,
+    previous_secret: Option<SecretText>,
+    previous_secret_file: Option<PathBuf>,
     pub(crate) origins: Vec<String>,
     return_paths: Option<Vec<String>>,
     #[serde(default)]
@@ -83,17 +85,18 @@ impl BrokerEntry {
 
     /// The broker, checked.
     pub(super) fn broker(&self) -> Result<Broker, String> {
-        let secret = match (&self.secret, &self.secret_file) {
-            (Some(SecretText(secret)), None) => secret.clone(),
-            (None, Some(file)) => {
-                let text =
-                    fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-                Secret::new(text.trim_end_matches(['\r', '\n']))
-            }
-            _ => return Err("expected either `secret` or `secret_file`".into()),
-        };
-        let broker = self.settings().broker(self.id.clone(), &secret);
-        broker.map_err(|error| error.to_string())
+        let secret = secret("secret", self.secret.as_ref(), self.secret_file.as_deref())?;
+        let secret = secret.ok_or("expected either `secret` or `secret_file`")?;
+        let file = self.previous_secret_file.as_deref();
+        let previous = self::secret("previous_secret", self.previous_secret.as_ref(), file)?;
+        if previous.as_ref().is_some_and(|previous| previous.expose() == secret.expose()) {
+            return Err("`previous_secret` is the secret itself".into());
+        }
+        let broker = self.settings().broker(self.id.clone(), &secret).map_err(|error| error.to_string())?;
+        Ok(match previous {
+            Some(previous) => broker.previous_secret(&previous, None),
+            None => broker,
+        })
     }
 
     fn settings(&self) -> BrokerSettings {
@@ -110,6 +113,20 @@ impl BrokerEntry {
             attributes: self.attributes.clone(),
         }
     }
+}
+
+/// A secret that is given in one of two ways, or not at all.
+fn secret(key: &str, text: Option<&SecretText>, file: Option<&Path>) -> Result<Option<Secret>, String> {
+    let secret = match (text, file) {
+        (None, None) => return Ok(None),
+        (Some(SecretText(secret)), None) => secret.clone(),
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            Secret::new(text.trim_end_matches(['\r', '\n']))
+        }
+        (Some(_), Some(_)) => return Err(format!("expected either `{key}` or `{key}_file`")),
+    };
+    if secret.expose().is_empty() { Err(format!("the {key} is empty")) } else { Ok(Some(secret)) }
 }
 
 /// A secret as it is written in the file. `Debug` does not show it.

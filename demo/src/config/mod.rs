@@ -246,7 +246,7 @@ fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failur
         let wrong = |what: String| layer.wrong(spanned.span().start, format!("broker {}: {what}", entry.id));
         let broker = entry.broker().map_err(wrong)?;
         if !broker.is_strong() && !is_loopback(public_url) {
-            return Err(wrong("the secret has less than 128 bits; `sso new-broker` makes a good one".into()));
+            return Err(wrong("a secret of it has less than 128 bits; `sso new-broker` makes a good one".into()));
         }
         if brokers.iter().any(|other| other.id == entry.id) {
             return Err(wrong("this id is given twice".into()));
@@ -286,6 +286,7 @@ mod tests {
     const TWICE: &str =
         "{ username = \"a\", password = \"$2y$04$2lfHd8ZxUQ9XGZqQqPsS5OYG1lYQ6kqG9mJmQ1m3b8oE0cTt6aB2e\" }";
     const GOOD: &str = "public_url = \"https://sso.example.com\"\n";
+    const STRONG: &str = "secret = \"0123456789012345678901234567890123456789\"";
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         let environment =
@@ -318,6 +319,7 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_place() {
         let broker = |more: &str| format!("{GOOD}\n[[brokers]]\nid = \"A\"\norigins = [\"https://a\"]\n{more}\n");
+        let strong = |more: &str| broker(&format!("{STRONG}\n{more}"));
         for (text, place, what) in [
             ("listen = \"127.0.0.1:1\"".to_owned(), "public_url is not set", ""),
             (format!("{GOOD}nonsense = 1"), "sso.toml:2: ", "unknown field `nonsense`"),
@@ -345,6 +347,15 @@ mod tests {
             (broker("secret = \"short\""), "sso.toml:3: broker A: ", "less than 128 bits"),
             (broker("secret_file = \"/does/not/exist\""), "sso.toml:3: broker A: ", "cannot read"),
             (broker("secret = \"\""), "sso.toml:3: broker A: ", "the secret is empty"),
+            (strong("previous_secret = \"\""), "sso.toml:3: broker A: ", "the previous_secret is empty"),
+            (strong("previous_secret = \"short\""), "sso.toml:3: broker A: ", "less than 128 bits"),
+            (strong(&format!("previous_{STRONG}")), "sso.toml:3: broker A: ", "is the secret itself"),
+            (
+                strong("previous_secret = \"a\"\nprevious_secret_file = \"b\""),
+                "sso.toml:3: broker A: ",
+                "expected either `previous_secret` or `previous_secret_file`",
+            ),
+            (strong("allow_users = \"a\""), "sso.toml:7: ", "invalid type"),
             ("public_url = \"http://sso.example.com\"".to_owned(), "sso.toml:1: ", "must be https"),
             (format!("{GOOD}users = [{TWICE}, {TWICE}]"), "sso.toml:2: user a: ", "given twice"),
             (broker("checksum = \"md5\""), "sso.toml:6: ", "unknown variant `md5`"),

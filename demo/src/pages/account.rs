@@ -20,8 +20,22 @@ pub(crate) struct ServerAccount<'a> {
     pub(crate) is_confirmed: bool,
     /// Ties the forms that end something to this browser and this user.
     pub(crate) account_token: &'a str,
+    /// For another password; `None` where passwords cannot be changed here.
+    pub(crate) password: Option<PasswordForm<'a>>,
     /// For the logout form.
     pub(crate) form_token: &'a str,
+}
+
+/// The account page's form for another password.
+pub(crate) struct PasswordForm<'a> {
+    /// Ties the form to this browser and this user, and says when it was served.
+    pub(crate) form_token: &'a str,
+    /// Why the last try failed.
+    pub(crate) error: Option<&'a str>,
+    /// Has it just been changed?
+    pub(crate) is_done: bool,
+    /// The fewest characters.
+    pub(crate) min_chars: usize,
 }
 
 /// A session on the account page. Times are said as people say them.

@@ -3,6 +3,7 @@
 use sso_server::{
     account::{OwnSession, RememberedBrowser},
     clock::Timestamp,
+    users::password::MIN_CHARS,
     web::{AccountPage, ConfirmPage},
     words,
 };
@@ -11,7 +12,7 @@ use super::{
     html,
     server::{Look, theme_of},
 };
-use crate::pages::{BrowserRow, ServerAccount, ServerConfirm, SessionRow};
+use crate::pages::{BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow};
 
 pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
     let account = page.account;
@@ -25,6 +26,12 @@ pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
         browsers: &browsers,
         is_confirmed: account.is_confirmed,
         account_token: page.form_token,
+        password: page.password.map(|form| PasswordForm {
+            form_token: form.form_token,
+            error: form.error,
+            is_done: form.is_done,
+            min_chars: MIN_CHARS,
+        }),
         form_token: page.logout_token,
     })
 }

@@ -50,7 +50,8 @@ async fn home(site: web::Data<AjaxBroker>) -> HttpResponse {
         SilentMode::Json => "json",
         SilentMode::Jsonp => "jsonp",
     };
-    page(StatusCode::OK, &AjaxHome { layout: site.chrome.layout(&links, NO_THEME), silent })
+    let server = format!("{}/", site.sso.broker().server_origin());
+    page(StatusCode::OK, &AjaxHome { layout: site.chrome.layout(&links, NO_THEME), silent, server: &server })
 }
 
 async fn not_found(site: web::Data<AjaxBroker>) -> HttpResponse {

@@ -39,6 +39,12 @@ impl LeavingPages for Chrome {
         let links = self.links();
         let ways = [Way { label: "Go to the start page", href: "/" }];
         let layout = self.layout(&links, NO_THEME);
-        html(&BrokerProblem { layout, heading: "You cannot be taken there", text: problem, ways: &ways })
+        html(&BrokerProblem {
+            layout,
+            heading: "You cannot be taken there",
+            text: problem,
+            form_token: None,
+            ways: &ways,
+        })
     }
 }

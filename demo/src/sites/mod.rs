@@ -101,9 +101,14 @@ impl Pages for Chrome {
         let ways = [Way { label: "Try again", href: &problem.retry }, Way { label: "Go to the start page", href: "/" }];
         let links = self.links();
         let layout = self.layout(&links, NO_THEME);
-        html(&BrokerProblem { layout, heading: problem.kind.title(), text: &text, ways: &ways })
+        let form_token = problem.leave.as_ref().map(|leave| leave.form_token.as_str());
+        let to_server = problem.leave.as_ref().map(|leave| Way { label: TO_SERVER, href: &leave.server });
+        let ways: Vec<_> = to_server.into_iter().chain(ways).collect();
+        html(&BrokerProblem { layout, heading: problem.kind.title(), text: &text, form_token, ways: &ways })
     }
 }
+
+const TO_SERVER: &str = "See at the login server who is logged in";
 
 /// Where the visitor's session, which knows the theme, is out of reach.
 const NO_THEME: &str = "";

@@ -135,7 +135,9 @@ async fn submit_second(
     match site.server().merge_own_data(session, &profile.as_change()).await {
         Ok(_) => desk.go(DONE),
         Err(DataError::SessionEnded) => Refused::Ended.into_answer(&desk),
-        Err(DataError::UserChanged) => Refused::UserChanged(USER_CHANGED.into()).into_answer(&desk),
+        Err(DataError::UserChanged | DataError::UserNotAllowed) => {
+            Refused::UserChanged(USER_CHANGED.into()).into_answer(&desk)
+        }
         Err(error @ DataError::TooLarge) => {
             let problem = format!("Your profile was not saved: there is no room left for it. {error}.");
             desk.second_page(StatusCode::PAYLOAD_TOO_LARGE, user, &profile, Some(&problem))

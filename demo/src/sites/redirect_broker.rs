@@ -110,6 +110,7 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
             layout: site.chrome.layout(&links, &theme),
             user: shown(visitor.user.as_ref(), &details),
             attached: visitor.session.is_attached(),
+            not_allowed: visitor.not_allowed,
             expired: visitor.expired,
         },
     )
@@ -193,7 +194,10 @@ pub(super) fn not_found_page(chrome: &Chrome) -> HttpResponse {
     let layout = chrome.layout(&links, NO_THEME);
     let ways = [Way { label: "Go to the start page", href: "/" }];
     let text = "There is nothing at this address.";
-    page(StatusCode::NOT_FOUND, &BrokerProblem { layout, heading: "Page not found", text, ways: &ways })
+    page(
+        StatusCode::NOT_FOUND,
+        &BrokerProblem { layout, heading: "Page not found", text, form_token: None, ways: &ways },
+    )
 }
 
 fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<pages::User<'a>> {
@@ -202,7 +206,11 @@ fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<
 
 /// The theme of the visitor's shared session. A server that is down is not asked again.
 pub(super) async fn theme_of(visitor: &Visitor) -> String {
-    if visitor.server_down { NO_THEME.to_owned() } else { theme_in_session(&visitor.session).await }
+    if visitor.server_down || visitor.not_allowed {
+        NO_THEME.to_owned()
+    } else {
+        theme_in_session(&visitor.session).await
+    }
 }
 
 /// The theme of the shared session. Without it the page is only less colourful.

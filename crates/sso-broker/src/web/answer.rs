@@ -4,11 +4,12 @@ use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
 };
-use sso_core::wire::{ApiError, AttachBy};
+use sso_core::wire::{ApiError, AttachBy, BearerErrorCode};
 
 use super::{
-    Problem, ProblemKind, Sso, SsoSession,
+    Leave, Problem, ProblemKind, Sso, SsoSession,
     asker::{self, Asker},
+    logout::LOGOUT_FORM,
     pages,
 };
 use crate::{LocalPath, RequestError};
@@ -45,14 +46,26 @@ pub(super) fn attach_by_redirect(error: &str) -> HttpResponse {
 }
 
 pub(super) fn page(sso: &Sso, kind: ProblemKind, detail: Option<String>, retry: String) -> HttpResponse {
-    let html = sso.pages.problem(&Problem { kind, detail, retry });
-    fleeting(kind.status()).content_type("text/html; charset=utf-8").body(html)
+    problem(sso, &Problem { kind, detail, retry, leave: None })
+}
+
+fn problem(sso: &Sso, problem: &Problem) -> HttpResponse {
+    let html = sso.pages.problem(problem);
+    fleeting(problem.kind.status()).content_type("text/html; charset=utf-8").body(html)
+}
+
+/// To somebody who is logged in and may not use this site: who that is, only the server tells.
+fn not_allowed(session: &SsoSession, retry: String) -> HttpResponse {
+    let server = format!("{}/", session.broker().server_origin());
+    let leave = Some(Leave { form_token: session.form_token(LOGOUT_FORM), server });
+    problem(session.sso(), &Problem { kind: ProblemKind::UserNotAllowed, detail: None, retry, leave })
 }
 
 /// The status with which a failed call to the server is passed on.
 pub(super) fn status_of(error: &RequestError) -> StatusCode {
     match error {
         RequestError::NotAttached | RequestError::SessionEnded => StatusCode::UNAUTHORIZED,
+        RequestError::UserNotAllowed => StatusCode::FORBIDDEN,
         RequestError::Refused { status, .. } => {
             StatusCode::from_u16(*status).ok().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_GATEWAY)
         }
@@ -74,20 +87,27 @@ pub(super) fn public_text(error: &RequestError) -> String {
     }
 }
 
+/// A failed call, as a script is told.
+pub(super) fn told(error: &RequestError) -> ApiError {
+    let code = matches!(error, RequestError::UserNotAllowed).then_some(BearerErrorCode::UserNotAllowed);
+    ApiError { code, ..ApiError::new(public_text(error)) }
+}
+
 /// Answers a request whose call to the server failed: a lost token is replaced, once, if this is a visit; all else is told.
 pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpResponse {
     if error.is_healable() {
         return lost_token(session, error);
     }
-    if !matches!(error, RequestError::Refused { .. }) {
+    if !matches!(error, RequestError::Refused { .. } | RequestError::UserNotAllowed) {
         tracing::warn!(%error, "a call to the SSO server failed");
     }
     if !asker::reads_pages(session.http_request()) {
-        return json(status_of(error), &ApiError::new(public_text(error)));
+        return json(status_of(error), &told(error));
     }
     let retry = retry_page(session).as_str().to_owned();
     match error {
         RequestError::Unreachable(_) => page(session.sso(), ProblemKind::ServerDown, None, retry),
+        RequestError::UserNotAllowed => not_allowed(session, retry),
         error => page(session.sso(), ProblemKind::ServerError, Some(public_text(error)), retry),
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use sso_core::wire::ApiError;
 
-use super::answer::{public_text, status_of};
+use super::answer::{status_of, told};
 use crate::RequestError;
 
 /// The extractors work only inside [`Sso::middleware`](super::Sso::middleware).
@@ -35,6 +35,6 @@ impl ResponseError for RequestError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(status_of(self)).json(ApiError::new(public_text(self)))
+        HttpResponse::build(status_of(self)).json(told(self))
     }
 }

@@ -5,7 +5,7 @@
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
 //! - [`bearer`]: the extractor of a service that takes access tokens
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
-//!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need
+//!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need; `logout`: `/sso/logout`
 //! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
 //!   errors
 //! - `asker`: who is asking, a person's page visit or something else
@@ -20,6 +20,7 @@ mod attach;
 pub mod bearer;
 mod error;
 pub mod handoff;
+mod logout;
 mod middleware;
 pub mod pages;
 mod popup;
@@ -38,7 +39,7 @@ use crate::{Broker, TokenStore};
 pub use bearer::{Access, TokenRefused};
 pub use error::{FormRefused, MissingMiddleware};
 pub use middleware::SsoMiddleware;
-pub use pages::{Pages, Problem, ProblemKind};
+pub use pages::{Leave, Pages, Problem, ProblemKind};
 pub use session::SsoSession;
 pub use visitor::{OptionalVisitor, Visitor};
 
@@ -118,12 +119,13 @@ impl Sso {
     }
 
     /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, `/sso/session` for the script
-    /// that warns of the session's end, and the AJAX side.
+    /// that warns of the session's end, `/sso/logout` for who may not use this site, and the AJAX side.
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let sso = self.clone();
         move |config| {
             attach::routes(config, sso.broker.return_path());
             popup::routes(config);
+            logout::routes(config);
             if let Some(mode) = sso.silent {
                 ajax::routes(config, mode);
             }

@@ -16,6 +16,18 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Where a second try begins: a URL of this site, to be shown as a link.
     pub retry: String,
+    /// For [`UserNotAllowed`](ProblemKind::UserNotAllowed): the ways to become somebody else.
+    pub leave: Option<Leave>,
+}
+
+/// What somebody can do who is logged in and may not use this site.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Leave {
+    /// For a logout, a form that posts to `/sso/logout`: the hidden field `form_token`.
+    pub form_token: String,
+    /// The server's first page, which tells who is logged in; to be shown as a link.
+    pub server: String,
 }
 
 /// The problems.
@@ -32,6 +44,8 @@ pub enum ProblemKind {
     FormRefused,
     /// The server cannot be reached.
     ServerDown,
+    /// Somebody is logged in who may not use this site. It is not told who.
+    UserNotAllowed,
     /// The server said no, or something that is not understood.
     ServerError,
 }
@@ -42,7 +56,7 @@ impl ProblemKind {
         match self {
             Self::CookiesOff => StatusCode::BAD_REQUEST,
             Self::SessionEnded => StatusCode::UNAUTHORIZED,
-            Self::FormRefused => StatusCode::FORBIDDEN,
+            Self::FormRefused | Self::UserNotAllowed => StatusCode::FORBIDDEN,
             Self::NotHonoured | Self::ServerError => StatusCode::BAD_GATEWAY,
             Self::ServerDown => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -56,6 +70,7 @@ impl ProblemKind {
             Self::SessionEnded => "Your session has ended",
             Self::FormRefused => "This form is no longer valid",
             Self::ServerDown => "The login server cannot be reached",
+            Self::UserNotAllowed => "You may not use this site",
             Self::ServerError => "The login server reports a problem",
         }
     }
@@ -71,6 +86,10 @@ impl ProblemKind {
             Self::SessionEnded => "Nothing was changed. Connect again, then repeat what you did.",
             Self::FormRefused => "Nothing was changed. Load the page again, then repeat what you did.",
             Self::ServerDown => "This site works, but nobody can log in or out right now.",
+            Self::UserNotAllowed => {
+                "You are logged in, but your account may not use this site, which is not told who you are. \
+                 Log out to come back as somebody else."
+            }
             Self::ServerError => "Nothing was changed. Try again in a moment.",
         }
     }
@@ -89,13 +108,23 @@ impl Pages for PlainPages {
     fn problem(&self, problem: &Problem) -> String {
         let (title, text) = (problem.kind.title(), problem.kind.text());
         let detail = problem.detail.as_deref().map(|detail| format!("<p>{}</p>\n", Escaped(detail)));
+        let leave = problem.leave.as_ref().map(|leave| {
+            format!(
+                "<form method=\"post\" action=\"/sso/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+                 <button>Log out everywhere</button></form>\n\
+                 <p><a href=\"{}\">See at the login server who is logged in</a></p>\n",
+                Escaped(&leave.form_token),
+                Escaped(&leave.server),
+            )
+        });
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
-             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}\
+             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}{leave}\
              <p><a href=\"{retry}\">Try again</a> or go to the <a href=\"/\">home page</a>.</p>\n\
              </main>\n</body>\n</html>\n",
             detail = detail.unwrap_or_default(),
+            leave = leave.unwrap_or_default(),
             retry = Escaped(&problem.retry),
         )
     }
@@ -138,10 +167,15 @@ mod tests {
             ProblemKind::SessionEnded,
             ProblemKind::FormRefused,
             ProblemKind::ServerDown,
+            ProblemKind::UserNotAllowed,
             ProblemKind::ServerError,
         ] {
             let detail = Some("<script>alert('1')</script>".to_owned());
-            let html = PlainPages.problem(&Problem { kind, detail, retry: "/a?b=\"c\"&d".into() });
+            let leave = (kind == ProblemKind::UserNotAllowed)
+                .then(|| Leave { form_token: "\"t".into(), server: "https://sso.example/\"".into() });
+            let html =
+                PlainPages.problem(&Problem { kind, detail, retry: "/a?b=\"c\"&d".into(), leave: leave.clone() });
+            assert_eq!(html.contains("value=\"&quot;t\"") && html.contains("sso.example/&quot;\""), leave.is_some());
             assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)") && !html.contains("<script"), "{html}");
             assert!(html.contains("<a href=\"/a?b=&quot;c&quot;&amp;d\">") && html.contains("<a href=\"/\">"));
             assert!(kind.status().is_client_error() || kind.status().is_server_error());

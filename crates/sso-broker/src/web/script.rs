@@ -6,7 +6,7 @@ use sso_core::wire::{ApiError, AttachBy};
 
 use super::{
     SsoSession,
-    answer::{json, public_text, status_of},
+    answer::{json, public_text, status_of, told},
     asker::is_own_page,
 };
 use crate::{RequestError, VerifyError};
@@ -99,7 +99,11 @@ impl ResponseError for ScriptError {
             _ => (false, false),
         };
         let attach = only_redirect_helps.then_some(AttachBy::Redirect);
-        let error = ApiError { attach, ..ApiError::new(self.to_string()) };
+        let error = match self {
+            Self::Request(error) => told(error),
+            other => ApiError::new(other.to_string()),
+        };
+        let error = ApiError { attach, ..error };
         json(self.status_code(), &Told { error, expired })
     }
 }

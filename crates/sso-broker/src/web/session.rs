@@ -84,11 +84,8 @@ impl SsoSession {
 
     /// The user who is logged in, asked anew.
     pub async fn info(&self) -> Result<Option<User>, RequestError> {
-        let user = self.client.info(&self.bearer()?).await?;
-        self.with_store(|store| {
-            self.broker().healed(store);
-            self.broker().saw(store, user.is_some());
-        });
+        let user = self.honoured(self.client.info(&self.bearer()?).await)?;
+        self.with_store(|store| self.broker().saw(store, user.is_some()));
         Ok(user)
     }
 
@@ -149,7 +146,7 @@ impl SsoSession {
 
     /// A good answer honours the token: the next failure may be healed again.
     fn honoured<T>(&self, result: Result<T, RequestError>) -> Result<T, RequestError> {
-        if result.is_ok() {
+        if matches!(result, Ok(_) | Err(RequestError::UserNotAllowed)) {
             self.with_store(|store| self.broker().healed(store));
         }
         result

@@ -16,12 +16,16 @@ use crate::{RequestError, User};
 /// A visitor who is not attached yet is sent to the server and comes back to the same page; the handler runs then.
 /// Where that cannot be done the handler runs at once, without a user: for crawlers, while the server is down, and after an
 /// attach that failed. Scripts and forms get a JSON error instead.
+///
+/// Where somebody is logged in who may not use this site, the handler does not run: they get a page that says so, with a logout.
 #[derive(Clone)]
 pub struct Visitor {
     /// Who is logged in.
     pub user: Option<User>,
     /// The server cannot be reached: nobody is logged in, and nobody can log in.
     pub server_down: bool,
+    /// Somebody is logged in who may not use this site; it is not told who. Only an [`OptionalVisitor`] is so.
+    pub not_allowed: bool,
     /// Why the visitor is not known, to be shown with a link to `/sso/attach?to=…`; untrusted text.
     pub problem: Option<String>,
     /// Was logged in until the session expired, and is nobody now. On one page only: the first visit after it.
@@ -30,7 +34,8 @@ pub struct Visitor {
     pub session: SsoSession,
 }
 
-/// A visitor who is recognised if attached, but never sent anywhere for it. Whether the server is down is known only then.
+/// A visitor who is recognised if attached, but never sent anywhere for it. Whether the server is down is known only then. The handler runs
+/// also for somebody who may not use this site: as for nobody, with [`not_allowed`](Visitor::not_allowed).
 #[derive(Clone)]
 pub struct OptionalVisitor(pub Visitor);
 
@@ -41,7 +46,7 @@ impl Visitor {
     }
 
     fn anonymous(session: SsoSession) -> Self {
-        Self { user: None, server_down: false, problem: None, expired: false, session }
+        Self { user: None, server_down: false, not_allowed: false, problem: None, expired: false, session }
     }
 
     /// Recognises the visitor. `Err`: the answer to give in the handler's place.
@@ -77,6 +82,7 @@ impl Visitor {
         session.with_store(|store| broker.take_arrived(store));
         match session.info().await {
             Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
+            Err(error @ RequestError::UserNotAllowed) => Err(failed_call(&session, &error)),
             result => Ok(Self::with_info(session, asker, result)),
         }
     }
@@ -97,12 +103,14 @@ impl Visitor {
             Ok(user) => visitor.user = user,
             Err(error) if error.is_healable() => visitor.session.lose(),
             Err(RequestError::Unreachable(_)) => visitor.server_down = true,
+            Err(RequestError::UserNotAllowed) => visitor.not_allowed = true,
             Err(error) => {
                 tracing::warn!(%error, "the SSO server does not say who a visitor is");
                 visitor.problem = Some(public_text(&error));
             }
         }
-        let is_nobody = visitor.user.is_none() && !visitor.server_down && visitor.problem.is_none();
+        let is_known = !visitor.server_down && !visitor.not_allowed && visitor.problem.is_none();
+        let is_nobody = visitor.user.is_none() && is_known;
         visitor.expired = asker == Asker::Visit && is_nobody && visitor.session.take_expired();
         visitor
     }

@@ -171,8 +171,8 @@ impl Users for SqlDirectory {
         Ok(user.filter(|user| !user.is_disabled).map(|user| Arc::new(user.account())))
     }
 
-    fn can_set_password(&self) -> bool {
-        true
+    async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        Ok(Users::find(self, username).await?.is_some())
     }
 
     async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {

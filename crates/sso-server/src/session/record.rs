@@ -150,7 +150,7 @@ pub enum DestroyReason {
     NoExpiry,
     /// The record does not say when it began.
     NeverInitiated,
-    /// Its user ended it, from another session.
+    /// Its user ended it from another session, or who runs the server did.
     Revoked,
     /// A remember-me token of its family was used a second time: somebody has a copy.
     RememberTokenReused,
@@ -213,6 +213,8 @@ pub struct SignedIn {
     /// A keyed hash of the account's password hash: with another password the login is over. `None`: begun by a version of this server
     /// that did not note it.
     pub credential: Option<[u8; 32]>,
+    /// Its user is changing the password in this very session: the one that is good from that change on.
+    pub next_credential: Option<[u8; 32]>,
     /// Since when; the absolute lifetime counts from here.
     pub at: Timestamp,
     /// When the password was last typed; `None` if the browser was remembered and it never was.
@@ -295,7 +297,13 @@ impl Session {
         }
         self.last_user = Some(user.username.clone());
         self.epoch += 1;
-        self.signed_in = Some(SignedIn { user, credential: Some(credential), at: now, password_at: Some(now) });
+        self.signed_in = Some(SignedIn {
+            user,
+            credential: Some(credential),
+            next_credential: None,
+            at: now,
+            password_at: Some(now),
+        });
         self.last_seen = now;
     }
 

@@ -47,8 +47,9 @@ struct SessionText {
 struct SignedInText {
     username: String,
     attributes: Map<String, Value>,
-    /// Not there in what an older version wrote.
+    /// These two are not there in what an older version wrote.
     credential: Option<[u8; 32]>,
+    next_credential: Option<[u8; 32]>,
     at: Millis,
     password_at: Option<Millis>,
 }
@@ -170,6 +171,7 @@ impl From<&Session> for SessionText {
                 username: signed_in.user.username.clone(),
                 attributes: signed_in.user.attributes.clone(),
                 credential: signed_in.credential,
+                next_credential: signed_in.next_credential,
                 at: signed_in.at.as_millis(),
                 password_at: signed_in.password_at.map(Timestamp::as_millis),
             }),
@@ -203,6 +205,7 @@ impl From<SessionText> for Session {
             signed_in: text.signed_in.map(|text| SignedIn {
                 user: User { username: text.username, attributes: text.attributes },
                 credential: text.credential,
+                next_credential: text.next_credential,
                 at: Timestamp::from_millis(text.at),
                 password_at: text.password_at.map(Timestamp::from_millis),
             }),
@@ -334,7 +337,9 @@ mod tests {
         let keys = StoreKeys::generate();
         let session = session();
         let mut text = serde_json::to_value(SessionText::from(&session)).unwrap();
-        text["signed_in"].as_object_mut().unwrap().remove("credential").unwrap();
+        for new in ["credential", "next_credential"] {
+            text["signed_in"].as_object_mut().unwrap().remove(new).unwrap();
+        }
         let sealed = keys.seal(Kind::Session, "name", text.to_string().as_bytes()).unwrap();
         let opened = keys.open_session("name", &sealed).unwrap().signed_in.unwrap();
         assert_eq!(opened, SignedIn { credential: None, ..session.signed_in.unwrap() });

@@ -59,9 +59,9 @@ pub trait Users: Send + Sync + 'static {
         self.find(username).await
     }
 
-    /// Whether [`set_password`](Self::set_password) can work (default: no).
-    fn can_set_password(&self) -> bool {
-        false
+    /// Whether [`set_password`](Self::set_password) works for the account of this name (default: no).
+    async fn can_set_password(&self, _username: &str) -> Result<bool, UsersUnavailable> {
+        Ok(false)
     }
 
     /// Gives the account another password; `false` if there is none or it is disabled. What was found before ends no earlier than

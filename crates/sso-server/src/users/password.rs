@@ -74,7 +74,39 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Checks passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
+/// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
+pub const MIN_CHARS: usize = 15;
+/// The most bytes: far more than the 64 characters that the same section wants to be allowed, and far less than what argon2 takes.
+pub const MAX_BYTES: usize = 1_024;
+
+/// Why a new password is not fit for an account. There are no rules on kinds of characters, as that section says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitPassword {
+    /// Fewer than [`MIN_CHARS`] characters.
+    #[error("A password needs at least {MIN_CHARS} characters. Several words in a row are a good one.")]
+    TooShort,
+    /// More than [`MAX_BYTES`].
+    #[error("A password may have at most {MAX_BYTES} bytes.")]
+    TooLong,
+    /// It is the first thing that anyone would try.
+    #[error("The username is not a good password.")]
+    IsUsername,
+}
+
+/// Judges a new password for the account of this name.
+pub fn check_new(username: &str, password: &str) -> Result<(), UnfitPassword> {
+    if password.len() > MAX_BYTES {
+        Err(UnfitPassword::TooLong)
+    } else if password.chars().count() < MIN_CHARS {
+        Err(UnfitPassword::TooShort)
+    } else if password.to_lowercase() == username.to_lowercase() {
+        Err(UnfitPassword::IsUsername)
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks and hashes passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
 ///
 /// The threads are its own and stay the same: the memory of a check is then used again by the next one. On the runtime's pool,
 /// whose threads come and go, it would be kept once for each of them.
@@ -86,16 +118,14 @@ pub struct Passwords {
     dummy: PasswordHash,
 }
 
-/// A password to be checked against a hash.
+/// A password to be checked against a hash, or to be hashed.
 struct Job {
-    hash: PasswordHash,
-    password: String,
-    answer: oneshot::Sender<bool>,
+    work: Box<dyn FnOnce() + Send>,
     /// The turn lasts as long as the work, also when the caller has gone away.
     _permit: OwnedSemaphorePermit,
 }
 
-/// The right to check one password now.
+/// The right to check or hash one password now.
 #[derive(Debug)]
 pub struct Turn<'a> {
     permit: OwnedSemaphorePermit,
@@ -115,7 +145,7 @@ impl Passwords {
             let work = move || {
                 // Ends when the checker, which holds the sender, is dropped.
                 while let Ok(job) = { queue.lock().recv() } {
-                    let _nobody_waits = job.answer.send(job.hash.verify(&job.password));
+                    (job.work)();
                 }
             };
             let named = thread::Builder::new().name(format!("password-{n}"));
@@ -136,15 +166,27 @@ impl Turn<'_> {
     /// Whether `password` is the one of `hash`; without a hash, the same work and `false`.
     pub async fn verify(self, hash: Option<PasswordHash>, password: &str) -> bool {
         let exists = hash.is_some();
-        let (answer, verdict) = oneshot::channel();
         let hash = hash.unwrap_or_else(|| self.passwords.dummy.clone());
-        let job = Job { hash, password: password.to_owned(), answer, _permit: self.permit };
-        if self.passwords.jobs.send(job).is_err() {
-            return false;
-        }
+        let password = password.to_owned();
         // Waited for in any case: a name that nobody has must not be answered sooner.
-        let matches = verdict.await.unwrap_or(false);
+        let matches = self.run(move || hash.verify(&password)).await.unwrap_or(false);
         exists && matches
+    }
+
+    /// Hashes a new password.
+    pub async fn hash(self, password: &str) -> Result<PasswordHash, HashingFailed> {
+        let password = password.to_owned();
+        let hash = self.run(move || PasswordHash::new(&password)).await;
+        hash.unwrap_or_else(|| Err(HashingFailed("the thread for it has ended".into())))
+    }
+
+    async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (answer, result) = oneshot::channel();
+        let work = Box::new(move || {
+            let _nobody_waits = answer.send(work());
+        });
+        self.passwords.jobs.send(Job { work, _permit: self.permit }).ok()?;
+        result.await.ok()
     }
 }
 
@@ -171,6 +213,25 @@ mod tests {
             assert!(!passwords.turn().await.unwrap().verify(Some(hash.clone()), "jackie124").await);
             assert!(!passwords.turn().await.unwrap().verify(Some(hash), "").await);
         }
+    }
+
+    #[tokio::test]
+    async fn a_new_password_is_hashed_and_then_accepted() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.turn().await.unwrap().hash("correct horse battery").await.unwrap();
+        assert!(hash.text().starts_with("$argon2id$"));
+        assert!(passwords.turn().await.unwrap().verify(Some(hash), "correct horse battery").await);
+    }
+
+    #[test]
+    fn new_passwords_are_judged_by_length_alone_and_are_not_the_username() {
+        for good in ["fifteen letters", "ééééééééééééééé", "               ", &"x".repeat(MAX_BYTES)] {
+            assert_eq!(check_new("jackie", good), Ok(()), "{good}");
+        }
+        assert_eq!(check_new("jackie", "fourteen chars"), Err(UnfitPassword::TooShort));
+        assert_eq!(check_new("jackie", "éééééééééééééé"), Err(UnfitPassword::TooShort));
+        assert_eq!(check_new("jackie", &"x".repeat(MAX_BYTES + 1)), Err(UnfitPassword::TooLong));
+        assert_eq!(check_new("jackie.black@example.com", "Jackie.Black@Example.com"), Err(UnfitPassword::IsUsername));
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
-//! `/account`, the user's sessions and remembered browsers; `/confirm`, which asks for the password again.
+//! `/account`, the user's sessions, remembered browsers and password; `/confirm`, which asks for the password again.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use serde::Deserialize;
 
 use super::{
-    AccountPage, ConfirmPage, Form, Site, Visitor,
+    AccountPage, ConfirmPage, Form, PasswordForm, Site, Visitor,
     answer::{error_page, page_headers, see_other},
     get_or_head,
     login::{ReturnTo, local_path, retry_after},
@@ -12,13 +12,18 @@ use super::{
 use crate::{
     Credentials,
     account::{AccountChange, AccountError},
+    change_password::{PasswordChange, PasswordError},
     form::TimeLimit,
     login::LoginError,
+    resume::Browser,
 };
 
 const ACCOUNT: &str = "/account";
 const LOGIN: &str = "/login?return_url=/account";
 const CONFIRM: &str = "/confirm?return_url=/account";
+const PASSWORD: &str = "/account/password";
+/// After a change of the password.
+const CHANGED: &str = "/account?password=changed";
 
 /// What the account page's forms send; all of it may be missing in what a stranger posts.
 #[derive(Default, Deserialize)]
@@ -27,6 +32,21 @@ struct ChangeFields {
     form_token: String,
     action: String,
     handle: String,
+}
+
+/// What the account page is to say first.
+#[derive(Deserialize)]
+struct News {
+    password: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PasswordFields {
+    form_token: String,
+    old: String,
+    new: String,
+    again: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -38,6 +58,7 @@ struct ConfirmFields {
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
     app.service(web::resource(ACCOUNT).route(get_or_head().to(show)).route(web::post().to(submit)))
+        .service(web::resource(PASSWORD).route(web::post().to(change_password)))
         .service(web::resource("/confirm").route(get_or_head().to(show_confirm)).route(web::post().to(submit_confirm)));
 }
 
@@ -46,22 +67,87 @@ fn form_name(form: &str, username: &str) -> String {
     format!("{form} {username}")
 }
 
-async fn show(site: web::Data<Site>, visitor: Visitor, form: Form) -> HttpResponse {
-    let Some(session) = &visitor.session else { return see_other(LOGIN, visitor.set_cookie) };
+async fn show(site: web::Data<Site>, visitor: Visitor, form: Form, news: Option<web::Query<News>>) -> HttpResponse {
+    let is_done = news.is_some_and(|news| news.password.as_deref() == Some("changed"));
+    account_page(&site, &visitor, &form, StatusCode::OK, None, is_done).await
+}
+
+/// `error`: why the password was not changed. `is_done`: whether it just was.
+async fn account_page(
+    site: &Site,
+    visitor: &Visitor,
+    form: &Form,
+    status: StatusCode,
+    error: Option<&str>,
+    is_done: bool,
+) -> HttpResponse {
+    let set_cookie = visitor.set_cookie.clone();
+    let Some(session) = &visitor.session else { return see_other(LOGIN, set_cookie) };
     let account = match site.server().account(session).await {
         Ok(Some(account)) => account,
-        Ok(None) => return see_other(LOGIN, visitor.set_cookie),
+        Ok(None) => return see_other(LOGIN, set_cookie),
         Err(error) => {
-            return error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&**session));
+            return error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&**session));
         }
     };
+    let username = &account.user.username;
+    let password_token = form.token(&form_name("password", username));
+    let password = PasswordForm { form_token: &password_token, error, is_done };
     let html = site.0.pages.account(&AccountPage {
         account: &account,
-        form_token: &form.token(&form_name("account", &account.user.username)),
+        form_token: &form.token(&form_name("account", username)),
+        password: account.can_change_password.then_some(password),
         logout_token: &form.token(super::login::LOGOUT_FORM),
         session,
     });
-    page(StatusCode::OK, &visitor, &form, html)
+    page(status, visitor, form, html)
+}
+
+async fn change_password(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    visitor: Visitor,
+    form: Form,
+    fields: Option<web::Form<PasswordFields>>,
+) -> HttpResponse {
+    let PasswordFields { form_token, old, new, again } = fields.map(web::Form::into_inner).unwrap_or_default();
+    let Some(user) = visitor.session.as_ref().and_then(|session| session.user()) else {
+        return see_other(LOGIN, visitor.set_cookie);
+    };
+    let refused = async |status, why: &str| account_page(&site, &visitor, &form, status, Some(why), false).await;
+    if let Err(refusal) = form.check(&form_name("password", &user.username), &form_token, TimeLimit::FormTimeout) {
+        return refused(StatusCode::FORBIDDEN, &refusal.to_string()).await;
+    }
+    let browser = current_browser(&site, &request, &visitor);
+    match site.server().change_password(browser, &PasswordChange { old, new, again }).await {
+        Ok(visit) => see_other(CHANGED, site.cookies(visit.set_cookie.as_ref(), &visit.remember)),
+        Err(PasswordError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
+        // There is no form for it, so nobody has come from here.
+        Err(error @ PasswordError::CannotChange) => {
+            error_page(&site, StatusCode::NOT_FOUND, &error.to_string(), visitor.session.as_deref())
+        }
+        Err(PasswordError::TooManyFailures { retry_after }) => {
+            let why = PasswordError::TooManyFailures { retry_after }.to_string();
+            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &why).await;
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
+            response
+        }
+        Err(PasswordError::Unavailable) => {
+            let text = PasswordError::Unavailable.to_string();
+            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &text, visitor.session.as_deref())
+        }
+        Err(PasswordError::InvalidCredentials) => {
+            refused(StatusCode::BAD_REQUEST, "The password until now is not the right one.").await
+        }
+        Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()).await,
+    }
+}
+
+/// The browser with the cookie that it has by now: the visit may have replaced the one that was sent.
+fn current_browser(site: &Site, request: &HttpRequest, visitor: &Visitor) -> Browser {
+    let browser = site.browser(request);
+    let renewed = visitor.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
+    Browser { cookie: renewed.or(browser.cookie), ..browser }
 }
 
 async fn submit(
@@ -126,10 +212,7 @@ async fn submit_confirm(
     if let Err(refusal) = form.check(&form_name("confirm", &user.username), &form_token, TimeLimit::FormTimeout) {
         return again(StatusCode::FORBIDDEN, &refusal.to_string());
     }
-    let mut browser = site.browser(&request);
-    // The visit may have replaced the one that was sent.
-    let renewed = visitor.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
-    browser.cookie = renewed.or(browser.cookie);
+    let browser = current_browser(&site, &request, &visitor);
     let credentials = Credentials { username: user.username.clone(), password };
     match site.server().confirm_password(browser, &credentials).await {
         Ok(visit) => {

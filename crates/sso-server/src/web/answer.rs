@@ -49,6 +49,7 @@ impl From<ResumeError> for ApiFailure {
             ResumeError::NoBearer => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             ResumeError::NotAttached => Self::coded(BearerErrorCode::NotAttached),
             ResumeError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            ResumeError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
             ResumeError::TooManyFailures { retry_after } => {
                 Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
             }
@@ -60,7 +61,8 @@ impl From<ResumeError> for ApiFailure {
 impl From<LoginError> for ApiFailure {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::NotAllowed => Self::new(StatusCode::FORBIDDEN, error.to_string()),
+            // No code: it is not about the user who is logged in.
+            LoginError::UserNotAllowed | LoginError::NotAllowed => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             LoginError::InvalidCredentials => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
             LoginError::TooManyFailures { retry_after } => {
                 Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
@@ -76,6 +78,7 @@ impl From<DataError> for ApiFailure {
         match error {
             DataError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             DataError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            DataError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
             DataError::UserChanged => Self::new(StatusCode::CONFLICT, error.to_string()),
             DataError::Unavailable => Unavailable.into(),
         }
@@ -89,6 +92,7 @@ impl From<AccessError> for ApiFailure {
                 Self::new(StatusCode::FORBIDDEN, error.to_string())
             }
             AccessError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            AccessError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
             AccessError::NoKey => Self::retry(StatusCode::SERVICE_UNAVAILABLE, &error, UNAVAILABLE_RETRY),
         }
     }

@@ -79,13 +79,13 @@ async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
 
 /// What is left of the session. Asking never extends it.
 async fn session(request: HttpRequest, site: web::Data<Site>) -> Answer {
-    let resumed = extract::resume_as(&site, &request, false).await?.live()?;
+    let resumed = extract::resume_as(&site, &request, false).await?.admitted()?;
     Ok(ok().json(site.server().status(&resumed.session)))
 }
 
 /// Extends the session, since its user asked for that.
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
-    let resumed = extract::resume_as(&site, &request, false).await?.live()?;
+    let resumed = extract::resume_as(&site, &request, false).await?.admitted()?;
     Ok(ok().json(site.server().keep_alive(&resumed.session).await?))
 }
 

@@ -21,7 +21,7 @@ use crate::{
     resume::{ResumeError, Visit},
 };
 
-/// A broker's proven call, and its live session. Without one the request is answered as in the broker API: 401, 403, or 503.
+/// A broker's proven call, and its live session, whose user may use the broker. Without one the request is answered as in the broker API: 401, 403, or 503.
 #[derive(Clone, Debug)]
 pub struct Linked(Resumed);
 
@@ -40,7 +40,7 @@ impl FromRequest for Linked {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let resumed = resume(site_of(&request)?, &request).await.and_then(Resumed::live);
+            let resumed = resume(site_of(&request)?, &request).await.and_then(Resumed::admitted);
             Ok(Self(resumed.map_err(ApiFailure::from)?))
         })
     }

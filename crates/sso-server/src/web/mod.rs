@@ -37,7 +37,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::h
 pub use answer::{accepts_html, page_headers};
 pub use extract::{Linked, Visitor};
 pub use form::Form;
-pub use pages::{AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PlainPages};
+pub use pages::{AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
 
 use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
 use cookie::Cookies;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::{Session, account::Account, words};
+use crate::{Session, account::Account, users::password::MIN_CHARS, words};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {
     /// The login form: a POST to `action` with `username`, `password` and the hidden `form_token`.
     fn login(&self, page: &LoginPage<'_>) -> String;
-    /// The account page: POSTs to `/account` with `action` (`end`, `end_others`, `forget`), `handle` and the hidden `form_token`; and a logout.
+    /// The account page: POSTs to `/account` with `action` (`end`, `end_others`, `forget`), `handle` and the hidden `form_token`; a POST to
+    /// `/account/password` with `old`, `new`, `again` and a `form_token` of its own; and a logout.
     fn account(&self, page: &AccountPage<'_>) -> String;
     /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`.
     fn confirm(&self, page: &ConfirmPage<'_>) -> String;
@@ -44,12 +45,25 @@ pub struct LoginPage<'a> {
 pub struct AccountPage<'a> {
     /// The user, the sessions, and the browsers that are remembered.
     pub account: &'a Account,
-    /// The value of the hidden field `form_token` of all its forms but the logout.
+    /// The value of the hidden field `form_token` of all its forms but the next two.
     pub form_token: &'a str,
+    /// The form for another password; `None` where passwords cannot be changed here.
+    pub password: Option<PasswordForm<'a>>,
     /// The same of a logout form, which posts to `/logout`.
     pub logout_token: &'a str,
     /// The visitor's session.
     pub session: &'a Session,
+}
+
+/// The account page's form for another password.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordForm<'a> {
+    /// The value of the hidden field `form_token`.
+    pub form_token: &'a str,
+    /// Why the last try failed.
+    pub error: Option<&'a str>,
+    /// Whether the password has just been changed.
+    pub is_done: bool,
 }
 
 /// What the page that asks for the password again shows.
@@ -144,11 +158,12 @@ impl Pages for PlainPages {
         document(
             "Your account",
             &format!(
-                "<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>\
+                "<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>{}\
                  <form method=\"post\" action=\"/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
                  <button>Log out</button></form>",
                 escape(&account.user.username),
                 button("end_others", "", "End all others"),
+                page.password.map(|form| password_form(&form, &account.user.username)).unwrap_or_default(),
                 escape(page.logout_token),
             ),
         )
@@ -174,6 +189,26 @@ impl Pages for PlainPages {
         let body = format!("<p>{}</p><p><a href=\"/\">Go to the start page</a></p>", escape(page.message));
         document(&format!("Error {}", page.status), &body)
     }
+}
+
+fn password_form(form: &PasswordForm<'_>, username: &str) -> String {
+    let field = |name: &str, label: &str, kind: &str| {
+        format!(
+            "<p><label>{label} <input type=\"password\" name=\"{name}\" autocomplete=\"{kind}\" required></label></p>"
+        )
+    };
+    let error = form.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
+    let done = if form.is_done { "<p role=\"status\">Your password is changed.</p>" } else { "" };
+    format!(
+        "<h2>Password</h2>{done}{error}<form method=\"post\" action=\"/account/password\">\
+         <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+         <input hidden autocomplete=\"username\" value=\"{}\">{}{}{}<p><button>Change it</button></p></form>",
+        escape(form.form_token),
+        escape(username),
+        field("old", "Password until now", "current-password"),
+        field("new", &format!("New password, {MIN_CHARS} characters or more"), "new-password"),
+        field("again", "New password again", "new-password"),
+    )
 }
 
 fn document(title: &str, body: &str) -> String {
@@ -243,10 +278,20 @@ mod tests {
             expires: now,
             is_this: true,
         };
-        let account = Account { user, sessions: vec![own], browsers: vec![known], is_confirmed: false, now };
+        let account = Account {
+            user,
+            sessions: vec![own],
+            browsers: vec![known],
+            can_change_password: true,
+            is_confirmed: false,
+            now,
+        };
         let session = Session::new(CookieValue::generate().hash(), now);
-        let page = AccountPage { account: &account, form_token: evil, logout_token: evil, session: &session };
+        let password = Some(PasswordForm { form_token: evil, error: Some(evil), is_done: false });
+        let page = AccountPage { account: &account, form_token: evil, password, logout_token: evil, session: &session };
         let html = PlainPages.account(&page);
         assert!(!html.contains("<script") && html.contains("this one") && html.contains("End it"), "{html}");
+        assert!(html.contains("New password"));
+        assert!(!PlainPages.account(&AccountPage { password: None, ..page }).contains("New password"));
     }
 }

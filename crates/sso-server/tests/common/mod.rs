@@ -2,16 +2,18 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod directory;
 pub(crate) mod spy;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sso_core::{
     AllowedOrigins, AttachError, AttachRequest, BearerToken, BrowserHeaders, Checksum, ChecksumKey, Encoding, Mode,
     ReturnPages, Secret, Silent, Token, VerificationCode,
 };
 use sso_server::{
-    Account, Broker, BrokerList, Credentials, MemoryStore, Policy, Resumed, Server, ServerBuilder, UserList, Users,
+    Account, Broker, BrokerList, Brokers, Credentials, Entry, MemoryStore, Policy, Resumed, Server, ServerBuilder,
+    UserList, Users,
     attach::AttachOutcome,
     clock::{Clock, ManualClock, SystemClock},
     resume::ResumeError,
@@ -64,19 +66,29 @@ impl World {
     }
 
     pub(crate) fn with(url: &str, change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
-        Self::of(url, users(), change)
+        Self::of(url, brokers(), users(), change)
     }
 
     /// With users of its own.
     pub(crate) fn with_users(users: impl Users) -> Self {
-        Self::of("https://sso.example", users, |builder| builder)
+        Self::of("https://sso.example", brokers(), users, |builder| builder)
     }
 
-    fn of(url: &str, users: impl Users, change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+    /// With brokers of its own.
+    pub(crate) fn with_brokers(brokers: impl Brokers) -> Self {
+        Self::of("https://sso.example", brokers, users(), |builder| builder)
+    }
+
+    fn of(
+        url: &str,
+        brokers: impl Brokers,
+        users: impl Users,
+        change: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
         // The clock starts at the system's now: the store in memory counts real durations from there.
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store = Spy::new(MemoryStore::new(clock.clone()));
-        let builder = Server::builder(url.parse().unwrap(), brokers(), users).session_name("sso_session");
+        let builder = Server::builder(url.parse().unwrap(), brokers, users).session_name("sso_session");
         let server = change(builder.clock(clock.clone()).store(store.clone())).build().unwrap();
         Self { server, clock, store }
     }
@@ -163,31 +175,38 @@ pub(crate) fn secret(broker: &str) -> Secret {
 }
 
 pub(crate) fn key(broker: &str) -> ChecksumKey {
-    ChecksumKey::new(&secret(broker), if broker == "Php" { Encoding::Php } else { Encoding::Exact })
+    ChecksumKey::new(&secret(broker), if broker.starts_with("Php") { Encoding::Php } else { Encoding::Exact })
 }
 
-/// Alice may post passwords, Greg may not, Ajax and Jsonp attach silently, Php is a jasny/sso broker, Weak has a short secret.
+/// Alice may post passwords, Greg may not, Ajax and Jsonp attach silently, Php is a jasny/sso broker, Weak has a short secret, Club and PhpClub
+/// let jackie and the staff in and are told full names only.
 fn brokers() -> BrokerList {
-    ["Alice", "Greg", "Ajax", "Jsonp", "Php", "Weak"].into_iter().map(broker).collect()
+    ["Alice", "Greg", "Ajax", "Jsonp", "Php", "Weak", "Club", "PhpClub"].into_iter().map(broker).collect()
 }
 
 fn broker(id: &str) -> Broker {
-    let is_php = id == "Php";
+    let is_php = id.starts_with("Php");
     let origins = if is_php {
-        AllowedOrigins::new(&["php.example"], ReturnPages::Any)
+        AllowedOrigins::new(&[format!("{}.example", id.to_lowercase())], ReturnPages::Any)
     } else {
         let origin = format!("https://{}.example", id.to_lowercase());
         AllowedOrigins::new(&[origin], ReturnPages::Paths(vec!["/sso/return".into()]))
     };
     let encoding = if is_php { Encoding::Php } else { Encoding::Exact };
     let mut broker = Broker::new(id.parse().unwrap(), &secret(id), encoding, origins.unwrap());
-    broker.password_login = id == "Alice" || is_php;
+    broker.password_login = matches!(id, "Alice" | "Club") || is_php;
     broker.silent_start = is_php;
     broker.audiences = match id {
         "Alice" => vec![API.into(), OTHER_API.into()],
         "Jsonp" => vec![OTHER_API.into()],
+        "Club" => vec![API.into()],
         _ => Vec::new(),
     };
+    if id.ends_with("Club") {
+        let set = |name: &str| HashSet::from([name.to_owned()]);
+        broker.entry = Entry::Only { users: set("jackie"), groups: set("staff") };
+        broker.attributes = Some(vec!["fullname".into()]);
+    }
     broker.silent = match id {
         "Ajax" => Silent::Json,
         "Jsonp" | "Php" => Silent::Jsonp,

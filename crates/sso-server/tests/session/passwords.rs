@@ -1,0 +1,173 @@
+//! Another password: this session goes on, all others end, and no browser is remembered any more.
+
+use sso_server::{
+    Account, Credentials, Remember, Session, Store, UserList,
+    change_password::{PasswordChange, PasswordError},
+    login::LoginError,
+    resume::{self, ResumeError},
+    session::DestroyReason,
+    users::password::UnfitPassword,
+};
+
+use crate::common::{
+    Attached, Browser, PASSWORD, World, credentials,
+    directory::{Directory, another_hash},
+};
+
+const NEW: &str = "a quite new password";
+
+fn world() -> (World, Directory) {
+    let directory = Directory::new();
+    (World::with_users(directory.clone()), directory)
+}
+
+fn change(old: &str, new: &str) -> PasswordChange {
+    PasswordChange { old: old.into(), new: new.into(), again: new.into() }
+}
+
+fn new_credentials() -> Credentials {
+    Credentials { password: NEW.into(), ..credentials("jackie") }
+}
+
+async fn logged_in(world: &World, username: &str) -> (Browser, Attached) {
+    let mut browser = Browser::default();
+    let link = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, username).await;
+    (browser, link)
+}
+
+#[tokio::test]
+async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
+    let (world, directory) = world();
+    let (mut mine, my_link) = logged_in(&world, "jackie").await;
+    let (other, others_link) = logged_in(&world, "jackie").await;
+    let (_, johns_link) = logged_in(&world, "john").await;
+    let remembered = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let Remember::Set(token) = remembered.remember else { panic!("not remembered") };
+    let other_id = world.resume(&others_link).await.unwrap().session.id.clone();
+    // Nodes whose caches lag behind judge these sessions meanwhile.
+    directory.stop_the_cache();
+
+    let visit = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await.unwrap();
+    assert_eq!(visit.remember, Remember::Forget);
+    let before = mine.cookie.clone();
+    mine.receive(visit.set_cookie);
+    assert!(world.server.session_of(before.as_ref()).await.unwrap().is_none(), "the old cookie is dead");
+    assert!(world.server.session_of(mine.cookie.as_ref()).await.unwrap().is_some());
+    assert_eq!(world.info(&my_link).await.unwrap().as_deref(), Some("jackie"));
+
+    let destroyed = world.store.get(&other_id).await.unwrap().unwrap().destroyed;
+    assert_eq!(destroyed.map(|(reason, _)| reason), Some(DestroyReason::PasswordChanged), "before anybody looks");
+    assert_eq!(world.info(&others_link).await, Err(ResumeError::SessionEnded));
+    assert!(world.server.session_of(other.cookie.as_ref()).await.unwrap().is_none());
+    assert!(world.store.families_of("jackie").await.unwrap().is_empty());
+    let browser = resume::Browser { remember: Some(token), ..Default::default() };
+    assert!(world.server.come_back(browser).await.unwrap().is_none());
+    assert_eq!(world.info(&johns_link).await.unwrap().as_deref(), Some("john"));
+
+    let old = world.server.log_in(None, &credentials("jackie")).await;
+    assert_eq!(old.unwrap_err(), LoginError::InvalidCredentials);
+    world.server.log_in(None, &new_credentials()).await.unwrap();
+    // It may be changed again, in the session that went on.
+    world.server.change_password(mine.cookie.as_ref(), &change(NEW, "another new password")).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_and_changes_nothing() {
+    let (world, _) = world();
+    let (mine, link) = logged_in(&world, "jackie").await;
+    let (_, other) = logged_in(&world, "jackie").await;
+    let differs = PasswordChange { again: format!("{NEW}!"), ..change(PASSWORD, NEW) };
+    let tests = [
+        (differs, PasswordError::NotRepeated),
+        (change(PASSWORD, "fourteen chars"), UnfitPassword::TooShort.into()),
+        (change(PASSWORD, &"x".repeat(1_025)), UnfitPassword::TooLong.into()),
+        (change("jackie124", NEW), PasswordError::InvalidCredentials),
+    ];
+    for (wrong, why) in tests {
+        let refused = world.server.change_password(mine.cookie.as_ref(), &wrong).await;
+        assert_eq!(refused.unwrap_err(), why);
+    }
+    let nobody = world.server.change_password(None, &change(PASSWORD, NEW)).await;
+    assert_eq!(nobody.unwrap_err(), PasswordError::NotLoggedIn);
+    let mut anonymous = Browser::default();
+    world.attach(&mut anonymous, "Alice").await;
+    let nobody = world.server.change_password(anonymous.cookie.as_ref(), &change(PASSWORD, NEW)).await;
+    assert_eq!(nobody.unwrap_err(), PasswordError::NotLoggedIn);
+    for link in [&link, &other] {
+        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
+    }
+    assert!(world.server.session_of(mine.cookie.as_ref()).await.unwrap().is_some());
+    world.server.log_in(None, &credentials("jackie")).await.unwrap();
+
+    world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await.unwrap();
+    let (mut mine, _) = (Browser::default(), ());
+    mine.receive(world.server.log_in(None, &new_credentials()).await.unwrap().set_cookie);
+    let same = world.server.change_password(mine.cookie.as_ref(), &change(NEW, NEW)).await;
+    assert_eq!(same.unwrap_err(), PasswordError::Unchanged);
+}
+
+#[tokio::test]
+async fn guesses_of_the_old_one_wait_as_those_at_a_login_do() {
+    let (world, _) = world();
+    let (mine, _) = logged_in(&world, "jackie").await;
+    for _ in 0..6 {
+        let refused = world.server.change_password(mine.cookie.as_ref(), &change("jackie124", NEW)).await;
+        assert_eq!(refused.unwrap_err(), PasswordError::InvalidCredentials);
+    }
+    let early = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
+    assert_eq!(early.unwrap_err(), PasswordError::TooManyFailures { retry_after: 1 });
+    let early = world.server.log_in(None, &credentials("jackie")).await;
+    assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after: 1 });
+    world.advance(std::time::Duration::from_secs(1));
+    world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await.unwrap();
+}
+
+#[tokio::test]
+async fn users_that_cannot_be_changed_here_are_not() {
+    let hash = another_hash();
+    let world = World::with_users(UserList::from_iter([Account::new("jackie", hash.clone())]));
+    let (mine, link) = logged_in(&world, "jackie").await;
+    let refused = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
+    assert_eq!(refused.unwrap_err(), PasswordError::CannotChange);
+    assert!(world.server.set_password("jackie", &hash).await.is_err());
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+}
+
+/// Between the account's change and the session's a server may stop, or the store may.
+#[tokio::test]
+async fn a_change_that_was_cut_off_costs_its_user_no_session() {
+    let (world, directory) = world();
+    let (mine, link) = logged_in(&world, "jackie").await;
+    let (_, others_link) = logged_in(&world, "jackie").await;
+    directory.is_down(true);
+    let refused = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
+    assert_eq!(refused.unwrap_err(), PasswordError::Unavailable);
+    directory.is_down(false);
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(world.info(&others_link).await.unwrap().as_deref(), Some("jackie"));
+
+    // As after the account's change: the session knows the next password, and the last one.
+    world.store.fail_only("families_of");
+    let visit = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await.unwrap();
+    world.store.work_again();
+    assert!(visit.set_cookie.is_some());
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(world.info(&others_link).await, Err(ResumeError::SessionEnded), "at its next use");
+
+    let (_, link) = {
+        let mut browser = Browser::default();
+        let link = world.attach(&mut browser, "Alice").await;
+        browser.receive(world.server.log_in(browser.cookie.as_ref(), &new_credentials()).await.unwrap().set_cookie);
+        (browser, link)
+    };
+    let mut record = Session::clone(&*world.resume(&link).await.unwrap().session);
+    let login = record.signed_in.as_mut().unwrap();
+    (login.credential, login.next_credential) = (Some([0; 32]), login.credential);
+    let half_done = world.store.update(record).await.unwrap();
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"), "by the next one");
+    let mut record = Session::clone(&*half_done);
+    record.signed_in.as_mut().unwrap().next_credential = Some([1; 32]);
+    world.store.update(record).await.unwrap();
+    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded), "by neither");
+}
