@@ -4,6 +4,8 @@
 dir=$1 end=$2
 shift 2
 engine=
+# Nobody may be left to hear an answer. And a group without a parent, in which something is stopped, is hung up.
+trap '' PIPE HUP
 
 # What an engine has started must not outlive it: PostgreSQL has a process for each connection.
 children() { ps -o pid= --ppid "$engine"; }
@@ -34,7 +36,7 @@ while read -r order; do
   pause) all STOP ;;
   resume) all CONT ;;
   esac
-  echo done
+  echo done 2>/dev/null
 done
 kill_all
 rm -rf "$dir"

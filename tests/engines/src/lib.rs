@@ -32,7 +32,7 @@ use tempfile::TempDir;
 pub use ports::free_ports;
 
 /// How long an engine may take to start. Only waited for in full by a test that fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A Redis or a PostgreSQL of a test.
 pub struct Engine {
@@ -71,18 +71,18 @@ impl Engine {
         // Not in the run's own temporary directory, which PostgreSQL's user may not enter.
         let dir = TempDir::with_prefix_in("sso-postgres.", "/tmp").unwrap().keep();
         // PostgreSQL refuses to run as root.
-        let mut command: Vec<String> = Vec::new();
-        if is_root() {
+        let as_user = if is_root() {
             check(Command::new("chown").arg("postgres:").arg(&dir));
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"].map(String::from).to_vec();
-        }
-        let (directory, data) = (text(&dir), text(&dir.join("data")));
-        let make = [text(&postgres_bin("initdb")), "--no-sync".into(), "-A".into(), "trust".into()];
-        let make = [&command[..], &make, &["-U".into(), "sso".into(), "-D".into(), data.clone()]].concat();
-        check(Command::new(&make[0]).args(&make[1..]).current_dir(&dir).stdout(Stdio::null()));
-        let listen = ["-p".into(), port.to_string(), "-k".into(), directory, "-c".into(), "max_connections=300".into()];
-        let options = ["-c".into(), "listen_addresses=127.0.0.1".into(), "-D".into(), data];
-        let run = [&command[..], &[text(&postgres_bin("postgres"))], &listen, &options].concat();
+            "setpriv --reuid=postgres --regid=postgres --clear-groups"
+        } else {
+            ""
+        };
+        let (make, run) = (text(&postgres_bin("initdb")), text(&postgres_bin("postgres")));
+        let options = format!("-p {port} -k . -c listen_addresses=127.0.0.1 -c max_connections=300");
+        let script = format!(
+            "[ -d data ] || {as_user} {make} --no-sync -A trust -U sso -D data && exec {as_user} {run} {options} -D data"
+        );
+        let run = ["sh", "-c", &script].map(String::from);
         Self::run(Kind::Postgres, port, dir, &run)
     }
 

@@ -1,6 +1,12 @@
 //! Engines do what they are told, and leave nothing behind.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use sso_engines::{Engine, postgres_bin};
 
@@ -50,4 +56,35 @@ fn a_postgresql_obeys() {
     let write = ["-qd", &url, "-c", "CREATE TABLE there AS SELECT 'yes' AS answer"];
     let read = ["-Atd", &url, "-c", "SELECT answer FROM there"];
     obeys(engine, &postgres_bin("psql"), &write, &read);
+}
+
+/// Says that this program is to start an engine and to wait for its own end.
+const HOLD: &str = "SSO_ENGINES_HOLD";
+
+#[test]
+fn engines_end_with_a_program_that_is_killed() {
+    if let Some(kind) = std::env::var_os(HOLD) {
+        let engine = if kind == "redis" { Engine::redis() } else { Engine::postgres() };
+        println!("\nat {}", engine.dir().display());
+        loop {
+            thread::park();
+        }
+    }
+    for kind in ["redis", "postgres"] {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["engines_end_with_a_program_that_is_killed", "--exact", "--nocapture"]).env(HOLD, kind);
+        let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let dir = lines.find_map(|line| line.strip_prefix("at ").map(str::to_owned)).expect("it tells its directory");
+        assert!(Path::new(&dir).exists());
+        program.kill().unwrap();
+        program.wait().unwrap();
+        let killed = Instant::now();
+        while Path::new(&dir).exists() {
+            assert!(killed.elapsed() < Duration::from_secs(60), "{dir} is still there");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let left = Command::new("pgrep").args(["-f", &dir]).output().unwrap();
+        assert!(left.stdout.is_empty(), "{left:?}");
+    }
 }
