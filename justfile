@@ -8,6 +8,10 @@ demo *options:
 server *options:
     cargo run -- server {{options}}
 
+# Two nodes of the server on one Redis, nginx in front of them, and two broker sites
+nodes *options:
+    demo/nodes.sh {{options}}
+
 # Every test; installs what they need on Debian
 test *arguments:
     tests/run {{arguments}}
