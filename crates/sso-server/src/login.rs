@@ -90,6 +90,14 @@ pub(crate) async fn authenticate(
     let turn = parts.passwords.turn().await.ok_or(LoginError::Unavailable)?;
     let now = parts.now();
     keys().try_for_each(|key| parts.login_failures.check(key, now))?;
+    for key in keys() {
+        // On one node alone it is free.
+        if let Some(slot) = parts.login_failures.slot(key, now)
+            && !parts.store.consume(&slot.id, slot.until).await.map_err(unavailable)?
+        {
+            return Err(parts.login_failures.taken(key, &slot, now).into());
+        }
+    }
 
     let account = parts.users.find_now(&credentials.username).await.map_err(standing::users_unavailable)?;
     let hash = account.as_ref().map(|account| account.password.clone());

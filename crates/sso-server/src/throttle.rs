@@ -1,4 +1,7 @@
 //! Slows down guessing: after a few failures under one key, each next try must wait, twice as long each time.
+//!
+//! Each node counts for itself, for to count in the store would cost every login a round trip. Several nodes would so allow as many tries more. Where that
+//! matters, a try that had to wait also takes a [`Slot`] of time, and the store gives each slot to one node only.
 
 use std::{fmt, time::Duration};
 
@@ -22,6 +25,15 @@ pub struct Throttle {
 struct Failures {
     count: u32,
     next_try: Timestamp,
+}
+
+/// A piece of time, as long as the wait after the last failure: there is one try in it, of all nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name; the same on all nodes whose wait is as long.
+    pub id: String,
+    /// When it is over.
+    pub until: Timestamp,
 }
 
 /// It is too early to try again.
@@ -49,6 +61,25 @@ impl Throttle {
     /// Whether a try may be made now.
     pub fn check(&self, key: &str, now: Timestamp) -> Result<(), TooEarly> {
         self.failures.get(&hash(key)).map_or(Ok(()), |failures| failures.check(now))
+    }
+
+    /// The slot that a try under this key takes now; `None` while tries are free.
+    ///
+    /// Who has waited as [`check`](Self::check) says is in another slot than the failure was: alone, a node never finds its slot taken.
+    pub fn slot(&self, key: &str, now: Timestamp) -> Option<Slot> {
+        let wait = self.wait_after(self.failures.get(&hash(key))?.count).as_millis() as i64;
+        let number = now.as_millis().checked_div(wait)?;
+        let until = Timestamp::from_millis(number.saturating_add(1).saturating_mul(wait));
+        Some(Slot { id: format!("try {wait} {number} {key}"), until })
+    }
+
+    /// Another node has the slot: the next try under this key must wait for the next one.
+    pub fn taken(&self, key: &str, slot: &Slot, now: Timestamp) -> TooEarly {
+        self.failures.entry(hash(key)).and_upsert_with(|entry| {
+            let failures = entry.map_or(Failures { count: 0, next_try: slot.until }, |entry| *entry.value());
+            Failures { next_try: failures.next_try.max(slot.until), ..failures }
+        });
+        TooEarly { retry_after: seconds_until(slot.until, now).max(1) }
     }
 
     /// Counts a failure.
@@ -81,8 +112,12 @@ impl Failures {
         if now >= self.next_try {
             return Ok(());
         }
-        Err(TooEarly { retry_after: self.next_try.since(now).as_millis().div_ceil(1_000) as u64 })
+        Err(TooEarly { retry_after: seconds_until(self.next_try, now) })
     }
+}
+
+fn seconds_until(then: Timestamp, now: Timestamp) -> u64 {
+    then.since(now).as_millis().div_ceil(1_000) as u64
 }
 
 impl fmt::Debug for Throttle {
@@ -108,6 +143,31 @@ mod tests {
             assert_eq!(throttle.check("k", now), Err(TooEarly { retry_after: wait }));
             now = now.after(Duration::from_secs(wait));
             assert_eq!(throttle.check("k", now), Ok(()));
+        }
+    }
+
+    #[test]
+    fn nodes_that_wait_share_slots_and_one_alone_has_each_for_itself() {
+        let nodes = [(); 2].map(|()| Throttle::new(2, Duration::from_secs(8)));
+        let mut now = Timestamp::from_millis(1_234_567);
+        let mut seen = std::collections::HashSet::new();
+        for (failures, wait) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 4), (6, 8), (7, 8), (8, 8)] {
+            let slots = nodes.each_ref().map(|node| {
+                node.failed("k", now);
+                node.slot("k", now.after(Duration::from_secs(wait)))
+            });
+            now = now.after(Duration::from_secs(wait));
+            assert_eq!(slots[0], slots[1]);
+            let [slot, _] = slots;
+            assert_eq!(slot.is_some(), failures > 2);
+            if let Some(slot) = slot {
+                assert!(slot.until > now && slot.until <= now.after(Duration::from_secs(wait)));
+                let early = nodes[1].taken("k", &slot, now);
+                assert_eq!(nodes[1].check("k", now), Err(early));
+                assert_eq!((nodes[1].check("k", slot.until), nodes[0].check("k", now)), (Ok(()), Ok(())));
+                assert!(seen.insert(slot.id), "taken by itself");
+            }
+            assert_eq!(nodes[0].slot("other", now), None);
         }
     }
 

@@ -13,6 +13,8 @@
 
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
 mod codec;
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod home;
 #[allow(dead_code, reason = "likewise")]
 pub(crate) mod keys;
 mod memory;

@@ -93,6 +93,12 @@ impl World {
         Self { server, clock, store }
     }
 
+    /// Another server on the same store.
+    pub(crate) fn second_node(&self) -> Server {
+        let builder = Server::builder(self.server.public_url().clone(), brokers(), users());
+        builder.clock(self.clock.clone()).store(self.store.clone()).build().unwrap()
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }

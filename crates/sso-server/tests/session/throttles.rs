@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sso_core::{BrowserHeaders, Token};
-use sso_server::{core::AttachError, login::LoginError, resume::ResumeError};
+use sso_server::{Server, core::AttachError, login::LoginError, resume::ResumeError};
 
 use crate::common::{Browser, World, credentials, key, redirect_request, wrong_credentials};
 
@@ -99,6 +99,36 @@ async fn wrong_passwords_slow_down_one_user_only() {
     let wrong = world.server.log_in(None, &wrong_credentials("jackie")).await;
     assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
     assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
+}
+
+#[tokio::test]
+async fn two_nodes_together_allow_as_few_guesses_as_one() {
+    let world = World::new();
+    let other = world.second_node();
+    let guess = async |server: &Server| match server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err() {
+        LoginError::InvalidCredentials => 1,
+        LoginError::TooManyFailures { .. } => 0,
+        error => panic!("{error}"),
+    };
+    // Until both have the longest wait.
+    for _ in 0..120 {
+        guess(&world.server).await;
+        guess(&other).await;
+        world.advance(Duration::from_secs(1));
+    }
+    let mut guesses = 0;
+    world.store.calls();
+    for _ in 0..20 * 30 {
+        guesses += guess(&world.server).await + guess(&other).await;
+        world.advance(Duration::from_secs(1));
+    }
+    assert!((19..=21).contains(&guesses), "one in 30 s: {guesses} in 20 times that");
+    assert!(world.store.calls().iter().filter(|call| **call == "consume").count() <= 3 * guesses, "few ask the store");
+    // Somebody else, and whoever does not guess, costs the store nothing.
+    assert!(other.log_in(None, &credentials("john")).await.is_ok());
+    assert!(!world.store.calls().contains(&"consume"));
+    world.advance(Duration::from_secs(30));
+    assert!(other.log_in(None, &credentials("jackie")).await.is_ok(), "the right one gets its turn");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ mod model;
 mod races;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod runtimes;
 mod sessions;
 #[cfg(feature = "sql")]
 mod sql;

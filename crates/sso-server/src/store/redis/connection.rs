@@ -7,7 +7,7 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use crate::store::StoreError;
+use crate::store::{StoreError, home::Home};
 
 const CONNECT: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_millis(700);
@@ -23,6 +23,7 @@ pub(super) struct Connection {
     client: Client,
     /// Made at the first call, for that is sure to be on a runtime.
     manager: OnceLock<ConnectionManager>,
+    home: Home,
 }
 
 impl Connection {
@@ -32,7 +33,7 @@ impl Connection {
             // An error says that the process has chosen already.
             let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
-        Ok(Self { client: Client::open(url)?, manager: OnceLock::new() })
+        Ok(Self { client: Client::open(url)?, manager: OnceLock::new(), home: Home::here() })
     }
 
     fn manager(&self) -> Result<ConnectionManager, StoreError> {
@@ -55,7 +56,7 @@ impl Connection {
             invocation.arg(*arg);
         }
         let mut connection = self.manager()?;
-        in_time(invocation.invoke_async(&mut connection)).await
+        self.in_time(invocation.invoke_async(&mut connection)).await
     }
 
     /// Whether it can be written to.
@@ -64,7 +65,7 @@ impl Connection {
         // A replica, and a Redis whose memory or disk is full, would answer a PING.
         let mut probe = redis::cmd("SET");
         probe.arg(key).arg("1").arg("EX").arg(60);
-        in_time(probe.query_async(&mut connection)).await
+        self.in_time(probe.query_async(&mut connection)).await
     }
 
     /// One step through the names of all keys that match; the cursor to go on from, 0 at the end.
@@ -72,13 +73,13 @@ impl Connection {
         let mut connection = self.manager()?;
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500);
-        in_time(scan.query_async(&mut connection)).await
+        self.in_time(scan.query_async(&mut connection)).await
     }
-}
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(LIMIT, answer).await {
-        Ok(answer) => answer.map_err(|error| StoreError::Unavailable(error.to_string())),
-        Err(_) => Err(StoreError::Unavailable("Redis did not answer in time".into())),
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(LIMIT, self.home.run(answer)).await {
+            Ok(answer) => answer.map_err(|error| StoreError::Unavailable(error.to_string())),
+            Err(_) => Err(StoreError::Unavailable("Redis did not answer in time".into())),
+        }
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{Any, AnyPool, Executor, any::AnyPoolOptions};
 use tokio::sync::Semaphore;
 
 use super::{Engine, TIMEOUT, unavailable};
-use crate::store::StoreError;
+use crate::store::{StoreError, home::Home};
 
 /// The steps that make the tables, in their order.
 const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
@@ -25,6 +25,7 @@ pub(crate) struct Database {
     pub(crate) engine: Engine,
     /// SQLite has one writer at a time; waiting here is fair, and cheaper than asking it again and again.
     writers: Arc<Semaphore>,
+    home: Arc<Home>,
 }
 
 impl Database {
@@ -42,7 +43,7 @@ impl Database {
 
     async fn open(engine: Engine, url: &str) -> Result<Self, StoreError> {
         let pool = open(engine, url).await?;
-        Ok(Self { pool, engine, writers: Arc::new(Semaphore::new(engine.writers())) })
+        Ok(Self { pool, engine, writers: Arc::new(Semaphore::new(engine.writers())), home: Arc::new(Home::here()) })
     }
 
     /// A call that only reads.
@@ -50,7 +51,7 @@ impl Database {
         &self,
         call: impl Future<Output = Result<T, sqlx::Error>> + Send,
     ) -> Result<T, StoreError> {
-        match tokio::time::timeout(TIMEOUT, call).await {
+        match tokio::time::timeout(TIMEOUT, self.home.run(call)).await {
             Ok(result) => result.map_err(|error| unavailable(&error)),
             Err(_) => Err(StoreError::Unavailable("the database did not answer in time".into())),
         }
