@@ -80,7 +80,8 @@ pub(crate) struct BrokerEntry {
 impl BrokerEntry {
     /// The files in which its secrets are, and a name for each.
     pub(super) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
-        self.secret_file.iter().map(|file| (format!("{}.secret", self.id), file.as_path()))
+        let files = [("secret", &self.secret_file), ("previous_secret", &self.previous_secret_file)];
+        files.into_iter().filter_map(|(name, file)| Some((format!("{}.{name}", self.id), file.as_deref()?)))
     }
 
     /// The broker, checked.

@@ -6,13 +6,14 @@ use sso_tests::Site;
 
 use super::place::Place;
 
-const SHOP: &str = "store_key_file = \"a key\"\n[[brokers]]\nid = \"Shop\"\nsecret_file = \"shop.txt\"\norigins = [\"http://shop.localhost:1\"]\n";
+const SHOP: &str = "store_key_file = \"a key\"\n[[brokers]]\nid = \"Shop\"\nsecret_file = \"shop.txt\"\nprevious_secret_file = \"old.txt\"\norigins = [\"http://shop.localhost:1\"]\n";
 
 /// A server that was started once. The key and a broker's secret are in files of their own.
 fn place() -> Place {
     let place = Place::new(None);
     fs::write(place.home().join("a key"), "0123456789abcdef0123456789abcdef\n").unwrap();
     fs::write(place.home().join("shop.txt"), "the secret of a shop\n").unwrap();
+    fs::write(place.home().join("old.txt"), "its secret of last year\n").unwrap();
     place.set_up(SHOP);
     place
 }
@@ -35,6 +36,7 @@ fn it_copies_every_file_that_the_configuration_names_and_says_what_is_elsewhere(
         ("sso.toml", "sso.toml"),
         ("store.key", "a key"),
         ("brokers/Shop.secret", "shop.txt"),
+        ("brokers/Shop.previous_secret", "old.txt"),
         ("keys/access.json", "keys/access.json"),
     ] {
         let read = |file| fs::read_to_string(file).unwrap();
