@@ -7,7 +7,7 @@
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
 //! - [`forms`]: forms with a time limit; [`account`], [`remembered`]: the account page
 //! - [`access`]: access tokens, and a service that takes them
-//! - [`cli`]: the program's commands
+//! - [`cli`]: the program's commands; [`admin`] and [`directory`]: those that change users and brokers, of running servers
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
 //! - [`restart`]: a killed server loses nothing; [`backup`]: a copy of one is restored
@@ -15,6 +15,7 @@
 
 mod access;
 mod account;
+mod admin;
 mod ajax;
 mod api;
 mod attach;
@@ -24,6 +25,7 @@ mod bearer;
 mod broker;
 mod broker_php_server;
 mod cli;
+mod directory;
 mod ended;
 mod forms;
 mod key_files;

@@ -176,7 +176,7 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
 /// How much was ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Sessions in which somebody was logged in.
+    /// Sessions in which somebody was logged in; with everything, also those in which nobody was.
     pub sessions: u64,
     /// Browsers that were remembered.
     pub browsers: u64,

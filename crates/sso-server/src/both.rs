@@ -30,6 +30,11 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         }
     }
 
+    async fn ping(&self) -> Result<(), UsersUnavailable> {
+        self.0.ping().await?;
+        self.1.ping().await
+    }
+
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
         match self.0.find(username).await? {
             Some(_) => self.0.can_set_password(username).await,

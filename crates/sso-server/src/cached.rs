@@ -102,6 +102,10 @@ impl<T: Users> Users for CachedUsers<T> {
         Ok(value)
     }
 
+    async fn ping(&self) -> Result<(), UsersUnavailable> {
+        self.source.ping().await
+    }
+
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
         self.source.can_set_password(username).await
     }
@@ -250,7 +254,7 @@ mod tests {
         assert_eq!(cached.find_now("jackie").await.unwrap().unwrap().groups, ["1"]);
         assert_eq!(group(&cached).await.as_deref(), Some("1"), "and remembered");
         let hash = cached.find("jackie").await.unwrap().unwrap().password.clone();
-        assert_eq!(cached.set_password("jackie", &hash).await.unwrap(), true);
+        assert!(cached.set_password("jackie", &hash).await.unwrap());
         assert_eq!(group(&cached).await.as_deref(), Some("2"));
         assert_eq!(source.asked(), 3);
     }

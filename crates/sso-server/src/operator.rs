@@ -2,7 +2,7 @@
 
 use crate::{
     account::{self, Ended, OwnSession},
-    parts::{Parts, Unavailable},
+    parts::{Parts, Unavailable, unavailable},
     session::DestroyReason,
     standing,
     users::PasswordHash,
@@ -34,4 +34,11 @@ pub(crate) async fn set_password(parts: &Parts, username: &str, password: &Passw
         account::end_all(parts, username, None, DestroyReason::PasswordChanged).await?;
     }
     Ok(is_set)
+}
+
+/// Ends everything, of everybody. What is begun while this runs may stay.
+pub(crate) async fn end_everything(parts: &Parts) -> Result<Ended, Unavailable> {
+    let removed = parts.store.remove_all().await.map_err(unavailable)?;
+    tracing::info!(removed.sessions, removed.families, "everything was ended");
+    Ok(Ended { sessions: removed.sessions, browsers: removed.families })
 }

@@ -28,6 +28,7 @@ use crate::{
     remember,
     resume::{self, Browser, ResumeError, Resumed, Visit},
     session::{CookieValue, Fingerprint, Policy, Session, TokenPolicy, policy::InvalidPolicy},
+    standing,
     store::{MemoryStore, Store, Unlink},
     throttle::Throttle,
     users::{
@@ -306,9 +307,16 @@ impl Server {
         operator::set_password(&self.0, username, password).await
     }
 
-    /// Whether the store answers.
+    /// Ends all sessions, cuts all links and forgets all browsers, of everybody: what one does after a restored backup, or a leak. It goes in
+    /// steps; what is begun meanwhile may stay. Access tokens go on until their time is up.
+    pub async fn end_everything(&self) -> Result<Ended, Unavailable> {
+        operator::end_everything(&self.0).await
+    }
+
+    /// Whether the store answers, and what finds users.
     pub async fn ready(&self) -> Result<(), Unavailable> {
-        self.0.store.ping().await.map_err(unavailable)
+        self.0.store.ping().await.map_err(unavailable)?;
+        self.0.users.ping().await.map_err(standing::users_unavailable)
     }
 
     /// Whether this session is live at the present instant.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead, IsTerminal},
+    io::{self, BufRead, IsTerminal, Write},
     path::Path,
 };
 
@@ -41,6 +41,17 @@ pub(super) fn secret(file: Option<&Path>) -> Result<Secret, Failure> {
         None => first_line()?,
     };
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// Whether it is meant. Without a terminal nobody can say so.
+#[expect(clippy::print_stderr, reason = "a question is no result")]
+pub(super) fn confirmed(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::settings("there is no terminal to ask: say --yes"));
+    }
+    eprint!("{question} Type `yes`: ");
+    io::stderr().flush().map_err(Failure::other)?;
+    Ok(first_line()? == "yes")
 }
 
 fn first_line() -> Result<String, Failure> {

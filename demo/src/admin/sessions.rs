@@ -8,7 +8,7 @@ use sso_core::BrokerId;
 use sso_server::Server;
 
 use super::{
-    Admin, ConfigOptions,
+    Admin, ConfigOptions, input,
     output::{self, count, names, printable, say},
     store_failed, users,
 };
@@ -48,6 +48,12 @@ struct Which {
     /// The links of this broker: it attaches its visitors anew, and nobody is logged out
     #[arg(long, value_name = "ID", conflicts_with_all = ["user", "session"])]
     broker: Option<BrokerId>,
+    /// Everything: all sessions, links and remembered browsers of everybody. After a restored backup, or a leak
+    #[arg(long, conflicts_with_all = ["user", "session", "broker"])]
+    all: bool,
+    /// Does not ask whether --all is meant
+    #[arg(long, requires = "all")]
+    yes: bool,
 }
 
 /// Runs the command.
@@ -76,8 +82,14 @@ pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
             let links = server.revoke_links(Some(id)).await.map_err(store_failed)?;
             done(format!("{} of broker {id} cut", count(links, "link")))
         }
-        // One of them is required.
-        Action::Revoke(Which { user: None, broker: None, .. }) => Err(Failure::settings("expected --user or --broker")),
+        Action::Revoke(Which { yes, .. }) => {
+            if !yes && !input::confirmed("This logs everybody out, everywhere.")? {
+                return Err(Failure::other("nothing was ended"));
+            }
+            let ended = server.end_everything().await.map_err(store_failed)?;
+            let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
+            done(format!("{sessions} and {browsers} ended"))
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) enum OpenStore {
     /// The builder's own default.
     Memory,
     Sql(SqlStore, StoreKeys),
-    Redis(RedisStore, StoreKeys),
+    Redis(Box<RedisStore>, StoreKeys),
 }
 
 impl StoreUrl {
@@ -89,7 +89,7 @@ impl StoreUrl {
             Self::Redis(Location(url)) => {
                 let keys = given(key, "a store in Redis")?;
                 let store = RedisStore::open(url, keys.clone(), SystemClock).map_err(Failure::settings)?;
-                Ok(OpenStore::Redis(store, keys))
+                Ok(OpenStore::Redis(Box::new(store), keys))
             }
         }
     }
@@ -116,7 +116,7 @@ impl OpenStore {
                 // All nodes with the key agree on it, also when Redis is not there yet.
                 let of_key = format!("sso_{:.8}", base36::exact(&keys.derive("session name")));
                 let name = name.map_or(of_key, str::to_owned);
-                Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
+                Ok(builder.secret(&keys.derive("server")).session_name(name).store(*store))
             }
             Self::Sql(store, keys) => {
                 let name = match name {

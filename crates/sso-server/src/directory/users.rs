@@ -171,6 +171,12 @@ impl Users for SqlDirectory {
         Ok(user.filter(|user| !user.is_disabled).map(|user| Arc::new(user.account())))
     }
 
+    async fn ping(&self) -> Result<(), UsersUnavailable> {
+        let query = sqlx::query::<Any>("SELECT version FROM sso_schema LIMIT 1");
+        let answer = self.database.read(query.fetch_optional(&self.database.pool)).await;
+        answer.map(drop).map_err(|error| unavailable(error.into()))
+    }
+
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
         Ok(Users::find(self, username).await?.is_some())
     }

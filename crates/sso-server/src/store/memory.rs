@@ -22,7 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use families::Families;
 use index::Index;
 
-use super::{LinkOutcome, Resolved, Store, StoreError, Unlink};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, Unlink};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -83,9 +83,12 @@ impl MemoryStore {
         Self { sessions, cookies, links, users, families: Families::new(clock), used }
     }
 
-    /// Puts the cell again, so that moka asks anew how long to keep it.
+    /// Has moka ask anew how long to keep the cell, unless it was dropped meanwhile.
     fn keep(&self, id: &SessionId, cell: &Arc<Cell>) {
-        self.sessions.insert(id.clone(), cell.clone());
+        self.sessions.entry_by_ref(id).and_compute_with(|entry| match entry {
+            Some(entry) if Arc::ptr_eq(entry.value(), cell) => Op::Put(cell.clone()),
+            _ => Op::Nop,
+        });
     }
 
     /// Cuts those of a session's links that are meant by their key and by themselves.
@@ -197,7 +200,12 @@ impl Store for MemoryStore {
             }
             CompResult::Unchanged(entry) => LinkOutcome::Taken(entry.value().cell.session.read().clone()),
             _ => {
-                cell.links.lock().push(key);
+                cell.links.lock().push(key.clone());
+                if !self.sessions.contains_key(&link.session) {
+                    // It went in between, and may have looked at its links before this one was among them.
+                    forget(&self.links, &key, |linked| Arc::ptr_eq(&linked.cell, &cell));
+                    return Err(StoreError::NotFound);
+                }
                 LinkOutcome::Linked(code)
             }
         })
@@ -260,10 +268,25 @@ impl Store for MemoryStore {
         Ok(self.families.of(username))
     }
 
+    async fn remove_all(&self) -> Result<Removed, StoreError> {
+        let families = self.families.remove_all();
+        let ids: Vec<_> = self.sessions.iter().map(|(id, _)| id).collect();
+        let mut sessions = 0;
+        for batch in ids.chunks(BATCH) {
+            // Cookies and links go with them.
+            sessions += batch.iter().filter(|id| forget(&self.sessions, id.as_ref(), |_| true)).count() as u64;
+            tokio::task::yield_now().await;
+        }
+        Ok(Removed { sessions, families })
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
+
+/// How many sessions are removed before others get their turn.
+const BATCH: usize = 500;
 
 /// Who is logged in.
 fn username(session: &Session) -> Option<&str> {

@@ -2,7 +2,7 @@
 //!
 //! # The contract
 //!
-//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once.
+//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once; but for [`remove_all`](Store::remove_all).
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
 //! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from.
 //! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
@@ -95,6 +95,15 @@ pub enum Unlink {
     All,
 }
 
+/// How much [`Store::remove_all`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Sessions; their links went with them.
+    pub sessions: u64,
+    /// Families.
+    pub families: u64,
+}
+
 /// Keeps sessions, links and families. See the [contract](self).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -153,6 +162,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The families that remember this user, in no particular order.
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError>;
+
+    /// Removes all families, then all sessions with their cookies and links; how many. Used ids stay used.
+    ///
+    /// Not at one instant but in steps, between which others get their turn: what was there before the call is gone after it, what is made
+    /// meanwhile may be. An error may come when some of it is gone.
+    async fn remove_all(&self) -> Result<Removed, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -59,6 +59,11 @@ pub trait Users: Send + Sync + 'static {
         self.find(username).await
     }
 
+    /// Whether accounts can be looked up at present (default: yes).
+    async fn ping(&self) -> Result<(), UsersUnavailable> {
+        Ok(())
+    }
+
     /// Whether [`set_password`](Self::set_password) works for the account of this name (default: no).
     async fn can_set_password(&self, _username: &str) -> Result<bool, UsersUnavailable> {
         Ok(false)

@@ -8,7 +8,7 @@ use sso_server::{
     MemoryStore, Session, Store,
     clock::Timestamp,
     session::{CookieHash, Family, Link, LinkKey, SessionId},
-    store::{LinkOutcome, Resolved, StoreError, Unlink},
+    store::{LinkOutcome, Removed, Resolved, StoreError, Unlink},
 };
 
 #[derive(Clone)]
@@ -122,6 +122,10 @@ impl Store for Spy {
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
         self.enter("families_of")?.families_of(username).await
+    }
+
+    async fn remove_all(&self) -> Result<Removed, StoreError> {
+        self.enter("remove_all")?.remove_all().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
 
+#[cfg(feature = "sql")]
+mod directory;
+mod everything;
 mod families;
 mod links;
 mod memory;
@@ -80,6 +83,10 @@ macro_rules! contract {
                 an_id_is_used_up_once,
                 of_fifty_callers_one_uses_the_id_up,
                 an_id_is_remembered_until_its_time,
+            ]);
+            contract!(@rules $make, everything: [
+                everything_is_removed_but_used_ids,
+                what_was_there_is_gone_however_busy_it_was,
             ]);
             contract!(@rules $make, races: [
                 racing_updates_are_each_counted_once,

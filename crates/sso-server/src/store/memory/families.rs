@@ -72,7 +72,14 @@ impl Families {
     }
 
     pub(super) fn remove(&self, id: &str) -> bool {
-        self.families.remove(id).is_some()
+        // As an update does it, so that neither comes between the other's look and its step.
+        let result = self.families.entry_by_ref(id).and_compute_with(|_| Op::Remove);
+        matches!(result, CompResult::Removed(_))
+    }
+
+    /// Removes all of them; how many.
+    pub(super) fn remove_all(&self) -> u64 {
+        self.families.iter().filter(|(id, _)| self.remove(id)).count() as u64
     }
 
     pub(super) fn of(&self, username: &str) -> Vec<Arc<Family>> {

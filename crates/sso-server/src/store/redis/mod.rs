@@ -23,8 +23,8 @@
 //! | `ping` | written to see whether that works |
 //! | `j:ID` | a used id: the nonce of the call that used it up |
 //!
-//! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`] and [`Unlink::All`] go in batches: a
-//! link that is made meanwhile may stay. What failed with [`StoreError::Unavailable`] may have happened nevertheless.
+//! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`], [`Unlink::All`] and
+//! [`remove_all`](Store::remove_all) go in batches: what is made meanwhile may stay. What failed with [`StoreError::Unavailable`] may have happened nevertheless.
 
 mod connection;
 mod families;
@@ -39,7 +39,7 @@ use sso_core::random;
 use connection::{Connection, Reply};
 use scripts::Scripts;
 
-use super::{LinkOutcome, Resolved, Store, StoreError, StoreKeys, Unlink};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -133,15 +133,15 @@ impl RedisStore {
         (format!("{}:{name}", self.keys.broker(&key.broker)), name)
     }
 
-    /// Cuts all links whose keys match, some hundreds at a time.
-    async fn cut_matching(&self, of: &str) -> Result<u64, StoreError> {
-        let prefix = format!("{}:l:", self.namespace);
+    /// Runs a script for the names of all keys of a kind that begin so, some hundreds at a time; the sum of its answers.
+    async fn for_all(&self, kind: &str, of: &str, script: &redis::Script) -> Result<u64, StoreError> {
+        let prefix = format!("{}:{kind}", self.namespace);
         let (mut cursor, mut count) = (0, 0);
         loop {
             let (next, keys) = self.connection.scan(cursor, &format!("{prefix}{of}*")).await?;
-            let links: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::as_bytes).collect();
-            if !links.is_empty() {
-                count += number(&self.run(&self.scripts.unlink_batch, &links).await?)?;
+            let names: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::as_bytes).collect();
+            if !names.is_empty() {
+                count += number(&self.run(script, &names).await?)?;
             }
             if next == 0 {
                 return Ok(count);
@@ -212,8 +212,11 @@ impl Store for RedisStore {
         let (session, keep, broker) = match which {
             Unlink::OthersAtBroker { session, keep } => (session, Some(keep), self.keys.broker(&keep.broker)),
             Unlink::OthersThatHeal { session, keep } => (session, keep.as_ref(), String::new()),
-            Unlink::Broker(broker) => return self.cut_matching(&format!("{}:", self.keys.broker(broker))).await,
-            Unlink::All => return self.cut_matching("").await,
+            Unlink::Broker(broker) => {
+                let of = format!("{}:", self.keys.broker(broker));
+                return self.for_all("l:", &of, &self.scripts.unlink_batch).await;
+            }
+            Unlink::All => return self.for_all("l:", "", &self.scripts.unlink_batch).await,
         };
         let (name, keep) = (self.keys.session(session), keep.map(|key| self.link_names(key).0).unwrap_or_default());
         let args = [name.as_bytes(), keep.as_bytes(), broker.as_bytes()];
@@ -273,11 +276,18 @@ impl Store for RedisStore {
 
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
         let name = self.keys.family(id);
-        Ok(!self.run(&self.scripts.remove_family, &[name.as_bytes()]).await?.is_empty())
+        Ok(number(&self.run(&self.scripts.remove_families, &[name.as_bytes()]).await?)? == 1)
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
         self.list_families(username).await
+    }
+
+    async fn remove_all(&self) -> Result<Removed, StoreError> {
+        // First what could begin new sessions.
+        let families = self.for_all("f:", "", &self.scripts.remove_families).await?;
+        let sessions = self.for_all("s:", "", &self.scripts.remove_sessions).await?;
+        Ok(Removed { sessions, families })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

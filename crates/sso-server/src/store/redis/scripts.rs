@@ -39,6 +39,7 @@ scripts! {
     consume: "consume",
     put_family: "put_family",
     family: "family",
-    remove_family: "remove_family",
+    remove_families: "remove_families",
+    remove_sessions: "remove_sessions",
     families_of: "families_of",
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
 
-use sqlx::{Any, AnyPool, Executor, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions};
 use tokio::sync::Semaphore;
 
 use super::{Engine, TIMEOUT, unavailable};
@@ -81,7 +81,10 @@ async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
     let mut attempt = 0;
     loop {
         let result = tokio::time::timeout(2 * TIMEOUT, try_open(engine, url)).await;
-        match result.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)) {
+        let Ok(result) = result else {
+            return Err(StoreError::Unavailable("the database did not answer in time".into()));
+        };
+        match result {
             Ok(pool) => return Ok(pool),
             // Switching a file to WAL does not wait for its lock.
             Err(error) if engine == Engine::Sqlite && is_locked(&error) && attempt < ATTEMPTS => attempt += 1,
@@ -92,6 +95,10 @@ async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
 }
 
 async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
+    if engine == Engine::Postgres {
+        // A pool would try again until its time is over, and say nothing but that.
+        AnyConnection::connect(url).await?.close().await?;
+    }
     let pool = AnyPoolOptions::new()
         .max_connections(engine.connections())
         .acquire_timeout(TIMEOUT)

@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 pub use backup::Copied;
 pub(crate) use connection::Database;
 
-use super::{LinkOutcome, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -201,6 +201,10 @@ impl Store for SqlStore {
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
         self.families_of_user(&self.keys.user(username)).await
+    }
+
+    async fn remove_all(&self) -> Result<Removed, StoreError> {
+        purge::everything(&self.database).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,11 +1,14 @@
-//! Removes what has expired, in the background, a little at a time.
+//! Removes what has expired, in the background, and everything when that is asked for: a little at a time.
 
 use std::time::Duration;
 
 use sqlx::{Any, AnyPool};
 
-use super::TIMEOUT;
-use crate::clock::Clock;
+use super::{Database, TIMEOUT};
+use crate::{
+    clock::Clock,
+    store::{Removed, StoreError},
+};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(60);
@@ -54,4 +57,27 @@ pub(super) async fn once(pool: &AnyPool, clock: &impl Clock) -> Result<u64, sqlx
         }
     }
     Ok(total)
+}
+
+/// Removes all families and sessions. Cookies and links go with their session.
+pub(super) async fn everything(database: &Database) -> Result<Removed, StoreError> {
+    // First what could begin new sessions.
+    let families = emptied(database, "DELETE FROM sso_families WHERE name IN (SELECT name FROM sso_families LIMIT $1)");
+    let families = families.await?;
+    let sessions = emptied(database, "DELETE FROM sso_sessions WHERE name IN (SELECT name FROM sso_sessions LIMIT $1)");
+    Ok(Removed { sessions: sessions.await?, families })
+}
+
+async fn emptied(database: &Database, delete: &'static str) -> Result<u64, StoreError> {
+    let mut total = 0;
+    loop {
+        let delete = sqlx::query::<Any>(delete).bind(BATCH);
+        let rows = database.write(delete.execute(&database.pool)).await?.rows_affected();
+        total += rows;
+        // Not until nothing is left: others go on making new ones.
+        if rows < BATCH.unsigned_abs() {
+            return Ok(total);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

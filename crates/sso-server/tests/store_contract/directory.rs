@@ -1,0 +1,314 @@
+//! Users and brokers in SQL: what is put there is found again, by its keys alone, and a change is never lost.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use sqlx::{Any, Row};
+use sso_core::{Encoding, Secret, Silent};
+use sso_server::{
+    Account, BrokerSettings, Brokers, PasswordHash, SqlDirectory, Store, Users,
+    brokers::InvalidBroker,
+    clock::{Clock, ManualClock, SystemClock, Timestamp},
+    directory::{DirectoryError, StoredBroker, StoredUser},
+    store::{SqlStore, StoreKeys},
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use sso_engines::new_postgres_store as new_database;
+
+use crate::{session_at, user};
+
+const HASH: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
+
+/// An empty directory in each of the two databases, and what must stay as long as they do.
+struct Two {
+    clock: Arc<ManualClock>,
+    directories: [SqlDirectory; 2],
+    _file: TempDir,
+}
+
+async fn two() -> Two {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let file = TempDir::new().unwrap();
+    let sqlite = SqlDirectory::sqlite(&file.path().join("a.db"), StoreKeys::generate(), clock.clone()).await.unwrap();
+    let postgres = SqlDirectory::postgres(&new_database(), StoreKeys::generate(), clock.clone()).await.unwrap();
+    Two { clock, directories: [sqlite, postgres], _file: file }
+}
+
+async fn account(directory: &SqlDirectory, name: &str) -> Option<Arc<Account>> {
+    Users::find(directory, name).await.unwrap()
+}
+
+fn jackie() -> StoredUser {
+    let mut user = StoredUser::new("jackie", HASH.parse().unwrap());
+    user.attributes.insert("fullname".into(), "Jackie \"Ü\" Black".into());
+    user.attributes.insert("age".into(), 38.into());
+    user.groups = vec!["staff".into(), "night shift".into()];
+    user
+}
+
+fn shop() -> StoredBroker {
+    let mut settings = BrokerSettings::new(vec!["https://shop.example.com".into()]);
+    settings.return_paths = Some(vec!["/back".into()]);
+    settings.silent = Silent::Json;
+    (settings.silent_start, settings.password_login) = (true, true);
+    settings.audiences = vec!["https://api.example.com".into()];
+    (settings.allow_users, settings.allow_groups) = (vec!["jackie".into()], vec!["staff".into()]);
+    settings.attributes = Some(vec!["fullname".into()]);
+    // Any bytes.
+    StoredBroker::new("Shop".parse().unwrap(), settings, Secret::new(*b"\0\xffa secret to search for"))
+}
+
+#[tokio::test]
+async fn a_user_comes_back_as_they_were_put() {
+    let two = two().await;
+    for directory in &two.directories {
+        assert!(account(directory, "jackie").await.is_none());
+        directory.add_user(&jackie()).await.unwrap();
+        assert_eq!(directory.add_user(&jackie()).await, Err(DirectoryError::Exists));
+        let found = account(directory, "jackie").await.unwrap();
+        assert_eq!((&found.user.attributes, &found.groups), (&jackie().attributes, &jackie().groups));
+        assert_eq!(found.password.text(), HASH);
+        // To the letter, in both; and PostgreSQL would not take a NUL.
+        for other in ["Jackie", "jackie ", "jacki", "", "jac\0kie", &"j".repeat(10_000)] {
+            assert!(account(directory, other).await.is_none(), "{other:?}");
+        }
+        for bad in ["", " jackie", "a\nb", "a\0b", &"j".repeat(257)] {
+            let refused = directory.add_user(&StoredUser::new(bad, HASH.parse().unwrap())).await;
+            assert!(matches!(refused, Err(DirectoryError::Username(_))), "{bad:?} {refused:?}");
+        }
+        directory.add_user(&StoredUser::new("ジャッキー 1", HASH.parse().unwrap())).await.unwrap();
+        assert!(account(directory, "ジャッキー 1").await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn who_is_disabled_or_removed_is_not_found_and_a_password_is_replaced() {
+    let two = two().await;
+    for directory in &two.directories {
+        directory.add_user(&jackie()).await.unwrap();
+        let created = directory.user("jackie").await.unwrap().unwrap();
+        assert_eq!((created.created, created.changed), (two.clock.now(), two.clock.now()));
+        two.clock.advance(Duration::from_secs(1));
+        directory.change_user("jackie", |user| user.is_disabled = true).await.unwrap();
+        assert!(account(directory, "jackie").await.is_none());
+        let other: PasswordHash = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK".parse().unwrap();
+        assert!(!directory.set_password("jackie", &other).await.unwrap());
+        let disabled = directory.user("jackie").await.unwrap().unwrap();
+        assert!(disabled.is_disabled && disabled.changed == two.clock.now() && disabled.created == created.created);
+
+        directory.change_user("jackie", |user| user.is_disabled = false).await.unwrap();
+        assert!(directory.can_set_password() && directory.set_password("jackie", &other).await.unwrap());
+        let found = account(directory, "jackie").await.unwrap();
+        assert_eq!((found.password.text(), &found.groups), (other.text(), &jackie().groups));
+        assert!(!directory.set_password("nobody", &other).await.unwrap());
+
+        assert!(directory.remove_user("jackie").await.unwrap());
+        assert!(!directory.remove_user("jackie").await.unwrap());
+        assert!(account(directory, "jackie").await.is_none());
+        let gone = directory.change_user("jackie", |_| ()).await;
+        assert_eq!(gone.unwrap_err(), DirectoryError::NotFound);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_changes_are_each_kept() {
+    let two = two().await;
+    for directory in &two.directories {
+        directory.add_user(&jackie()).await.unwrap();
+        let mut tasks = JoinSet::new();
+        for n in 0..20 {
+            let directory = directory.clone();
+            tasks.spawn(async move {
+                directory.change_user("jackie", |user| user.groups.push(format!("g{n}"))).await.unwrap();
+            });
+        }
+        tasks.join_all().await;
+        let user = directory.user("jackie").await.unwrap().unwrap();
+        assert_eq!(user.groups.iter().collect::<BTreeSet<_>>().len(), 22);
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_is_given_in_pages_each_user_once() {
+    let two = two().await;
+    for directory in &two.directories {
+        for n in 0..1_100 {
+            directory.add_user(&StoredUser::new(format!("u{n}"), HASH.parse().unwrap())).await.unwrap();
+        }
+        let (mut names, mut pages) = (Vec::new(), 0);
+        loop {
+            let page = directory.users_after(names.last().map_or("", String::as_str)).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            pages += 1;
+            names.extend(page.into_iter().map(|user| user.username));
+        }
+        assert_eq!((pages, names.len(), names.iter().collect::<BTreeSet<_>>().len()), (3, 1_100, 1_100));
+    }
+}
+
+#[tokio::test]
+async fn a_broker_comes_back_as_it_was_put() {
+    let two = two().await;
+    let id = shop().id;
+    for directory in &two.directories {
+        assert!(Brokers::find(directory, &id).await.unwrap().is_none());
+        directory.add_broker(&shop()).await.unwrap();
+        assert_eq!(directory.add_broker(&shop()).await, Err(DirectoryError::Exists));
+        let stored = directory.broker(&id).await.unwrap().unwrap();
+        assert_eq!(stored.settings, shop().settings);
+        assert_eq!(stored.secret.expose(), shop().secret.expose());
+        let found = Brokers::find(directory, &id).await.unwrap().unwrap();
+        // `Debug` leaves the secrets out.
+        assert_eq!(format!("{found:?}"), format!("{:?}", shop().broker().unwrap()));
+
+        let until = two.clock.now().after(Duration::from_secs(60));
+        let change = |broker: &mut StoredBroker| {
+            broker.settings.checksum = Encoding::Php;
+            let old = std::mem::replace(&mut broker.secret, Secret::new("new"));
+            broker.previous = Some((old, until));
+        };
+        directory.change_broker(&id, change).await.unwrap();
+        let changed = directory.broker(&id).await.unwrap().unwrap();
+        assert!(changed.settings.checksum == Encoding::Php && changed.secret.expose() == b"new");
+        let (old, till) = changed.previous.unwrap();
+        assert!(old.expose() == shop().secret.expose() && till == until);
+
+        // What makes no broker is not kept.
+        let refused = directory.change_broker(&id, |broker| broker.settings.origins = vec!["x/y".into()]).await;
+        assert!(matches!(refused, Err(DirectoryError::Broker(InvalidBroker::Origin(_)))), "{refused:?}");
+        let refused = directory.change_broker(&id, |broker| broker.secret = Secret::new("")).await;
+        assert_eq!(refused.unwrap_err(), DirectoryError::Broker(InvalidBroker::EmptySecret));
+        assert_eq!(directory.broker(&id).await.unwrap().unwrap().secret.expose(), b"new");
+
+        directory.change_broker(&id, |broker| broker.is_disabled = true).await.unwrap();
+        assert!(Brokers::find(directory, &id).await.unwrap().is_none());
+        directory.change_broker(&id, |broker| broker.is_disabled = false).await.unwrap();
+        assert!(Brokers::find(directory, &id).await.unwrap().is_some());
+        assert_eq!(directory.brokers_after("").await.unwrap().len(), 1);
+        assert!(directory.brokers_after("Shop").await.unwrap().is_empty());
+        assert!(directory.remove_broker(&id).await.unwrap() && !directory.remove_broker(&id).await.unwrap());
+        assert!(Brokers::find(directory, &id).await.unwrap().is_none());
+    }
+}
+
+/// The SQL of another program, on this database.
+async fn by_hand(url: &str, statements: &[&'static str]) {
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(url).await.unwrap();
+    for statement in statements {
+        sqlx::query::<Any>(*statement).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error() {
+    let file = TempDir::new().unwrap();
+    let path = file.path().join("a.db");
+    let (sqlite, postgres) = (format!("sqlite:{}", path.display()), new_database());
+    let keys = StoreKeys::generate();
+    for (url, directory) in [
+        (&sqlite, SqlDirectory::sqlite(&path, keys.clone(), SystemClock).await.unwrap()),
+        (&postgres, SqlDirectory::postgres(&postgres, keys.clone(), SystemClock).await.unwrap()),
+    ] {
+        by_hand(
+            url,
+            &[
+                "INSERT INTO sso_users (username, password) VALUES \
+                 ('ada', '$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a')",
+                "INSERT INTO sso_users (username, password) VALUES ('bob', 'bob123')",
+            ],
+        )
+        .await;
+        assert_eq!(account(&directory, "ada").await.unwrap().password.text(), HASH);
+        let error = Users::find(&directory, "bob").await.unwrap_err().to_string();
+        assert!(error.contains("the password of user \"bob\" cannot be read") && !error.contains("bob123"), "{error}");
+
+        // A broker's secrets do not open under another name, and rules that nobody knows are not passed over.
+        directory.add_broker(&shop()).await.unwrap();
+        by_hand(url, &["UPDATE sso_brokers SET settings = '{\"origins\":[\"https://a\"],\"allow_ips\":[]}'"]).await;
+        assert!(Brokers::find(&directory, &shop().id).await.is_err());
+        by_hand(url, &["UPDATE sso_brokers SET settings = '{\"origins\":[\"https://a\"]}'"]).await;
+        assert!(Brokers::find(&directory, &shop().id).await.unwrap().is_some());
+        by_hand(url, &["UPDATE sso_brokers SET id = 'Evil'"]).await;
+        assert!(Brokers::find(&directory, &"Evil".parse().unwrap()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn the_secrets_are_sealed_with_keys_that_rotate() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("a.db");
+    let keys = |secrets: &[u8]| StoreKeys::new(&secrets.iter().map(|n| [*n; 32]).collect::<Vec<_>>()).unwrap();
+    let directory = SqlDirectory::sqlite(&file, keys(&[1]), SystemClock).await.unwrap();
+    directory.add_broker(&shop()).await.unwrap();
+    for name in ["a.db", "a.db-wal"] {
+        let bytes = std::fs::read(dir.path().join(name)).unwrap();
+        let secret = b"a secret to search for";
+        assert!(!bytes.windows(secret.len()).any(|bytes| bytes == secret), "in {name}");
+    }
+    let other = SqlDirectory::sqlite(&file, keys(&[3]), SystemClock).await.unwrap_err().to_string();
+    assert!(other.contains("does not open with the store's keys"), "{other}");
+    let rotated = SqlDirectory::sqlite(&file, keys(&[2, 1]), SystemClock).await.unwrap();
+    let broker = rotated.broker(&shop().id).await.unwrap().unwrap();
+    assert_eq!(broker.secret.expose(), shop().secret.expose());
+}
+
+/// Both databases are made anew as the version before this one made them.
+#[tokio::test]
+async fn a_database_of_the_version_before_is_upgraded_and_loses_nothing() {
+    let file = TempDir::new().unwrap();
+    let path = file.path().join("a.db");
+    let (sqlite, postgres) = (format!("sqlite:{}", path.display()), new_database());
+    let keys = StoreKeys::generate();
+    for url in [&sqlite, &postgres] {
+        let open = async || match url == &sqlite {
+            true => SqlStore::sqlite(&path, keys.clone(), SystemClock).await,
+            false => SqlStore::postgres(url, keys.clone(), SystemClock).await,
+        };
+        let store = open().await.unwrap();
+        let mut session = session_at(SystemClock.now());
+        session.sign_in(user("jackie"), [7; 32], session.last_seen);
+        let session = store.insert(session).await.unwrap();
+        drop(store);
+        let old = ["DROP TABLE sso_users", "DROP TABLE sso_brokers", "DELETE FROM sso_schema WHERE version = 2"];
+        by_hand(url, &old).await;
+        assert_eq!(version(url).await, 1);
+
+        let store = open().await.unwrap();
+        assert_eq!(version(url).await, 2);
+        assert_eq!(store.load(&session.cookie).await.unwrap().unwrap().user(), session.user());
+        let directory = SqlDirectory::beside(&store, SystemClock);
+        directory.add_user(&jackie()).await.unwrap();
+        drop((store, directory));
+
+        by_hand(url, &["INSERT INTO sso_schema (version) VALUES (1000)"]).await;
+        let error = open().await.unwrap_err().to_string();
+        assert!(error.contains("made by a newer version") && !error.contains('\n'), "{error}");
+        by_hand(url, &["DELETE FROM sso_schema WHERE version = 1000"]).await;
+        let directory = SqlDirectory::beside(&open().await.unwrap(), SystemClock);
+        assert!(account(&directory, "jackie").await.is_some());
+    }
+}
+
+async fn version(url: &str) -> i64 {
+    let pool = sqlx::AnyPool::connect(url).await.unwrap();
+    let row = sqlx::query::<Any>("SELECT MAX(version) AS version FROM sso_schema").fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    row.get("version")
+}
+
+#[tokio::test]
+async fn times_come_back_to_the_millisecond() {
+    let two = two().await;
+    for directory in &two.directories {
+        let mut broker = shop();
+        broker.previous = Some((Secret::new("old"), Timestamp::NEVER));
+        directory.add_broker(&broker).await.unwrap();
+        let stored = directory.broker(&broker.id).await.unwrap().unwrap();
+        assert_eq!((stored.created, stored.previous.unwrap().1), (two.clock.now(), Timestamp::NEVER));
+    }
+}

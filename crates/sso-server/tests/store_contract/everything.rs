@@ -1,0 +1,90 @@
+//! The contract's rules about the end of everything.
+
+use std::{sync::Arc, time::Duration};
+
+use sso_server::{Session, Store, clock::Clock, session::CookieValue, store::Removed};
+use tokio::task::JoinSet;
+
+use crate::{World, families::family, link_to, token_of, user};
+
+pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>) {
+    let mut sessions = Vec::new();
+    // More than go in one step.
+    for n in 0..1_200 {
+        let mut session = world.session();
+        if n % 2 == 0 {
+            session.sign_in(user("jackie"), [7; 32], session.last_seen);
+        }
+        sessions.push(world.store.insert(session).await.unwrap());
+    }
+    let (first, last) = (&sessions[0], &sessions[1_199]);
+    let mut renewed = Session::clone(last);
+    renewed.rotate_cookie(CookieValue::generate().hash(), last.cookie, world.clock.now());
+    let renewed = world.store.update(renewed).await.unwrap();
+    let keys = [token_of("Alice"), token_of("Greg"), token_of("Alice")];
+    for key in &keys {
+        world.linked(key, &first.id).await;
+    }
+    let families = [family("jackie", world.clock.now()), family("john", world.clock.now())];
+    for family in &families {
+        world.store.insert_family(family.clone()).await.unwrap();
+    }
+    let later = world.clock.now().after(Duration::from_secs(60));
+    assert_eq!(world.store.consume("used", later).await, Ok(true));
+
+    assert_eq!(world.store.remove_all().await, Ok(Removed { sessions: 1_200, families: 2 }));
+    for session in &sessions {
+        assert!(world.store.get(&session.id).await.unwrap().is_none());
+    }
+    for cookie in [first.cookie, last.cookie, renewed.cookie] {
+        assert!(world.store.load(&cookie).await.unwrap().is_none());
+    }
+    for key in &keys {
+        assert_eq!(world.target(key).await, None);
+    }
+    assert!(world.store.links_of(&first.id).await.unwrap().is_empty());
+    assert!(world.store.of_user("jackie").await.unwrap().is_empty());
+    for family in &families {
+        assert!(world.store.family(&family.id).await.unwrap().is_none());
+        assert!(world.store.families_of(&family.username).await.unwrap().is_empty());
+    }
+    assert_eq!(world.store.consume("used", later).await, Ok(false), "a token that was used stays so");
+
+    // And it begins anew, under the same names too.
+    assert_eq!(world.store.remove_all().await, Ok(Removed::default()));
+    let again = world.store.insert(Session::clone(first)).await.unwrap();
+    world.linked(&keys[0], &again.id).await;
+    assert_eq!(world.target(&keys[0]).await, Some(again.id.clone()));
+    assert_eq!(world.store.of_user("jackie").await.unwrap().len(), 1);
+}
+
+pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: World<S>) {
+    for _ in 0..20 {
+        let first = world.inserted().await;
+        let mut tasks = JoinSet::new();
+        for n in 0..16_u64 {
+            let (store, first) = (world.store.clone(), Arc::clone(&first));
+            let key = token_of("Alice");
+            tasks.spawn(async move {
+                let id = &first.id;
+                match n {
+                    0 => drop(store.remove_all().await.unwrap()),
+                    n if n % 2 == 0 => drop(store.link(key.clone(), link_to(id), None).await),
+                    _ => {
+                        if let Some(session) = store.get(id).await.unwrap() {
+                            let _lost = store.update(Session::clone(&session)).await;
+                            let _gone = store.touch(id, session.last_seen, session.keep_until).await;
+                        }
+                    }
+                }
+                key
+            });
+        }
+        let keys = tasks.join_all().await;
+        assert!(world.store.get(&first.id).await.unwrap().is_none());
+        assert!(world.store.load(&first.cookie).await.unwrap().is_none());
+        for key in &keys {
+            assert_eq!(world.target(key).await, None);
+        }
+    }
+}

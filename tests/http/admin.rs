@@ -1,0 +1,322 @@
+//! What `sso users`, `sso brokers` and `sso sessions` show, refuse and end.
+
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use sso_core::Encoding;
+use sso_engines::{Engine, new_postgres_store, new_redis_store};
+use sso_tests::{Visitor, process::free_ports};
+use tempfile::TempDir;
+
+use crate::{
+    directory::{Nodes, Said, run_in, secret_in},
+    outage::HASH,
+    peer::Peer,
+};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+fn refused(said: &Said, status: i32, what: &str) {
+    assert_eq!((said.status, said.out.as_str(), said.err.trim_end().lines().count()), (status, "", 1), "{said:?}");
+    assert!(said.err.starts_with("sso: ") && said.err.contains(what), "{what}\n{said:?}");
+}
+
+#[tokio::test]
+async fn what_the_configuration_has_comes_first_and_is_not_changed() {
+    let nodes = Nodes::start("sqlite:FILE.db", None);
+    for args in [
+        &["users", "add", "jackie"][..],
+        &["users", "set", "jackie", "--group", "staff"],
+        &["users", "show", "jackie"],
+        &["users", "disable", "jackie"],
+        &["users", "enable", "jackie"],
+        &["users", "set-password", "jackie"],
+        &["users", "remove", "jackie"],
+    ] {
+        refused(&nodes.run(args, "other password\n"), 1, "user jackie is in the configuration, which comes first");
+    }
+    for args in [
+        &["brokers", "add", "Alice", "https://evil.example"][..],
+        &["brokers", "set", "Alice", "--password-login"],
+        &["brokers", "show", "Alice"],
+        &["brokers", "disable", "Alice"],
+        &["brokers", "rotate-secret", "Alice"],
+        &["brokers", "remove", "Alice"],
+    ] {
+        refused(&nodes.run(args, ""), 1, "broker Alice is in the configuration, which comes first");
+    }
+    // A name that the configuration got later hides the one in the directory.
+    nodes.sso(&["users", "add", "ada"], "ada's password\n");
+    nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], "");
+    let later = nodes.with(&[
+        ("SSO_USERS", &format!("[{{ username = \"ada\", password = \"{HASH}\" }}]")),
+        ("SSO_BROKERS", "[{ id = \"Shop\", secret = \"s\", origins = [\"http://shop.localhost:1\"] }]"),
+    ]);
+    let [url, _] = later.urls();
+    let peer = Peer::new(&url, "Shop", "s", Encoding::Exact, "http://shop.localhost:1");
+    assert_eq!(peer.log_in(&Visitor::new(), "ada", "jackie123").await.user().await.as_deref(), Some("ada"));
+    assert!(!crate::directory::lets_in(&url, "ada", "ada's password").await);
+    for list in [&["users", "list"][..], &["brokers", "list"]] {
+        let told = later.sso(list, "");
+        assert!(told.contains("hidden by the configuration") && told.contains("active"), "{told}");
+    }
+}
+
+#[test]
+fn names_that_are_taken_or_that_nobody_has_are_told() {
+    let nodes = Nodes::start("sqlite:FILE.db", None);
+    nodes.sso(&["users", "add", "ada"], "a password\n");
+    refused(&nodes.run(&["users", "add", "ada"], "another\n"), 1, "user ada is there already");
+    refused(&nodes.run(&["users", "add", "bob"], "\n"), 1, "the password is empty");
+    refused(&nodes.run(&["users", "add", "bob"], ""), 1, "the password is empty");
+    refused(&nodes.run(&["users", "add", "bob", "--hash"], "not a hash\n"), 1, "not an argon2");
+    refused(&nodes.run(&["users", "add", " bob"], "a password\n"), 1, "a user's name is 1 to 256 bytes");
+    for action in ["show", "set", "disable", "enable", "set-password", "remove"] {
+        refused(&nodes.run(&["users", action, "bob"], "x\n"), 1, "there is no user bob in the directory");
+    }
+    assert_eq!(nodes.run(&["users", "add", "bob", "--attribute", "nonsense"], "x\n").status, 2);
+    assert_eq!(nodes.run(&["users", "add", "bob", "--json-attribute", "age=?"], "x\n").status, 2);
+    nodes.sso(&["users", "add", "bob", "--hash"], &format!("{HASH}\n"));
+
+    nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], "");
+    refused(&nodes.run(&["brokers", "add", "Shop", "http://shop.localhost:1"], ""), 1, "broker Shop is there already");
+    refused(
+        &nodes.run(&["brokers", "add", "Mall", "http://mall/page"], ""),
+        1,
+        "broker Mall: `http://mall/page` has more",
+    );
+    let bad_path = ["brokers", "add", "Mall", "http://mall", "--return-path", "back"];
+    refused(&nodes.run(&bad_path, ""), 1, "the return path `back`");
+    refused(&nodes.run(&["brokers", "add", "Mall", "http://mall", "--secret-stdin"], "\n"), 1, "the secret is empty");
+    let missing = ["brokers", "add", "Mall", "http://mall", "--secret-file", "none"];
+    refused(&nodes.run(&missing, ""), 1, "cannot read none");
+    refused(&nodes.run(&["brokers", "set", "Shop", "--origin", "x/y"], ""), 1, "broker Shop: `x/y`");
+    for action in ["show", "set", "disable", "enable", "rotate-secret", "remove"] {
+        refused(&nodes.run(&["brokers", action, "Mall"], ""), 1, "there is no broker Mall in the directory");
+    }
+    for args in [&["brokers", "add", "no-word", "http://mall"][..], &["brokers", "add", "Mall"], &["users", "add"]] {
+        assert_eq!(nodes.run(args, "").status, 2, "{args:?}");
+    }
+    // As in the file: on a network a secret has 128 bits.
+    let network = [("SSO_PUBLIC_URL", "https://sso.example.com"), ("SSO_BROKERS", "[]")];
+    let weak = ["brokers", "add", "Mall", "https://mall.example", "--secret-stdin"];
+    refused(&nodes.run_with(&weak, "short\n", &network), 1, "broker Mall: the secret has less than 128 bits");
+    assert_eq!(nodes.run_with(&weak, &format!("{KEY}\n"), &network).status, 0);
+    let weak = ["brokers", "rotate-secret", "Mall", "--secret-stdin"];
+    refused(&nodes.run_with(&weak, "short\n", &network), 1, "less than 128 bits");
+    refused(&nodes.run_with(&weak, &format!("{KEY}\n"), &network), 1, "has this secret already");
+}
+
+#[test]
+fn lists_show_everything_but_secrets() {
+    let nodes = Nodes::start(&new_postgres_store(), None);
+    let about = ["--attribute", "fullname=Ada L.", "--group", "staff", "--group", "night"];
+    nodes.sso(&[&["users", "add", "ada"][..], &about].concat(), "a password\n");
+    nodes.sso(&["users", "set", "ada", "--drop-group", "night", "--json-attribute", "tags=[1]"], "");
+    nodes.sso(&["users", "disable", "ada"], "");
+    let user = nodes.json(&["users", "show", "ada"]);
+    assert_eq!((&user["username"], &user["disabled"]), (&"ada".into(), &true.into()));
+    assert_eq!(user["attributes"], serde_json::json!({ "fullname": "Ada L.", "tags": [1] }));
+    assert_eq!(user["groups"], serde_json::json!(["staff"]));
+    let listed = nodes.json(&["users", "list", "--json"]);
+    assert_eq!(listed.as_array().unwrap().iter().map(|user| &user["username"]).collect::<Vec<_>>(), ["jackie", "ada"]);
+    assert_eq!(listed[1], user);
+    let table = nodes.sso(&["users", "list"], "");
+    assert!(table.lines().any(|line| line.starts_with("ada     directory      disabled  staff")), "{table}");
+
+    let rules =
+        ["--checksum", "php", "--password-login", "--silent=jsonp", "--silent-start", "--audience", "https://api"];
+    let rules = [&rules[..], &["--allow-user", "ada", "--allow-user", "bob", "--allow-group", "staff"]].concat();
+    let printed =
+        nodes.sso(&[&["brokers", "add", "Shop", "https://shop.example", "shop.example"][..], &rules].concat(), "");
+    let secret = secret_in(&printed);
+    let broker = nodes.json(&["brokers", "show", "Shop"]);
+    let wanted = serde_json::json!({
+        "origins": ["https://shop.example", "shop.example"], "checksum": "php", "silent": "jsonp", "silent_start": true,
+        "password_login": true, "audiences": ["https://api"], "allow_users": ["ada", "bob"], "allow_groups": ["staff"],
+    });
+    assert_eq!(broker["settings"], wanted);
+    let set = ["--origin", "https://new.example", "--password-login=false", "--allow-user", "", "--attribute", ""];
+    nodes.sso(&[&["brokers", "set", "Shop", "--checksum", "exact"][..], &set].concat(), "");
+    let wanted = serde_json::json!({
+        "origins": ["https://new.example"], "silent": "jsonp", "silent_start": true,
+        "audiences": ["https://api"], "allow_groups": ["staff"], "attributes": [],
+    });
+    assert_eq!(nodes.json(&["brokers", "show", "Shop"])["settings"], wanted);
+    nodes.sso(&["brokers", "set", "Shop", "--all-attributes"], "");
+    let listed = nodes.json(&["brokers", "list", "--json"]);
+    assert_eq!((&listed[0]["id"], &listed[1]["id"]), (&"Alice".into(), &"Shop".into()));
+    assert!(listed[1]["settings"].get("attributes").is_none());
+    nodes.sso(&["brokers", "rotate-secret", "Shop"], "");
+    assert!(nodes.json(&["brokers", "show", "Shop"])["previous_secret_until"].is_string());
+    nodes.sso(&["brokers", "rotate-secret", "Shop", "--keep-old", "0s"], "");
+    assert!(nodes.json(&["brokers", "show", "Shop"])["previous_secret_until"].is_null());
+    for list in [&["users", "list", "--json"][..], &["users", "show", "ada"], &["brokers", "list", "--json"]] {
+        let told = nodes.sso(list, "");
+        assert!(!told.contains(&secret) && !told.contains("argon2") && !told.contains("a password"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_one_by_one() {
+    let nodes = Nodes::start(&new_redis_store(), Some("sqlite:FILE.db"));
+    nodes.sso(&["users", "add", "ada"], "a password\n");
+    let [one, other] = nodes.peers("Alice", "s", "http://alice.localhost:1");
+    let jackie = one.log_in(&Visitor::new(), "jackie", "jackie123").await;
+    let (first, second) = (
+        one.log_in(&Visitor::new(), "ada", "a password").await,
+        other.log_in(&Visitor::new(), "ada", "a password").await,
+    );
+    let listed = nodes.json(&["sessions", "list", "--json"]);
+    let users: Vec<_> = listed.as_array().unwrap().iter().map(|session| session["user"].as_str().unwrap()).collect();
+    assert_eq!(users, ["ada", "ada", "jackie"]);
+    assert_eq!(listed[0]["brokers"], serde_json::json!(["Alice"]));
+    assert_eq!((&listed[0]["remembered"], listed[0]["since"].is_string()), (&false.into(), true));
+    let table = nodes.sso(&["sessions", "list", "jackie"], "");
+    assert_eq!(table.lines().count(), 2, "{table}");
+    assert!(!table.contains(jackie.token.as_str()) && !table.contains(&jackie.code));
+
+    // The account page names them alike.
+    let handle = listed[0]["handle"].as_str().unwrap();
+    refused(
+        &nodes.run(&["sessions", "revoke", "--user", "jackie", "--session", handle], ""),
+        1,
+        "user jackie has no session",
+    );
+    nodes.sso(&["sessions", "revoke", "--user", "ada", "--session", handle], "");
+    let mut left = [first.get("/api/info").await.status, second.get("/api/info").await.status];
+    left.sort();
+    assert_eq!(left, [200, 401]);
+    let again = ["sessions", "revoke", "--user", "ada", "--session", handle];
+    refused(&nodes.run(&again, ""), 1, "user ada has no session");
+    assert_eq!(
+        nodes.sso(&["sessions", "revoke", "--user", "ada"], ""),
+        "1 session and 0 remembered browsers of user ada ended\n"
+    );
+    for link in [&first, &second] {
+        assert_eq!(link.get("/api/info").await.status, 401);
+    }
+    assert_eq!(jackie.user().await.as_deref(), Some("jackie"));
+    assert_eq!(nodes.sso(&["sessions", "revoke", "--broker", "Alice"], ""), "3 links of broker Alice cut\n");
+    assert_eq!(jackie.get("/api/info").await.status, 403);
+    assert_eq!(
+        nodes.json(&["sessions", "list", "--json"]).as_array().unwrap().len(),
+        1,
+        "nobody is logged out by that"
+    );
+    for args in [
+        &["sessions", "revoke"][..],
+        &["sessions", "revoke", "--session", handle],
+        &["sessions", "revoke", "--user", "ada", "--broker", "Alice"],
+    ] {
+        assert_eq!(nodes.run(args, "").status, 2, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn everything_is_ended_if_that_is_said_twice() {
+    for store in [new_redis_store().as_str(), &new_postgres_store(), "sqlite:FILE.db"] {
+        let nodes = Nodes::start(store, None);
+        let [one, other] = nodes.peers("Alice", "s", "http://alice.localhost:1");
+        let link = one.log_in(&Visitor::new(), "jackie", "jackie123").await;
+        let nobody = other.attach(&Visitor::new()).await;
+        refused(&nodes.run(&["sessions", "revoke", "--all"], "yes\n"), 2, "there is no terminal to ask: say --yes");
+        assert_eq!((link.user().await.as_deref(), nobody.user().await), (Some("jackie"), None), "nothing was ended");
+        let said = nodes.sso(&["sessions", "revoke", "--all", "--yes"], "");
+        assert_eq!(said, "2 sessions and 0 remembered browsers ended\n");
+        for link in [&link, &nobody] {
+            assert_eq!(link.get("/api/info").await.status, 403);
+        }
+        assert!(nodes.json(&["sessions", "list", "--json"]).as_array().unwrap().is_empty());
+        let again = other.log_in(&Visitor::new(), "jackie", "jackie123").await;
+        assert_eq!(again.user().await.as_deref(), Some("jackie"), "and it goes on");
+    }
+}
+
+#[test]
+fn what_is_in_a_servers_memory_is_out_of_reach_and_without_a_directory_there_is_nothing_to_change() {
+    let nodes = Nodes::start("memory:", None);
+    for args in [&["sessions", "list"][..], &["sessions", "revoke", "--user", "jackie"]] {
+        refused(&nodes.run(args, ""), 2, "in the server's own memory");
+    }
+    for args in [&["users", "add", "ada"][..], &["users", "disable", "ada"], &["brokers", "add", "Shop", "http://shop"]]
+    {
+        refused(&nodes.run(args, "a password\n"), 2, "there is no directory: set `directory`");
+    }
+    assert!(nodes.sso(&["users", "list"], "").contains("jackie"));
+    refused(
+        &nodes.run_with(&["users", "list"], "", &[("SSO_DIRECTORY", "redis://a")]),
+        2,
+        "SSO_DIRECTORY: users and brokers cannot be kept there",
+    );
+    refused(&nodes.run(&["users", "list", "--config", "none.toml"], ""), 2, "cannot read none.toml");
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_one_line_within_bounded_time() {
+    let dir = TempDir::new().unwrap();
+    // One that takes connections and never says anything.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("postgres://sso@127.0.0.1:{}/sso", silent.local_addr().unwrap().port());
+    let nobody = format!("postgres://sso@127.0.0.1:{}/sso", free_ports(1));
+    for (url, what) in
+        [(silent.as_str(), "cannot open the"), (&nobody, "cannot open the"), ("sqlite:/dev/null/sso.db", "cannot")]
+    {
+        for variables in [&[("SSO_STORE", url)][..], &[("SSO_STORE", "memory:"), ("SSO_DIRECTORY", url)]] {
+            for command in [&["server", "--listen", "127.0.0.1:0"][..], &["users", "list"]] {
+                let common = [("SSO_PUBLIC_URL", "http://localhost"), ("SSO_STORE_KEY", KEY), ("RUST_LOG", "error")];
+                let started = Instant::now();
+                let said = run_in(dir.path(), command, "", &[&common, variables].concat());
+                refused(&said, 1, what);
+                assert!(started.elapsed() < Duration::from_secs(15), "{url} {:?}", started.elapsed());
+            }
+        }
+    }
+    for variables in [[("SSO_STORE", &*nobody)], [("SSO_DIRECTORY", &*nobody)]] {
+        let said = run_in(
+            dir.path(),
+            &["users", "list"],
+            "",
+            &[&[("SSO_PUBLIC_URL", "http://localhost")], &variables[..]].concat(),
+        );
+        refused(&said, 2, "in PostgreSQL needs store_key or store_key_file");
+    }
+}
+
+/// The directory freezes, and then it goes; the store stays.
+#[tokio::test]
+async fn while_the_directory_does_not_answer_the_server_says_so_and_then_goes_on() {
+    let mut engine = Engine::postgres();
+    let nodes = Nodes::start(&new_redis_store(), Some(&engine.new_store()));
+    nodes.sso(&["users", "add", "ada"], "a password\n");
+    let secret = secret_in(&nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], ""));
+    let [peer, _] = nodes.peers("Shop", &secret, "http://shop.localhost:1");
+    let (link, visitor) = (peer.log_in(&Visitor::new(), "ada", "a password").await, Visitor::new());
+    let ready = format!("{}/readyz", peer.server);
+    let alice = Peer::new(&peer.server, "Alice", "s", Encoding::Exact, "http://alice.localhost:1");
+    for gone in [false, true] {
+        if gone {
+            engine.kill()
+        } else {
+            engine.pause()
+        }
+        crate::peer::until("nothing is remembered any more", async || link.get("/api/info").await.status == 503).await;
+        let started = Instant::now();
+        let answer = link.get("/api/info").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{answer:?}");
+        assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+        assert_eq!(visitor.get(&ready).await.status, 503);
+        // Whom the configuration has is not asked for elsewhere.
+        let jackie = alice.log_in(&Visitor::new(), "jackie", "jackie123").await;
+        assert_eq!(jackie.user().await.as_deref(), Some("jackie"));
+        if gone {
+            engine.start()
+        } else {
+            engine.resume()
+        }
+        crate::peer::until("it works again", async || link.get("/api/info").await.status == 200).await;
+        assert_eq!(visitor.get(&ready).await.status, 200);
+    }
+}
