@@ -5,6 +5,7 @@ use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use moka::future::Cache;
 use sso_core::BrokerId;
+use tokio::sync::Semaphore;
 
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
@@ -14,6 +15,12 @@ use crate::{
 
 /// What is remembered was asked for less than this ago: a change is seen so soon.
 pub const FRESH: Duration = Duration::from_secs(3);
+
+/// How long a look-up may take: a broker waits five seconds for an answer, and the store needs some of them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many look-ups may be under way; what is asked beyond that is refused at once.
+const MAX_WAITING: usize = 1_000;
 
 /// How many answers are remembered, in bytes of their names with [`OVERHEAD`] for each.
 const CAPACITY: u64 = 4 * 1024 * 1024;
@@ -25,6 +32,8 @@ pub struct Cached<T, K, V> {
     source: T,
     clock: Arc<dyn Clock>,
     found: Cache<K, Found<V>>,
+    places: Semaphore,
+    patience: Duration,
 }
 
 /// Remembers accounts.
@@ -66,13 +75,14 @@ where
             // Frees the memory; how old an answer is, the clock tells.
             .time_to_live(FRESH)
             .build();
-        Self { source, clock: Arc::new(clock), found }
+        Self { source, clock: Arc::new(clock), found, places: Semaphore::new(MAX_WAITING), patience: PATIENCE }
     }
 
     async fn look_up<E: Clone + Send + Sync + 'static>(
         &self,
         key: &K,
         answer: impl Future<Output = Result<Option<V>, E>> + Send,
+        unavailable: fn(String) -> E,
     ) -> Result<Option<V>, E> {
         if let Some(found) = self.found.get(key).await {
             if self.clock.now().since(found.asked) < FRESH {
@@ -80,26 +90,36 @@ where
             }
             self.found.invalidate(key).await;
         }
-        let look_up = async {
-            let asked = self.clock.now();
-            answer.await.map(|value| Found { asked, value })
-        };
-        let found = self.found.try_get_with(key.clone(), look_up).await;
+        let found = self.found.try_get_with(key.clone(), self.ask(answer, unavailable)).await;
         found.map(|found| found.value).map_err(|error| E::clone(&error))
+    }
+
+    async fn ask<E>(
+        &self,
+        answer: impl Future<Output = Result<Option<V>, E>> + Send,
+        unavailable: fn(String) -> E,
+    ) -> Result<Found<V>, E> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(unavailable("too many are looked up already".into()));
+        };
+        let asked = self.clock.now();
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map(|value| Found { asked, value }),
+            Err(_) => Err(unavailable("they did not answer in time".into())),
+        }
     }
 }
 
 #[async_trait]
 impl<T: Users> Users for CachedUsers<T> {
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        self.look_up(&username.to_owned(), self.source.find(username)).await
+        self.look_up(&username.to_owned(), self.source.find(username), UsersUnavailable).await
     }
 
     async fn find_now(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        let asked = self.clock.now();
-        let value = self.source.find_now(username).await?;
-        self.found.insert(username.to_owned(), Found { asked, value: value.clone() }).await;
-        Ok(value)
+        let found = self.ask(self.source.find_now(username), UsersUnavailable).await?;
+        self.found.insert(username.to_owned(), found.clone()).await;
+        Ok(found.value)
     }
 
     async fn ping(&self) -> Result<(), UsersUnavailable> {
@@ -121,7 +141,7 @@ impl<T: Users> Users for CachedUsers<T> {
 #[async_trait]
 impl<T: Brokers> Brokers for CachedBrokers<T> {
     async fn find(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, BrokersUnavailable> {
-        self.look_up(id, self.source.find(id)).await
+        self.look_up(id, self.source.find(id), BrokersUnavailable).await
     }
 }
 
@@ -234,6 +254,35 @@ mod tests {
         assert_eq!(source.asked(), 3);
         source.is_down.store(false, Ordering::SeqCst);
         assert_eq!(group(&cached).await.as_deref(), Some("0"));
+    }
+
+    struct Hangs;
+
+    #[async_trait]
+    impl Users for Hangs {
+        async fn find(&self, _: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_long_and_not_too_many_do() {
+        let clock = || ManualClock::at(Timestamp::from_millis(1));
+        let error =
+            |answer: Result<_, UsersUnavailable>| answer.map(|_: Option<Arc<Account>>| ()).unwrap_err().to_string();
+        let cached = Cached { patience: Duration::from_millis(10), ..Cached::users(Hangs, clock()) };
+        assert!(error(cached.find("jackie").await).contains("did not answer in time"));
+        assert!(error(cached.find_now("jackie").await).contains("did not answer in time"));
+
+        let cached = Arc::new(Cached::users(Hangs, clock()));
+        for n in 0..MAX_WAITING {
+            let cached = cached.clone();
+            tokio::spawn(async move { cached.find(&n.to_string()).await });
+        }
+        while cached.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(error(cached.find("jackie").await).contains("too many"));
     }
 
     #[tokio::test]
