@@ -123,13 +123,13 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let map = Map { base_port: options.base_port, same_site: options.same_site };
     let sites = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).chain(map.linked());
     let sites: Vec<_> = sites.collect();
-    let core = server(options, &map).await?;
-    let handoff = HandoffKeys::generate()?;
-    // All of them before anything starts.
+    // All of them before anything starts, or is written to the store.
     let ports = (options.base_port..).take(sites.len());
     let mut listeners = ports.map(run::listen_on_loopback).collect::<Result<Vec<_>, _>>()?.into_iter();
     let mut listeners = || listeners.next().unwrap_or_default();
     let api_listeners = run::listen_on_loopback(options.base_port + API_PLACE)?;
+    let core = server(options, &map).await?;
+    let handoff = HandoffKeys::generate()?;
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
     let look = Look::new(Chrome::new(&map.server(), &sites), test_users);

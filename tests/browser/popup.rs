@@ -92,13 +92,14 @@ async fn the_absolute_end_comes_in_spite_of_activity() {
 
 #[tokio::test]
 async fn without_scripts_the_next_page_says_that_the_session_expired() {
-    let demo = Demo::start(&["--idle-timeout", "2s"]);
+    // Long enough for a slow machine to log in.
+    let demo = Demo::start(&["--idle-timeout", "6s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     browser.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     browser.open(&demo.url("alice", "/about")).await;
     // Somebody else's clock: long enough for the session to be over.
-    tokio::time::sleep(std::time::Duration::from_millis(2_600)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(6_600)).await;
     browser.click("main a[href='/'], .brand").await;
     browser.wait_for("[role=alert]", "Your session has expired").await;
     browser.wait_for("h1", OUT).await;
@@ -140,7 +141,7 @@ async fn the_open_popup_is_accessible() {
     browser.wait_for(WARNED, "Stay signed in").await;
     look(&browser, "popup-warned").await;
 
-    let demo = Demo::start(&["--idle-timeout", "3s", "--warn-before", "2s"]);
+    let demo = Demo::start(&["--idle-timeout", "6s", "--warn-before", "2s"]);
     log_in_at_alice(&browser, &demo).await;
     browser.wait_for(EXPIRED, "Your session has expired").await;
     look(&browser, "popup-expired").await;
@@ -148,12 +149,12 @@ async fn the_open_popup_is_accessible() {
 
 #[tokio::test]
 async fn a_tab_that_slept_through_the_end_shows_it_when_it_wakes() {
-    let demo = Demo::start(&["--idle-timeout", "3s", "--warn-before", "1s"]);
+    let demo = Demo::start(&["--idle-timeout", "6s", "--warn-before", "1s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     browser.cdp("Page.setWebLifecycleState", json!({ "state": "frozen" })).await;
     // While it sleeps, nothing runs in it; the server goes on.
-    tokio::time::sleep(std::time::Duration::from_millis(4_500)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(7_500)).await;
     browser.cdp("Page.setWebLifecycleState", json!({ "state": "active" })).await;
     browser.wait_for(EXPIRED, "Your session has expired").await;
     assert!(!browser.find("body").await.text().await.unwrap().contains("Jackie Black"));
