@@ -9,7 +9,7 @@ use sso_core::{
     jwt::{Algorithm, KeySet, SharedKeys},
 };
 use sso_server::{
-    Account, BrokerList, PasswordHash, Policy, Server, UserList,
+    Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UserList,
     clock::{Clock, SystemClock},
 };
 
@@ -186,10 +186,13 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     };
     let public_url = map.server().url.parse().map_err(Failure::other)?;
     let builder = Server::builder(public_url, brokers, users).policy(policy);
-    let name = options.session_name.as_ref().map(|SessionName(name)| name.as_str());
+    let builder = match &options.session_name {
+        Some(SessionName(name)) => builder.session_name(name),
+        None => builder,
+    };
     let key = StoreKey::without_configuration(options.store_key_file.as_deref())?;
-    let store = options.store.open(key.as_ref()).await?;
-    store.give_to(builder, name).await?.build().map_err(Failure::settings)
+    let store = options.store.open(key.as_ref(), MemoryStore::MAX_ANONYMOUS).await?;
+    store.give_to(builder).build().map_err(Failure::settings)
 }
 
 fn users() -> Result<UserList, Failure> {

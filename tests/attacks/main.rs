@@ -3,6 +3,7 @@
 //! - [`return_url`]: a code led astray; [`poisoning`]: a broker led astray, and dead ends
 //! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
+//! - [`flood`]: filling the store
 //! - [`remember`]: remember-me cookies that were stolen
 //! - [`handoff`]: users who are sent to another application, or arrive there, against their will
 //! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
@@ -12,6 +13,7 @@
 //! `sso-core` sees to it by type: a `Checksum` has no other equality than `subtle`'s, and codes have none at all.
 
 mod audiences;
+mod flood;
 mod forgery;
 mod ground;
 mod guessing;

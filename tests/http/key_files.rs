@@ -15,9 +15,9 @@ use crate::peer::{Link, Peer};
 
 /// Whom the tokens are for.
 pub const AUDIENCE: &str = "http://api.localhost:1";
-const SECRET: &str = "8iwzik1bwd";
+pub const SECRET: &str = "8iwzik1bwd";
 /// Of `jackie123`.
-const HASH: &str = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK";
+pub const HASH: &str = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK";
 
 /// A directory of keys.
 pub struct Keys {

@@ -10,7 +10,7 @@
 //! - [`cli`]: the program's commands; [`admin`] and [`directory`]: those that change users and brokers, of running servers
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
-//! - [`restart`]: a killed server loses nothing; [`backup`]: a copy of one is restored
+//! - [`restart`]: a killed server loses nothing; [`stores`]: what is in a store, and its key; [`frozen`]: stores that hang; [`backup`]: a copy of one is restored
 //! - [`readme`]: what the README shows
 
 mod access;
@@ -28,6 +28,7 @@ mod cli;
 mod directory;
 mod ended;
 mod forms;
+mod frozen;
 mod key_files;
 mod keys;
 mod linked;
@@ -40,6 +41,7 @@ mod restart;
 mod session;
 mod silent;
 mod sites;
+mod stores;
 mod story;
 
 use sso_tests::peer;

@@ -107,6 +107,13 @@ impl Site {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
+    /// How much memory it takes now, in MiB.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
     /// Sends a signal, such as `HUP`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

@@ -1,6 +1,6 @@
 //! A browser without a screen: HTTP with a cookie jar, where each redirect can be looked at.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use reqwest::{
     Client, ClientBuilder, Method, RequestBuilder, StatusCode,
@@ -49,8 +49,8 @@ impl Visitor {
             .user_agent("Mozilla/5.0 (tests)")
             .redirect(Policy::none())
             .no_proxy()
-            // The server closes idle connections after 5 s, and a form that meets that on its way is lost.
-            .pool_idle_timeout(Duration::from_secs(3))
+            // The server closes idle connections after 5 s, or is killed, and a form that meets that on its way is lost.
+            .pool_max_idle_per_host(0)
             .cookie_provider(jar.clone());
         // Names under localhost are the loopback for browsers, though not for the system's resolver.
         let names = ["sso", "alice", "greg", "julius", "nora", "otto", "api", "evil"];

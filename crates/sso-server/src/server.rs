@@ -29,7 +29,7 @@ use crate::{
     resume::{self, Browser, ResumeError, Resumed, Visit},
     session::{CookieValue, Fingerprint, Policy, Session, TokenPolicy, policy::InvalidPolicy},
     standing,
-    store::{MemoryStore, Store, Unlink},
+    store::{Bounded, MemoryStore, Store, Unlink, patiently},
     throttle::Throttle,
     users::{
         PasswordHash, Users,
@@ -51,7 +51,7 @@ pub struct ServerBuilder {
     policy: Policy,
     tokens: TokenPolicy,
     secret: Vec<u8>,
-    session_name: String,
+    session_name: Option<String>,
     access_keys: Option<SharedKeys>,
     remember_keys: Option<SharedKeys>,
 }
@@ -87,7 +87,7 @@ impl Server {
             policy: Policy::default(),
             tokens: TokenPolicy::default(),
             secret: random::bytes().to_vec(),
-            session_name: format!("sso_{:.8}", base36::exact(&random::bytes())),
+            session_name: None,
             access_keys: None,
             remember_keys: None,
         }
@@ -124,12 +124,12 @@ impl Server {
         request: AttachRequest,
         headers: BrowserHeaders<'_>,
     ) -> Result<CheckedAttach, RefusedAttach> {
-        attach::check(&self.0, request, headers).await
+        patiently(attach::check(&self.0, request, headers)).await
     }
 
     /// Links the token of a checked request to the session of this browser.
     pub async fn attach(&self, request: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
-        attach::attach(&self.0, request, &browser.into()).await
+        patiently(attach::attach(&self.0, request, &browser.into())).await
     }
 
     /// Whether a page of this origin may read the JSON of the broker's silent attach (CORS).
@@ -139,12 +139,12 @@ impl Server {
 
     /// The session of the browser with this cookie, on a page visit: it extends the session, and may renew the cookie.
     pub async fn visit(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
-        resume::visit(&self.0, &browser.into()).await
+        patiently(resume::visit(&self.0, &browser.into())).await
     }
 
     /// The session of a browser, without extending it or renewing its cookie: for scripts that ask by themselves.
     pub async fn session_of(&self, browser: impl Into<Browser>) -> Result<Option<Arc<Session>>, Unavailable> {
-        resume::asked(&self.0, &browser.into()).await
+        patiently(resume::asked(&self.0, &browser.into())).await
     }
 
     /// What stays the same about a browser, from the headers that it sends with every request. Without a `User-Agent` there is
@@ -160,12 +160,12 @@ impl Server {
 
     /// Extends a session, because its user asked for that.
     pub async fn keep_alive(&self, session: &Session) -> Result<SessionStatus, ResumeError> {
-        resume::keep_alive(&self.0, session).await
+        patiently(resume::keep_alive(&self.0, session)).await
     }
 
     /// Logs in at the server's own page; the browser gets a new cookie.
     pub async fn log_in(&self, browser: impl Into<Browser>, credentials: &Credentials) -> Result<Visit, LoginError> {
-        login::at_server(&self.0, &browser.into(), credentials, false).await
+        patiently(login::at_server(&self.0, &browser.into(), credentials, false)).await
     }
 
     /// The same with the box ticked: the browser is remembered, if that is allowed here.
@@ -174,7 +174,7 @@ impl Server {
         browser: impl Into<Browser>,
         credentials: &Credentials,
     ) -> Result<Visit, LoginError> {
-        login::at_server(&self.0, &browser.into(), credentials, true).await
+        patiently(login::at_server(&self.0, &browser.into(), credentials, true)).await
     }
 
     /// How long browsers are remembered here; `None`: they are not.
@@ -184,28 +184,31 @@ impl Server {
 
     /// The visit of a browser to a page that logs in: a [`visit`](Self::visit), but where nobody is logged in, the user of a remembered browser is.
     pub async fn come_back(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
-        resume::come_back(&self.0, &browser.into()).await
+        patiently(resume::come_back(&self.0, &browser.into())).await
     }
 
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
         let browser = browser.into();
-        remember::log_out(&self.0, &browser).await?;
-        match resume::by_cookie(&self.0, &browser).await? {
-            Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
-            None => Ok(None),
-        }
+        let task = async {
+            remember::log_out(&self.0, &browser).await?;
+            match resume::by_cookie(&self.0, &browser).await? {
+                Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        patiently(task).await
     }
 
     /// What the account page shows to the user of this session; `None` if nobody is logged in.
     pub async fn account(&self, session: &Session) -> Result<Option<Account>, Unavailable> {
-        account::overview(&self.0, session).await
+        patiently(account::overview(&self.0, session)).await
     }
 
     /// Ends sessions of the user of this session, or forgets browsers. Refused if the password was not typed in it
     /// [recently](account::RECENT_PASSWORD).
     pub async fn change_account(&self, session: &Session, change: &AccountChange) -> Result<(), AccountError> {
-        account::change(&self.0, session, change).await
+        patiently(account::change(&self.0, session, change)).await
     }
 
     /// Takes the password again of the user who is logged in; the browser gets a new cookie.
@@ -214,7 +217,7 @@ impl Server {
         browser: impl Into<Browser>,
         credentials: &Credentials,
     ) -> Result<Visit, LoginError> {
-        account::confirm(&self.0, &browser.into(), credentials).await
+        patiently(account::confirm(&self.0, &browser.into(), credentials)).await
     }
 
     /// Changes the password of the user who is logged in. Their session goes on, with a new cookie; all their others end, and no browser is
@@ -224,22 +227,22 @@ impl Server {
         browser: impl Into<Browser>,
         change: &PasswordChange,
     ) -> Result<Visit, PasswordError> {
-        change_password::by_user(&self.0, &browser.into(), change).await
+        patiently(change_password::by_user(&self.0, &browser.into(), change)).await
     }
 
     /// The session that a broker's `Authorization` header leads to. `by_person`: somebody is behind the call, so it extends the session.
     pub async fn resume(&self, authorization: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
-        resume::by_bearer(&self.0, authorization, by_person).await
+        patiently(resume::by_bearer(&self.0, authorization, by_person)).await
     }
 
     /// Logs in through a broker's back end.
     pub async fn broker_log_in(&self, resumed: &Resumed, credentials: &Credentials) -> Result<User, LoginError> {
-        login::through_broker(&self.0, resumed, credentials).await
+        patiently(login::through_broker(&self.0, resumed, credentials)).await
     }
 
     /// Logs out through a broker's back end: everywhere.
     pub async fn broker_log_out(&self, resumed: &Resumed) -> Result<(), Unavailable> {
-        login::out_through_broker(&self.0, resumed).await
+        patiently(login::out_through_broker(&self.0, resumed)).await
     }
 
     /// Merges values into the session's data, for a broker, and returns all of it.
@@ -251,7 +254,7 @@ impl Server {
         if resumed.is_barred {
             return Err(DataError::UserNotAllowed);
         }
-        data::merge(&self.0, &resumed.session, changes).await
+        patiently(data::merge(&self.0, &resumed.session, changes)).await
     }
 
     /// The same for a page of the server itself, with the session that its visitor was found to have. Refused if somebody logged in
@@ -261,7 +264,7 @@ impl Server {
         session: &Arc<Session>,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, DataError> {
-        data::merge(&self.0, session, changes).await
+        patiently(data::merge(&self.0, session, changes)).await
     }
 
     /// A token for calls to another service in the name of the session's user: to `audience`, or to the first of the broker's.
@@ -271,7 +274,7 @@ impl Server {
 
     /// What is known of an access token, for the broker with this id and secret.
     pub async fn introspect(&self, id: &str, secret: &[u8], token: &str) -> Result<Introspection, IntrospectError> {
-        access::introspect(&self.0, id, secret, token).await
+        patiently(access::introspect(&self.0, id, secret, token)).await
     }
 
     /// The public keys by which access tokens are verified, as JSON Web Key Set (RFC 7517).
@@ -354,29 +357,30 @@ impl ServerBuilder {
         self
     }
 
-    /// The secret behind form tokens and fingerprints (default: random). Nodes that serve one site need the same.
+    /// The secret behind form tokens, fingerprints, and what has no setting of its own: the keys of tokens and the name of the session cookie
+    /// (default: random, as long as the server lives). At least 256 random bits. Nodes that serve one site need the same, and so does the same server after a restart.
     #[must_use]
     pub fn secret(mut self, secret: &[u8]) -> Self {
         self.secret = secret.to_vec();
         self
     }
 
-    /// The name of the session cookie (default: random, as long as the server lives). Two servers on one host that share name, secret and
+    /// The name of the session cookie (default: made from the secret and the public URL). Two servers on one host that share name, secret and
     /// store share one sign-on; cookies ignore ports, so others must not have the same name.
     #[must_use]
     pub fn session_name(mut self, name: impl Into<String>) -> Self {
-        self.session_name = name.into();
+        self.session_name = Some(name.into());
         self
     }
 
-    /// The keys of access tokens (default: a new Ed25519 key; a restart ends the tokens).
+    /// The keys of access tokens (default: an Ed25519 key made from the secret).
     #[must_use]
     pub fn access_keys(mut self, keys: SharedKeys) -> Self {
         self.access_keys = Some(keys);
         self
     }
 
-    /// The keys of remember-me tokens, which never leave the server (default: a new HS256 key; a restart forgets every browser).
+    /// The keys of remember-me tokens, which never leave the server (default: an HS256 key made from the secret).
     #[must_use]
     pub fn remember_keys(mut self, keys: SharedKeys) -> Self {
         self.remember_keys = Some(keys);
@@ -391,17 +395,21 @@ impl ServerBuilder {
         if self.policy.never_expire {
             tracing::warn!("sessions never expire: fit for internal applications in a trusted network only");
         }
-        let now = self.clock.now().as_secs();
-        let keys = |given: Option<SharedKeys>, algorithm| match given {
+        let secret = MacKey::new(&self.secret);
+        let keys = |given: Option<SharedKeys>, algorithm, purpose: &str| match given {
             Some(keys) => Ok(keys),
-            None => KeySet::generate(algorithm, now).map(SharedKeys::new),
+            None => KeySet::derived(algorithm, &secret.mac(&["token keys: ", purpose])).map(SharedKeys::new),
         };
+        let session_name = self.session_name.unwrap_or_else(|| {
+            // Not the same for servers at other ports of this host, which cookies do not tell apart.
+            format!("sso_{:.8}", base36::exact(&secret.mac(&["session name: ", self.public_url.as_str()])))
+        });
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
         Ok(Server(Arc::new(Parts {
             public_url: self.public_url,
             brokers: self.brokers,
             users: self.users,
-            store,
+            store: Box::new(Bounded::new(store)),
             clock: self.clock,
             policy: self.policy,
             tokens: self.tokens,
@@ -409,12 +417,12 @@ impl ServerBuilder {
             login_failures: Throttle::new(5, Duration::from_secs(30)),
             checksum_failures: Throttle::new(10, Duration::from_secs(60)),
             form_key: FormKey::new(&self.secret),
-            session_name: self.session_name,
-            access_keys: keys(self.access_keys, Algorithm::EdDsa)?,
-            remember_keys: keys(self.remember_keys, Algorithm::Hs256)?,
-            remember_mac: MacKey::new(&self.secret).derive("remember me"),
-            fingerprint_key: MacKey::new(&self.secret).derive("fingerprint"),
-            handle_key: MacKey::new(&self.secret).derive("session handle"),
+            session_name,
+            access_keys: keys(self.access_keys, Algorithm::EdDsa, "access")?,
+            remember_keys: keys(self.remember_keys, Algorithm::Hs256, "remember")?,
+            remember_mac: secret.derive("remember me"),
+            fingerprint_key: secret.derive("fingerprint"),
+            handle_key: secret.derive("session handle"),
         })))
     }
 }

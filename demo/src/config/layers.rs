@@ -1,6 +1,6 @@
 //! Where settings come from: the file, and the environment over it; and how a mistake is told with its place.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -11,7 +11,7 @@ use super::store::{DirectoryUrl, StoreKey, StoreUrl};
 use crate::Failure;
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-pub(super) const VARIABLES: [(&str, &str, Form); 23] = [
+pub(super) const VARIABLES: [(&str, &str, Form); 24] = [
     ("SSO_PUBLIC_URL", "public_url", Form::Text),
     ("SSO_LISTEN", "listen", Form::Text),
     ("SSO_STORE", "store", Form::Text),
@@ -27,6 +27,7 @@ pub(super) const VARIABLES: [(&str, &str, Form); 23] = [
     ("SSO_SESSION_REGENERATE_EVERY", "session.regenerate_every", Form::Text),
     ("SSO_SESSION_FINGERPRINT", "session.fingerprint", Form::Toml),
     ("SSO_SESSION_NAME", "session.name", Form::Text),
+    ("SSO_SESSION_MAX_ANONYMOUS", "session.max_anonymous", Form::Toml),
     ("SSO_SESSION_TOUCH_EVERY", "session.touch_every", Form::Text),
     ("SSO_SESSION_LINK_LIFETIME", "session.link_lifetime", Form::Text),
     ("SSO_JWT_KEYS", "jwt.keys", Form::Text),
@@ -71,6 +72,7 @@ pub(super) struct SessionKeys {
     pub(super) regenerate_every: Option<Spanned<Lifetime>>,
     pub(super) fingerprint: Option<bool>,
     pub(super) name: Option<SessionName>,
+    pub(super) max_anonymous: Option<NonZeroUsize>,
     pub(super) touch_every: Option<Spanned<Lifetime>>,
     pub(super) link_lifetime: Option<Spanned<Lifetime>>,
 }

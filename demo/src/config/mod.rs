@@ -10,12 +10,14 @@ use std::{
     ffi::OsString,
     fs, io,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use sso_core::{Silent, is_loopback};
 use sso_server::{
-    BrokerList, Policy, Server, SqlDirectory, TokenPolicy, UserList, both::Both, cached::Cached, clock::SystemClock,
+    BrokerList, MemoryStore, Policy, Server, SqlDirectory, TokenPolicy, UserList, both::Both, cached::Cached,
+    clock::SystemClock,
 };
 use url::Url;
 
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     /// Where the keys of tokens are; without it they last as long as the process.
     pub(crate) keys: Option<PathBuf>,
     session_name: Option<SessionName>,
+    /// How many sessions without a user `memory:` keeps.
+    max_anonymous: usize,
     pub(crate) brokers: Vec<BrokerEntry>,
     users: Vec<UserEntry>,
 }
@@ -90,6 +94,9 @@ impl Config {
             tokens: policy::tokens(layers)?,
             keys: layers.value(|keys| keys.jwt.keys.as_ref()),
             session_name: layers.value(|keys| keys.session.name.as_ref()),
+            max_anonymous: layers
+                .value(|keys| keys.session.max_anonymous.as_ref())
+                .map_or(MemoryStore::MAX_ANONYMOUS, NonZeroUsize::get),
             brokers: brokers(layers, public_url.get_ref())?,
             users: users(layers)?,
         })
@@ -140,7 +147,7 @@ impl Config {
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
         let keys = self.keys.as_deref().map(ServerKeys::load).transpose()?;
-        let store = self.store.open(self.store_key.as_ref()).await?;
+        let store = self.store.open(self.store_key.as_ref(), self.max_anonymous).await?;
         let directory = match &self.directory {
             Some(directory) => Some(directory.open(self.store_key.as_ref()).await?),
             None => store.directory(),
@@ -158,9 +165,11 @@ impl Config {
         if let Some(keys) = keys {
             builder = builder.access_keys(keys.access).remember_keys(keys.remember);
         }
-        let name = self.session_name.as_ref().map(|SessionName(name)| name.as_str());
-        let builder = store.give_to(builder, name).await?;
-        Ok(Opened { server: builder.build().map_err(Failure::settings)?, directory })
+        if let Some(SessionName(name)) = self.session_name {
+            builder = builder.session_name(name);
+        }
+        let server = store.give_to(builder).build().map_err(Failure::settings)?;
+        Ok(Opened { server, directory })
     }
 }
 
@@ -333,6 +342,7 @@ mod tests {
             (format!("{GOOD}[session]\nform_timeout = \"1h\""), "sso.toml:3: ", "form_timeout must be shorter than"),
             (format!("{GOOD}[session]\nregenerate_every = \"0s\""), "sso.toml:3: ", "must be at least one second"),
             (format!("{GOOD}[session]\nnever_expire = \"yes\""), "sso.toml:3: ", "invalid type"),
+            (format!("{GOOD}[session]\nmax_anonymous = 0"), "sso.toml:3: ", "nonzero"),
             (format!("{GOOD}[session]\nname = \"a b\""), "sso.toml:3: ", "is not 1 to 64 letters"),
             (format!("{GOOD}[session]\nidle = \"1s\""), "sso.toml:3: ", "unknown field `idle`"),
             (
@@ -400,8 +410,8 @@ mod tests {
         let explicit = read(&all_set, &[]).unwrap();
         assert_eq!((explicit.policy, explicit.tokens), (config.policy, config.tokens));
         assert_eq!(
-            (explicit.listen, explicit.store, explicit.php_routes),
-            (config.listen, config.store, config.php_routes)
+            (explicit.listen, explicit.store, explicit.php_routes, explicit.max_anonymous),
+            (config.listen, config.store, config.php_routes, config.max_anonymous)
         );
     }
 }

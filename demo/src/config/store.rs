@@ -12,9 +12,9 @@ use std::{
 use serde::Deserialize;
 use sso_core::{Secret, base36, checksum::MacKey, random};
 use sso_server::{
-    ServerBuilder, SqlDirectory,
+    MemoryStore, ServerBuilder, SqlDirectory,
     clock::SystemClock,
-    store::{RedisStore, SqlStore, StoreKeys},
+    store::{RedisStore, SqlStore, StoreError, StoreKeys},
 };
 
 use crate::Failure;
@@ -56,8 +56,7 @@ impl From<String> for StoreKey {
 
 /// A store that is open, and what its keys are made from.
 pub(crate) enum OpenStore {
-    /// The builder's own default.
-    Memory,
+    Memory(MemoryStore),
     Sql(SqlStore, StoreKeys),
     Redis(Box<RedisStore>, StoreKeys),
 }
@@ -71,11 +70,11 @@ impl StoreUrl {
         }
     }
 
-    /// Opens the store.
-    pub(crate) async fn open(&self, key: Option<&StoreKey>) -> Result<OpenStore, Failure> {
+    /// Opens the store; in memory it has room for `max_anonymous` sessions without a user.
+    pub(crate) async fn open(&self, key: Option<&StoreKey>, max_anonymous: usize) -> Result<OpenStore, Failure> {
         let cannot = |error| Failure::other(format!("cannot open the store: {error}"));
         match self {
-            Self::Memory => Ok(OpenStore::Memory),
+            Self::Memory => Ok(OpenStore::Memory(MemoryStore::bounded(SystemClock, max_anonymous))),
             Self::Sqlite(file) => {
                 let keys = given_or_beside(key, file)?;
                 let store = SqlStore::sqlite(file, keys.clone(), SystemClock).await.map_err(cannot)?;
@@ -89,6 +88,12 @@ impl StoreUrl {
             Self::Redis(Location(url)) => {
                 let keys = given(key, "a store in Redis")?;
                 let store = RedisStore::open(url, keys.clone(), SystemClock).map_err(Failure::settings)?;
+                match store.check_keys().await {
+                    Err(StoreError::WrongKeys) => return Err(cannot(StoreError::WrongKeys)),
+                    // It may come later, and is asked then.
+                    Err(error) => tracing::error!(%error, "the store is not there yet"),
+                    Ok(()) => {}
+                }
                 Ok(OpenStore::Redis(Box::new(store), keys))
             }
         }
@@ -100,34 +105,16 @@ impl OpenStore {
     pub(super) fn directory(&self) -> Option<SqlDirectory> {
         match self {
             Self::Sql(store, _) => Some(SqlDirectory::beside(store, SystemClock)),
-            Self::Memory | Self::Redis(..) => None,
+            Self::Memory(_) | Self::Redis(..) => None,
         }
     }
 
-    /// Gives the store to the builder, with what must not change at a restart: the server's secret, and the name of
-    /// its cookie unless that is set.
-    pub(crate) async fn give_to(self, builder: ServerBuilder, name: Option<&str>) -> Result<ServerBuilder, Failure> {
+    /// Gives the store to the builder, with the secret from which the server makes what must not change at a restart.
+    pub(crate) fn give_to(self, builder: ServerBuilder) -> ServerBuilder {
         match self {
-            Self::Memory => Ok(match name {
-                Some(name) => builder.session_name(name),
-                None => builder,
-            }),
-            Self::Redis(store, keys) => {
-                // All nodes with the key agree on it, also when Redis is not there yet.
-                let of_key = format!("sso_{:.8}", base36::exact(&keys.derive("session name")));
-                let name = name.map_or(of_key, str::to_owned);
-                Ok(builder.secret(&keys.derive("server")).session_name(name).store(*store))
-            }
-            Self::Sql(store, keys) => {
-                let name = match name {
-                    Some(name) => name.to_owned(),
-                    None => {
-                        let random = format!("sso_{:.8}", base36::exact(&random::bytes()));
-                        store.setting("session name", &random).await.map_err(Failure::other)?
-                    }
-                };
-                Ok(builder.secret(&keys.derive("server")).session_name(name).store(store))
-            }
+            Self::Memory(store) => builder.store(store),
+            Self::Redis(store, keys) => builder.secret(&keys.derive("server")).store(*store),
+            Self::Sql(store, keys) => builder.secret(&keys.derive("server")).store(store),
         }
     }
 }

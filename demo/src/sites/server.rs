@@ -13,7 +13,7 @@ use super::{Chrome, NO_THEME, SiteInfo, account, attributes, html, profile, them
 use crate::{
     Failure, assets,
     cli::ServerOptions,
-    config::Config,
+    config::{Config, StoreUrl},
     pages::{self, ServerError, ServerHome, ServerLogin, Way},
     run,
 };
@@ -184,8 +184,8 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
     if config.public_url.scheme() == "http" {
         tracing::warn!("{} is plain http: fit for trying out on this machine only", config.public_url);
     }
-    if config.keys.is_none() {
-        tracing::warn!("[jwt] keys is not set: tokens and remembered browsers last until the server ends");
+    if config.keys.is_none() && config.store == StoreUrl::Memory {
+        tracing::warn!("memory: without [jwt] keys: tokens and remembered browsers last until the server ends");
     }
     let public_url = config.public_url.clone();
     let server = ServerSite::new(config.open().await?.server, look, cross_site, false, php_routes);

@@ -10,7 +10,7 @@ use jsonwebtoken::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{base36, random};
+use crate::{base36, checksum::MacKey, random};
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +106,22 @@ impl Key {
             }
         };
         Self::private(kid, algorithm, secret, times)
+    }
+
+    /// The key that this secret gives, always the same: whoever has the secret, and nobody else, has the key. It is good from the beginning of time.
+    pub fn derived(algorithm: Algorithm, secret: &[u8; 32]) -> Result<Self, InvalidKeys> {
+        let mac = MacKey::new(secret);
+        let kid: String = base36::exact(&mac.mac(&["jwt: key id"])).chars().take(16).collect();
+        let seed = Zeroizing::new(mac.mac(&["jwt: key"]));
+        let secret = match algorithm {
+            Algorithm::Hs256 => seed.to_vec(),
+            Algorithm::EdDsa => {
+                let bad = |_| InvalidKeys::BadKey(kid.clone());
+                let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| InvalidKeys::BadKey(kid.clone()))?;
+                pair.to_pkcs8v1().map_err(bad)?.as_ref().to_vec()
+            }
+        };
+        Self::private(kid, algorithm, secret, KeyTimes::ALWAYS)
     }
 
     /// An HS256 key from a secret that was agreed with the other side, good from the beginning of time.

@@ -65,6 +65,11 @@ impl KeySet {
         Ok(Self(vec![Key::generate(algorithm, now)?]))
     }
 
+    /// One key, [derived](Key::derived) from this secret.
+    pub fn derived(algorithm: Algorithm, secret: &[u8; 32]) -> Result<Self, InvalidKeys> {
+        Ok(Self(vec![Key::derived(algorithm, secret)?]))
+    }
+
     /// The clock of who verifies may be so many seconds behind the one of who signs. Nothing lives longer by that.
     pub const LEEWAY: i64 = 30;
 

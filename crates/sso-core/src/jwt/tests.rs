@@ -162,3 +162,20 @@ fn bad_keys_are_refused_and_not_repeated() {
     let bad = json!({ "keys": [{ "kid": "a", "alg": "EdDSA", "secret": "aaaa", "published": 1, "signs_from": 1 }] });
     assert_eq!(KeySet::from_json(&bad.to_string()).err(), Some(InvalidKeys::BadKey("a".into())));
 }
+
+#[test]
+fn a_secret_always_gives_the_same_key_and_another_one_another() {
+    for algorithm in [Algorithm::Hs256, Algorithm::EdDsa] {
+        let [one, again, other] =
+            [[1; 32], [1; 32], [2; 32]].map(|secret| KeySet::derived(algorithm, &secret).unwrap());
+        let claims = claims();
+        let token = one.sign(&claims, NOW).unwrap();
+        assert_eq!(again.verify::<AccessClaims>(&token, &ME), Ok(claims));
+        assert!(other.verify::<AccessClaims>(&token, &ME).is_err());
+        let public = |keys: &KeySet| serde_json::to_string(&keys.jwks(NOW)).unwrap();
+        assert_eq!(public(&one), public(&again));
+        assert_ne!(one.keys()[0].kid(), other.keys()[0].kid());
+        // Its secret is not the one that it was made from, of which others are made too.
+        assert_ne!(one.keys()[0].private.as_ref().unwrap().secret.as_slice(), [1; 32]);
+    }
+}

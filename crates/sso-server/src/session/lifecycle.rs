@@ -100,10 +100,13 @@ pub fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
     }
 }
 
-/// Until when a store must keep `session`, if nothing more happens to it.
+/// Until when a store must keep `session`, if nothing more happens to it. One that nobody ever logged in to goes when it ends: its brokers attach
+/// anew whatever they are told, and anyone can begin such sessions.
 pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
     let end = idle_end(session, policy).min(absolute_end(session, policy));
-    session.destroyed.map_or(end, |(_, at)| at.min(end)).after(Policy::KEEP_ENDED)
+    let end = session.destroyed.map_or(end, |(_, at)| at.min(end));
+    let is_missed = session.last_user.is_some() || session.serves_php;
+    if is_missed { end.after(Policy::KEEP_ENDED) } else { end }
 }
 
 /// Whether the use at `now` is worth a write.

@@ -355,6 +355,12 @@ pub struct Link {
     pub heals: bool,
 }
 
+impl Link {
+    /// A session has at most so many links at one broker, for anyone can attach token after token to a session of their own. A browser needs
+    /// one, and some more while tabs attach at the same time.
+    pub const MAX_PER_BROKER: usize = 20;
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

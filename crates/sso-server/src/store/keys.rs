@@ -116,10 +116,6 @@ impl StoreKeys {
         self.name("family", &[id])
     }
 
-    pub(super) fn setting(&self, name: &str) -> String {
-        self.name("setting", &[name])
-    }
-
     /// 160 bits in hex.
     fn name(&self, kind: &str, parts: &[&str]) -> String {
         let mac = self.names.mac(&[&[kind, ":"], parts].concat());
@@ -144,6 +140,12 @@ impl StoreKeys {
     pub(super) fn open(&self, kind: Kind, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.try_open(kind, name, sealed)
             .ok_or_else(|| StoreError::Unavailable(format!("a {} does not open with the store's keys", kind.label())))
+    }
+
+    /// Whether what other keys may have sealed at this place opens.
+    pub(super) fn check(&self, place: &str, sealed: &[u8]) -> Result<(), StoreError> {
+        let opened = self.try_open(Kind::Setting, place, sealed);
+        opened.map(|_| ()).ok_or(StoreError::WrongKeys)
     }
 
     fn try_open(&self, kind: Kind, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {

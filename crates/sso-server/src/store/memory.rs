@@ -1,10 +1,11 @@
 //! The store in this process's memory: fast, and gone with the process.
 
+mod anonymous;
+mod cell;
 mod families;
 mod index;
 
 use std::{
-    collections::HashSet,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,10 +18,10 @@ use moka::{
     ops::compute::{CompResult, Op},
     sync::Cache,
 };
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
+use cell::{Cell, Linked, Phase, State, Ways};
 use families::Families;
-use index::Index;
 
 use super::{LinkOutcome, Removed, Resolved, Store, StoreError, Unlink};
 use crate::{
@@ -28,59 +29,44 @@ use crate::{
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
-/// Sessions in memory. moka drops each record some time after its `keep_until`; whether a session has ended is never
-/// moka's decision, and there is no limit on their number: a full cache would turn new sessions away or throw logged-in ones out.
+/// Sessions in memory. moka drops each record some time after its `keep_until`; whether a session has ended is never moka's decision.
+///
+/// Sessions in which somebody is logged in are never thrown out for lack of room. The others are bounded in number: the longest unused make room.
 pub struct MemoryStore {
-    /// Owns the sessions. The other two maps lose an entry when it is dropped from here.
+    /// Owns the sessions. What leads to one goes when it is dropped from here.
     sessions: Cache<SessionId, Arc<Cell>>,
-    cookies: Cache<CookieHash, Arc<Cell>>,
-    links: Cache<LinkKey, Arc<Linked>>,
-    /// The sessions by who is logged in, brought up to date under the session's lock.
-    users: Arc<Index<SessionId>>,
+    ways: Arc<Ways>,
     families: Families,
     /// One-time ids, until when they are remembered.
     used: Cache<String, Timestamp>,
-}
-
-/// A session's place. Links and cookies hold it directly, so that resolving a token is one look-up in one map.
-struct Cell {
-    session: RwLock<Arc<Session>>,
-    /// What must go when the session goes.
-    links: Mutex<Vec<LinkKey>>,
-}
-
-struct Linked {
-    link: Link,
-    cell: Arc<Cell>,
+    /// One changes at a time what leads where; readers do not wait for it. No cell's lock is held when this one is taken, or when `sessions` is used.
+    turn: Mutex<()>,
 }
 
 impl MemoryStore {
+    /// How many sessions without a user there may be, unless told otherwise: about 200 MB of them.
+    pub const MAX_ANONYMOUS: usize = 100_000;
+
     /// An empty store. The clock tells when records may go.
     pub fn new(clock: impl Clock) -> Self {
-        let cookies: Cache<CookieHash, Arc<Cell>> = Cache::builder().build();
-        let links: Cache<LinkKey, Arc<Linked>> = Cache::builder().build();
-        let (clock, users) = (Arc::new(clock), Arc::new(Index::<SessionId>::default()));
-        let (lost_cookies, lost_links, lost_users) = (cookies.clone(), links.clone(), users.clone());
+        Self::bounded(clock, Self::MAX_ANONYMOUS)
+    }
+
+    /// The same with room for so many sessions without a user, at least one.
+    pub fn bounded(clock: impl Clock, max_anonymous: usize) -> Self {
+        let (clock, ways) = (Arc::new(clock), Arc::new(Ways::new(max_anonymous)));
+        let lost = ways.clone();
         let sessions = Cache::builder()
             .expire_after(KeepUntil(clock.clone()))
-            .eviction_listener(move |id: Arc<SessionId>, cell: Arc<Cell>, cause| {
+            .eviction_listener(move |_: Arc<SessionId>, cell: Arc<Cell>, cause| {
                 // The same cell is put again when its time changes: that is no loss.
-                if cause == RemovalCause::Replaced {
-                    return;
-                }
-                lost_users.forget(username(&cell.session.read()), &*id);
-                let cookies: Vec<_> = cell.session.read().cookies().collect();
-                for cookie in cookies {
-                    forget(&lost_cookies, &cookie, |other| Arc::ptr_eq(other, &cell));
-                }
-                for key in cell.links.lock().drain(..) {
-                    // The token may have been linked to another session since.
-                    forget(&lost_links, &key, |linked| Arc::ptr_eq(&linked.cell, &cell));
+                if cause != RemovalCause::Replaced {
+                    lost.let_go(&cell);
                 }
             })
             .build();
         let used = Cache::builder().expire_after(KeepUntil(clock.clone())).build();
-        Self { sessions, cookies, links, users, families: Families::new(clock), used }
+        Self { sessions, ways, families: Families::new(clock), used, turn: Mutex::default() }
     }
 
     /// Has moka ask anew how long to keep the cell, unless it was dropped meanwhile.
@@ -91,72 +77,136 @@ impl MemoryStore {
         });
     }
 
-    /// Cuts those of a session's links that are meant by their key and by themselves.
-    fn cut_of(&self, id: &SessionId, by_key: impl Fn(&LinkKey) -> bool, by_link: impl Fn(&Link) -> bool) -> u64 {
-        let Some(cell) = self.sessions.get(id) else { return 0 };
-        let keys: Vec<_> = cell.links.lock().iter().filter(|key| by_key(key)).cloned().collect();
-        // A token of the list may have been linked to another session since.
-        let is_meant = |linked: &Arc<Linked>| Arc::ptr_eq(&linked.cell, &cell) && by_link(&linked.link);
-        let cut: Vec<_> = keys.into_iter().filter(|key| forget(&self.links, key, is_meant)).collect();
-        cell.links.lock().retain(|key| !cut.contains(key));
-        cut.len() as u64
+    /// Has the longest unused sessions without a user go, until they are few enough.
+    fn make_room(&self) {
+        while let Some(cell) = self.ways.anonymous.surplus() {
+            // Nobody logs in to it meanwhile: that would take a turn.
+            self.ways.let_go(&cell);
+            let id = cell.0.read().session.id.clone();
+            self.sessions.invalidate(&id);
+        }
     }
 
-    fn cut(&self, keys: impl IntoIterator<Item = LinkKey>) -> u64 {
-        keys.into_iter().filter(|key| self.links.remove(key).is_some()).count() as u64
+    /// Whether the cookie leads to another cell than this one.
+    fn is_taken(&self, cookie: &CookieHash, but: Option<&Arc<Cell>>) -> bool {
+        let owner = self.ways.cookies.get(cookie).filter(|owner| but.is_none_or(|but| !Arc::ptr_eq(owner, but)));
+        owner.is_some_and(|owner| owner.session().is_some())
+    }
+
+    /// The link and its session, at one instant; `None` if the link was cut while it was looked at.
+    fn look_at(linked: &Linked) -> Option<Resolved> {
+        let state = linked.cell.0.read();
+        let resolved = || Resolved { link: linked.link.clone(), session: state.session.clone() };
+        (!linked.is_dead(&state)).then(resolved)
+    }
+
+    /// Cuts those of a session's links that are meant by their key and by themselves.
+    fn cut_of(&self, id: &SessionId, by_key: impl Fn(&LinkKey) -> bool, by_link: impl Fn(&Link) -> bool) -> u64 {
+        let _turn = self.turn.lock();
+        let Some(cell) = self.sessions.get(id) else { return 0 };
+        let mut state = cell.0.write();
+        let is_meant =
+            |key: &LinkKey| by_key(key) && self.ways.links.get(key).is_some_and(|linked| by_link(&linked.link));
+        let mut count = 0;
+        state.links.retain(|key| {
+            let cut = is_meant(key) && self.ways.cut(&cell, key);
+            count += u64::from(cut);
+            !cut
+        });
+        count
+    }
+
+    /// Cuts all links whose keys are meant, whosever they are.
+    fn cut(&self, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
+        let _turn = self.turn.lock();
+        let links: Vec<_> = self.ways.links.iter().filter(|(key, _)| is_meant(key)).collect();
+        let cut = links.iter().filter(|(key, linked)| {
+            let mut state = linked.cell.0.write();
+            state.links.retain(|other| other != &**key);
+            self.ways.cut(&linked.cell, key)
+        });
+        cut.count() as u64
+    }
+
+    /// Keeps the links of a session at one broker few: those that were made first go. `newest` stays.
+    fn bound_links(&self, cell: &Arc<Cell>, state: &mut State, newest: &LinkKey) {
+        let made = |key: &LinkKey| {
+            let linked = self.ways.links.get(key)?;
+            Arc::ptr_eq(&linked.cell, cell).then_some(linked.link.at)
+        };
+        let is_other = |key: &LinkKey| key.broker == newest.broker && key != newest;
+        let others = state.links.iter().filter(|key| is_other(key));
+        let mut others: Vec<_> = others.filter_map(|key| Some((made(key)?, key.clone()))).collect();
+        others.sort_by_key(|(made, _)| *made);
+        let surplus = (others.len() + 1).saturating_sub(Link::MAX_PER_BROKER);
+        for (_, key) in others.drain(..surplus) {
+            self.ways.cut(cell, &key);
+        }
+        // Also those that lead to another session since.
+        state.links.retain(|key| !is_other(key) || others.iter().any(|(_, kept)| kept == key));
     }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
     async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+        let _turn = self.turn.lock();
         let (id, cookie) = (session.id.clone(), session.cookie);
+        if self.sessions.contains_key(&id) || self.is_taken(&cookie, None) {
+            return Err(StoreError::Conflict);
+        }
         let session = Arc::new(session);
-        let cell = Arc::new(Cell { session: RwLock::new(session.clone()), links: Mutex::default() });
-        // The session first: a cookie that leads nowhere yet is nobody's.
-        if !put_new(&self.sessions, &id, cell.clone()) {
-            return Err(StoreError::Conflict);
+        let cell = Cell::new(session.clone());
+        self.ways.cookies.insert(cookie, cell.clone());
+        self.sessions.insert(id.clone(), cell.clone());
+        {
+            let mut state = cell.0.write();
+            // Unless its time was over before it came.
+            if state.phase == Phase::Coming {
+                state.phase = Phase::There;
+                self.ways.users.add(username(&session), &id);
+                self.ways.renew(&cell, &mut state);
+            }
         }
-        if !put_new(&self.cookies, &cookie, cell.clone()) {
-            self.sessions.invalidate(&id);
-            return Err(StoreError::Conflict);
-        }
-        // Of the record as it is now: whoever changed it meanwhile has done the same under this lock.
-        self.users.add(username(&cell.session.read()), &id);
+        self.make_room();
         Ok(session)
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
-        Ok(self.sessions.get(id).map(|cell| cell.session.read().clone()))
+        Ok(self.sessions.get(id).and_then(|cell| cell.session()))
     }
 
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
-        let session = self.cookies.get(cookie).map(|cell| cell.session.read().clone());
-        // Between two steps of an update the map may still know a cookie that the session has lost.
+        let session = self.ways.cookies.get(cookie).and_then(|cell| cell.session());
+        // It may have lost the cookie since the map was asked.
         Ok(session.filter(|session| session.cookies().any(|known| known == *cookie)))
     }
 
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
-        Ok(self.links.get(key).map(|linked| {
-            let session = linked.cell.session.read().clone();
-            Resolved { link: linked.link.clone(), session }
-        }))
+        let Some(linked) = self.ways.links.get(key) else { return Ok(None) };
+        if let Some(resolved) = Self::look_at(&linked) {
+            return Ok(Some(resolved));
+        }
+        // It was cut, or is on its way to another session.
+        let _turn = self.turn.lock();
+        Ok(self.ways.links.get(key).and_then(|linked| Self::look_at(&linked)))
     }
 
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
+        let _turn = self.turn.lock();
         let cell = self.sessions.get(&session.id).ok_or(StoreError::NotFound)?;
         let updated = {
-            let mut current = cell.session.write();
-            if current.version != session.version {
+            let mut state = cell.0.write();
+            let current = state.session.clone();
+            if state.phase != Phase::There {
+                return Err(StoreError::NotFound);
+            }
+            if current.version != session.version || self.is_taken(&session.cookie, Some(&cell)) {
                 return Err(StoreError::Conflict);
             }
-            if !current.cookies().any(|known| known == session.cookie)
-                && !put_new(&self.cookies, &session.cookie, cell.clone())
-            {
-                return Err(StoreError::Conflict);
-            }
+            self.ways.cookies.insert(session.cookie, cell.clone());
             for lost in current.cookies().filter(|known| session.cookies().all(|kept| kept != *known)) {
-                self.cookies.invalidate(&lost);
+                self.ways.cookies.invalidate(&lost);
             }
             session.version += 1;
             session.last_seen = session.last_seen.max(current.last_seen);
@@ -164,83 +214,89 @@ impl Store for MemoryStore {
             if session.epoch == current.epoch {
                 session.keep_until = session.keep_until.max(current.keep_until);
             }
-            self.users.moved(username(&current), username(&session), &session.id);
-            *current = Arc::new(session);
-            current.clone()
+            self.ways.users.moved(username(&current), username(&session), &session.id);
+            state.session = Arc::new(session);
+            self.ways.renew(&cell, &mut state);
+            state.session.clone()
         };
         self.keep(&updated.id, &cell);
+        self.make_room();
         Ok(updated)
     }
 
     async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
         let cell = self.sessions.get(id).ok_or(StoreError::NotFound)?;
         {
-            let mut current = cell.session.write();
-            let session = Arc::make_mut(&mut current);
+            let mut state = cell.0.write();
+            if state.phase != Phase::There {
+                return Err(StoreError::NotFound);
+            }
+            let session = Arc::make_mut(&mut state.session);
             session.last_seen = session.last_seen.max(at);
             session.keep_until = session.keep_until.max(keep_until);
+            self.ways.renew(&cell, &mut state);
         }
         self.keep(id, &cell);
         Ok(())
     }
 
     async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
-        let cell = self.sessions.get(&link.session).ok_or(StoreError::NotFound)?;
+        let _turn = self.turn.lock();
+        let cell = self.sessions.get(&link.session).filter(|cell| cell.session().is_some());
+        let cell = cell.ok_or(StoreError::NotFound)?;
+        let owner = self.ways.links.get(&key);
+        if let Some(found) = owner.as_ref().and_then(|linked| Self::look_at(linked)) {
+            if found.session.id == link.session {
+                return Ok(LinkOutcome::Linked(found.link.code));
+            }
+            if Some(&found.session.id) != replaces {
+                return Ok(LinkOutcome::Taken(found.session));
+            }
+        }
+        if let Some(owner) = owner {
+            let _state = owner.cell.0.write();
+            self.ways.cut(&owner.cell, &key);
+        }
         let code = link.code.clone();
-        let result = self.links.entry_by_ref(&key).and_compute_with(|entry| {
-            let may_put = entry.as_ref().is_none_or(|entry| {
-                let owner = &entry.value().link.session;
-                *owner != link.session && Some(owner) == replaces
-            });
-            if may_put { Op::Put(Arc::new(Linked { link: link.clone(), cell: cell.clone() })) } else { Op::Nop }
-        });
-        Ok(match result {
-            CompResult::Unchanged(entry) if entry.value().link.session == link.session => {
-                LinkOutcome::Linked(entry.value().link.code.clone())
-            }
-            CompResult::Unchanged(entry) => LinkOutcome::Taken(entry.value().cell.session.read().clone()),
-            _ => {
-                cell.links.lock().push(key.clone());
-                if !self.sessions.contains_key(&link.session) {
-                    // It went in between, and may have looked at its links before this one was among them.
-                    forget(&self.links, &key, |linked| Arc::ptr_eq(&linked.cell, &cell));
-                    return Err(StoreError::NotFound);
-                }
-                LinkOutcome::Linked(code)
-            }
-        })
+        let mut state = cell.0.write();
+        // Its time may have come since.
+        if state.phase != Phase::There {
+            return Err(StoreError::NotFound);
+        }
+        self.ways.links.insert(key.clone(), Linked::new(link, cell.clone()));
+        // Named already, if it was here before and moved away.
+        state.links.retain(|other| *other != key);
+        state.links.push(key.clone());
+        self.bound_links(&cell, &mut state, &key);
+        Ok(LinkOutcome::Linked(code))
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
-        match which {
+        Ok(match which {
             Unlink::OthersAtBroker { session, keep } => {
-                let is_other = |key: &LinkKey| key.broker == keep.broker && key.token != keep.token;
-                Ok(self.cut_of(session, is_other, |_| true))
+                self.cut_of(session, |key| key.broker == keep.broker && key.token != keep.token, |_| true)
             }
             Unlink::OthersThatHeal { session, keep } => {
-                Ok(self.cut_of(session, |key| Some(key) != keep.as_ref(), |link| link.heals))
+                self.cut_of(session, |key| Some(key) != keep.as_ref(), |link| link.heals)
             }
-            Unlink::Broker(broker) => {
-                Ok(self.cut(self.links.iter().map(|(key, _)| (*key).clone()).filter(|key| key.broker == *broker)))
-            }
-            Unlink::All => Ok(self.cut(self.links.iter().map(|(key, _)| (*key).clone()))),
-        }
+            Unlink::Broker(broker) => self.cut(|key| key.broker == *broker),
+            Unlink::All => self.cut(|_| true),
+        })
     }
 
     async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
         let Some(cell) = self.sessions.get(id) else { return Ok(Vec::new()) };
-        // A token that was moved away and back is listed twice.
-        let keys: HashSet<_> = cell.links.lock().iter().cloned().collect();
-        let leads_here = |key: LinkKey| {
-            let linked = self.links.get(&key).filter(|linked| Arc::ptr_eq(&linked.cell, &cell))?;
-            Some((key, linked.link.clone()))
+        let state = cell.0.read();
+        let leads_here = |key: &LinkKey| {
+            let linked = self.ways.links.get(key).filter(|linked| Arc::ptr_eq(&linked.cell, &cell))?;
+            (!linked.is_dead(&state)).then(|| (key.clone(), linked.link.clone()))
         };
-        Ok(keys.into_iter().filter_map(leads_here).collect())
+        Ok(state.links.iter().filter_map(leads_here).collect())
     }
 
     async fn of_user(&self, name: &str) -> Result<Vec<Arc<Session>>, StoreError> {
-        let cells = self.users.of(name).into_iter().filter_map(|id| self.sessions.get(&id));
-        let sessions = cells.map(|cell| cell.session.read().clone());
+        let cells = self.ways.users.of(name).into_iter().filter_map(|id| self.sessions.get(&id));
+        let sessions = cells.filter_map(|cell| cell.session());
         Ok(sessions.filter(|session| username(session) == Some(name)).collect())
     }
 
@@ -270,11 +326,15 @@ impl Store for MemoryStore {
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {
         let families = self.families.remove_all();
-        let ids: Vec<_> = self.sessions.iter().map(|(id, _)| id).collect();
+        let cells: Vec<_> = self.sessions.iter().collect();
         let mut sessions = 0;
-        for batch in ids.chunks(BATCH) {
-            // Cookies and links go with them.
-            sessions += batch.iter().filter(|id| forget(&self.sessions, id.as_ref(), |_| true)).count() as u64;
+        for batch in cells.chunks(BATCH) {
+            for (id, cell) in batch {
+                let _turn = self.turn.lock();
+                // Cookies and links go with it.
+                self.ways.let_go(cell);
+                sessions += u64::from(self.sessions.remove(&**id).is_some());
+            }
             tokio::task::yield_now().await;
         }
         Ok(Removed { sessions, families })
@@ -306,19 +366,6 @@ where
     matches!(result, CompResult::Inserted(_))
 }
 
-/// Removes the entry if it is the one that is meant; whether it was.
-fn forget<K, V>(map: &Cache<K, V>, key: &K, is_meant: impl Fn(&V) -> bool) -> bool
-where
-    K: Clone + Eq + std::hash::Hash + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    let result = map.entry_by_ref(key).and_compute_with(|entry| match entry {
-        Some(entry) if is_meant(entry.value()) => Op::Remove,
-        _ => Op::Nop,
-    });
-    matches!(result, CompResult::Removed(_))
-}
-
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("sessions", &self.sessions.entry_count()).finish_non_exhaustive()
@@ -335,7 +382,7 @@ trait Kept {
 
 impl Kept for Arc<Cell> {
     fn keep_until(&self) -> Timestamp {
-        self.session.read().keep_until
+        self.0.read().session.keep_until
     }
 }
 

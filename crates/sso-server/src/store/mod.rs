@@ -2,15 +2,20 @@
 //!
 //! # The contract
 //!
-//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once; but for [`remove_all`](Store::remove_all).
+//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once; but for [`remove_all`](Store::remove_all). (Lists of a
+//!   user's records are read, and [`Unlink::Broker`] and [`Unlink::All`] cut, one by one: what is made meanwhile may be missed.)
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
 //! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from.
 //! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
 //!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does. A family stays until it `expires`, a used id until the time given
 //!   with it; whether a family still works is not the store's to judge either.
-//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer.
+//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, the oldest make room. A store may also let sessions go
+//!   in which nobody is logged in, if there are too many; the longest unused first, and never any other.
+//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. A call that failed with
+//!   [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the server gives up sooner.
 
+mod bounded;
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
 mod codec;
 #[cfg(any(feature = "redis", feature = "sql"))]
@@ -28,12 +33,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sso_core::{BrokerId, VerificationCode};
 
+pub(crate) use bounded::{Bounded, patiently};
 pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
 #[cfg(feature = "sql")]
-pub use sql::{Copied, SqlStore};
+pub use sql::{Copied, Purged, SqlStore};
 
 use crate::{
     clock::Timestamp,
@@ -49,6 +55,9 @@ pub enum StoreError {
     /// It is there already, or somebody else changed it first.
     #[error("the record was changed by somebody else")]
     Conflict,
+    /// It was filled with other keys; with these nothing in it can be found or read.
+    #[error("the store was filled with another key than store_key")]
+    WrongKeys,
     /// The store does not answer; the text is for the log.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
@@ -130,7 +139,7 @@ pub trait Store: Send + Sync + 'static {
     async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError>;
 
     /// Links a token to a session, unless it leads to another one than `replaces`. The same token and session keep their
-    /// first code. [`NotFound`](StoreError::NotFound) if the session is gone.
+    /// first code. The session's oldest other links at this broker make room, by [`Link::at`]. [`NotFound`](StoreError::NotFound) if the session is gone.
     async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError>;
 
     /// Cuts links; how many.
@@ -169,6 +178,6 @@ pub trait Store: Send + Sync + 'static {
     /// meanwhile may be. An error may come when some of it is gone.
     async fn remove_all(&self) -> Result<Removed, StoreError>;
 
-    /// Whether the store answers.
+    /// Whether the store answers, and can be written to.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::World;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) fn family(username: &str, now: Timestamp) -> Family {
     let random = || CookieValue::generate().expose().to_owned();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sso_server::{
     Store,
-    clock::Clock,
+    clock::{Clock, Timestamp},
+    session::Link,
     store::{
         LinkOutcome::{Linked, Taken},
         StoreError::NotFound,
@@ -164,4 +165,32 @@ pub(crate) async fn a_cut_token_can_be_linked_anew<S: Store>(world: World<S>) {
     assert_eq!(world.store.unlink(&others).await, Ok(0));
     assert_eq!(world.target(&cut).await.as_ref(), Some(&second.id));
     assert!(world.clock.now() < second.keep_until);
+}
+
+pub(crate) async fn the_oldest_links_at_a_broker_make_room<S: Store>(world: World<S>) {
+    let (session, other) = (world.inserted().await, world.inserted().await);
+    let (elsewhere, of_other) = (token_of("Greg"), token_of("Alice"));
+    world.linked(&elsewhere, &session.id).await;
+    world.linked(&of_other, &other.id).await;
+    let keys: Vec<_> = (0..Link::MAX_PER_BROKER + 5).map(|_| token_of("Alice")).collect();
+    for (n, key) in keys.iter().enumerate() {
+        let at = world.clock.now().after(Duration::from_secs(n as u64));
+        let link = Link { at, ..link_to(&session.id) };
+        assert!(matches!(world.store.link(key.clone(), link, None).await.unwrap(), Linked(_)));
+        assert_eq!(world.target(key).await.as_ref(), Some(&session.id));
+    }
+    for (n, key) in keys.iter().enumerate() {
+        assert_eq!(world.target(key).await.is_some(), n >= 5, "link {n}");
+    }
+    let links = world.store.links_of(&session.id).await.unwrap();
+    assert_eq!(links.len(), Link::MAX_PER_BROKER + 1);
+    assert!(world.target(&elsewhere).await.is_some() && world.target(&of_other).await.is_some());
+
+    // One that stays is linked once more: that is no new one. And one made by a node whose clock is behind is not the one to go.
+    world.linked(&keys[5], &session.id).await;
+    assert!(world.target(&keys[6]).await.is_some());
+    let late = token_of("Alice");
+    let link = Link { at: Timestamp::from_millis(1), ..link_to(&session.id) };
+    world.store.link(late.clone(), link, None).await.unwrap();
+    assert!(world.target(&late).await.is_some() && world.target(&keys[5]).await.is_none());
 }

@@ -63,6 +63,7 @@ macro_rules! contract {
                 one_broker_can_be_cut,
                 all_can_be_cut,
                 a_cut_token_can_be_linked_anew,
+                the_oldest_links_at_a_broker_make_room,
             ]);
             contract!(@rules $make, users: [
                 a_user_has_the_sessions_they_are_logged_in_to,
@@ -95,11 +96,17 @@ macro_rules! contract {
                 a_logout_is_not_undone_by_racing_writes,
                 touches_and_updates_do_not_lose_each_other,
                 the_index_by_user_follows_racing_logins,
+                links_that_are_made_at_once_stay_few,
             ]);
 
             #[test]
             fn random_operations_do_what_a_plain_model_does() {
                 model::compare($cases, async |clock| $make(clock).await);
+            }
+
+            #[test]
+            fn random_operations_at_once_do_what_a_plain_model_does_in_some_order() {
+                model::compare_at_once($cases, async |clock| $make(clock).await);
             }
         }
     };

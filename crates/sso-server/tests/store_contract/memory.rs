@@ -9,10 +9,11 @@ use sso_server::{
     MemoryStore, Session, Store,
     clock::{Clock, ManualClock, SystemClock},
     session::CookieValue,
-    store::LinkOutcome,
+    store::{LinkOutcome, StoreError::NotFound},
 };
+use tokio::task::JoinSet;
 
-use crate::{World, token_of};
+use crate::{World, token_of, user};
 
 fn world() -> World<MemoryStore> {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -80,6 +81,121 @@ async fn a_touch_keeps_a_record_longer() {
     world.store.touch(&lost.id, lost.last_seen, lost.keep_until).await.unwrap();
     assert!(world.store.get(&kept.id).await.unwrap().is_some());
     assert!(world.store.get(&lost.id).await.unwrap().is_none());
+}
+
+/// With room for so many sessions without a user.
+fn bounded(limit: usize) -> World<MemoryStore> {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    World { store: Arc::new(MemoryStore::bounded(clock.clone(), limit)), clock }
+}
+
+async fn are_there(world: &World<MemoryStore>, sessions: &[Arc<Session>]) -> Vec<bool> {
+    let mut there = Vec::new();
+    for session in sessions {
+        let by_id = world.store.get(&session.id).await.unwrap().is_some();
+        assert_eq!(world.store.load(&session.cookie).await.unwrap().is_some(), by_id);
+        there.push(by_id);
+    }
+    there
+}
+
+/// Logs in, or out if there is no name.
+async fn change_user(world: &World<MemoryStore>, session: &Session, name: Option<&str>) {
+    let mut next = Session::clone(&*world.store.get(&session.id).await.unwrap().unwrap());
+    match name {
+        Some(name) => next.sign_in(user(name), crate::CREDENTIAL, next.last_seen),
+        None => next.sign_out(),
+    }
+    world.store.update(next).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_longest_unused_anonymous_sessions_make_room_with_all_that_leads_to_them() {
+    let world = bounded(3);
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(world.inserted().await);
+    }
+    let key = token_of("Alice");
+    world.linked(&key, &sessions[1].id).await;
+    assert_eq!(are_there(&world, &sessions).await, [true; 3]);
+    world.store.touch(&sessions[0].id, sessions[0].last_seen, sessions[0].keep_until).await.unwrap();
+    sessions.push(world.inserted().await);
+    assert_eq!(are_there(&world, &sessions).await, [true, false, true, true]);
+    assert_eq!(world.target(&key).await, None);
+    assert_eq!(world.store.touch(&sessions[1].id, sessions[1].last_seen, sessions[1].keep_until).await, Err(NotFound));
+    assert_eq!(world.store.update(Session::clone(&sessions[1])).await.unwrap_err(), NotFound);
+    assert_eq!(are_there(&world, &sessions).await, [true, false, true, true], "what is gone does not come back");
+    // Its cookie and its token are free.
+    let heir = Session { cookie: sessions[1].cookie, ..world.session() };
+    let heir = world.store.insert(heir).await.unwrap();
+    world.linked(&key, &heir.id).await;
+    assert_eq!(world.target(&key).await.as_ref(), Some(&heir.id));
+}
+
+#[tokio::test]
+async fn sessions_with_a_user_never_make_room() {
+    let world = bounded(2);
+    let (mut users, mut others) = (Vec::new(), Vec::new());
+    for name in ["jackie", "john", "jackie"] {
+        let session = world.inserted().await;
+        change_user(&world, &session, Some(name)).await;
+        users.push(session);
+    }
+    for _ in 0..5 {
+        others.push(world.inserted().await);
+    }
+    assert_eq!(are_there(&world, &users).await, [true; 3]);
+    assert_eq!(are_there(&world, &others).await, [false, false, false, true, true]);
+    // From here on it is as any other, the youngest of them.
+    change_user(&world, &users[0], None).await;
+    assert_eq!(are_there(&world, &[&users[..], &others[3..]].concat()).await, [true, true, true, false, true]);
+    change_user(&world, &users[0], Some("john")).await;
+    others.push(world.inserted().await);
+    others.push(world.inserted().await);
+    assert_eq!(are_there(&world, &users).await, [true; 3]);
+    // A logout that comes later must still find by what its browser is remembered.
+    let mut destroyed = Session::clone(&*world.store.get(&users[1].id).await.unwrap().unwrap());
+    destroyed.sign_out();
+    destroyed.family = Some("family".into());
+    world.store.update(destroyed).await.unwrap();
+    for _ in 0..5 {
+        world.inserted().await;
+    }
+    assert_eq!(are_there(&world, &users).await, [true; 3]);
+    assert_eq!(world.store.of_user("john").await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn logins_hold_while_others_flood_the_store() {
+    let world = bounded(8);
+    let mut tasks = JoinSet::new();
+    for n in 0..4 {
+        let store = world.store.clone();
+        let sessions: Vec<_> = (0..200).map(|_| world.session()).collect();
+        tasks.spawn(async move {
+            let mut logged_in = Vec::new();
+            for session in sessions {
+                let session = store.insert(session).await.unwrap();
+                if n > 0 {
+                    continue;
+                }
+                let mut next = Session::clone(&session);
+                next.sign_in(user("jackie"), crate::CREDENTIAL, next.last_seen);
+                match store.update(next).await {
+                    Ok(session) => logged_in.push(session.id.clone()),
+                    Err(error) => assert_eq!(error, NotFound, "it had to make room before"),
+                }
+            }
+            logged_in
+        });
+    }
+    let logged_in = tasks.join_all().await.concat();
+    assert!(!logged_in.is_empty());
+    for id in &logged_in {
+        assert!(world.store.get(id).await.unwrap().is_some(), "a session with a user made room");
+    }
+    assert_eq!(world.store.of_user("jackie").await.unwrap().len(), logged_in.len());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use sso_server::{
     Session, Store,
-    session::CookieValue,
+    session::{CookieValue, Link},
     store::{LinkOutcome::Linked, StoreError::Conflict},
 };
 use tokio::task::JoinSet;
@@ -90,7 +90,7 @@ async fn log_out(store: Arc<impl Store>, mut session: Session) {
 }
 
 pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: World<S>) {
-    for _ in 0..100 {
+    for _ in 0..1_000 {
         let mut session = world.session();
         session.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
         let session = world.store.insert(session).await.unwrap();
@@ -166,4 +166,15 @@ pub(crate) async fn the_index_by_user_follows_racing_logins<S: Store>(world: Wor
             assert_eq!(listed, end.user().is_some_and(|user| user.username == name));
         }
     }
+}
+
+pub(crate) async fn links_that_are_made_at_once_stay_few<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..2 * Link::MAX_PER_BROKER {
+        let (store, link) = (world.store.clone(), link_to(&session.id));
+        tasks.spawn(async move { store.link(token_of("Alice"), link, None).await.unwrap() });
+    }
+    assert!(tasks.join_all().await.iter().all(|outcome| matches!(outcome, Linked(_))));
+    assert_eq!(world.store.links_of(&session.id).await.unwrap().len(), Link::MAX_PER_BROKER);
 }

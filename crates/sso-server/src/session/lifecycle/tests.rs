@@ -60,7 +60,17 @@ fn php_brokers_keep_an_anonymous_session_for_an_hour() {
 
 #[test]
 fn records_outlive_their_session_by_two_hours() {
-    assert_eq!(keep_until(&anonymous(), &policy()), at(MINUTE * 20 + MINUTE * 120));
+    assert_eq!(keep_until(&logged_in(), &policy()), at(MINUTE * 20 + MINUTE * 120));
+    let mut logged_out = logged_in();
+    logged_out.sign_out();
+    assert_eq!(keep_until(&logged_out, &policy()), at(MINUTE * 20 + MINUTE * 120));
+    let php = Session { serves_php: true, ..anonymous() };
+    assert_eq!(keep_until(&php, &policy()), at(MINUTE * 60 + MINUTE * 120));
+}
+
+#[test]
+fn a_session_that_nobody_logged_in_to_goes_when_it_ends() {
+    assert_eq!(keep_until(&anonymous(), &policy()), at(MINUTE * 20));
 }
 
 #[test]

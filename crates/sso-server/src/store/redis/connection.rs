@@ -68,6 +68,17 @@ impl Connection {
         self.in_time(probe.query_async(&mut connection)).await
     }
 
+    /// Puts the value if there is none, and keeps what is there for ten years from now; what is there.
+    pub(super) async fn put_first(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        const SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
+        let mut connection = self.manager()?;
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("SET").arg(key).arg(value).arg("NX").ignore();
+        pipe.cmd("EXPIRE").arg(key).arg(SECONDS).ignore().cmd("GET").arg(key);
+        let (found,) = self.in_time(pipe.query_async::<(Vec<u8>,)>(&mut connection)).await?;
+        Ok(found)
+    }
+
     /// One step through the names of all keys that match; the cursor to go on from, 0 at the end.
     pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
         let mut connection = self.manager()?;

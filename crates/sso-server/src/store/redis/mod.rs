@@ -16,11 +16,12 @@
 //! | `s:SESSION` | hash: `sealed`, `version`, `epoch`, `seen`, `keep`, and the names `cookie`, `old`, `user` |
 //! | `c:COOKIE` | the session's name |
 //! | `l:BROKER:LINK` | hash: `sealed`, `session`, `heals` |
-//! | `sl:SESSION` | set: the links that lead to the session |
+//! | `sl:SESSION` | sorted set: the links that lead to the session, by when they were made |
 //! | `u:USER` | sorted set: the sessions of a user, by when they may go |
 //! | `f:FAMILY` | hash: `sealed`, `version`, `user` |
 //! | `uf:USER` | sorted set: the families of a user, by when they may go |
 //! | `ping` | written to see whether that works |
+//! | `keys` | sealed: whether the store was filled with these keys |
 //! | `j:ID` | a used id: the nonce of the call that used it up |
 //!
 //! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`], [`Unlink::All`] and
@@ -35,11 +36,12 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use sso_core::random;
+use tokio::sync::OnceCell;
 
 use connection::{Connection, Reply};
 use scripts::Scripts;
 
-use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -57,6 +59,8 @@ pub struct RedisStore {
     keys: StoreKeys,
     clock: Arc<dyn Clock>,
     namespace: String,
+    /// Set when the keys were found to be the store's.
+    checked: OnceCell<()>,
 }
 
 impl RedisStore {
@@ -66,7 +70,14 @@ impl RedisStore {
         let namespace = namespace::of(url)?;
         // The error's text does not repeat the URL, which may hold a password.
         let connection = Connection::open(url).map_err(|error| InvalidRedisUrl(error.to_string()))?;
-        Ok(Self { connection, scripts: Scripts::new(), keys, clock: Arc::new(clock), namespace })
+        Ok(Self {
+            connection,
+            scripts: Scripts::new(),
+            keys,
+            clock: Arc::new(clock),
+            namespace,
+            checked: OnceCell::new(),
+        })
     }
 
     /// Has all keys begin with this in place of `sso`: several stores in one Redis. Other characters than letters and digits are left out.
@@ -75,7 +86,21 @@ impl RedisStore {
         Self { namespace: namespace.chars().filter(char::is_ascii_alphanumeric).collect(), ..self }
     }
 
+    /// Whether these are the keys that Redis was filled with: other ones would find nothing, and log everybody out. With other keys every call fails.
+    /// Asked of Redis once, when it is first there.
+    pub async fn check_keys(&self) -> Result<(), StoreError> {
+        let check = async {
+            // Its place is not a keyed hash, so that other keys find it and fail to open it.
+            let place = "keys";
+            let sealed = self.keys.seal(Kind::Setting, place, b"sso")?;
+            let found = self.connection.put_first(&format!("{}:{place}", self.namespace), &sealed).await?;
+            self.keys.check(place, &found)
+        };
+        self.checked.get_or_try_init(|| check).await.map(|_| ())
+    }
+
     async fn run(&self, script: &redis::Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
+        self.check_keys().await?;
         let now = self.clock.now().as_millis().to_string();
         let common = [self.namespace.as_bytes(), now.as_bytes()];
         self.connection.run(script, &[&common, args].concat()).await
@@ -198,7 +223,16 @@ impl Store for RedisStore {
         let sealed = self.keys.seal_link(&name, &key, &link)?;
         let heals: &[u8] = if link.heals { b"1" } else { b"0" };
         let replaces = replaces.map(|id| self.keys.session(id)).unwrap_or_default();
-        let args = [full.as_bytes(), session.as_bytes(), &sealed, heals, replaces.as_bytes()];
+        let (made, most) = (text(link.at), Link::MAX_PER_BROKER.to_string());
+        let args = [
+            full.as_bytes(),
+            session.as_bytes(),
+            &sealed,
+            heals,
+            made.as_bytes(),
+            replaces.as_bytes(),
+            most.as_bytes(),
+        ];
         let reply = self.run(&self.scripts.link, &args).await?;
         match reply.as_slice() {
             [word] if word == b"linked" => Ok(LinkOutcome::Linked(link.code)),
@@ -291,6 +325,7 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.check_keys().await?;
         self.connection.ping(&format!("{}:ping", self.namespace)).await
     }
 }

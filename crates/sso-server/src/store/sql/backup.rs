@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{SqlStore, unavailable};
-use crate::store::{StoreError, StoreKeys, keys::Kind};
+use crate::store::{StoreError, StoreKeys};
 
 /// What a copy has of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl SqlStore {
             let record = sqlx::query_scalar::<Sqlite, Vec<u8>>("SELECT record FROM sso_settings WHERE name = 'keys'")
                 .fetch_one(&mut source)
                 .await?;
-            if let Err(error) = keys.open(Kind::Setting, "keys", &record) {
+            if let Err(error) = keys.check("keys", &record) {
                 return Ok(Err(error));
             }
             let name = to.to_str().ok_or_else(|| sqlx::Error::Configuration("its name is not UTF-8".into()))?;
@@ -88,14 +88,13 @@ mod tests {
     }
 
     impl World {
-        /// A store with a session, its cookie, a used id and a setting.
+        /// A store with a session, its cookie and a used id.
         async fn new() -> Self {
             let (dir, keys) = (TempDir::new().unwrap(), StoreKeys::generate());
             let clock = Arc::new(ManualClock::at(SystemClock.now()));
             let store = SqlStore::sqlite(&dir.path().join("sso.db"), keys.clone(), clock.clone()).await.unwrap();
             let session = store.insert(Session::new(CookieValue::generate().hash(), clock.now())).await.unwrap();
             assert!(store.consume("used", session.keep_until).await.unwrap());
-            store.setting("name", "first").await.unwrap();
             Self { dir, keys, store, session }
         }
 
@@ -113,7 +112,6 @@ mod tests {
             let copy = world.copied(name, what).await.unwrap();
             assert_eq!(copy.get(&world.session.id).await.unwrap().is_some(), has_session, "{what:?}");
             assert_eq!(copy.load(&world.session.cookie).await.unwrap().is_some(), has_session, "{what:?}");
-            assert_eq!(copy.setting("name", "second").await.unwrap(), "first");
             assert!(!copy.consume("used", world.session.keep_until).await.unwrap(), "{what:?}");
         }
         // It was not touched.
@@ -158,7 +156,7 @@ mod tests {
         let world = World::new().await;
         let (file, to) = (world.dir.path().join("sso.db"), world.dir.path().join("copy"));
         let error = SqlStore::copy_sqlite(&file, &to, &StoreKeys::generate(), Copied::Everything).await.unwrap_err();
-        assert!(error.to_string().contains("does not open with the store's keys") && !to.exists(), "{error}");
+        assert!(error == StoreError::WrongKeys && !to.exists(), "{error}");
         let none = world.dir.path().join("none");
         assert!(SqlStore::copy_sqlite(&none, &to, &world.keys, Copied::Lasting).await.is_err());
         assert!(!none.exists() && !to.exists());

@@ -2,14 +2,14 @@
 
 use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
 
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction, any::AnyPoolOptions};
 use tokio::sync::Semaphore;
 
 use super::{Engine, TIMEOUT, unavailable};
 use crate::store::{StoreError, home::Home};
 
 /// The steps that make the tables, in their order.
-const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const SCHEMA: [&str; 3] = [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// `pg_advisory_xact_lock`: one node at a time makes tables.
 const LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7305061)) AS locked";
@@ -44,6 +44,11 @@ impl Database {
     async fn open(engine: Engine, url: &str) -> Result<Self, StoreError> {
         let pool = open(engine, url).await?;
         Ok(Self { pool, engine, writers: Arc::new(Semaphore::new(engine.writers())), home: Arc::new(Home::here()) })
+    }
+
+    /// Begins what is done as a whole, and may write.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.pool.begin_with(self.engine.begin()).await
     }
 
     /// A call that only reads.
@@ -108,7 +113,7 @@ async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
             Box::pin(async move {
                 if engine == Engine::Sqlite {
                     // FULL: an acknowledged logout holds after a power cut, too.
-                    let pragmas = "PRAGMA busy_timeout = 4000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                    let pragmas = "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                                    PRAGMA foreign_keys = ON;";
                     connection.execute(sqlx::raw_sql(pragmas)).await?;
                 }

@@ -15,11 +15,19 @@ const RESOLVE: &str = "SELECT l.record AS link, s.name AS name, s.last_seen AS l
      FROM sso_links l JOIN sso_sessions s ON s.name = l.session WHERE l.name = $1";
 
 /// Puts the link if its session is there and the token is free, or belongs to the session that is named.
-const PUT: &str = "INSERT INTO sso_links (name, session, broker, heals, record) \
-     SELECT $1, name, $3, $4, $5 FROM sso_sessions WHERE name = $2 \
+const PUT: &str = "INSERT INTO sso_links (name, session, broker, heals, made, record) \
+     SELECT $1, name, $3, $4, $5, $6 FROM sso_sessions WHERE name = $2 \
      ON CONFLICT (name) DO UPDATE SET session = excluded.session, broker = excluded.broker, \
-     heals = excluded.heals, record = excluded.record \
-     WHERE sso_links.session = $6 AND sso_links.session <> excluded.session";
+     heals = excluded.heals, made = excluded.made, record = excluded.record \
+     WHERE sso_links.session = $7 AND sso_links.session <> excluded.session";
+
+/// Changes nothing, but has others who link to the session wait: so they count one after the other.
+const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1";
+
+/// All links of a session at a broker but the newest ones and the one that was just made.
+const CUT_OLDEST: &str = "DELETE FROM sso_links WHERE session = $1 AND broker = $2 AND name IN \
+     (SELECT name FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3 \
+     ORDER BY made DESC, name LIMIT 9223372036854775807 OFFSET $4)";
 
 /// How often a link that comes and goes is looked at again.
 const ATTEMPTS: usize = 20;
@@ -43,22 +51,7 @@ impl SqlStore {
     ) -> Result<LinkOutcome, StoreError> {
         let (name, session) = (self.keys.link(key), self.keys.session(&link.session));
         for _ in 0..ATTEMPTS {
-            let put = sqlx::query::<Any>(PUT)
-                .bind(&name)
-                .bind(&session)
-                .bind(self.keys.broker(&key.broker))
-                .bind(i64::from(link.heals))
-                .bind(self.keys.seal_link(&name, key, link)?)
-                .bind(replaces.map(|id| self.keys.session(id)));
-            let put = self.database.write(async {
-                match put.execute(&self.database.pool).await {
-                    Ok(done) => Ok(done.rows_affected()),
-                    // The session went in between.
-                    Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(0),
-                    Err(error) => Err(error),
-                }
-            });
-            if put.await? == 1 {
+            if self.try_put(key, link, &name, &session, replaces).await? {
                 return Ok(LinkOutcome::Linked(link.code.clone()));
             }
             // Somebody has the token, or the session is gone.
@@ -73,6 +66,42 @@ impl SqlStore {
             }
         }
         Err(StoreError::Unavailable("a link changes all the time".into()))
+    }
+
+    /// Whether it was put. The session's oldest links at this broker make room.
+    async fn try_put(
+        &self,
+        key: &LinkKey,
+        link: &Link,
+        name: &str,
+        session: &str,
+        replaces: Option<&SessionId>,
+    ) -> Result<bool, StoreError> {
+        let broker = self.keys.broker(&key.broker);
+        let sealed = self.keys.seal_link(name, key, link)?;
+        let replaces = replaces.map(|id| self.keys.session(id));
+        let others = i64::try_from(Link::MAX_PER_BROKER).unwrap_or(i64::MAX) - 1;
+        let work = async {
+            let mut transaction = self.database.begin().await?;
+            sqlx::query::<Any>(LOCK).bind(session).execute(&mut *transaction).await?;
+            let put = sqlx::query::<Any>(PUT)
+                .bind(name)
+                .bind(session)
+                .bind(&broker)
+                .bind(i64::from(link.heals))
+                .bind(link.at.as_millis())
+                .bind(sealed)
+                .bind(replaces);
+            if put.execute(&mut *transaction).await?.rows_affected() == 0 {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            let cut = sqlx::query::<Any>(CUT_OLDEST).bind(session).bind(&broker).bind(name).bind(others);
+            cut.execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(true)
+        };
+        self.database.write(work).await
     }
 
     pub(super) async fn cut_links(&self, which: &Unlink) -> Result<u64, StoreError> {

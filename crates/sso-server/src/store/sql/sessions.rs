@@ -41,7 +41,7 @@ impl SqlStore {
         let record = self.keys.seal_session(&name, &session)?;
         let (version, epoch) = (version_of(session.version)?, version_of(session.epoch)?);
         let inserted = self.database.write(async {
-            let mut transaction = self.database.pool.begin_with(self.database.engine.begin()).await?;
+            let mut transaction = self.database.begin().await?;
             let rows = sqlx::query::<Any>(INSERT)
                 .bind(&name)
                 .bind(session.user().map(|user| self.keys.user(&user.username)))
@@ -91,7 +91,7 @@ impl SqlStore {
         let cookie = self.keys.cookie(&session.cookie);
         let old_cookie = session.old_cookie.map(|old| self.keys.cookie(&old.hash));
         let updated = self.database.write(async {
-            let mut transaction = self.database.pool.begin_with(self.database.engine.begin()).await?;
+            let mut transaction = self.database.begin().await?;
             let row = sqlx::query::<Any>(UPDATE)
                 .bind(&name)
                 .bind(version)

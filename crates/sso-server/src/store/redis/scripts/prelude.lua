@@ -42,7 +42,7 @@ local function keep_session(id, keep)
   end
   if of[3] ~= '' then enlist(key('u', of[3]), id, ms) end
   local links = key('sl', id)
-  for _, link in ipairs(redis.call('SMEMBERS', links)) do
+  for _, link in ipairs(redis.call('ZRANGE', links, 0, -1)) do
     if redis.call('HGET', key('l', link), 'session') == id then redis.call('PEXPIRE', key('l', link), ms) end
   end
   redis.call('PEXPIRE', links, ms)
@@ -54,7 +54,7 @@ local function cut(link)
   local owner = redis.call('HGET', l, 'session')
   if not owner then return false end
   redis.call('DEL', l)
-  redis.call('SREM', key('sl', owner), link)
+  redis.call('ZREM', key('sl', owner), link)
   -- What was left over from a session that is gone was no link any more.
   return redis.call('EXISTS', key('s', owner)) == 1
 end
