@@ -2,11 +2,13 @@
 //!
 //! - [`crash`]: the server is killed and started again, and so is its store
 //! - [`lost_node`]: two servers behind nginx, one of them killed or restarted
+//! - [`shared`]: what one node begins the other goes on with
 //! - [`recipe`]: the script that starts all of it
 
 mod crash;
 mod lost_node;
 mod recipe;
+mod shared;
 
 use std::io::Write as _;
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -23,7 +24,10 @@ pub struct Node {
     pub port: u16,
     public_url: String,
     store: String,
+    keys: Option<PathBuf>,
     site: Option<Site>,
+    /// Of its earlier processes.
+    log: String,
 }
 
 impl Node {
@@ -35,7 +39,17 @@ impl Node {
 
     /// Starts one at this port.
     pub fn start(port: u16, public_url: &str, store: &str) -> Self {
-        let mut node = Self { port, public_url: public_url.to_owned(), store: store.to_owned(), site: None };
+        Self::start_with(port, public_url, store, None)
+    }
+
+    /// The same, with the keys of tokens that are in this directory.
+    pub fn start_with_keys(port: u16, public_url: &str, store: &str, keys: &Path) -> Self {
+        Self::start_with(port, public_url, store, Some(keys))
+    }
+
+    fn start_with(port: u16, public_url: &str, store: &str, keys: Option<&Path>) -> Self {
+        let (public_url, store, keys) = (public_url.to_owned(), store.to_owned(), keys.map(Path::to_owned));
+        let mut node = Self { port, public_url, store, keys, site: None, log: String::new() };
         node.start_again();
         node
     }
@@ -43,7 +57,7 @@ impl Node {
     /// Starts it after it has ended.
     pub fn start_again(&mut self) {
         let (listen, users, brokers) = (format!("127.0.0.1:{}", self.port), Crowd::users(), Crowd::brokers());
-        let environment = [
+        let mut environment = vec![
             ("SSO_PUBLIC_URL", self.public_url.as_str()),
             ("SSO_LISTEN", &listen),
             ("SSO_STORE", &self.store),
@@ -53,25 +67,34 @@ impl Node {
             // Load, and a log of every byte, do not go together.
             ("RUST_LOG", "warn"),
         ];
+        if let Some(keys) = &self.keys {
+            environment.push(("SSO_JWT_KEYS", keys.to_str().unwrap()));
+        }
         let site = Site::try_start(&["server"], &environment);
         self.site = Some(site.unwrap_or_else(|failed| panic!("{failed:?}")));
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        self.site.take().expect("a node that runs").kill();
+        let mut site = self.site.take().expect("a node that runs");
+        site.kill();
+        self.log.push_str(&site.log());
     }
 
     /// SIGTERM, and waits until it has ended; it must do so by itself, without an error.
     pub async fn terminate(&mut self) {
-        let site = self.site.take().expect("a node that runs");
-        let status = tokio::task::spawn_blocking(|| site.terminate()).await.unwrap();
-        assert_eq!(status, Some(0));
+        let mut site = self.site.take().expect("a node that runs");
+        site.signal("TERM");
+        while site.is_alive() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.log.push_str(&site.log());
+        assert_eq!(site.wait(), Some(0));
     }
 
-    /// What it logged since it was started last.
+    /// Everything that it logged.
     pub fn log(&self) -> String {
-        self.site.as_ref().map(Site::log).unwrap_or_default()
+        format!("{}{}", self.log, self.site.as_ref().map(Site::log).unwrap_or_default())
     }
 
     /// A URL of this node itself.

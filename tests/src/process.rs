@@ -123,6 +123,11 @@ impl Site {
     /// Sends SIGTERM and waits; the exit status.
     pub fn terminate(mut self) -> Option<i32> {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits until it has ended; the exit status.
+    pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
