@@ -2,8 +2,10 @@
 
 mod account;
 mod ajax;
+mod entry;
 mod handoff;
 mod pages;
+mod password;
 mod popup;
 mod redirect;
 mod remember;

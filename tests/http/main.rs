@@ -27,6 +27,7 @@ mod broker_php_server;
 mod cli;
 mod directory;
 mod ended;
+mod entry;
 mod forms;
 mod frozen;
 mod key_files;

@@ -20,6 +20,13 @@ fn server(session: &str) -> Server {
         checksum = "php"
         password_login = true
         [[brokers]]
+        id = "Club"
+        secret = "8iwzik1bwd"
+        origins = ["http://paula.localhost:1"]
+        checksum = "php"
+        password_login = true
+        allow_users = ["jackie"]
+        [[brokers]]
         id = "Alice"
         secret = "8iwzik1bwd"
         origins = ["http://paula.localhost:1"]
@@ -95,6 +102,25 @@ fn attaching_twice_gives_the_code_that_counts_and_errors_are_what_php_reads() {
 fn phps_checksum_is_refused_for_a_broker_that_is_not_configured_for_it() {
     let lines = client(&server(""), "Alice", PAGE, &["attach"]);
     assert_eq!(lines, ["attach 303 http://paula.localhost:1/shop/index.php?item=1&sso_error=Invalid+attach+checksum"]);
+}
+
+#[test]
+fn a_user_who_may_not_use_the_site_is_an_error_that_php_shows_until_the_logout() {
+    let server = server("");
+    let refused = r#"{"error":"This user may not use this site","code":"user_not_allowed"}"#;
+    let steps =
+        ["attach", "login:john:jackie123", "switch:Club", "info", "logout", "info", "login:john:jackie123", "info"];
+    let expected = [
+        "attach 303 http://paula.localhost:1/shop/index.php?item=1&sso_verify=CODE",
+        &format!("login 200 {JOHN}"),
+        "switch 303 http://paula.localhost:1/shop/index.php?item=1&sso_verify=CODE",
+        &format!("info 403 {refused}"),
+        "logout 204",
+        "info 204",
+        r#"login 403 {"error":"This user may not use this site"}"#,
+        "info 204",
+    ];
+    assert_eq!(client(&server, "Paula", PAGE, &steps), expected);
 }
 
 #[test]

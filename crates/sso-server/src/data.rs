@@ -7,6 +7,7 @@ use sso_core::wire::BearerErrorCode;
 
 use crate::{
     parts::{ChangeError, Parts},
+    resume::Resumed,
     session::Session,
 };
 
@@ -31,6 +32,18 @@ pub enum DataError {
     /// The store does not answer.
     #[error("The server is temporarily unavailable. Try again later.")]
     Unavailable,
+}
+
+/// The same as [`merge`], for a broker.
+pub(crate) async fn merge_through_broker(
+    parts: &Parts,
+    resumed: &Resumed,
+    changes: &Map<String, Value>,
+) -> Result<Map<String, Value>, DataError> {
+    if resumed.is_barred {
+        return Err(DataError::UserNotAllowed);
+    }
+    merge(parts, &resumed.session, changes).await
 }
 
 /// Merges `changes` key by key; `null` removes a key. `seen` is the session as its caller saw it: what was meant for that user is not

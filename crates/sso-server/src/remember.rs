@@ -78,7 +78,7 @@ pub enum Remember {
 }
 
 /// What a token is in its family.
-enum Standing {
+enum TokenState {
     Current,
     /// Replaced a moment ago.
     JustReplaced,
@@ -242,13 +242,13 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
             remove(parts, Some(&family.id)).await?;
             return Ok(None);
         };
-        match standing(&family, &claims.registered.jti, parts) {
-            Standing::JustReplaced => return Ok(Some((family, account))),
-            Standing::Reused => {
+        match token_state(&family, &claims.registered.jti, parts) {
+            TokenState::JustReplaced => return Ok(Some((family, account))),
+            TokenState::Reused => {
                 stolen(parts, &family).await?;
                 return Ok(None);
             }
-            Standing::Current => {}
+            TokenState::Current => {}
         }
         let old = OldToken { jti: family.jti.clone(), replaced: now, successor_seen: None };
         let jti = base36::exact(&random::bytes());
@@ -270,16 +270,16 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
     }
 }
 
-fn standing(family: &Family, jti: &str, parts: &Parts) -> Standing {
+fn token_state(family: &Family, jti: &str, parts: &Parts) -> TokenState {
     let now = parts.now();
     match &family.old {
-        _ if jti == family.jti => Standing::Current,
+        _ if jti == family.jti => TokenState::Current,
         Some(old) if jti == old.jti => {
             let end = old.replaced.after(GRACE);
             let end = old.successor_seen.map_or(end, |seen| end.min(seen.after(GRACE_ONCE_SEEN)));
-            if now < end { Standing::JustReplaced } else { Standing::Reused }
+            if now < end { TokenState::JustReplaced } else { TokenState::Reused }
         }
-        _ => Standing::Reused,
+        _ => TokenState::Reused,
     }
 }
 

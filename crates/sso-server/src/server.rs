@@ -251,10 +251,7 @@ impl Server {
         resumed: &Resumed,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, DataError> {
-        if resumed.is_barred {
-            return Err(DataError::UserNotAllowed);
-        }
-        patiently(data::merge(&self.0, &resumed.session, changes)).await
+        patiently(data::merge_through_broker(&self.0, resumed, changes)).await
     }
 
     /// The same for a page of the server itself, with the session that its visitor was found to have. Refused if somebody logged in

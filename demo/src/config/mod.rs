@@ -290,6 +290,8 @@ fn users(layers: &Layers) -> Result<Vec<UserEntry>, Failure> {
 mod tests {
     use std::time::Duration;
 
+    use sso_server::Entry;
+
     use super::*;
 
     const TWICE: &str =
@@ -376,6 +378,21 @@ mod tests {
         }
         let error = read(GOOD, &[("SSO_SESSION_IDLE_TIMEOUT", "20")]).unwrap_err();
         assert!(error.starts_with("SSO_SESSION_IDLE_TIMEOUT: `20` is not a duration"), "{error}");
+    }
+
+    #[test]
+    fn a_brokers_rules_and_its_older_secret_are_read() {
+        let text = |more: &str| format!("{GOOD}[[brokers]]\nid = \"A\"\norigins = [\"https://a\"]\n{STRONG}\n{more}\n");
+        let broker = |more: &str| read(&text(more), &[]).unwrap().brokers[0].broker().unwrap();
+        assert_eq!((broker("").entry, broker("").attributes), (Entry::Everyone, None));
+        let rules = "allow_users = [\"jackie\"]\nallow_groups = [\"staff\"]\nattributes = [\"fullname\"]\n\
+             previous_secret = \"9876543210987654321098765432109876543210\"";
+        let (users, groups) = (["jackie".to_owned()].into(), ["staff".to_owned()].into());
+        assert_eq!(broker(rules).entry, Entry::Only { users, groups });
+        assert_eq!(broker(rules).attributes, Some(vec!["fullname".to_owned()]));
+        assert!(broker(rules).is_strong());
+        let users = ["jackie".to_owned()].into();
+        assert_eq!(broker("allow_users = [\"jackie\"]").entry, Entry::Only { users, groups: Default::default() });
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //
 //   php client.php SERVER BROKER SECRET RETURN_URL STEP…
 //
-// Steps: attach, info, login:USER:PASSWORD, logout, await:STATUS (asks for info until it has that status).
+// Steps: attach, info, login:USER:PASSWORD, logout, await:STATUS (asks for info until it has that status), switch:BROKER (the same browser attaches
+// at another broker, which is asked from then on).
 // Each prints one line: the step's name, the HTTP status, the body.
 
 [, $server, $broker, $secret, $returnUrl] = $argv;
 $token = base_convert(bin2hex(random_bytes(32)), 16, 36);
 $code = null;
+$cookie = null; // of the last attach
 
 function checksum(string $command): string
 {
@@ -48,11 +50,15 @@ function request(string $method, string $path, array $data = []): array
     return [$status, $body];
 }
 
-function attach(): array
+function attach(bool $again = false): array
 {
-    global $server, $broker, $token, $returnUrl, $code;
+    global $server, $broker, $token, $returnUrl, $code, $cookie;
     $query = ['broker' => $broker, 'token' => $token, 'checksum' => checksum('attach'), 'return_url' => $returnUrl];
-    [$status, $headers, $body] = send('GET', "$server/attach.php?" . http_build_query($query), ['Accept: text/html']);
+    $sent = $again ? ['Accept: text/html', "Cookie: $cookie"] : ['Accept: text/html'];
+    [$status, $headers, $body] = send('GET', "$server/attach.php?" . http_build_query($query), $sent);
+    if (preg_match('~^set-cookie: ([^;]+)~im', implode("\n", $headers), $found)) {
+        $cookie = $found[1];
+    }
     $location = preg_replace('~^location: ~i', '', current(preg_grep('~^location: ~i', $headers)) ?: '');
     parse_str(parse_url($location, PHP_URL_QUERY) ?? '', $params);
     $code = $params['sso_verify'] ?? null;
@@ -64,6 +70,11 @@ foreach (array_slice($argv, 5) as $step) {
     switch ($words[0]) {
         case 'attach':
             $answer = attach();
+            break;
+        case 'switch':
+            $broker = $words[1];
+            $token = base_convert(bin2hex(random_bytes(32)), 16, 36);
+            $answer = attach(true);
             break;
         case 'login':
             $answer = request('POST', 'login', ['username' => $words[1], 'password' => $words[2]]);

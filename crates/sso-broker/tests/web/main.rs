@@ -11,6 +11,7 @@ mod server;
 mod site;
 
 mod ajax;
+mod barred;
 mod client;
 mod expiry;
 mod forms;

@@ -130,7 +130,10 @@ impl Server {
         let bearer = BearerToken::from_authorization(authorization).unwrap().unwrap();
         let proven = state.links.get(bearer.token.as_str()).is_some_and(|code| bearer.is_proven(code, &key));
         let ended = state.ended.contains(bearer.token.as_str()).then_some(BearerErrorCode::SessionEnded);
-        if let Some(code) = state.refuse.or((!proven).then_some(BearerErrorCode::NotAttached)).or(ended) {
+        let call = request.match_info().get("call").unwrap();
+        // Who may not use the broker can be logged out by it.
+        let refuse = state.refuse.filter(|code| !(*code == BearerErrorCode::UserNotAllowed && call == "logout"));
+        if let Some(code) = refuse.or((!proven).then_some(BearerErrorCode::NotAttached)).or(ended) {
             let status = code.status().try_into().unwrap();
             return HttpResponse::build(status).json(match state.is_php {
                 true => json!({"error": code.message()}),
@@ -140,7 +143,6 @@ impl Server {
         if activity != "none" {
             state.left = IDLE;
         }
-        let call = request.match_info().get("call").unwrap();
         match (request.method().as_str(), if state.is_php { call.strip_suffix(".php").unwrap() } else { call }) {
             ("GET", "info") => match &state.user {
                 Some(user) => HttpResponse::Ok().json(json!({"username": user, "email": "j@example.com"})),

@@ -54,7 +54,8 @@ impl Site {
 fn show(visitor: &Visitor) -> String {
     let name = visitor.user.as_ref().map_or("nobody", |user| &user.username);
     let expired = if visitor.expired { " expired" } else { "" };
-    format!("{name} down={} problem={:?}{expired}", visitor.server_down, visitor.problem)
+    let not_allowed = if visitor.not_allowed { " not allowed" } else { "" };
+    format!("{name} down={} problem={:?}{expired}{not_allowed}", visitor.server_down, visitor.problem)
 }
 
 async fn page(visitor: Visitor) -> String {
