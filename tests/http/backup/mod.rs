@@ -71,6 +71,12 @@ async fn a_restored_sqlite_has_all_but_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_came_back_are_ended_before_the_start() {
+    let (blocks, revoke) = (commands("SQLite"), commands("Sessions came back"));
+    in_sqlite().goes_back_in_time(&blocks[2], &blocks[1], &revoke[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_postgresql_has_all_but_sessions() {
     let place = in_postgres();
     let drop = drop_database(&place);

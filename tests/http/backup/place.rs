@@ -228,6 +228,29 @@ impl Place {
         self.is_logged_out(&leaves).await;
     }
 
+    /// Copies sessions where nobody moves, and restores the copy after a logout.
+    pub(super) async fn goes_back_in_time(mut self, copy: &str, restore: &str, revoke: &str) {
+        let mut server = self.start();
+        let _broker = self.start_broker();
+        let (stays, leaves) = (self.remembered().await, self.remembered().await);
+        self.run(copy);
+        self.log_out(&leaves).await;
+        server.kill();
+        self.destroy(|_| ());
+        self.run(restore);
+        let mut server = self.start();
+        // The logout is undone.
+        self.is_logged_in(&leaves).await;
+        server.kill();
+        self.run(revoke);
+        let _server = self.start();
+        for visitor in [&stays, &leaves] {
+            self.is_logged_out(visitor).await;
+            let page = visitor.log_in(&self.alice, "john", "john123").await;
+            assert_eq!(page.heading(), "Logged in as john");
+        }
+    }
+
     /// All that `sso backup` made; other tools go by the umask, in a directory that nobody else enters.
     fn is_owners_only(&self) {
         for (dir, mode) in [("", 0o700), ("data", 0o700), ("secrets", 0o700), ("secrets/keys", 0o700)] {
