@@ -3,11 +3,12 @@
 //! The commands go by the configuration of `sso server`, work on the same databases, and need no server that runs.
 //!
 //! - [`users`], [`brokers`], [`sessions`]: the commands
-//! - [`input`]: what they ask for; [`output`]: what they print
+//! - [`rules`]: what the options of `brokers` say; [`input`]: what they ask for; [`output`]: what they print
 
 pub(crate) mod brokers;
 pub(crate) mod input;
 pub(crate) mod output;
+mod rules;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sso_server::directory::StoredUser;
+use sso_server::directory::{DirectoryError, StoredUser, check_username};
 
 use super::{
     Admin, ConfigOptions, failed, input,
@@ -144,7 +144,7 @@ pub(crate) async fn run(options: &UsersOptions) -> Result<(), Failure> {
         Action::Remove { name } => {
             let directory = admin.directory_for_user(name)?;
             if !directory.remove_user(name).await.map_err(|error| failed("user", name, error))? {
-                return Err(failed("user", name, sso_server::directory::DirectoryError::NotFound));
+                return Err(failed("user", name, DirectoryError::NotFound));
             }
             end(&admin, name, "removed").await
         }
@@ -154,9 +154,9 @@ pub(crate) async fn run(options: &UsersOptions) -> Result<(), Failure> {
 async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<(), Failure> {
     let directory = admin.directory_for_user(name)?;
     let told = |error| failed("user", name, error);
-    sso_server::directory::check_username(name).map_err(|error| told(error.into()))?;
+    check_username(name).map_err(|error| told(error.into()))?;
     if directory.user(name).await.map_err(told)?.is_some() {
-        return Err(told(sso_server::directory::DirectoryError::Exists));
+        return Err(told(DirectoryError::Exists));
     }
     let password = if is_hash { input::password_hash()? } else { input::new_password()? };
     let mut user = StoredUser::new(name, password);
@@ -173,7 +173,7 @@ async fn set(admin: &Admin, name: &str, change: impl FnMut(&mut StoredUser) + Se
 async fn known(admin: &Admin, name: &str) -> Result<StoredUser, Failure> {
     let told = |error| failed("user", name, error);
     let user = admin.directory_for_user(name)?.user(name).await.map_err(told)?;
-    user.ok_or_else(|| told(sso_server::directory::DirectoryError::NotFound))
+    user.ok_or_else(|| told(DirectoryError::NotFound))
 }
 
 /// Ends what the user has: at once where the store is within reach, else at their next request.
