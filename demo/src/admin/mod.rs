@@ -104,7 +104,7 @@ fn failed(what: &str, name: &str, error: DirectoryError) -> Failure {
     Failure::other(match error {
         DirectoryError::Exists => format!("{what} {name} is there already"),
         DirectoryError::NotFound => format!("there is no {what} {name} in the directory"),
-        error @ DirectoryError::Unavailable(_) => error.to_string(),
+        error @ (DirectoryError::Unavailable(_) | DirectoryError::WrongKeys) => error.to_string(),
         error => format!("{what} {name}: {error}"),
     })
 }

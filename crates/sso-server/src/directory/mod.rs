@@ -46,6 +46,9 @@ pub enum DirectoryError {
     /// The settings make no broker.
     #[error(transparent)]
     Broker(#[from] InvalidBroker),
+    /// Other keys than these sealed what is in it.
+    #[error("the directory was filled with another key than store_key")]
+    WrongKeys,
     /// The database does not answer, or has something that cannot be read; the text is for the log.
     #[error("the directory is unavailable: {0}")]
     Unavailable(String),
@@ -81,6 +84,7 @@ impl From<StoreError> for DirectoryError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(text) => Self::Unavailable(text),
+            StoreError::WrongKeys => Self::WrongKeys,
             error => Self::Unavailable(error.to_string()),
         }
     }
