@@ -64,7 +64,7 @@ fn what_cannot_be_a_whole_backup_is_refused() {
     assert!(status == 1 && said.contains("No such file or directory"), "{said}");
     fs::write(place.home().join("a key"), "ffffffffffffffffffffffffffffffff").unwrap();
     let (status, said) = refusal(&place, "sso backup \"$BACKUP\"");
-    assert!(status == 1 && said.contains("does not open with the store's keys"), "{said}");
+    assert!(status == 1 && said.contains("another key than store_key"), "{said}");
 }
 
 /// What only the tools of PostgreSQL and Redis copy is left to them.
