@@ -4,12 +4,13 @@
 //! there travels on in hidden fields: nothing is kept of a form that is never finished. A finished one is put into the
 //! session's shared data, where every site finds it.
 
+mod answers;
+
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use askama::Template;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 use sso_server::{
     Session,
     core::wire::User,
@@ -23,9 +24,8 @@ use super::{
     server::{Look, theme_of},
 };
 use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
+use answers::Profile;
 
-/// The key of the profile in the session's shared data.
-const KEY: &str = "profile";
 const START: &str = "/profile";
 const SECOND: &str = "/profile/2";
 /// A profile is for its user alone: who is only remembered types the password first.
@@ -55,16 +55,6 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
             .route(web::post().to(submit_second)),
     )
     .service(web::resource(DONE).route(get_or_head().to(done)));
-}
-
-/// The answers to all questions.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-struct Profile {
-    fullname: String,
-    email: String,
-    town: String,
-    about: String,
 }
 
 /// What either page sends; all of it may be missing in what a stranger posts.
@@ -152,7 +142,7 @@ async fn submit_second(
 async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
-    if !session.data.contains_key(KEY) {
+    if !Profile::is_stored(session) {
         return desk.go(START);
     }
     let profile = Profile::stored(session, user);
@@ -165,80 +155,6 @@ async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpRespon
 fn sent(fields: Fields) -> Sent {
     let sent = fields.map(web::Form::into_inner).unwrap_or_default();
     Sent { profile: sent.profile.tidy(), ..sent }
-}
-
-impl Profile {
-    /// What is in the shared data, or else what is known of the user. Any site may have written it.
-    fn stored(session: &Session, user: &User) -> Self {
-        let stored = session.data.get(KEY).filter(|value| value.is_object());
-        let stored = stored.and_then(|value| serde_json::from_value(value.clone()).ok());
-        stored.unwrap_or_else(|| {
-            let known = |name| user.attributes.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            Self { fullname: known("fullname"), email: known("email"), ..Self::default() }
-        })
-    }
-
-    fn as_change(&self) -> Map<String, Value> {
-        let Self { fullname, email, town, about } = self;
-        let profile = serde_json::json!({ "fullname": fullname, "email": email, "town": town, "about": about });
-        Map::from_iter([(KEY.to_owned(), profile)])
-    }
-
-    /// Without what cannot be seen. Browsers send each line's end as two characters, and count one.
-    fn tidy(self) -> Self {
-        let line = |text: String| text.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned();
-        let lines = |text: String| {
-            let kept = text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t');
-            kept.collect::<String>().trim().to_owned()
-        };
-        Self { fullname: line(self.fullname), email: line(self.email), town: line(self.town), about: lines(self.about) }
-    }
-
-    /// The first page's fields, with what is wrong with them if they are `checked`.
-    fn first_page(&self, checked: bool) -> [Field<'_>; 2] {
-        let name = question("fullname", "Full name", &self.fullname, "name", 100);
-        let email = question("email", "E-mail", &self.email, "email", 254);
-        let fields = [Field { required: true, ..name }, Field { required: true, kind: "email", ..email }];
-        fields.map(|field| Field { error: problem_of(&field).filter(|_| checked), ..field })
-    }
-
-    /// The same of the second page.
-    fn second_page(&self, checked: bool) -> [Field<'_>; 2] {
-        let town = question("town", "Town", &self.town, "address-level2", 100);
-        let about = question("about", "About you", &self.about, "", 500);
-        [town, Field { kind: "textarea", ..about }]
-            .map(|field| Field { error: problem_of(&field).filter(|_| checked), ..field })
-    }
-}
-
-/// A line of text that may stay empty.
-fn question<'a>(
-    name: &'static str,
-    label: &'static str,
-    value: &'a str,
-    autocomplete: &'static str,
-    max: usize,
-) -> Field<'a> {
-    Field { name, label, kind: "text", autocomplete, max, required: false, value, error: None }
-}
-
-/// What is wrong with an answer, if anything.
-fn problem_of(field: &Field<'_>) -> Option<String> {
-    let length = field.value.chars().count();
-    if field.required && length == 0 {
-        return Some(format!("{} is missing.", field.label));
-    }
-    if length > field.max {
-        return Some(format!("{} can have {} characters at most; this has {length}.", field.label, field.max));
-    }
-    let is_address = |text: &str| {
-        let (user, domain) = text.split_once('@').unwrap_or_default();
-        !user.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
-    };
-    if field.kind == "email" && !is_address(field.value) {
-        return Some("This is no e-mail address; one looks like name@example.com.".to_owned());
-    }
-    None
 }
 
 /// A request and what answers to it are written with.

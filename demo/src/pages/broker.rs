@@ -1,0 +1,101 @@
+//! The pages of the brokers.
+
+use askama::Template;
+
+use super::{Layout, THEMES, User, Way};
+
+/// `GET /` at a broker with redirects.
+#[derive(Template)]
+#[template(path = "broker/home.html")]
+pub(crate) struct BrokerHome<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is logged in, or nobody.
+    pub(crate) user: Option<User<'a>>,
+    /// Ties the logout and theme forms to this browser; `None` when not attached, then they are not shown.
+    pub(crate) form_token: Option<&'a str>,
+    /// Has this site a login form of its own at `/login`?
+    pub(crate) own_form: bool,
+    /// Has it a page with data of another service at `/reports`?
+    pub(crate) has_reports: bool,
+    /// The server did not answer, so nobody knows who is logged in.
+    pub(crate) server_down: bool,
+    /// Why the attach failed.
+    pub(crate) problem: Option<&'a str>,
+    /// The visitor was logged in until the session expired.
+    pub(crate) expired: bool,
+}
+
+/// `GET /about` at a broker: a deeper page, which never sends anyone away to attach.
+#[derive(Template)]
+#[template(path = "broker/about.html")]
+pub(crate) struct BrokerAbout<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is logged in, as far as known.
+    pub(crate) user: Option<User<'a>>,
+    /// Is this site attached, so that no user means that nobody is logged in?
+    pub(crate) attached: bool,
+    /// Is somebody logged in who may not use this site?
+    pub(crate) not_allowed: bool,
+    /// The visitor was logged in until the session expired.
+    pub(crate) expired: bool,
+}
+
+/// The broker's own login form, as jasny's demo brokers have it.
+#[derive(Template)]
+#[template(path = "broker/login.html")]
+pub(crate) struct BrokerLogin<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Ties the form to this browser.
+    pub(crate) form_token: &'a str,
+    /// What was typed before; empty at first.
+    pub(crate) username: &'a str,
+    /// Why the last try failed.
+    pub(crate) error: Option<&'a str>,
+}
+
+/// `GET /reports` at a broker: data of another service, got with an access token.
+#[derive(Template)]
+#[template(path = "broker/reports.html")]
+pub(crate) struct BrokerReports<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is logged in.
+    pub(crate) username: Option<&'a str>,
+    /// The origin of the service.
+    pub(crate) service: &'a str,
+    /// What it answered.
+    pub(crate) answer: Option<&'a str>,
+    /// Why there is no answer.
+    pub(crate) problem: Option<&'a str>,
+}
+
+/// Something went wrong at a broker.
+#[derive(Template)]
+#[template(path = "broker/problem.html")]
+pub(crate) struct BrokerProblem<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// The heading: `Cookies are switched off`.
+    pub(crate) heading: &'a str,
+    /// What happened and what the visitor can do.
+    pub(crate) text: &'a str,
+    /// For a logout, if that helps: ties it to this browser.
+    pub(crate) form_token: Option<&'a str>,
+    /// Ways on.
+    pub(crate) ways: &'a [Way<'a>],
+}
+
+/// `GET /` at the AJAX broker. `static/ajax-broker.js` fills it in, so it is the same for everyone.
+#[derive(Template)]
+#[template(path = "ajax/home.html")]
+pub(crate) struct AjaxHome<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// How to attach from the page: `json`, `jsonp`, or `off` for by redirect only.
+    pub(crate) silent: &'a str,
+    /// The server's first page.
+    pub(crate) server: &'a str,
+}

@@ -1,0 +1,81 @@
+//! The pages of linked applications, and those on the way to one.
+
+use askama::Template;
+
+use super::{Layout, Way};
+
+/// A page of a linked application.
+#[derive(Template)]
+#[template(path = "linked/page.html")]
+pub(crate) struct LinkedPage<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// The page's own heading.
+    pub(crate) heading: &'a str,
+    /// Who is logged in to this application.
+    pub(crate) user: Option<&'a str>,
+    /// The login form, which comes back to this page.
+    pub(crate) login: &'a str,
+    /// The menu: pages of this application and of others.
+    pub(crate) pages: &'a [Way<'a>],
+}
+
+/// A linked application's own login form.
+#[derive(Template)]
+#[template(path = "linked/login.html")]
+pub(crate) struct LinkedLogin<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Where the form is posted to.
+    pub(crate) action: &'a str,
+    /// What was typed before; empty at first.
+    pub(crate) username: &'a str,
+    /// Why the last try failed.
+    pub(crate) error: Option<&'a str>,
+}
+
+/// A user is handed over: a form that sends itself.
+#[derive(Template)]
+#[template(path = "linked/leaving.html")]
+pub(crate) struct Leaving<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Where the form goes.
+    pub(crate) action: &'a str,
+    /// The token that it carries.
+    pub(crate) token: &'a str,
+    /// The site that it leads to.
+    pub(crate) target: &'a str,
+    /// The script that sends it.
+    pub(crate) script: &'a str,
+}
+
+/// Another site's page wants the visitor to be handed over: a link, so that the visitor decides.
+#[derive(Template)]
+#[template(path = "linked/may-leave.html")]
+pub(crate) struct MayLeave<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Where it leads in the end.
+    pub(crate) target: &'a str,
+    /// The link.
+    pub(crate) href: &'a str,
+}
+
+/// Somebody arrives where somebody else is logged in.
+#[derive(Template)]
+#[template(path = "linked/switch.html")]
+pub(crate) struct SwitchUser<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Where the form goes.
+    pub(crate) action: &'a str,
+    /// Ties the form to this browser.
+    pub(crate) form_token: &'a str,
+    /// Who is logged in.
+    pub(crate) current: &'a str,
+    /// Who arrives.
+    pub(crate) arriving: &'a str,
+    /// From where.
+    pub(crate) issuer: &'a str,
+}

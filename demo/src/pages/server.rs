@@ -1,0 +1,57 @@
+//! The server's home, login and error pages.
+
+use askama::Template;
+
+use super::{Layout, User, Way};
+
+/// `GET /` at the server.
+#[derive(Template)]
+#[template(path = "server/home.html")]
+pub(crate) struct ServerHome<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Who is logged in, or nobody.
+    pub(crate) user: Option<User<'a>>,
+    /// For the logout form, which is only shown with a user.
+    pub(crate) form_token: &'a str,
+    /// Pages of linked applications, to which the user is handed over.
+    pub(crate) linked: &'a [Way<'a>],
+}
+
+/// The login page at the server.
+#[derive(Template)]
+#[template(path = "server/login.html")]
+pub(crate) struct ServerLogin<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Where the form is posted to.
+    pub(crate) action: &'a str,
+    /// Ties the form to this browser.
+    pub(crate) form_token: &'a str,
+    /// What was typed before; empty at first.
+    pub(crate) username: &'a str,
+    /// For how many days the box remembers the browser; `None`: there is no box.
+    pub(crate) remember_days: Option<u64>,
+    /// Is it ticked?
+    pub(crate) remember: bool,
+    /// Why the last try failed: `Invalid credentials`.
+    pub(crate) error: Option<&'a str>,
+    /// The site that the visitor is on the way to.
+    pub(crate) continue_to: Option<&'a str>,
+    /// (username, password) pairs to try the demo with; empty: no hint.
+    pub(crate) test_users: &'a [(&'a str, &'a str)],
+}
+
+/// An error at the server.
+#[derive(Template)]
+#[template(path = "server/error.html")]
+pub(crate) struct ServerError<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What went wrong, for people.
+    pub(crate) message: &'a str,
+    /// Ways on.
+    pub(crate) ways: &'a [Way<'a>],
+}
