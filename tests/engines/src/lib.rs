@@ -11,6 +11,7 @@
 //! ```
 
 mod ports;
+mod tls;
 
 use std::{
     fs,
@@ -55,30 +56,62 @@ enum Kind {
 impl Engine {
     /// A running Redis that has written down what it acknowledges, as the server's documentation asks for.
     pub fn redis() -> Self {
-        let port = free_ports(1);
+        Self::run_redis(false)
+    }
+
+    /// The same, which takes TLS at another port too: see [`tls_port`](Self::tls_port).
+    pub fn redis_with_tls() -> Self {
+        Self::run_redis(true)
+    }
+
+    fn run_redis(tls: bool) -> Self {
+        let port = free_ports(2);
         let dir = TempDir::with_prefix("sso-redis.").unwrap().keep();
         let mut command = vec!["redis-server".into(), "--port".into(), port.to_string(), "--dir".into(), text(&dir)];
         command.extend(
             // `everysec` may lose what was acknowledged when Redis is killed while its disk is busy.
             ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always", "--save", ""].map(String::from),
         );
+        if tls {
+            tls::make_certificates(&dir);
+            let tls_port = (port + 1).to_string();
+            let options = ["--tls-port", &tls_port, "--tls-cert-file", tls::CERTIFICATE, "--tls-key-file", tls::KEY];
+            command.extend(options.map(String::from));
+            command.extend(["--tls-ca-cert-file", tls::CA, "--tls-auth-clients", "no"].map(String::from));
+        }
         Self::run(Kind::Redis, port, dir, &command)
     }
 
     /// A running PostgreSQL with a superuser `sso` who needs no password.
     pub fn postgres() -> Self {
+        Self::run_postgres(false)
+    }
+
+    /// The same, which takes TLS too.
+    pub fn postgres_with_tls() -> Self {
+        Self::run_postgres(true)
+    }
+
+    fn run_postgres(tls: bool) -> Self {
         let port = free_ports(1);
         // Not in the run's own temporary directory, which PostgreSQL's user may not enter.
         let dir = TempDir::with_prefix_in("sso-postgres.", "/tmp").unwrap().keep();
+        if tls {
+            tls::make_certificates(&dir);
+        }
         // PostgreSQL refuses to run as root.
         let as_user = if is_root() {
-            check(Command::new("chown").arg("postgres:").arg(&dir));
+            check(Command::new("chown").arg("-R").arg("postgres:").arg(&dir));
             "setpriv --reuid=postgres --regid=postgres --clear-groups"
         } else {
             ""
         };
         let (make, run) = (text(&postgres_bin("initdb")), text(&postgres_bin("postgres")));
-        let options = format!("-p {port} -k . -c listen_addresses=127.0.0.1 -c max_connections=300");
+        let mut options = format!("-p {port} -k . -c listen_addresses=127.0.0.1 -c max_connections=300");
+        if tls {
+            let [certificate, key] = [tls::CERTIFICATE, tls::KEY].map(|name| text(&dir.join(name)));
+            options += &format!(" -c ssl=on -c ssl_cert_file={certificate} -c ssl_key_file={key}");
+        }
         let script = format!(
             "[ -d data ] || {as_user} {make} --no-sync -A trust -U sso -D data && exec {as_user} {run} {options} -D data"
         );
@@ -159,6 +192,16 @@ impl Engine {
         }
     }
 
+    /// Where a Redis takes TLS.
+    pub fn tls_port(&self) -> u16 {
+        self.port + 1
+    }
+
+    /// The certificate of the authority that vouches for an engine with TLS, in PEM.
+    pub fn ca(&self) -> PathBuf {
+        self.dir.join(tls::CA)
+    }
+
     /// Where its data and its log are; gone when it is dropped.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -210,6 +253,21 @@ pub fn new_redis_store() -> String {
 pub fn new_postgres_store() -> String {
     static SHARED: OnceLock<Engine> = OnceLock::new();
     SHARED.get_or_init(Engine::postgres).new_store()
+}
+
+/// The programs that are not installed here, each with the engine that it is.
+pub fn missing() -> Vec<(&'static str, &'static str)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_on_path = |program: &str| std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    let postgres = postgres_bin("postgres");
+    let mut missing = Vec::new();
+    if !postgres.is_file() && !is_on_path("postgres") {
+        missing.push(("postgres", "PostgreSQL"));
+    }
+    if !is_on_path("redis-server") {
+        missing.push(("redis-server", "Redis"));
+    }
+    missing
 }
 
 /// Whether a Redis answers, which it does not while it loads its data.

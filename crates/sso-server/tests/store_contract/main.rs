@@ -17,6 +17,8 @@ mod runtimes;
 mod sessions;
 #[cfg(feature = "sql")]
 mod sql;
+#[cfg(all(feature = "redis", feature = "sql"))]
+mod tls;
 mod used_ids;
 mod users;
 

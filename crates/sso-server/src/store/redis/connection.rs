@@ -3,7 +3,7 @@
 use std::{future::Future, sync::OnceLock, time::Duration};
 
 use redis::{
-    Client, RedisError, Script,
+    Client, RedisError, Script, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
@@ -28,12 +28,16 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Does not wait for Redis to be there.
-    pub(super) fn open(url: &str) -> Result<Self, RedisError> {
+    pub(super) fn open(url: &str, root_cert: Option<Vec<u8>>) -> Result<Self, RedisError> {
         if url.starts_with("rediss:") {
             // An error says that the process has chosen already.
             let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
-        Ok(Self { client: Client::open(url)?, manager: OnceLock::new(), home: Home::here() })
+        let client = match root_cert {
+            Some(_) => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert })?,
+            None => Client::open(url)?,
+        };
+        Ok(Self { client, manager: OnceLock::new(), home: Home::here() })
     }
 
     fn manager(&self) -> Result<ConnectionManager, StoreError> {

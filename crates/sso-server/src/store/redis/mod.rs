@@ -29,7 +29,7 @@
 
 mod connection;
 mod families;
-mod namespace;
+mod parameters;
 mod scripts;
 
 use std::{fmt, sync::Arc};
@@ -39,6 +39,7 @@ use sso_core::random;
 use tokio::sync::OnceCell;
 
 use connection::{Connection, Reply};
+use parameters::Parameters;
 use scripts::Scripts;
 
 use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
@@ -65,17 +66,18 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// The store at `redis://…` or `rediss://…`. Redis need not be there yet. `?namespace=shop` at the end does what
-    /// [`namespaced`](Self::namespaced) does.
+    /// [`namespaced`](Self::namespaced) does; `?sslrootcert=FILE` names the authorities that may vouch for its certificate, in PEM, in place of
+    /// those that this machine trusts.
     pub fn open(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, InvalidRedisUrl> {
-        let namespace = namespace::of(url)?;
+        let parameters = Parameters::of(url)?;
         // The error's text does not repeat the URL, which may hold a password.
-        let connection = Connection::open(url).map_err(|error| InvalidRedisUrl(error.to_string()))?;
+        let connection = Connection::open(url, parameters.root_certificates()?);
         Ok(Self {
-            connection,
+            connection: connection.map_err(|error| InvalidRedisUrl(error.to_string()))?,
             scripts: Scripts::new(),
             keys,
             clock: Arc::new(clock),
-            namespace,
+            namespace: parameters.namespace,
             checked: OnceCell::new(),
         })
     }
