@@ -115,9 +115,15 @@ impl World {
             let request = self.link.call(Method::POST, "/api/data").form(&[("key", "other")]);
             tasks.spawn(within(IN_TIME_FOR_MANY, send(request)));
         }
-        let (mut peak, mut answered) = (before, 0);
+        let (mut peak, mut answered, mut unread) = (before, 0, 0);
         while let Some(answer) = tasks.join_next().await {
-            refused("one of a crowd", &answer.unwrap());
+            let answer = answer.unwrap();
+            // A machine that has other things to do may be too slow to read a request at all.
+            if answer.status == 408 {
+                unread += 1;
+            } else {
+                refused("one of a crowd", &answer);
+            }
             answered += 1;
             if answered % 100 == 0 {
                 peak = peak.max(self.server.site.memory());
@@ -126,6 +132,7 @@ impl World {
                 self.needs_no_store(IN_TIME).await;
             }
         }
+        assert!(unread < CROWD / 20, "{unread} were not read");
         println!("{what}: {CROWD} at once took the server from {before} MiB to {peak} MiB");
         assert!(peak < before + 150, "{before} MiB, then {peak} MiB");
     }
