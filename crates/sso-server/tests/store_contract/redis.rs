@@ -72,7 +72,7 @@ async fn every_key_goes_by_itself_and_shows_nothing() {
     for name in names {
         let ttl: i64 = redis::cmd("PTTL").arg(&name).query_async(&mut connection).await.unwrap();
         // Which keys it was filled with is remembered longest.
-        let longest = if name == "mine:keys" { 10 * 365 * 24 } else { 25 } * 60 * 60 * 1_000;
+        let longest = if name == "sso:keys" { 10 * 365 * 24 } else { 25 } * 60 * 60 * 1_000;
         assert!((1..=longest).contains(&ttl), "{name}: {ttl}");
         let bytes: Vec<u8> = redis::cmd("DUMP").arg(&name).query_async(&mut connection).await.unwrap();
         let text = [name.as_bytes(), &bytes].concat();
