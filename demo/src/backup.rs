@@ -14,7 +14,7 @@ use sso_server::store::{Copied, SqlStore};
 use crate::{
     Failure,
     cli::ServerOptions,
-    config::{self, Config, StoreKey, StoreUrl},
+    config::{self, Config, StoreKey, StoreOption},
     keys,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct BackupOptions {
     config: Option<PathBuf>,
     /// The store, in place of the configured one
     #[arg(long)]
-    store: Option<StoreUrl>,
+    store: Option<StoreOption>,
     /// Also copies sessions and remembered browsers: for a move to another machine, after the server was ended. A copy that is restored
     /// later would bring logouts back to life
     #[arg(long)]

@@ -10,7 +10,7 @@ use crate::{
     Failure,
     admin::{brokers, sessions, users},
     backup::{self, BackupOptions},
-    config::{SessionName, StoreUrl},
+    config::{SessionName, StoreOption},
     demo,
     keys::command::{self, KeysOptions},
     sites, tools,
@@ -70,7 +70,7 @@ pub(crate) struct DemoOptions {
     pub(crate) same_site: bool,
     /// Where sessions are kept: memory:, sqlite:FILE, postgres://… or redis://…
     #[arg(long, env = "SSO_STORE", hide_env_values = true, default_value = "memory:")]
-    pub(crate) store: StoreUrl,
+    pub(crate) store: StoreOption,
     /// The file with the key of that store, which PostgreSQL and Redis need; or SSO_STORE_KEY, the key itself [default for sqlite:FILE: FILE.key, which is made]
     #[arg(long, env = "SSO_STORE_KEY_FILE")]
     pub(crate) store_key_file: Option<PathBuf>,
@@ -104,7 +104,7 @@ pub(crate) struct ServerOptions {
     pub(crate) listen: Option<SocketAddr>,
     /// Where sessions are kept, in place of the configured store
     #[arg(long)]
-    pub(crate) store: Option<StoreUrl>,
+    pub(crate) store: Option<StoreOption>,
 }
 
 #[derive(Debug, Args)]

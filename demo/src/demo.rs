@@ -191,7 +191,7 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
         None => builder,
     };
     let key = StoreKey::without_configuration(options.store_key_file.as_deref())?;
-    let store = options.store.open(key.as_ref(), MemoryStore::MAX_ANONYMOUS).await?;
+    let store = options.store.url()?.open(key.as_ref(), MemoryStore::MAX_ANONYMOUS).await?;
     store.give_to(builder).build().map_err(Failure::settings)
 }
 

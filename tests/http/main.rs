@@ -11,6 +11,7 @@
 //! - [`session`]: what is left of a session, and how it ends; the story with curl
 //! - [`keys`]: keys of tokens and their rotation, [`pyjwt`]: with another library, on [`key_files`]
 //! - [`restart`]: a killed server loses nothing; [`stores`]: what is in a store, and its key; [`frozen`]: stores that hang; [`backup`]: a copy of one is restored
+//! - [`store_password`]: what is said of a store never shows its password
 //! - [`readme`]: what the README shows
 
 mod access;
@@ -42,6 +43,7 @@ mod restart;
 mod session;
 mod silent;
 mod sites;
+mod store_password;
 mod stores;
 mod story;
 

@@ -27,7 +27,7 @@ use layers::{Form, Layer, Layers, VARIABLES};
 use store::DirectoryUrl;
 
 pub(crate) use entries::SessionName;
-pub(crate) use store::{StoreKey, StoreUrl};
+pub(crate) use store::{StoreKey, StoreOption, StoreUrl};
 
 /// The file that is read when no other is named.
 pub(crate) const DEFAULT_FILE: &str = "sso.toml";
@@ -66,7 +66,9 @@ impl Config {
     pub(crate) fn load(options: &ServerOptions) -> Result<Self, Failure> {
         let mut config = Self::load_file(options.config.as_deref())?;
         config.listen = options.listen.unwrap_or(config.listen);
-        config.store = options.store.clone().unwrap_or(config.store);
+        if let Some(store) = &options.store {
+            config.store = store.url()?;
+        }
         Ok(config)
     }
 

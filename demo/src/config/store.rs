@@ -1,6 +1,7 @@
 //! Where sessions, users and brokers are kept: the URLs, the key, and how they are opened.
 
 use std::{
+    convert::Infallible,
     env::VarError,
     fs,
     io::{self, Write},
@@ -31,6 +32,24 @@ pub(crate) enum StoreUrl {
     Postgres(Location),
     /// `redis://…` or `rediss://…`; likewise.
     Redis(Location),
+}
+
+/// A store as an option of a command names it. A wrong one is told later: clap would repeat it, with the password that may be in it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreOption(Result<StoreUrl, String>);
+
+impl FromStr for StoreOption {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.parse()))
+    }
+}
+
+impl StoreOption {
+    pub(crate) fn url(&self) -> Result<StoreUrl, Failure> {
+        self.0.clone().map_err(|error| Failure::settings(format!("--store: {error}")))
+    }
 }
 
 /// A URL that `Debug` does not show.
