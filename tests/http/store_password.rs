@@ -28,7 +28,7 @@ async fn ready(store: &str) -> (bool, String) {
     let site = start(port, &[], Some(store)).unwrap_or_else(|failed| panic!("{failed:?}"));
     let status = Visitor::new().get(&format!("http://localhost:{port}/readyz")).await.status;
     let log = site.log();
-    assert!(!log.is_empty() && (status == 200 || log.contains("WRONGPASS")), "{log}");
+    assert!(!log.is_empty() && (status == 200 || log.contains("AuthenticationFailed")), "{log}");
     (status == 200, log)
 }
 
