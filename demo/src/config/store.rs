@@ -76,7 +76,7 @@ impl From<String> for StoreKey {
 /// A store that is open, and what its keys are made from.
 pub(crate) enum OpenStore {
     Memory(MemoryStore),
-    Sql(SqlStore, StoreKeys),
+    Sql(Box<SqlStore>, StoreKeys),
     Redis(Box<RedisStore>, StoreKeys),
 }
 
@@ -97,12 +97,12 @@ impl StoreUrl {
             Self::Sqlite(file) => {
                 let keys = given_or_beside(key, file)?;
                 let store = SqlStore::sqlite(file, keys.clone(), SystemClock).await.map_err(cannot)?;
-                Ok(OpenStore::Sql(store, keys))
+                Ok(OpenStore::Sql(Box::new(store), keys))
             }
             Self::Postgres(Location(url)) => {
                 let keys = given(key, "a store in PostgreSQL")?;
                 let store = SqlStore::postgres(url, keys.clone(), SystemClock).await.map_err(cannot)?;
-                Ok(OpenStore::Sql(store, keys))
+                Ok(OpenStore::Sql(Box::new(store), keys))
             }
             Self::Redis(Location(url)) => {
                 let keys = given(key, "a store in Redis")?;
@@ -133,7 +133,7 @@ impl OpenStore {
         match self {
             Self::Memory(store) => builder.store(store),
             Self::Redis(store, keys) => builder.secret(&keys.derive("server")).store(*store),
-            Self::Sql(store, keys) => builder.secret(&keys.derive("server")).store(store),
+            Self::Sql(store, keys) => builder.secret(&keys.derive("server")).store(*store),
         }
     }
 }
