@@ -14,5 +14,6 @@ use std::io::Write as _;
 
 /// Prints a line that a passing test shows too.
 fn report(text: &str) {
-    writeln!(std::io::stderr(), "{text}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{text}").unwrap();
 }

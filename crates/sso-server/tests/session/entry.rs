@@ -130,8 +130,7 @@ async fn a_broker_is_told_the_attributes_that_are_its_own() {
     let (_, club, alice) = logged_in(&world, "jackie").await;
     let told = async |link| {
         let resumed = world.resume(link).await.unwrap();
-        let names = resumed.user().unwrap().unwrap().attributes.keys().cloned().collect::<Vec<_>>();
-        names
+        resumed.user().unwrap().unwrap().attributes.keys().cloned().collect::<Vec<_>>()
     };
     assert_eq!(told(&club).await, ["fullname"]);
     assert_eq!(told(&alice).await, ["email", "fullname"]);
