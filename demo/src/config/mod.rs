@@ -45,7 +45,7 @@ pub(crate) struct Config {
     pub(crate) php_routes: bool,
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
-    /// Where the keys of tokens are; without it they last as long as the process.
+    /// Where the keys of tokens are; without it they follow from the key of the store, and with `memory:` they last as long as the process.
     pub(crate) keys: Option<PathBuf>,
     session_name: Option<SessionName>,
     /// How many sessions without a user `memory:` keeps.

@@ -1,6 +1,6 @@
 //! The store in SQLite or PostgreSQL: one implementation, in the SQL that both speak.
 //!
-//! Records are sealed and found by keyed hashes ([`StoreKeys`]); the tables are in `schema_1.sql`. Every call is one statement or one
+//! Records are sealed and found by keyed hashes ([`StoreKeys`]); the tables are in `schema_*.sql`. Every call is one statement or one
 //! transaction, and waits for `TIMEOUT` at most.
 
 mod backup;
