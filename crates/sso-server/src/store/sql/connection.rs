@@ -1,6 +1,15 @@
 //! The database: its URL, its pool, its tables, and that nobody waits for it without end. Several nodes may open it at the same time.
 
-use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    fs::{self, OpenOptions},
+    future::Future,
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction, any::AnyPoolOptions};
 use tokio::sync::Semaphore;
@@ -29,8 +38,9 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the SQLite file, which is made if it is not there.
+    /// Opens the SQLite file, which is made if it is not there, for its owner only.
     pub(crate) async fn sqlite(file: &Path) -> Result<Self, StoreError> {
+        make_private(file).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let file = file.to_str().ok_or_else(|| StoreError::Unavailable("the file's name is not UTF-8".into()))?;
         let file = file.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
         Self::open(Engine::Sqlite, &format!("sqlite:{file}?mode=rwc")).await
@@ -79,6 +89,19 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Database").field(&self.engine).finish()
     }
+}
+
+/// Makes the file, for its owner only, whatever the umask is: SQLite would let everybody read it. What SQLite puts beside a file gets the file's mode.
+fn make_private(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    // One that cannot be looked at is told when it is opened.
+    if let Some(mode) = fs::metadata(file).ok().map(|file| file.mode() & 0o777).filter(|mode| mode & 0o077 != 0) {
+        tracing::warn!(file = %file.display(), mode = %format_args!("{mode:04o}"), "others can read or change the database: it should have mode 0600");
+    }
+    Ok(())
 }
 
 async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
@@ -156,4 +179,30 @@ async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> 
 
 fn is_locked(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("locked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn a_new_file_and_what_is_beside_it_are_for_the_owner_only_and_an_old_one_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("sso.db");
+        let _open = Database::sqlite(&file).await.unwrap();
+        for name in ["sso.db", "sso.db-wal", "sso.db-shm"] {
+            assert_eq!(mode(&dir.path().join(name)), 0o600, "{name}");
+        }
+        let old = dir.path().join("old.db");
+        fs::write(&old, "").unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(Database::sqlite(&old).await.is_ok());
+        assert_eq!(mode(&old), 0o640);
+    }
 }
