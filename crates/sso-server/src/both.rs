@@ -7,7 +7,7 @@ use sso_core::BrokerId;
 
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
-    users::{Account, PasswordHash, Users, UsersUnavailable},
+    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
 };
 
 /// Asks the first; whom that does not know, the second may.
@@ -42,11 +42,16 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         }
     }
 
-    async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {
+    async fn set_password(
+        &self,
+        username: &str,
+        expected: Option<&PasswordHash>,
+        new: &PasswordHash,
+    ) -> Result<PasswordOutcome, UsersUnavailable> {
         // Not the password of somebody who is hidden by the first.
         match self.0.find_now(username).await? {
-            Some(_) => self.0.set_password(username, password).await,
-            None => self.1.set_password(username, password).await,
+            Some(_) => self.0.set_password(username, expected, new).await,
+            None => self.1.set_password(username, expected, new).await,
         }
     }
 }

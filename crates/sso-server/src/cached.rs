@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
     clock::{Clock, Timestamp},
-    users::{Account, PasswordHash, Users, UsersUnavailable},
+    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
 };
 
 /// What is remembered was asked for less than this ago: a change is seen so soon.
@@ -130,11 +130,16 @@ impl<T: Users> Users for CachedUsers<T> {
         self.source.can_set_password(username).await
     }
 
-    async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {
-        let is_set = self.source.set_password(username, password).await;
+    async fn set_password(
+        &self,
+        username: &str,
+        expected: Option<&PasswordHash>,
+        new: &PasswordHash,
+    ) -> Result<PasswordOutcome, UsersUnavailable> {
+        let outcome = self.source.set_password(username, expected, new).await;
         // Also after an error: it may have been set.
         self.found.invalidate(username).await;
-        is_set
+        outcome
     }
 }
 
@@ -182,9 +187,14 @@ mod tests {
             Ok((username == "jackie").then(|| Arc::new(Account::new("jackie", hash).group(group))))
         }
 
-        async fn set_password(&self, _: &str, _: &PasswordHash) -> Result<bool, UsersUnavailable> {
+        async fn set_password(
+            &self,
+            _: &str,
+            _: Option<&PasswordHash>,
+            _: &PasswordHash,
+        ) -> Result<PasswordOutcome, UsersUnavailable> {
             self.group.fetch_add(1, Ordering::SeqCst);
-            Ok(true)
+            Ok(PasswordOutcome::Set)
         }
     }
 
@@ -303,7 +313,7 @@ mod tests {
         assert_eq!(cached.find_now("jackie").await.unwrap().unwrap().groups, ["1"]);
         assert_eq!(group(&cached).await.as_deref(), Some("1"), "and remembered");
         let hash = cached.find("jackie").await.unwrap().unwrap().password.clone();
-        assert!(cached.set_password("jackie", &hash).await.unwrap());
+        assert_eq!(cached.set_password("jackie", None, &hash).await.unwrap(), PasswordOutcome::Set);
         assert_eq!(group(&cached).await.as_deref(), Some("2"));
         assert_eq!(source.asked(), 3);
     }

@@ -10,7 +10,10 @@ use crate::{
     resume::{self, Browser, Visit},
     session::{CookieValue, DestroyReason, Session},
     standing,
-    users::password::{self, UnfitPassword},
+    users::{
+        PasswordOutcome,
+        password::{self, UnfitPassword},
+    },
 };
 
 /// What a user types to get another password. `Debug` does not show it.
@@ -51,6 +54,9 @@ pub enum PasswordError {
     /// The old one is wrong.
     #[error("{INVALID_CREDENTIALS}")]
     InvalidCredentials,
+    /// It is another one by now than the old one that was typed: an operator set it, or the user did elsewhere.
+    #[error("The password was changed meanwhile. This change was not made.")]
+    ChangedMeanwhile,
     /// Too many failures of this user.
     #[error("Too many failed attempts. Try again in {retry_after} s.")]
     TooManyFailures {
@@ -99,7 +105,7 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
     }
     password::check_new(&username, &change.new)?;
     let credentials = Credentials { username: username.clone(), password: change.old.clone() };
-    login::authenticate(parts, &credentials, None).await?;
+    let account = login::authenticate(parts, &credentials, None).await?;
     if change.new == change.old {
         return Err(PasswordError::Unchanged);
     }
@@ -121,8 +127,15 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
         same_login(session)
     });
     let session = prepared.await?;
-    if !parts.users.set_password(&username, &hash).await.map_err(standing::users_unavailable)? {
-        return Err(PasswordError::NotLoggedIn);
+    // Whoever knew the password until now must not undo what an operator has set since because of just that.
+    let outcome = parts.users.set_password(&username, Some(&account.password), &hash).await;
+    match outcome.map_err(standing::users_unavailable)? {
+        PasswordOutcome::Set => {}
+        PasswordOutcome::NoAccount => return Err(PasswordError::NotLoggedIn),
+        PasswordOutcome::ChangedMeanwhile => {
+            tracing::warn!(username, "the password was changed meanwhile, and is not changed again");
+            return Err(PasswordError::ChangedMeanwhile);
+        }
     }
     // The password is another one from here on. What cannot be done now is made up for when those sessions are judged.
     let (cookie, now) = (CookieValue::generate(), parts.now());

@@ -5,7 +5,7 @@ use crate::{
     parts::{Parts, Unavailable, unavailable},
     session::DestroyReason,
     standing,
-    users::PasswordHash,
+    users::{PasswordHash, PasswordOutcome},
 };
 
 /// Where a user is logged in.
@@ -29,7 +29,8 @@ pub(crate) async fn end_user(parts: &Parts, username: &str) -> Result<Ended, Una
 
 /// Sets a user's password, and ends all that began with another one. `false`: there is no such user, or they are disabled.
 pub(crate) async fn set_password(parts: &Parts, username: &str, password: &PasswordHash) -> Result<bool, Unavailable> {
-    let is_set = parts.users.set_password(username, password).await.map_err(standing::users_unavailable)?;
+    let outcome = parts.users.set_password(username, None, password).await.map_err(standing::users_unavailable)?;
+    let is_set = outcome == PasswordOutcome::Set;
     if is_set {
         account::end_all(parts, username, None, DestroyReason::PasswordChanged).await?;
     }

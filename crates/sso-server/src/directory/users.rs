@@ -10,7 +10,7 @@ use super::{DirectoryError, PAGE, SqlDirectory};
 use crate::{
     clock::Timestamp,
     store::sql::column,
-    users::{Account, PasswordHash, Users, UsersUnavailable},
+    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
 };
 
 const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
@@ -138,9 +138,25 @@ impl SqlDirectory {
         username: &str,
         mut change: impl FnMut(&mut StoredUser) + Send,
     ) -> Result<StoredUser, DirectoryError> {
+        let change = |user: &mut StoredUser| {
+            change(user);
+            true
+        };
+        // It never gives up, so it came about, or there is nobody.
+        self.change_user_if(username, change).await?.ok_or(DirectoryError::NotFound)
+    }
+
+    /// The same where `change` may give up, with `false`: then nothing is changed, and this is `None`.
+    async fn change_user_if(
+        &self,
+        username: &str,
+        mut change: impl FnMut(&mut StoredUser) -> bool + Send,
+    ) -> Result<Option<StoredUser>, DirectoryError> {
         loop {
             let mut user = self.user(username).await?.ok_or(DirectoryError::NotFound)?;
-            change(&mut user);
+            if !change(&mut user) {
+                return Ok(None);
+            }
             user.changed = self.now();
             let update = sqlx::query::<Any>(UPDATE)
                 .bind(username)
@@ -152,7 +168,7 @@ impl SqlDirectory {
                 .bind(user.changed.as_millis());
             if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
                 user.version += 1;
-                return Ok(user);
+                return Ok(Some(user));
             }
         }
     }
@@ -181,14 +197,27 @@ impl Users for SqlDirectory {
         Ok(Users::find(self, username).await?.is_some())
     }
 
-    async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {
-        // One who is disabled meanwhile stays so.
-        if Users::find(self, username).await?.is_none() {
-            return Ok(false);
-        }
-        match self.change_user(username, |user| user.password = password.clone()).await {
-            Ok(_) => Ok(true),
-            Err(DirectoryError::NotFound) => Ok(false),
+    async fn set_password(
+        &self,
+        username: &str,
+        expected: Option<&PasswordHash>,
+        new: &PasswordHash,
+    ) -> Result<PasswordOutcome, UsersUnavailable> {
+        let mut refusal = PasswordOutcome::NoAccount;
+        let change = |user: &mut StoredUser| {
+            if user.is_disabled {
+                refusal = PasswordOutcome::NoAccount;
+                return false;
+            }
+            refusal = PasswordOutcome::ChangedMeanwhile;
+            let is_expected = expected.is_none_or(|expected| expected.text() == user.password.text());
+            user.password = new.clone();
+            is_expected
+        };
+        match self.change_user_if(username, change).await {
+            Ok(Some(_)) => Ok(PasswordOutcome::Set),
+            Ok(None) => Ok(refusal),
+            Err(DirectoryError::NotFound) => Ok(PasswordOutcome::NoAccount),
             Err(error) => Err(unavailable(error)),
         }
     }

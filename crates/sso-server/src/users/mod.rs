@@ -47,6 +47,17 @@ impl Account {
 #[error("users are unavailable: {0}")]
 pub struct UsersUnavailable(pub String);
 
+/// What became of a new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordOutcome {
+    /// The account has it.
+    Set,
+    /// There is no such account, or it is disabled.
+    NoAccount,
+    /// The account has another password than the one that was to be replaced, and keeps it.
+    ChangedMeanwhile,
+}
+
 /// Finds accounts.
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
@@ -69,9 +80,15 @@ pub trait Users: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Gives the account another password; `false` if there is none or it is disabled. What was found before ends no earlier than
-    /// `find` forgets it; `find_now` finds the new one at once.
-    async fn set_password(&self, _username: &str, _password: &PasswordHash) -> Result<bool, UsersUnavailable> {
+    /// Gives the account another password. `expected`: only in place of this one, judged at the same instant as the change is made, so that
+    /// who showed it overwrites no later one; `None`: in place of any. What was found before ends no earlier than `find` forgets it; `find_now`
+    /// finds the new one at once.
+    async fn set_password(
+        &self,
+        _username: &str,
+        _expected: Option<&PasswordHash>,
+        _new: &PasswordHash,
+    ) -> Result<PasswordOutcome, UsersUnavailable> {
         Err(UsersUnavailable("passwords cannot be changed here".into()))
     }
 }

@@ -136,6 +136,10 @@ async fn change_password(
             let text = PasswordError::Unavailable.to_string();
             error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &text, visitor.session.as_deref())
         }
+        // This session is of the password before, too, and has nothing more to see of the account.
+        Err(error @ PasswordError::ChangedMeanwhile) => {
+            error_page(&site, StatusCode::CONFLICT, &error.to_string(), None)
+        }
         Err(PasswordError::InvalidCredentials) => {
             refused(StatusCode::BAD_REQUEST, "The password until now is not the right one.").await
         }

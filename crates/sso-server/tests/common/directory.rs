@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sso_server::{Account, PasswordHash, Users, users::UsersUnavailable};
+use sso_server::{
+    Account, PasswordHash, Users,
+    users::{PasswordOutcome, UsersUnavailable},
+};
 
 use super::BCRYPT;
 
@@ -21,6 +24,8 @@ struct State {
     is_down: bool,
     /// Removed once they are found the next time.
     leaving: Option<String>,
+    /// Put once somebody of this name is found the next time.
+    coming: Option<Account>,
 }
 
 impl Directory {
@@ -47,6 +52,11 @@ impl Directory {
         self.0.lock().leaving = Some(username.into());
     }
 
+    /// Changes an account at the moment after it was found once more.
+    pub(crate) fn put_after_the_next_find(&self, account: Account) {
+        self.0.lock().coming = Some(account);
+    }
+
     /// From now on `find` hears of no change.
     pub(crate) fn stop_the_cache(&self) {
         let mut state = self.0.lock();
@@ -63,7 +73,7 @@ pub(crate) fn another_hash() -> PasswordHash {
     PasswordHash::new(super::PASSWORD).unwrap()
 }
 
-fn hash() -> PasswordHash {
+pub(crate) fn hash() -> PasswordHash {
     BCRYPT.parse().unwrap()
 }
 
@@ -88,7 +98,11 @@ impl Users for Directory {
             state.leaving = None;
             return Ok(state.accounts.remove(username));
         }
-        Ok(state.accounts.get(username).cloned())
+        let found = state.accounts.get(username).cloned();
+        if let Some(account) = state.coming.take_if(|account| account.user.username == username) {
+            state.accounts.insert(username.into(), Arc::new(account));
+        }
+        Ok(found)
     }
 
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
@@ -97,11 +111,19 @@ impl Users for Directory {
         Ok(state.accounts.contains_key(username))
     }
 
-    async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, UsersUnavailable> {
+    async fn set_password(
+        &self,
+        username: &str,
+        expected: Option<&PasswordHash>,
+        new: &PasswordHash,
+    ) -> Result<PasswordOutcome, UsersUnavailable> {
         let mut state = self.0.lock();
         state.check()?;
-        let Some(account) = state.accounts.get_mut(username) else { return Ok(false) };
-        Arc::make_mut(account).password = password.clone();
-        Ok(true)
+        let Some(account) = state.accounts.get_mut(username) else { return Ok(PasswordOutcome::NoAccount) };
+        if expected.is_some_and(|expected| expected.text() != account.password.text()) {
+            return Ok(PasswordOutcome::ChangedMeanwhile);
+        }
+        Arc::make_mut(account).password = new.clone();
+        Ok(PasswordOutcome::Set)
     }
 }

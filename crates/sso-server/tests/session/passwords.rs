@@ -1,7 +1,7 @@
 //! Another password: this session goes on, all others end, and no browser is remembered any more.
 
 use sso_server::{
-    Account, Credentials, Remember, Session, Store, UserList,
+    Account, Credentials, PasswordHash, Remember, Session, Store, UserList,
     change_password::{PasswordChange, PasswordError},
     login::LoginError,
     resume::{self, ResumeError},
@@ -11,7 +11,7 @@ use sso_server::{
 
 use crate::common::{
     Attached, Browser, PASSWORD, World, credentials,
-    directory::{Directory, another_hash},
+    directory::{Directory, another_hash, hash},
 };
 
 const NEW: &str = "a quite new password";
@@ -132,6 +132,32 @@ async fn users_that_cannot_be_changed_here_are_not() {
     assert_eq!(refused.unwrap_err(), PasswordError::CannotChange);
     assert!(world.server.set_password("jackie", &hash).await.is_err());
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+}
+
+/// Who knows the password until now posts the form; an operator sets another one because of that, after the old one was checked.
+#[tokio::test]
+async fn a_change_does_not_overwrite_a_password_that_was_set_meanwhile() {
+    for is_reset in [true, false] {
+        let (world, directory) = world();
+        let (mine, link) = logged_in(&world, "jackie").await;
+        let hash = if is_reset { PasswordHash::new("what the operator set").unwrap() } else { hash() };
+        directory.put_after_the_next_find(Account::new("jackie", hash).attribute("fullname", "Jacqueline"));
+        let changed = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
+        let after = world.server.log_in(None, &new_credentials()).await;
+        if is_reset {
+            assert_eq!(changed.unwrap_err(), PasswordError::ChangedMeanwhile);
+            assert_eq!(after.unwrap_err(), LoginError::InvalidCredentials);
+            let reset = Credentials { password: "what the operator set".into(), ..credentials("jackie") };
+            world.server.log_in(None, &reset).await.unwrap();
+            assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded), "it was of the old password");
+            assert!(world.server.session_of(mine.cookie.as_ref()).await.unwrap().is_none());
+        } else {
+            // The twin: the account changed, but its password did not.
+            assert!(changed.unwrap().set_cookie.is_some());
+            assert_eq!(after.unwrap().session.user().unwrap().attributes["fullname"], "Jacqueline");
+            assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+        }
+    }
 }
 
 /// Between the account's change and the session's a server may stop, or the store may.

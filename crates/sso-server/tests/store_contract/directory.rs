@@ -10,6 +10,7 @@ use sso_server::{
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     directory::{DirectoryError, StoredBroker, StoredUser},
     store::{SqlStore, StoreKeys},
+    users::PasswordOutcome,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -94,16 +95,24 @@ async fn who_is_disabled_or_removed_is_not_found_and_a_password_is_replaced() {
         assert!(account(directory, "jackie").await.is_none());
         let other: PasswordHash = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK".parse().unwrap();
         assert!(!directory.can_set_password("jackie").await.unwrap());
-        assert!(!directory.set_password("jackie", &other).await.unwrap());
+        assert_eq!(directory.set_password("jackie", None, &other).await.unwrap(), PasswordOutcome::NoAccount);
         let disabled = directory.user("jackie").await.unwrap().unwrap();
         assert!(disabled.is_disabled && disabled.changed == two.clock.now() && disabled.created == created.created);
 
         directory.change_user("jackie", |user| user.is_disabled = false).await.unwrap();
         assert!(directory.can_set_password("jackie").await.unwrap());
-        assert!(directory.set_password("jackie", &other).await.unwrap());
+        // Only in place of the password that it has, where one is named.
+        let set = directory.set_password("jackie", Some(&other), &other).await.unwrap();
+        assert_eq!(set, PasswordOutcome::ChangedMeanwhile);
+        assert_eq!(account(directory, "jackie").await.unwrap().password.text(), HASH);
+        let set = directory.set_password("jackie", Some(&created.password), &other).await.unwrap();
+        assert_eq!(set, PasswordOutcome::Set);
+        assert_eq!(account(directory, "jackie").await.unwrap().password.text(), other.text());
+        directory.change_user("jackie", |user| user.password = created.password.clone()).await.unwrap();
+        assert_eq!(directory.set_password("jackie", None, &other).await.unwrap(), PasswordOutcome::Set);
         let found = account(directory, "jackie").await.unwrap();
         assert_eq!((found.password.text(), &found.groups), (other.text(), &jackie().groups));
-        assert!(!directory.set_password("nobody", &other).await.unwrap());
+        assert_eq!(directory.set_password("nobody", None, &other).await.unwrap(), PasswordOutcome::NoAccount);
 
         assert!(directory.remove_user("jackie").await.unwrap());
         assert!(!directory.remove_user("jackie").await.unwrap());
@@ -128,6 +137,27 @@ async fn racing_changes_are_each_kept() {
         tasks.join_all().await;
         let user = directory.user("jackie").await.unwrap().unwrap();
         assert_eq!(user.groups.iter().collect::<BTreeSet<_>>().len(), 22);
+    }
+}
+
+/// Whoever shows the present password may replace it; of two who do at the same time only one did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_racing_changes_of_one_password_one_is_made() {
+    let two = two().await;
+    for directory in &two.directories {
+        directory.add_user(&jackie()).await.unwrap();
+        let mut tasks = JoinSet::new();
+        for n in 0..20 {
+            let directory = directory.clone();
+            let new: PasswordHash = format!("{}{n:02}{}", &HASH[..40], &HASH[42..]).parse().unwrap();
+            tasks.spawn(async move {
+                let outcome = directory.set_password("jackie", Some(&jackie().password), &new).await.unwrap();
+                (outcome == PasswordOutcome::Set).then_some(new)
+            });
+        }
+        let set: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        assert_eq!(set.len(), 1);
+        assert_eq!(account(directory, "jackie").await.unwrap().password.text(), set[0].text());
     }
 }
 
