@@ -3,6 +3,7 @@
 use sso_tests::{
     Browser, Demo,
     browser::ThirdPartyCookies,
+    peer::until,
     process::{Attach, Pair},
 };
 
@@ -111,7 +112,12 @@ async fn a_logout_elsewhere_shows_when_the_page_is_looked_at_again() {
 
     browser.driver.switch_to_window(julius).await.unwrap();
     browser.run("document.dispatchEvent(new Event('visibilitychange'))").await;
-    browser.wait_for("h1", OUT).await;
+    // The popup hears of it, too, and hides what the page says.
+    until("Julius shows it", async || {
+        let text = browser.text().await;
+        text.contains(OUT) || text.contains("You were signed out")
+    })
+    .await;
 }
 
 #[tokio::test]
