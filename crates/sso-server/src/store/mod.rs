@@ -142,7 +142,7 @@ pub trait Store: Send + Sync + 'static {
     /// first code. The session's oldest other links at this broker make room, by [`Link::at`]. [`NotFound`](StoreError::NotFound) if the session is gone.
     async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError>;
 
-    /// Cuts links; how many.
+    /// Cuts links; how many. Those of a broker, and all, not at one instant but in steps, as [`remove_all`](Self::remove_all) does.
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError>;
 
     /// The links that lead to this session.

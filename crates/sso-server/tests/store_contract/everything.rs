@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sso_server::{Session, Store, clock::Clock, session::CookieValue, store::Removed};
+use sso_server::{
+    Session, Store,
+    clock::Clock,
+    session::CookieValue,
+    store::{Removed, Unlink},
+};
 use tokio::task::JoinSet;
 
 use crate::{World, families::family, link_to, token_of, user};
@@ -86,5 +91,22 @@ pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: 
         for key in &keys {
             assert_eq!(world.target(key).await, None);
         }
+    }
+}
+
+pub(crate) async fn two_who_remove_everything_at_once_each_finish<S: Store>(world: World<S>) {
+    let mut ids = Vec::new();
+    for _ in 0..1_200 {
+        ids.push(world.inserted().await.id.clone());
+    }
+    for id in ids.iter().take(600) {
+        world.linked(&token_of("Alice"), id).await;
+    }
+    let (one, other, cut) =
+        tokio::join!(world.store.remove_all(), world.store.remove_all(), world.store.unlink(&Unlink::All));
+    assert_eq!(one.unwrap().sessions + other.unwrap().sessions, 1_200);
+    assert!(cut.unwrap() <= 600);
+    for id in &ids {
+        assert!(world.store.get(id).await.unwrap().is_none());
     }
 }

@@ -138,6 +138,31 @@ pub(crate) async fn one_broker_can_be_cut<S: Store>(world: World<S>) {
     assert!(world.store.get(&one.id).await.unwrap().is_some(), "sessions stay");
 }
 
+pub(crate) async fn a_great_many_links_of_a_broker_are_cut_and_no_others<S: Store>(world: World<S>) {
+    let (mut alice, mut greg) = (Vec::new(), Vec::new());
+    // More than go in one step.
+    while alice.len() < 1_100 {
+        let session = world.inserted().await;
+        for _ in 0..20 {
+            let key = token_of("Alice");
+            world.linked(&key, &session.id).await;
+            alice.push(key);
+        }
+        let key = token_of("Greg");
+        world.linked(&key, &session.id).await;
+        greg.push((key, session.id.clone()));
+    }
+    assert_eq!(world.store.unlink(&Unlink::Broker("Alice".parse().unwrap())).await, Ok(1_100));
+    for key in &alice {
+        assert_eq!(world.target(key).await, None);
+    }
+    for (key, session) in &greg {
+        assert_eq!(world.target(key).await.as_ref(), Some(session));
+    }
+    assert_eq!(world.store.unlink(&Unlink::All).await, Ok(55));
+    assert_eq!(world.target(&greg[0].0).await, None);
+}
+
 pub(crate) async fn all_can_be_cut<S: Store>(world: World<S>) {
     let session = world.inserted().await;
     let keys = [token_of("Alice"), token_of("Greg"), token_of("Alice")];

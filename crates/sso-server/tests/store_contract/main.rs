@@ -64,6 +64,7 @@ macro_rules! contract {
                 others_at_the_broker_are_cut_and_nothing_else,
                 one_broker_can_be_cut,
                 all_can_be_cut,
+                a_great_many_links_of_a_broker_are_cut_and_no_others,
                 a_cut_token_can_be_linked_anew,
                 the_oldest_links_at_a_broker_make_room,
             ]);
@@ -90,6 +91,7 @@ macro_rules! contract {
             contract!(@rules $make, everything: [
                 everything_is_removed_but_used_ids,
                 what_was_there_is_gone_however_busy_it_was,
+                two_who_remove_everything_at_once_each_finish,
             ]);
             contract!(@rules $make, races: [
                 racing_updates_are_each_counted_once,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{Any, any::AnyRow};
 
-use super::{SqlStore, column};
+use super::{SqlStore, column, purge::emptied};
 use crate::{
     session::{Link, LinkKey, SessionId},
     store::{LinkOutcome, Resolved, StoreError, Unlink},
@@ -118,9 +118,9 @@ impl SqlStore {
                     .bind(keep.as_ref().map_or_else(String::new, |keep| self.keys.link(keep)))
             }
             Unlink::Broker(broker) => {
-                sqlx::query::<Any>("DELETE FROM sso_links WHERE broker = $1").bind(self.keys.broker(broker))
+                return emptied(&self.database, "sso_links", Some(&self.keys.broker(broker))).await;
             }
-            Unlink::All => sqlx::query::<Any>("DELETE FROM sso_links"),
+            Unlink::All => return emptied(&self.database, "sso_links", None).await,
         };
         Ok(self.database.write(cut.execute(&self.database.pool)).await?.rows_affected())
     }

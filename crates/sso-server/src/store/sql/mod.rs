@@ -1,7 +1,7 @@
 //! The store in SQLite or PostgreSQL: one implementation, in the SQL that both speak.
 //!
 //! Records are sealed and found by keyed hashes ([`StoreKeys`]); the tables are in `schema_*.sql`. Every call is one statement or one
-//! transaction, and waits for `TIMEOUT` at most.
+//! transaction, and waits for `TIMEOUT` at most; what may be about very many rows is many such steps.
 
 mod backup;
 mod connection;
@@ -87,7 +87,7 @@ impl SqlStore {
 
     /// Removes what has expired, as a task of the store does every minute: at most 500 records in one step, with pauses between the steps.
     pub async fn purge(&self) -> Result<Purged, StoreError> {
-        purge::once(&self.database, &*self.clock).await.map_err(|error| unavailable(&error))
+        purge::once(&self.database, &*self.clock).await
     }
 
     /// The session in a row that has its columns.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::Any;
 
-use super::{Database, Engine, TIMEOUT};
+use super::{Database, Engine};
 use crate::{
     clock::Clock,
     store::{Removed, StoreError},
@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Rows of one step; with a session go its two cookies and its links.
 pub(super) const STEP: u32 = 500;
+
+/// How often a step is begun that ends in a deadlock.
+const ATTEMPTS: u32 = 5;
 
 const TABLES: [&str; 3] = ["sso_sessions", "sso_families", "sso_used"];
 
@@ -42,15 +45,14 @@ pub(super) async fn run(database: Database, clock: impl Clock) {
 }
 
 /// Removes all that has expired.
-pub(super) async fn once(database: &Database, clock: &(impl Clock + ?Sized)) -> Result<Purged, sqlx::Error> {
+pub(super) async fn once(database: &Database, clock: &(impl Clock + ?Sized)) -> Result<Purged, StoreError> {
     let now = clock.now().as_millis();
     let mut purged = Purged::default();
     for table in TABLES {
         let delete = delete_from(table, database.engine);
         loop {
             let query = sqlx::query::<Any>(sqlx::AssertSqlSafe(delete.as_str())).bind(now).bind(i64::from(STEP));
-            let done = tokio::time::timeout(TIMEOUT, query.execute(&database.pool)).await;
-            let rows = done.map_err(|_| sqlx::Error::PoolTimedOut)??.rows_affected();
+            let rows = database.write(query.execute(&database.pool)).await?.rows_affected();
             purged = Purged { records: purged.records + rows, steps: purged.steps + 1 };
             if rows < u64::from(STEP) {
                 break;
@@ -77,22 +79,50 @@ fn delete_from(table: &str, engine: Engine) -> String {
 /// Removes all families and sessions. Cookies and links go with their session.
 pub(super) async fn everything(database: &Database) -> Result<Removed, StoreError> {
     // First what could begin new sessions.
-    let families = emptied(database, "DELETE FROM sso_families WHERE name IN (SELECT name FROM sso_families LIMIT $1)");
-    let families = families.await?;
-    let sessions = emptied(database, "DELETE FROM sso_sessions WHERE name IN (SELECT name FROM sso_sessions LIMIT $1)");
-    Ok(Removed { sessions: sessions.await?, families })
+    let families = emptied(database, "sso_families", None).await?;
+    Ok(Removed { sessions: emptied(database, "sso_sessions", None).await?, families })
 }
 
-async fn emptied(database: &Database, delete: &'static str) -> Result<u64, StoreError> {
-    let mut total = 0;
+/// Removes all rows of a table, or those of one broker, in the order of their names; how many. What is added meanwhile may stay.
+pub(super) async fn emptied(database: &Database, table: &str, broker: Option<&str>) -> Result<u64, StoreError> {
+    // One order, so that two who do this wait for each other and do not lock each other out. SQLite has one writer anyway, and its `+` keeps it
+    // from sorting all of a broker's links at each step.
+    let (lock, plain) = match database.engine {
+        Engine::Postgres => ("FOR UPDATE", ""),
+        Engine::Sqlite => ("", "+"),
+    };
+    let of_broker = broker.map_or_else(String::new, |_| format!("AND {plain}broker = $3"));
+    let delete = format!(
+        "DELETE FROM {table} WHERE name IN \
+         (SELECT name FROM {table} WHERE name > $1 {of_broker} ORDER BY name LIMIT $2 {lock}) RETURNING name"
+    );
+    let (mut total, mut last) = (0, String::new());
     loop {
-        let delete = sqlx::query::<Any>(delete).bind(i64::from(STEP));
-        let rows = database.write(delete.execute(&database.pool)).await?.rows_affected();
-        total += rows;
-        // Not until nothing is left: others go on making new ones.
-        if rows < u64::from(STEP) {
-            return Ok(total);
-        }
+        let names = database.write(step(database, &delete, &last, broker)).await?;
+        // Not a step that found few: somebody else may have removed what it was about to.
+        let Some(end) = names.iter().max() else { return Ok(total) };
+        total += u64::try_from(names.len()).unwrap_or(u64::MAX);
+        last.clone_from(end);
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// One step after the name `last`: the names that it removed.
+async fn step(database: &Database, delete: &str, last: &str, broker: Option<&str>) -> Result<Vec<String>, sqlx::Error> {
+    let mut attempt = 1;
+    loop {
+        let mut query = sqlx::query_scalar::<Any, String>(sqlx::AssertSqlSafe(delete)).bind(last).bind(i64::from(STEP));
+        if let Some(broker) = broker {
+            query = query.bind(broker);
+        }
+        match query.fetch_all(&database.pool).await {
+            Err(error) if attempt < ATTEMPTS && is_deadlock(&error) => attempt += 1,
+            answer => return answer,
+        }
+    }
+}
+
+/// PostgreSQL ended this statement, so that somebody else, who waited for it as it for them, could go on.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "40P01")
 }
