@@ -9,8 +9,8 @@ use sso_engines::Engine;
 use sso_server::{
     Session, Store,
     clock::{Clock, ManualClock, SystemClock},
-    session::LinkKey,
-    store::{RedisStore, StoreError, StoreKeys},
+    session::{Link, LinkKey},
+    store::{RedisStore, StoreError, StoreKeys, Unlink},
 };
 
 use crate::{World, token_of, user};
@@ -140,6 +140,53 @@ async fn redis_may_go_and_come_back_and_nothing_is_lost() {
     assert_eq!(stranger.load(&session.cookie).await.unwrap_err(), StoreError::WrongKeys);
     assert_eq!(stranger.check_keys().await, Err(StoreError::WrongKeys));
     assert_eq!(stranger.insert(world.session()).await.unwrap_err(), StoreError::WrongKeys);
+}
+
+/// The first version kept a session's links in a set.
+#[tokio::test]
+async fn the_links_of_an_earlier_version_are_neither_lost_nor_in_the_way() {
+    let redis = Engine::redis();
+    let world = world(&redis, StoreKeys::generate());
+    let mut connection = connect(&redis).await;
+    let mut cases = Vec::new();
+    for _ in 0..5 {
+        let session = world.inserted().await;
+        let keys = [token_of("Alice"), token_of("Alice"), token_of("Greg")];
+        for key in &keys {
+            world.linked(key, &session.id).await;
+        }
+        cases.push((session, keys));
+    }
+    let lists: Vec<String> = redis::cmd("KEYS").arg("sso:ls:*").query_async(&mut connection).await.unwrap();
+    assert_eq!(lists.len(), 5);
+    for list in &lists {
+        let links: Vec<String> =
+            redis::cmd("ZRANGE").arg(list).arg(0).arg(-1).query_async(&mut connection).await.unwrap();
+        let old = list.replace(":ls:", ":sl:");
+        let () = redis::cmd("DEL").arg(list).query_async(&mut connection).await.unwrap();
+        let () = redis::cmd("SADD").arg(&old).arg(&links).query_async(&mut connection).await.unwrap();
+        let () = redis::cmd("PEXPIRE").arg(&old).arg(1_000_000).query_async(&mut connection).await.unwrap();
+    }
+    let [listed, cut, updated, linked, removed] = cases.try_into().unwrap();
+    let store = &world.store;
+    assert_eq!(store.links_of(&listed.0.id).await.unwrap().len(), 3);
+    let others = Unlink::OthersAtBroker { session: cut.0.id.clone(), keep: cut.1[0].clone() };
+    assert_eq!(store.unlink(&others).await, Ok(1));
+    let all = Unlink::OthersThatHeal { session: cut.0.id.clone(), keep: None };
+    assert_eq!(store.unlink(&all).await, Ok(2));
+    store.update(Session::clone(&updated.0)).await.unwrap();
+    assert_eq!(store.links_of(&updated.0.id).await.unwrap().len(), 3);
+    for _ in 0..Link::MAX_PER_BROKER {
+        world.linked(&token_of("Alice"), &linked.0.id).await;
+    }
+    assert!(world.target(&linked.1[0]).await.is_none() && world.target(&linked.1[1]).await.is_none(), "the oldest");
+    assert_eq!(world.target(&linked.1[2]).await.as_ref(), Some(&linked.0.id));
+    let old: Vec<String> = redis::cmd("KEYS").arg("sso:sl:*").query_async(&mut connection).await.unwrap();
+    assert_eq!(old.len(), 1, "all but one have moved");
+    assert_eq!(store.remove_all().await.unwrap().sessions, 5);
+    let left: Vec<String> = redis::cmd("KEYS").arg("sso:*").query_async(&mut connection).await.unwrap();
+    assert_eq!(left, ["sso:keys"]);
+    assert_eq!(world.target(&removed.1[0]).await, None);
 }
 
 #[test]

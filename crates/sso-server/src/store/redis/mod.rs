@@ -16,7 +16,8 @@
 //! | `s:SESSION` | hash: `sealed`, `version`, `epoch`, `seen`, `keep`, and the names `cookie`, `old`, `user` |
 //! | `c:COOKIE` | the session's name |
 //! | `l:BROKER:LINK` | hash: `sealed`, `session`, `heals` |
-//! | `sl:SESSION` | sorted set: the links that lead to the session, by when they were made |
+//! | `ls:SESSION` | sorted set: the links that lead to the session, by when they were made |
+//! | `sl:SESSION` | set: the same from earlier versions, moved to `ls:` when the session is next written or its links are |
 //! | `u:USER` | sorted set: the sessions of a user, by when they may go |
 //! | `f:FAMILY` | hash: `sealed`, `version`, `user` |
 //! | `uf:USER` | sorted set: the families of a user, by when they may go |

@@ -9,18 +9,18 @@ if owner and redis.call('EXISTS', key('s', owner)) == 1 then
   if owner == id then return { 'same', was[2] } end
   if owner ~= replaces then return answer('taken', owner) end
 end
-if owner then redis.call('ZREM', key('sl', owner), link) end
+if owner then redis.call('ZREM', key('ls', owner), link) end
 local ms = lifetime(keep)
 redis.call('HSET', l, 'session', id, 'sealed', sealed, 'heals', heals)
 redis.call('PEXPIRE', l, ms)
 -- The oldest at this broker make room.
 local of_broker = string.match(link, '^[^:]*:')
 local others = {}
-for _, other in ipairs(redis.call('ZRANGE', key('sl', id), 0, -1)) do
+for _, other in ipairs(links_to(id)) do
   local here = redis.call('HGET', key('l', other), 'session') == id
   if here and string.sub(other, 1, #of_broker) == of_broker then others[#others + 1] = other end
 end
 for n = 1, #others + 1 - tonumber(most) do cut(others[n]) end
-redis.call('ZADD', key('sl', id), made, link)
-redis.call('PEXPIRE', key('sl', id), ms)
+redis.call('ZADD', key('ls', id), made, link)
+redis.call('PEXPIRE', key('ls', id), ms)
 return { 'linked' }

@@ -31,6 +31,19 @@ local function taken(cookie, but)
   return of[1] == cookie or of[2] == cookie
 end
 
+-- The links that were made to a session, the oldest first; of each it is asked whether it still leads there.
+local function links_to(id)
+  local list, old = key('ls', id), key('sl', id)
+  -- Earlier versions had a set, without times: what is in it is older than all others.
+  if redis.call('TYPE', old)['ok'] == 'set' then
+    for _, link in ipairs(redis.call('SMEMBERS', old)) do redis.call('ZADD', list, 'NX', 0, link) end
+    local ms = redis.call('PTTL', old)
+    if redis.call('PTTL', list) < ms then redis.call('PEXPIRE', list, ms) end
+    redis.call('DEL', old)
+  end
+  return redis.call('ZRANGE', list, 0, -1)
+end
+
 -- Keeps a session, and all that leads to it, until `keep`.
 local function keep_session(id, keep)
   local ms = lifetime(keep)
@@ -41,11 +54,10 @@ local function keep_session(id, keep)
     if of[n] ~= '' and redis.call('GET', key('c', of[n])) == id then redis.call('PEXPIRE', key('c', of[n]), ms) end
   end
   if of[3] ~= '' then enlist(key('u', of[3]), id, ms) end
-  local links = key('sl', id)
-  for _, link in ipairs(redis.call('ZRANGE', links, 0, -1)) do
+  for _, link in ipairs(links_to(id)) do
     if redis.call('HGET', key('l', link), 'session') == id then redis.call('PEXPIRE', key('l', link), ms) end
   end
-  redis.call('PEXPIRE', links, ms)
+  redis.call('PEXPIRE', key('ls', id), ms)
 end
 
 -- Cuts a link; whether it was there.
@@ -54,7 +66,7 @@ local function cut(link)
   local owner = redis.call('HGET', l, 'session')
   if not owner then return false end
   redis.call('DEL', l)
-  redis.call('ZREM', key('sl', owner), link)
+  redis.call('ZREM', key('ls', owner), link)
   -- What was left over from a session that is gone was no link any more.
   return redis.call('EXISTS', key('s', owner)) == 1
 end

@@ -8,10 +8,10 @@ for n = 3, #ARGV do
       if of[m] ~= '' and redis.call('GET', key('c', of[m])) == id then redis.call('DEL', key('c', of[m])) end
     end
     if of[3] ~= '' then redis.call('ZREM', key('u', of[3]), id) end
-    for _, link in ipairs(redis.call('ZRANGE', key('sl', id), 0, -1)) do
+    for _, link in ipairs(links_to(id)) do
       if redis.call('HGET', key('l', link), 'session') == id then redis.call('DEL', key('l', link)) end
     end
-    redis.call('DEL', key('sl', id), key('s', id))
+    redis.call('DEL', key('ls', id), key('s', id))
     count = count + 1
   end
 end

@@ -1,7 +1,7 @@
 -- Store::unlink of a session's other links: of one broker if it is named, else of those that heal.
 local id, keep, broker = unpack(ARGV, 3)
 local count = 0
-for _, link in ipairs(redis.call('ZRANGE', key('sl', id), 0, -1)) do
+for _, link in ipairs(links_to(id)) do
   local l = redis.call('HMGET', key('l', link), 'session', 'heals')
   local meant = l[2] == '1'
   if broker ~= '' then meant = string.sub(link, 1, #broker + 1) == broker .. ':' end
