@@ -148,6 +148,11 @@ impl StoreKeys {
         opened.map(|_| ()).ok_or(StoreError::WrongKeys)
     }
 
+    /// Whether the current key sealed this.
+    pub(super) fn is_current(&self, sealed: &[u8]) -> bool {
+        sealed.strip_prefix(&[FORM]).is_some_and(|rest| rest.starts_with(&self.current.id))
+    }
+
     fn try_open(&self, kind: Kind, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (form, rest) = sealed.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID_LEN)?;

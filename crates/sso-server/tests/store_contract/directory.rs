@@ -289,6 +289,36 @@ async fn the_secrets_are_sealed_with_keys_that_rotate() {
     assert_eq!(broker.secret.expose(), shop().secret.expose());
 }
 
+/// What stays for as long as the database does not need the keys between the first and the last one.
+#[tokio::test]
+async fn keys_rotate_more_than_once_and_the_one_between_can_be_given_up() {
+    let file = TempDir::new().unwrap();
+    let (path, postgres) = (file.path().join("a.db"), new_database());
+    let keys = |secrets: &[u8]| StoreKeys::new(&secrets.iter().map(|n| [*n; 32]).collect::<Vec<_>>()).unwrap();
+    for is_sqlite in [true, false] {
+        let open = async |secrets: &[u8]| match is_sqlite {
+            true => SqlDirectory::sqlite(&path, keys(secrets), SystemClock).await,
+            false => SqlDirectory::postgres(&postgres, keys(secrets), SystemClock).await,
+        };
+        let mut other = shop();
+        other.id = "Other".parse().unwrap();
+        open(&[1]).await.unwrap().add_broker(&shop()).await.unwrap();
+        let second = open(&[2, 1]).await.unwrap();
+        second.add_broker(&other).await.unwrap();
+        // Whoever has not opened it with the third key has left it sealed with the second one.
+        assert_eq!(open(&[3, 1]).await.unwrap_err(), DirectoryError::WrongKeys);
+        open(&[3, 2, 1]).await.unwrap();
+        for secrets in [&[3, 1][..], &[4, 3, 1], &[4, 1]] {
+            let directory = open(secrets).await.unwrap();
+            for id in [&shop().id, &other.id] {
+                let broker = directory.broker(id).await.unwrap().unwrap();
+                assert_eq!(broker.secret.expose(), shop().secret.expose());
+            }
+        }
+        assert_eq!(open(&[3, 1]).await.unwrap_err(), DirectoryError::WrongKeys);
+    }
+}
+
 /// Both databases are made again what the first version made of them.
 #[tokio::test]
 async fn a_database_of_the_first_version_is_upgraded_and_loses_nothing() {

@@ -142,6 +142,25 @@ async fn redis_may_go_and_come_back_and_nothing_is_lost() {
     assert_eq!(stranger.insert(world.session()).await.unwrap_err(), StoreError::WrongKeys);
 }
 
+#[tokio::test]
+async fn keys_rotate_more_than_once_and_the_one_between_can_be_given_up() {
+    let redis = Engine::redis();
+    let open = |secrets: &[u8]| {
+        let keys = StoreKeys::new(&secrets.iter().map(|n| [*n; 32]).collect::<Vec<_>>()).unwrap();
+        world(&redis, keys)
+    };
+    for secrets in [&[1][..], &[2, 1]] {
+        open(secrets).inserted().await;
+    }
+    assert_eq!(open(&[3, 1]).store.ping().await, Err(StoreError::WrongKeys));
+    let session = open(&[3, 2, 1]).inserted().await;
+    for secrets in [&[3, 1][..], &[4, 3, 1]] {
+        assert!(open(secrets).store.load(&session.cookie).await.unwrap().is_some());
+    }
+    assert_eq!(open(&[4, 1]).store.ping().await, Ok(()));
+    assert_eq!(open(&[3, 1]).store.ping().await, Err(StoreError::WrongKeys));
+}
+
 /// The first version kept a session's links in a set.
 #[tokio::test]
 async fn the_links_of_an_earlier_version_are_neither_lost_nor_in_the_way() {

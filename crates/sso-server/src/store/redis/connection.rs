@@ -16,6 +16,9 @@ const RETRIES: usize = 2;
 /// For all of it together, whatever happens.
 const LIMIT: Duration = Duration::from_millis(1_500);
 
+/// In seconds: as good as for ever.
+const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
+
 /// What a script answers: texts, none where there is nothing.
 pub(super) type Reply = Vec<Vec<u8>>;
 
@@ -74,13 +77,20 @@ impl Connection {
 
     /// Puts the value if there is none, and keeps what is there for ten years from now; what is there.
     pub(super) async fn put_first(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
-        const SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
         let mut connection = self.manager()?;
         let mut pipe = redis::pipe();
         pipe.atomic().cmd("SET").arg(key).arg(value).arg("NX").ignore();
-        pipe.cmd("EXPIRE").arg(key).arg(SECONDS).ignore().cmd("GET").arg(key);
+        pipe.cmd("EXPIRE").arg(key).arg(TEN_YEARS).ignore().cmd("GET").arg(key);
         let (found,) = self.in_time(pipe.query_async::<(Vec<u8>,)>(&mut connection)).await?;
         Ok(found)
+    }
+
+    /// Puts the value in place of what is there, for ten years.
+    pub(super) async fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let mut connection = self.manager()?;
+        let mut put = redis::cmd("SET");
+        put.arg(key).arg(value).arg("EX").arg(TEN_YEARS);
+        self.in_time(put.query_async(&mut connection)).await
     }
 
     /// One step through the names of all keys that match; the cursor to go on from, 0 at the end.

@@ -8,6 +8,7 @@ mod connection;
 mod families;
 mod links;
 mod purge;
+mod rotation;
 mod sessions;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
@@ -19,8 +20,9 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 pub use backup::Copied;
 pub(crate) use connection::Database;
 pub use purge::Purged;
+pub(crate) use rotation::check_keys;
 
-use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -99,25 +101,6 @@ impl SqlStore {
         session.keep_until = Timestamp::from_millis(column(row, "keep_until")?);
         Ok(session)
     }
-}
-
-/// Whether these are the keys that the database was made with: other ones would find nothing, and log everybody out.
-pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<(), StoreError> {
-    // Its place is not a keyed hash, so that other keys find it and fail to open it.
-    let place = "keys";
-    let sealed = keys.seal(Kind::Setting, place, b"sso")?;
-    let work = async {
-        sqlx::query::<Any>("INSERT INTO sso_settings (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(place)
-            .bind(sealed)
-            .execute(&database.pool)
-            .await?;
-        sqlx::query_scalar::<Any, Vec<u8>>("SELECT record FROM sso_settings WHERE name = $1")
-            .bind(place)
-            .fetch_one(&database.pool)
-            .await
-    };
-    keys.check(place, &database.write(work).await?)
 }
 
 impl Drop for SqlStore {
