@@ -7,7 +7,7 @@ use sso_core::wire::{BearerErrorCode, INVALID_CREDENTIALS, User};
 use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Remember},
-    resume::{self, Browser, Resumed, Visit},
+    resume::{self, Browser, ResumeError, Resumed, Visit},
     session::{CookieValue, LinkKey, Session, lifecycle},
     standing,
     store::Unlink,
@@ -260,10 +260,18 @@ pub(crate) async fn through_broker(
 }
 
 /// A logout that a broker's back end passes on. Of a session that has ended, only the memory of its browser is left to go.
-pub(crate) async fn out_through_broker(parts: &Parts, resumed: &Resumed) -> Result<(), Unavailable> {
+pub(crate) async fn out_through_broker(
+    parts: &Parts,
+    authorization: Option<&str>,
+    by_person: bool,
+) -> Result<(), ResumeError> {
+    let resumed = resume::proven(parts, authorization).await?;
     out_of_family(parts, &resumed.session).await?;
     if resumed.ended {
         return Ok(());
+    }
+    if by_person {
+        parts.touch(&resumed.session).await?;
     }
     sign_out(parts, &resumed.session, |session| session.renew_cookie = true).await?;
     tracing::info!(broker = %resumed.broker.id, "logged out through a broker");

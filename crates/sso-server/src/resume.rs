@@ -137,14 +137,29 @@ impl Visit {
 ///
 /// `by_person`: whether a person is behind the call, which then extends the session.
 pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
-    let resumed = proven(parts, header).await?;
+    let resumed = judged(parts, proven(parts, header).await?).await?;
     if !resumed.ended && !resumed.is_barred && by_person {
         parts.touch(&resumed.session).await?;
     }
     Ok(resumed)
 }
 
-async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeError> {
+async fn judged(parts: &Parts, resumed: Resumed) -> Result<Resumed, Unavailable> {
+    if resumed.ended {
+        return Ok(resumed);
+    }
+    let Resumed { broker, key, session, .. } = resumed;
+    let (session, ended, is_barred) = match standing::judge(parts, session).await? {
+        Standing::Anonymous(session) => (session, false, false),
+        Standing::Good(session, account) => (session, false, !broker.entry.admits(&account)),
+        Standing::Ended(session) => (session, true, false),
+    };
+    Ok(Resumed { broker, key, session, ended, is_barred })
+}
+
+/// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else. It does not
+/// say who is barred.
+pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeError> {
     let bearer = header.and_then(BearerToken::from_authorization).ok_or(ResumeError::NoBearer)?;
     let bearer = bearer.map_err(|_| ResumeError::NotAttached)?;
     let broker = parts.broker(&bearer.broker).await?.ok_or(ResumeError::NotAttached)?;
@@ -170,15 +185,7 @@ async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeEr
     if state.is_ended() {
         tracing::info!(broker = %key.broker, ?state, "a broker called for a session that has ended");
     }
-    let of = |session, ended, is_barred| Resumed { broker: broker.clone(), key, session, ended, is_barred };
-    if state.is_ended() {
-        return Ok(of(resolved.session, true, false));
-    }
-    Ok(match standing::judge(parts, resolved.session).await? {
-        Standing::Anonymous(session) => of(session, false, false),
-        Standing::Good(session, account) => of(session, false, !broker.entry.admits(&account)),
-        Standing::Ended(session) => of(session, true, false),
-    })
+    Ok(Resumed { broker, key, session: resolved.session, ended: state.is_ended(), is_barred: false })
 }
 
 /// Under which key the wrong checksums of a token are counted.
@@ -189,6 +196,15 @@ pub(crate) fn failure_key(key: &LinkKey) -> String {
 /// The live session of a browser, as it is: nothing is renewed and no cookie is set. Where the cookie came from another browser than
 /// the session is tied to, or its user may not be there any more, the session is destroyed.
 pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
+    let Some(session) = unjudged(parts, browser).await? else { return Ok(None) };
+    Ok(match standing::judge(parts, session).await? {
+        Standing::Anonymous(session) | Standing::Good(session, _) => Some(session),
+        Standing::Ended(_) => None,
+    })
+}
+
+/// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else.
+pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
     let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
     if !lifecycle::accepts(&session, cookie, parts.now()) {
@@ -209,10 +225,7 @@ pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option
         parts.destroy(&session, reason, |_| true).await?;
         return Ok(None);
     }
-    Ok(match standing::judge(parts, session).await? {
-        Standing::Anonymous(session) | Standing::Good(session, _) => Some(session),
-        Standing::Ended(_) => None,
-    })
+    Ok(Some(session))
 }
 
 /// The same for a script that asks, or for what no person asked for: it extends nothing and sets no cookie. A new cookie that was not seen

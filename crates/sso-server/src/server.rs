@@ -187,12 +187,13 @@ impl Server {
         patiently(resume::come_back(&self.0, &browser.into())).await
     }
 
-    /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session.
+    /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session. Works also while users cannot be
+    /// looked up.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
         let browser = browser.into();
         let task = async {
             remember::log_out(&self.0, &browser).await?;
-            match resume::by_cookie(&self.0, &browser).await? {
+            match resume::unjudged(&self.0, &browser).await? {
                 Some(session) => login::out_at_server(&self.0, &session).await.map(Some),
                 None => Ok(None),
             }
@@ -240,9 +241,10 @@ impl Server {
         patiently(login::through_broker(&self.0, resumed, credentials)).await
     }
 
-    /// Logs out through a broker's back end: everywhere.
-    pub async fn broker_log_out(&self, resumed: &Resumed) -> Result<(), Unavailable> {
-        patiently(login::out_through_broker(&self.0, resumed)).await
+    /// Logs out through a broker's back end: everywhere. Works also while users cannot be looked up. `authorization` and `by_person` are as for
+    /// [`resume`](Self::resume).
+    pub async fn broker_log_out(&self, authorization: Option<&str>, by_person: bool) -> Result<(), ResumeError> {
+        patiently(login::out_through_broker(&self.0, authorization, by_person)).await
     }
 
     /// Merges values into the session's data, for a broker, and returns all of it.

@@ -72,8 +72,8 @@ async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::B
 
 /// The body is not looked at: PHP sends this call without one, without Content-Type and without Content-Length.
 async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
-    let resumed = extract::resume(&site, &request).await?;
-    site.server().broker_log_out(&resumed).await?;
+    let authorization = header_text(&request, header::AUTHORIZATION);
+    site.server().broker_log_out(authorization, extract::is_by_person(&request)).await?;
     Ok(no_content().finish())
 }
 

@@ -110,7 +110,7 @@ pub(super) fn is_visit(request: &HttpRequest) -> bool {
 }
 
 /// Whether the request does not say that no person is behind it.
-fn is_by_person(request: &HttpRequest) -> bool {
+pub(super) fn is_by_person(request: &HttpRequest) -> bool {
     let activity = request.headers().get(ACTIVITY_HEADER);
     activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()))
 }

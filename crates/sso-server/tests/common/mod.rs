@@ -137,6 +137,11 @@ impl World {
         Ok(resumed.user()?.map(|user| user.username.clone()))
     }
 
+    /// The broker's back end logs out.
+    pub(crate) async fn broker_log_out(&self, link: &Attached) -> Result<(), ResumeError> {
+        self.server.broker_log_out(Some(&link.authorization()), true).await
+    }
+
     /// Logs in at the server's page.
     pub(crate) async fn log_in(&self, browser: &mut Browser, username: &str) {
         let visit = self.server.log_in(browser.cookie.as_ref(), &credentials(username)).await.unwrap();

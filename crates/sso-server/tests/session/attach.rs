@@ -46,7 +46,7 @@ async fn a_refused_attach_does_not_cost_the_browser_its_session() {
 async fn asking_for_a_login_does_not_cost_the_browser_its_session() {
     let world = World::new();
     let (mut browser, alice) = renewal_due(&world).await;
-    world.server.broker_log_out(&world.resume(&alice).await.unwrap()).await.unwrap();
+    world.broker_log_out(&alice).await.unwrap();
     // The visitor comes to log in again, which may take a while; Alice is linked to this session and must see the login.
     assert!(world.try_attach(&mut browser, "Greg", &Token::generate(), true).await.unwrap().is_none());
     world.log_in(&mut browser, "jackie").await;

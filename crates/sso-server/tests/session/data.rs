@@ -58,7 +58,7 @@ async fn data_is_wiped_at_logout() {
         if at_server {
             browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
         } else {
-            world.server.broker_log_out(&world.resume(&greg).await.unwrap()).await.unwrap();
+            world.broker_log_out(&greg).await.unwrap();
             browser.receive(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().set_cookie);
         }
         assert_eq!(read(&world, &alice).await, json!({}));
@@ -120,8 +120,8 @@ async fn a_logout_racing_data_writes_is_final() {
                 let _done_or_refused = server.merge_data(&resumed, &map(json!({ format!("k{n}"): n }))).await;
             });
         }
-        let (server, resumed) = (world.server.clone(), world.resume(&greg).await.unwrap());
-        tasks.spawn(async move { server.broker_log_out(&resumed).await.unwrap() });
+        let (server, authorization) = (world.server.clone(), greg.authorization());
+        tasks.spawn(async move { server.broker_log_out(Some(&authorization), true).await.unwrap() });
         tasks.join_all().await;
         assert_eq!(world.info(&alice).await, Ok(None));
         assert_eq!(read(&world, &alice).await, json!({}));

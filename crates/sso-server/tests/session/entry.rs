@@ -71,7 +71,7 @@ async fn of_who_may_not_enter_a_broker_learns_nothing_and_changes_nothing_but_a_
     assert_eq!(resumed.clone().admitted().unwrap_err(), ResumeError::UserNotAllowed);
     assert_eq!(world.server.merge_data(&resumed, changes).await, Err(DataError::UserNotAllowed));
     assert_eq!(world.server.access_token(&resumed, None).unwrap_err(), AccessError::UserNotAllowed);
-    world.server.broker_log_out(&resumed).await.unwrap();
+    world.broker_log_out(&club).await.unwrap();
     assert_eq!(world.info(&alice).await, Ok(None));
     assert_eq!(world.info(&club).await, Ok(None), "nobody is not barred");
 

@@ -18,7 +18,7 @@ async fn all_brokers_share_one_session() {
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
     assert_eq!(world.info(&stranger).await, Ok(None));
-    world.server.broker_log_out(&world.resume(&alice).await.unwrap()).await.unwrap();
+    world.broker_log_out(&alice).await.unwrap();
     assert_eq!(world.info(&greg).await, Ok(None));
 }
 

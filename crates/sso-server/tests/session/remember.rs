@@ -105,8 +105,7 @@ async fn an_attach_logs_a_remembered_browser_in_at_all_brokers() {
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
     // Logged out at one, and the browser is not logged in again at the next attach (threat 21).
-    let resumed = world.resume(&greg).await.unwrap();
-    world.server.broker_log_out(&resumed).await.unwrap();
+    world.broker_log_out(&greg).await.unwrap();
     let again = jar.attach(&world, "Alice").await;
     assert_eq!(world.info(&again).await.unwrap(), None);
 }
@@ -207,8 +206,7 @@ async fn logouts_anywhere_forget_the_browser() {
         let mut jar = remembered(&world).await;
         let link = jar.attach(&world, "Greg").await;
         world.advance(wait);
-        let resumed = world.server.resume(Some(&link.authorization()), true).await.unwrap();
-        world.server.broker_log_out(&resumed).await.unwrap();
+        world.broker_log_out(&link).await.unwrap();
         jar.session = None;
         assert!(jar.come_back(&world).await.is_none());
     }
@@ -233,7 +231,7 @@ async fn a_logout_logs_out_all_that_came_back_with_the_token() {
                 jar.session = jar.session.filter(|_| keep);
                 world.server.log_out(jar.shown()).await.unwrap();
             }
-            None => world.server.broker_log_out(&world.resume(&greg).await.unwrap()).await.unwrap(),
+            None => world.broker_log_out(&greg).await.unwrap(),
         }
         assert_eq!(world.info(&alice).await, Ok(None), "{session:?} {waits}");
         // Another browser of the user is not meant.
@@ -252,7 +250,7 @@ async fn a_login_that_revives_a_php_brokers_session_does_not_lose_the_browser() 
         assert!(resumed.ended);
         world.server.broker_log_in(&resumed, &credentials(username)).await.unwrap();
         if logs_out {
-            world.server.broker_log_out(&world.resume(&php).await.unwrap()).await.unwrap();
+            world.broker_log_out(&php).await.unwrap();
         }
         jar.session = None;
         // Not after a logout (threat 21), nor after somebody else has logged in.
@@ -296,9 +294,8 @@ async fn a_logout_after_the_session_was_destroyed_forgets_the_browser() {
 
     let other = Browser { fingerprint: fingerprint("Chrome"), ..jar.shown() };
     assert!(world.server.session_of(other).await.unwrap().is_none());
-    let resumed = world.resume(&link).await.unwrap();
-    assert!(resumed.ended);
-    world.server.broker_log_out(&resumed).await.unwrap();
+    assert!(world.resume(&link).await.unwrap().ended);
+    world.broker_log_out(&link).await.unwrap();
     jar.session = None;
     assert!(jar.come_back(&world).await.is_none());
 }
@@ -374,8 +371,7 @@ async fn a_login_or_logout_through_a_broker_ends_what_the_browser_was_remembered
         let resumed = world.resume(&link).await.unwrap();
         world.server.broker_log_in(&resumed, &credentials("john")).await.unwrap();
         if log_out {
-            let resumed = world.resume(&link).await.unwrap();
-            world.server.broker_log_out(&resumed).await.unwrap();
+            world.broker_log_out(&link).await.unwrap();
         }
         jar.token = token;
         let visit = world.server.come_back(jar.shown()).await.unwrap();

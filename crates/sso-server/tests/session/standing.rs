@@ -156,6 +156,36 @@ async fn users_that_do_not_answer_are_an_error_and_end_nothing() {
     assert_eq!(reason(&world, &id).await, None);
 }
 
+/// Only the session store is needed for a logout.
+#[tokio::test]
+async fn who_logs_out_while_users_do_not_answer_is_out() {
+    for at_server in [true, false] {
+        let (world, directory) = world();
+        let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+        let sso_server::Remember::Set(token) = visit.remember else { panic!("not remembered") };
+        let mut browser = Browser { cookie: visit.set_cookie };
+        let link = world.attach(&mut browser, "Alice").await;
+        let (_, johns, _) = logged_in(&world, "Alice", "john").await;
+        directory.is_down(true);
+        assert_eq!(world.info(&link).await, Err(ResumeError::Unavailable));
+        if at_server {
+            let shown =
+                resume::Browser { cookie: browser.cookie.clone(), remember: Some(token.clone()), ..Default::default() };
+            browser.receive(Some(world.server.log_out(shown).await.unwrap().unwrap()));
+        } else {
+            world.broker_log_out(&link).await.unwrap();
+        }
+        for is_down in [true, false] {
+            directory.is_down(is_down);
+            assert_eq!(world.info(&link).await, Ok(None));
+            assert_eq!(user(&world, &browser).await, Ok(None));
+        }
+        let shown = resume::Browser { remember: Some(token), ..Default::default() };
+        assert!(world.server.come_back(shown).await.unwrap().is_none(), "nor is the browser remembered");
+        assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"), "who did not log out");
+    }
+}
+
 #[tokio::test]
 async fn a_login_from_before_an_upgrade_goes_on_for_whom_there_is() {
     let (world, directory) = world();

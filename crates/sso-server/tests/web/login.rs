@@ -3,7 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 
 use crate::{
-    common::{Browser, World, credentials},
+    common::{Browser, World, credentials, directory::Directory},
     http::{Answer, HTML, pair, send, session_cookie},
 };
 
@@ -163,7 +163,7 @@ async fn the_login_page_sends_the_cookie_that_it_renews() {
     let alice = world.attach(&mut browser, "Alice").await;
     let resumed = world.resume(&alice).await.unwrap();
     world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
-    world.server.broker_log_out(&world.resume(&alice).await.unwrap()).await.unwrap();
+    world.broker_log_out(&alice).await.unwrap();
     // The session is anonymous and its cookie is due: a login now must be in this session, or no broker sees it.
     let old = session_cookie(browser.cookie.as_ref().unwrap());
     let page = world.get("/login", &[HTML, ("Cookie", &old)]).await;
@@ -203,6 +203,36 @@ async fn a_logout_is_a_post_with_its_own_token() {
     assert_eq!((out.status, out.header("Location")), (StatusCode::SEE_OTHER, "/"));
     assert!(out.cookie("__Host-sso_session").is_some());
     assert_eq!(world.info(&alice).await, Ok(None));
+}
+
+/// At the server's page, at the script's address, and at a broker's.
+#[actix_web::test]
+async fn a_logout_works_while_users_do_not_answer() {
+    for way in ["/logout", "/sso/session/logout", "/api/logout"] {
+        let directory = Directory::new();
+        let world = World::with_users(directory.clone());
+        let mut browser = Browser::default();
+        let alice = world.attach(&mut browser, "Alice").await;
+        world.log_in(&mut browser, "jackie").await;
+        let (bound, _) = form(&world, "/login").await;
+        let body = format!("form_token={}", world.server.form_token("logout", bound.split_once('=').unwrap().1));
+        let cookies = format!("{bound}; {}", session_cookie(browser.cookie.as_ref().unwrap()));
+        let (authorization, json) = (alice.authorization(), ("Content-Type", "application/json"));
+        directory.is_down(true);
+        let info = world.get("/api/info", &[("Authorization", &authorization)]).await;
+        assert_eq!(info.status, StatusCode::SERVICE_UNAVAILABLE, "the twin: who it is has to be looked up");
+        let (out, status) = match way {
+            "/logout" => (world.post(way, &[("Cookie", &cookies)], &body).await, StatusCode::SEE_OTHER),
+            "/api/logout" => (world.post(way, &[("Authorization", &authorization)], "").await, StatusCode::NO_CONTENT),
+            _ => {
+                let headers = [("Cookie", cookies.as_str()), json, ("Origin", "https://sso.example")];
+                (send(world.site(), Method::POST, way, &headers, "").await, StatusCode::NO_CONTENT)
+            }
+        };
+        assert_eq!(out.status, status, "{way}: {}", out.body);
+        directory.is_down(false);
+        assert_eq!(world.info(&alice).await, Ok(None), "{way}");
+    }
 }
 
 #[actix_web::test]

@@ -144,7 +144,7 @@ async fn after_a_logout_at_a_broker_the_next_login_is_seen_by_all() {
     let (alice, _) = world.attach_over_http("Alice", cookie.as_deref()).await;
     let resumed = world.resume(&alice).await.unwrap();
     world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
-    world.server.broker_log_out(&world.resume(&alice).await.unwrap()).await.unwrap();
+    world.broker_log_out(&alice).await.unwrap();
     let answer = log_in(&world, &prompt("Alice", &Token::generate()), cookie.as_deref()).await;
     assert!(answer.query("sso_verify").is_some());
     assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
