@@ -60,6 +60,10 @@ pub(crate) enum ChangeError {
     Unavailable(#[from] Unavailable),
 }
 
+/// How often a change is made anew because somebody was faster: each time one of those who change the record at once has got through, and they
+/// are never so many. A store that says "conflict" without end is out of order.
+pub(crate) const ATTEMPTS: usize = 1_000;
+
 impl Parts {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -111,7 +115,7 @@ impl Parts {
         mut change: impl FnMut(&mut Session) -> bool + Send,
     ) -> Result<Arc<Session>, ChangeError> {
         let mut current = session.clone();
-        loop {
+        for _ in 0..ATTEMPTS {
             let mut next = Session::clone(&current);
             if !change(&mut next) {
                 return Err(ChangeError::Abandoned);
@@ -124,6 +128,7 @@ impl Parts {
             }
             current = self.store.get(&current.id).await.map_err(unavailable)?.ok_or(ChangeError::Ended)?;
         }
+        Err(changes_all_the_time().into())
     }
 
     /// Ends a session before its time, if it still `is_meant`. Its record stays, so that its brokers are told. The record; `None`: it was not
@@ -174,6 +179,11 @@ impl Parts {
         session.keep_until = lifecycle::keep_until(&session, &self.policy);
         session
     }
+}
+
+/// What was tried [`ATTEMPTS`] times.
+pub(crate) fn changes_all_the_time() -> Unavailable {
+    unavailable(StoreError::Unavailable("a record changes all the time".into()))
 }
 
 /// Logs what the store said and keeps it from the visitor.

@@ -20,7 +20,7 @@ use sso_core::{
 
 use crate::{
     login,
-    parts::{ChangeError, Parts, Unavailable, unavailable},
+    parts::{ATTEMPTS, ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
     resume::{self, Browser, Visit},
     session::{CookieValue, DestroyReason, Family, OldToken, Session},
     standing,
@@ -229,7 +229,7 @@ fn claims_of(parts: &Parts, browser: &Browser) -> Option<RememberClaims> {
 
 /// Replaces the token by a new one; by the same new one if that has just been done. `None`: it is worth nothing.
 async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<Family>, Arc<Account>)>, Unavailable> {
-    loop {
+    for _ in 0..ATTEMPTS {
         let Some(family) = parts.store.family(&claims.family).await.map_err(unavailable)? else { return Ok(None) };
         let now = parts.now();
         if now >= family.expires {
@@ -268,6 +268,7 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
             Err(error) => return Err(unavailable(error)),
         }
     }
+    Err(changes_all_the_time())
 }
 
 fn token_state(family: &Family, jti: &str, parts: &Parts) -> TokenState {

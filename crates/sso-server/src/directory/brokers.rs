@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Any, any::AnyRow};
 use sso_core::{BrokerId, Secret};
 
-use super::{DirectoryError, PAGE, SqlDirectory};
+use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, changes_all_the_time};
 use crate::{
     brokers::{Broker, BrokerSettings, Brokers, BrokersUnavailable, InvalidBroker},
     clock::Timestamp,
@@ -132,7 +132,7 @@ impl SqlDirectory {
         id: &BrokerId,
         mut change: impl FnMut(&mut StoredBroker) + Send,
     ) -> Result<StoredBroker, DirectoryError> {
-        loop {
+        for _ in 0..ATTEMPTS {
             let mut broker = self.broker(id).await?.ok_or(DirectoryError::NotFound)?;
             change(&mut broker);
             broker.broker()?;
@@ -149,6 +149,7 @@ impl SqlDirectory {
                 return Ok(broker);
             }
         }
+        Err(changes_all_the_time())
     }
 
     /// Removes a broker; whether there was one.

@@ -80,6 +80,14 @@ impl SqlDirectory {
     }
 }
 
+/// How often a change is made anew because somebody was faster.
+const ATTEMPTS: usize = 1_000;
+
+/// What was tried [`ATTEMPTS`] times.
+fn changes_all_the_time() -> DirectoryError {
+    DirectoryError::Unavailable("a record changes all the time".into())
+}
+
 impl From<StoreError> for DirectoryError {
     fn from(error: StoreError) -> Self {
         match error {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sqlx::{Any, any::AnyRow};
 
-use super::{DirectoryError, PAGE, SqlDirectory};
+use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, changes_all_the_time};
 use crate::{
     clock::Timestamp,
     store::sql::column,
@@ -152,7 +152,7 @@ impl SqlDirectory {
         username: &str,
         mut change: impl FnMut(&mut StoredUser) -> bool + Send,
     ) -> Result<Option<StoredUser>, DirectoryError> {
-        loop {
+        for _ in 0..ATTEMPTS {
             let mut user = self.user(username).await?.ok_or(DirectoryError::NotFound)?;
             if !change(&mut user) {
                 return Ok(None);
@@ -171,6 +171,7 @@ impl SqlDirectory {
                 return Ok(Some(user));
             }
         }
+        Err(changes_all_the_time())
     }
 
     /// Removes a user; whether there was one.

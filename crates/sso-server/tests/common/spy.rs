@@ -24,6 +24,8 @@ enum Failing {
     Nothing,
     Everything,
     Only(&'static str),
+    /// This call finds that somebody was faster, every time.
+    Conflict(&'static str),
 }
 
 impl Spy {
@@ -44,6 +46,10 @@ impl Spy {
         *self.0.failing.lock() = Failing::Only(call);
     }
 
+    pub(crate) fn conflict_without_end(&self, call: &'static str) {
+        *self.0.failing.lock() = Failing::Conflict(call);
+    }
+
     pub(crate) fn work_again(&self) {
         *self.0.failing.lock() = Failing::Nothing;
     }
@@ -52,7 +58,8 @@ impl Spy {
         self.0.calls.lock().push(call);
         match *self.0.failing.lock() {
             Failing::Nothing => Ok(&self.0.store),
-            Failing::Only(other) if other != call => Ok(&self.0.store),
+            Failing::Only(other) | Failing::Conflict(other) if other != call => Ok(&self.0.store),
+            Failing::Conflict(_) => Err(StoreError::Conflict),
             _ => Err(StoreError::Unavailable("the test says so".into())),
         }
     }

@@ -106,6 +106,18 @@ async fn a_write_that_was_meant_for_another_user_is_refused() {
     assert_eq!(Value::Object(all), json!({"other": "write", "mine": 1}), "a mere write between is no reason");
 }
 
+#[tokio::test]
+async fn a_store_that_conflicts_without_end_is_given_up() {
+    let world = World::new();
+    let (_, alice, _) = two_brokers(&world).await;
+    world.store.conflict_without_end("update");
+    assert_eq!(merge(&world, &alice, json!({"a": 1})).await, Err(DataError::Unavailable));
+    world.store.work_again();
+    assert_eq!(read(&world, &alice).await, json!({}));
+    merge(&world, &alice, json!({"a": 1})).await.unwrap();
+    assert_eq!(read(&world, &alice).await, json!({"a": 1}));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_logout_racing_data_writes_is_final() {
     let world = World::new();

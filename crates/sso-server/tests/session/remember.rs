@@ -111,6 +111,17 @@ async fn an_attach_logs_a_remembered_browser_in_at_all_brokers() {
 }
 
 #[tokio::test]
+async fn a_store_that_conflicts_without_end_is_given_up() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    world.store.conflict_without_end("update_family");
+    assert!(world.server.come_back(jar.shown()).await.is_err());
+    world.store.work_again();
+    assert!(jar.come_back(&world).await.is_some(), "the token is as good as before");
+}
+
+#[tokio::test]
 async fn an_anonymous_session_is_no_obstacle() {
     let world = World::new();
     let mut jar = remembered(&world).await;
