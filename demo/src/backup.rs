@@ -41,6 +41,7 @@ pub(crate) struct BackupOptions {
 pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
     let from = ServerOptions { config: options.config.clone(), listen: None, store: options.store.clone() };
     let config = Config::load(&from)?;
+    config.check_files()?;
     if config.has_other_databases() && !options.files_only {
         return Err(Failure::settings(
             "PostgreSQL and Redis have tools of their own for this, see docs/operations.md; `sso backup --files-only` copies the rest",

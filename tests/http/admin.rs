@@ -193,13 +193,16 @@ async fn sessions_are_listed_and_ended_one_by_one() {
     refused(&nodes.run(&again, ""), 1, "user ada has no session");
     assert_eq!(
         nodes.sso(&["sessions", "revoke", "--user", "ada"], ""),
-        "1 session and 0 remembered browsers of user ada ended\n"
+        "1 session and 0 remembered browsers of user ada in the store in Redis at 127.0.0.1 ended\n"
     );
     for link in [&first, &second] {
         assert_eq!(link.get("/api/info").await.status, 401);
     }
     assert_eq!(jackie.user().await.as_deref(), Some("jackie"));
-    assert_eq!(nodes.sso(&["sessions", "revoke", "--broker", "Alice"], ""), "3 links of broker Alice cut\n");
+    assert_eq!(
+        nodes.sso(&["sessions", "revoke", "--broker", "Alice"], ""),
+        "3 links of broker Alice in the store in Redis at 127.0.0.1 cut\n"
+    );
     assert_eq!(jackie.get("/api/info").await.status, 403);
     assert_eq!(
         nodes.json(&["sessions", "list", "--json"]).as_array().unwrap().len(),
@@ -225,7 +228,11 @@ async fn everything_is_ended_if_that_is_said_twice() {
         refused(&nodes.run(&["sessions", "revoke", "--all"], "yes\n"), 2, "there is no terminal to ask: say --yes");
         assert_eq!((link.user().await.as_deref(), nobody.user().await), (Some("jackie"), None), "nothing was ended");
         let said = nodes.sso(&["sessions", "revoke", "--all", "--yes"], "");
-        assert_eq!(said, "2 sessions and 0 remembered browsers ended\n");
+        assert!(
+            said.starts_with("2 sessions and 0 remembered browsers in the store ") && said.ends_with(" ended\n"),
+            "{said}"
+        );
+        assert!(!said.contains('@') && !said.contains("://"), "{said}");
         for link in [&link, &nobody] {
             assert_eq!(link.get("/api/info").await.status, 403);
         }
@@ -274,15 +281,57 @@ fn a_database_that_cannot_be_opened_is_one_line_within_bounded_time() {
             }
         }
     }
-    for variables in [[("SSO_STORE", &*nobody)], [("SSO_DIRECTORY", &*nobody)]] {
+    for variables in [&[("SSO_STORE", &*nobody)][..], &[("SSO_STORE", "memory:"), ("SSO_DIRECTORY", &*nobody)]] {
         let said = run_in(
             dir.path(),
             &["users", "list"],
             "",
-            &[&[("SSO_PUBLIC_URL", "http://localhost")], &variables[..]].concat(),
+            &[&[("SSO_PUBLIC_URL", "http://localhost")], variables].concat(),
         );
         refused(&said, 2, "in PostgreSQL needs store_key or store_key_file");
     }
+}
+
+#[test]
+fn only_what_adds_makes_a_store_and_all_others_say_that_there_is_none() {
+    let dir = TempDir::new().unwrap();
+    let run = |args: &[&str]| {
+        run_in(
+            dir.path(),
+            args,
+            "correct horse battery\n",
+            &[("SSO_PUBLIC_URL", "http://localhost"), ("RUST_LOG", "error")],
+        )
+    };
+    let others = [
+        &["users", "list"][..],
+        &["users", "set-password", "ada"],
+        &["users", "disable", "ada"],
+        &["brokers", "list"],
+        &["brokers", "disable", "Shop"],
+        &["sessions", "list"],
+        &["sessions", "revoke", "--all", "--yes"],
+        &["backup", "copy"],
+    ];
+    for args in others {
+        refused(&run(args), 1, "there is no store sso.db");
+        let named = run(&[args, &["--store", "sqlite:other.db"]].concat());
+        refused(&named, 1, "there is no store other.db");
+    }
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0, "nothing was made");
+    // Before the first start of the server.
+    assert_eq!(run(&["users", "add", "ada"]).out, "user ada added\n");
+    assert_eq!(run(&["brokers", "add", "Shop", "http://shop", "--store", "sqlite:other.db"]).status, 0);
+    assert!(run(&["users", "list"]).out.contains("ada"));
+    assert!(!run(&["users", "list", "--store", "sqlite:other.db"]).out.contains("ada"));
+    assert!(run(&["brokers", "list", "--store", "sqlite:other.db"]).out.contains("Shop"));
+    let ended = run(&["sessions", "revoke", "--all", "--yes", "--store", "sqlite:other.db"]);
+    assert_eq!(ended.out, "0 sessions and 0 remembered browsers in the store other.db ended\n");
+    assert_eq!(run(&["backup", "copy"]).status, 0);
+    // Without its key a store is worth nothing, and another key would only hide that it is lost.
+    std::fs::remove_file(dir.path().join("sso.db.key")).unwrap();
+    refused(&run(&["users", "list"]), 1, "there is no key sso.db.key of the store");
+    assert!(!dir.path().join("sso.db.key").exists());
 }
 
 /// The directory freezes, and then it goes; the store stays.

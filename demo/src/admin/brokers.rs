@@ -12,7 +12,7 @@ use sso_server::{
 };
 
 use super::{
-    Admin, ConfigOptions, failed,
+    Admin, ConfigOptions, Missing, failed,
     output::{self, count, names, say},
     rules::{Rules, SecretOptions, replace},
     store_failed,
@@ -91,7 +91,8 @@ enum Action {
 
 /// Runs the command.
 pub(crate) async fn run(options: &BrokersOptions) -> Result<(), Failure> {
-    let admin = Admin::open(&options.config).await?;
+    let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
+    let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
         Action::Add { id, origins, rules, secret } => add(&admin, id, origins, rules, secret).await,
         Action::List { json } => list(&admin, *json).await,

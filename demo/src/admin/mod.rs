@@ -20,7 +20,8 @@ use sso_server::{Broker, Server, SqlDirectory, Unavailable, directory::Directory
 
 use crate::{
     Failure,
-    config::{Config, Opened, StoreUrl},
+    cli::ServerOptions,
+    config::{Config, Opened, StoreOption, StoreUrl},
 };
 
 /// Which server it is about.
@@ -29,6 +30,10 @@ pub(crate) struct ConfigOptions {
     /// The configuration file of the server [default: sso.toml, if there is one]; SSO_… variables count over it
     #[arg(long, global = true)]
     config: Option<PathBuf>,
+    /// The store, in place of the configured one
+    // By another name inside: clap would hand the demo's default of `store` down to it.
+    #[arg(id = "configured_store", long = "store", value_name = "STORE", global = true)]
+    store: Option<StoreOption>,
 }
 
 /// The parts of a server that a command works on.
@@ -39,16 +44,31 @@ struct Admin {
     configured_users: BTreeSet<String>,
     configured_brokers: BTreeSet<BrokerId>,
     has_own_sessions: bool,
+    /// The store's name, for people.
+    store: String,
+}
+
+/// Whether the files of the store and the directory, and their keys, are made where there are none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// The first user or broker is added before the first start of the server.
+    Made,
+    Told,
 }
 
 impl Admin {
-    async fn open(options: &ConfigOptions) -> Result<Self, Failure> {
-        let config = Config::load_file(options.config.as_deref())?;
+    async fn open(options: &ConfigOptions, missing: Missing) -> Result<Self, Failure> {
+        let options = ServerOptions { config: options.config.clone(), listen: None, store: options.store.clone() };
+        let config = Config::load(&options)?;
+        if missing == Missing::Told {
+            config.check_files()?;
+        }
         let configured_users = config.usernames().map(str::to_owned).collect();
         let configured_brokers = config.brokers.iter().map(|broker| broker.id.clone()).collect();
         let has_own_sessions = config.store == StoreUrl::Memory;
+        let store = config.store.name();
         let Opened { server, directory } = config.open().await?;
-        Ok(Self { server, directory, configured_users, configured_brokers, has_own_sessions })
+        Ok(Self { server, directory, configured_users, configured_brokers, has_own_sessions, store })
     }
 
     fn directory(&self) -> Result<&SqlDirectory, Failure> {

@@ -8,7 +8,7 @@ use sso_core::BrokerId;
 use sso_server::Server;
 
 use super::{
-    Admin, ConfigOptions, input,
+    Admin, ConfigOptions, Missing, input,
     output::{self, count, names, printable, say},
     store_failed, users,
 };
@@ -58,8 +58,9 @@ struct Which {
 
 /// Runs the command.
 pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
-    let admin = Admin::open(&options.config).await?;
+    let admin = Admin::open(&options.config, Missing::Told).await?;
     let server = admin.sessions()?;
+    let store = &admin.store;
     match &options.action {
         Action::List { user: Some(user), json } => list(server, &BTreeSet::from([user.clone()]), *json).await,
         Action::List { user: None, json } => {
@@ -71,16 +72,16 @@ pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
             if !server.end_session(user, handle).await.map_err(store_failed)? {
                 return Err(Failure::other(format!("user {} has no session {}", printable(user), printable(handle))));
             }
-            done(format!("the session of user {} is ended", printable(user)))
+            done(format!("the session of user {} in {store} is ended", printable(user)))
         }
         Action::Revoke(Which { user: Some(user), .. }) => {
             let ended = server.end_user(user).await.map_err(store_failed)?;
             let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
-            done(format!("{sessions} and {browsers} of user {} ended", printable(user)))
+            done(format!("{sessions} and {browsers} of user {} in {store} ended", printable(user)))
         }
         Action::Revoke(Which { broker: Some(id), .. }) => {
             let links = server.revoke_links(Some(id)).await.map_err(store_failed)?;
-            done(format!("{} of broker {id} cut", count(links, "link")))
+            done(format!("{} of broker {id} in {store} cut", count(links, "link")))
         }
         Action::Revoke(Which { yes, .. }) => {
             if !yes && !input::confirmed("This logs everybody out, everywhere.")? {
@@ -88,7 +89,7 @@ pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
             }
             let ended = server.end_everything().await.map_err(store_failed)?;
             let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
-            done(format!("{sessions} and {browsers} ended"))
+            done(format!("{sessions} and {browsers} in {store} ended"))
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sso_server::directory::{DirectoryError, StoredUser, check_username};
 
 use super::{
-    Admin, ConfigOptions, failed, input,
+    Admin, ConfigOptions, Missing, failed, input,
     output::{self, count, names, printable, say},
     store_failed,
 };
@@ -112,7 +112,8 @@ impl About {
 
 /// Runs the command.
 pub(crate) async fn run(options: &UsersOptions) -> Result<(), Failure> {
-    let admin = Admin::open(&options.config).await?;
+    let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
+    let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
         Action::Add { name, about, hash } => add(&admin, name, about, *hash).await,
         Action::List { json } => list(&admin, *json).await,

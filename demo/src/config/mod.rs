@@ -64,17 +64,12 @@ pub(crate) struct Opened {
 impl Config {
     /// Reads the file and the environment; the command's options come last.
     pub(crate) fn load(options: &ServerOptions) -> Result<Self, Failure> {
-        let mut config = Self::load_file(options.config.as_deref())?;
+        let mut config = Self::checked(&layers_of(options.config.as_deref())?)?;
         config.listen = options.listen.unwrap_or(config.listen);
         if let Some(store) = &options.store {
             config.store = store.url()?;
         }
         Ok(config)
-    }
-
-    /// Reads this file, or `sso.toml` if it is there, and the environment.
-    pub(crate) fn load_file(named: Option<&Path>) -> Result<Self, Failure> {
-        Self::checked(&layers_of(named)?)
     }
 
     fn checked(layers: &Layers) -> Result<Self, Failure> {
@@ -124,6 +119,23 @@ impl Config {
         let store = self.store.file();
         let directory = self.directory.as_ref().and_then(DirectoryUrl::file).filter(|file| store != Some(*file));
         (store, directory)
+    }
+
+    /// That the databases in files are there, with their keys: a command that is run in the wrong directory would make empty ones, and
+    /// tell of a success in them.
+    pub(crate) fn check_files(&self) -> Result<(), Failure> {
+        let (store, directory) = self.database_files();
+        for (file, what) in [(store, "store"), (directory, "directory")] {
+            let Some(file) = file else { continue };
+            if is_missing(file) {
+                return Err(Failure::other(format!("there is no {what} {}", file.display())));
+            }
+            let key = store::place_beside(file);
+            if self.store_key.is_none() && is_missing(&key) {
+                return Err(Failure::other(format!("there is no key {} of the {what}", key.display())));
+            }
+        }
+        Ok(())
     }
 
     /// Whether something is in PostgreSQL or Redis.
@@ -189,6 +201,11 @@ impl TokenConfig {
         let layers = layers_of(file)?;
         Ok(Self { tokens: policy::tokens(&layers)?, keys: layers.value(|keys| keys.jwt.keys.as_ref()) })
     }
+}
+
+/// Whatever else is wrong with a file is told when it is opened.
+fn is_missing(file: &Path) -> bool {
+    fs::metadata(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The file, and the environment over it.

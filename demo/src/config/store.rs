@@ -56,6 +56,13 @@ impl StoreOption {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Location(String);
 
+impl Location {
+    fn host(&self) -> String {
+        let url = url::Url::parse(&self.0).ok();
+        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "localhost".to_owned())
+    }
+}
+
 impl std::fmt::Debug for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Location(…)")
@@ -81,6 +88,16 @@ pub(crate) enum OpenStore {
 }
 
 impl StoreUrl {
+    /// What it is, for people: not the URL, which may have a password in it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Memory => "the memory".to_owned(),
+            Self::Sqlite(file) => format!("the store {}", file.display()),
+            Self::Postgres(location) => format!("the store in PostgreSQL at {}", location.host()),
+            Self::Redis(location) => format!("the store in Redis at {}", location.host()),
+        }
+    }
+
     /// The file that it is, if it is one.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
@@ -237,7 +254,7 @@ impl StoreKey {
 }
 
 /// Where the key of a SQLite file is, unless it is set.
-fn place_beside(file: &Path) -> PathBuf {
+pub(super) fn place_beside(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".key");
     path.into()
