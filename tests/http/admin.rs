@@ -48,7 +48,7 @@ async fn what_the_configuration_has_comes_first_and_is_not_changed() {
         refused(&nodes.run(args, ""), 1, "broker Alice is in the configuration, which comes first");
     }
     // A name that the configuration got later hides the one in the directory.
-    nodes.sso(&["users", "add", "ada"], "ada's password\n");
+    nodes.sso(&["users", "add", "ada"], "ada's long password\n");
     nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], "");
     let later = nodes.with(&[
         ("SSO_USERS", &format!("[{{ username = \"ada\", password = \"{HASH}\" }}]")),
@@ -57,7 +57,7 @@ async fn what_the_configuration_has_comes_first_and_is_not_changed() {
     let [url, _] = later.urls();
     let peer = Peer::new(&url, "Shop", "s", Encoding::Exact, "http://shop.localhost:1");
     assert_eq!(peer.log_in(&Visitor::new(), "ada", "jackie123").await.user().await.as_deref(), Some("ada"));
-    assert!(!crate::directory::lets_in(&url, "ada", "ada's password").await);
+    assert!(!crate::directory::lets_in(&url, "ada", "ada's long password").await);
     for list in [&["users", "list"][..], &["brokers", "list"]] {
         let told = later.sso(list, "");
         assert!(told.contains("hidden by the configuration") && told.contains("active"), "{told}");
@@ -67,12 +67,22 @@ async fn what_the_configuration_has_comes_first_and_is_not_changed() {
 #[test]
 fn names_that_are_taken_or_that_nobody_has_are_told() {
     let nodes = Nodes::start("sqlite:FILE.db", None);
-    nodes.sso(&["users", "add", "ada"], "a password\n");
+    nodes.sso(&["users", "add", "ada"], "a long password\n");
     refused(&nodes.run(&["users", "add", "ada"], "another\n"), 1, "user ada is there already");
     refused(&nodes.run(&["users", "add", "bob"], "\n"), 1, "the password is empty");
     refused(&nodes.run(&["users", "add", "bob"], ""), 1, "the password is empty");
+    // The rules of the page: 14 characters, more than 1024 bytes, the name.
+    let too_long = format!("{}\n", "x".repeat(1_025));
+    for (password, what) in [("fourteen chars\n", "at least 15 characters"), (&too_long, "at most 1024 bytes")] {
+        refused(&nodes.run(&["users", "add", "bob"], password), 1, what);
+        refused(&nodes.run(&["users", "set-password", "ada"], password), 1, what);
+    }
+    let name = "bob@shop.example";
+    refused(&nodes.run(&["users", "add", name], "Bob@shop.example\n"), 1, "The username is not a good password");
+    let told = nodes.sso(&["users", "set-password", "ada"], "fifteen letters\n");
+    assert_eq!(told, "user ada has another password; 0 sessions and 0 remembered browsers ended\n");
     refused(&nodes.run(&["users", "add", "bob", "--hash"], "not a hash\n"), 1, "not an argon2");
-    refused(&nodes.run(&["users", "add", " bob"], "a password\n"), 1, "a user's name is 1 to 256 bytes");
+    refused(&nodes.run(&["users", "add", " bob"], "a long password\n"), 1, "a user's name is 1 to 256 bytes");
     for action in ["show", "set", "disable", "enable", "set-password", "remove"] {
         refused(&nodes.run(&["users", action, "bob"], "x\n"), 1, "there is no user bob in the directory");
     }
@@ -113,7 +123,7 @@ fn names_that_are_taken_or_that_nobody_has_are_told() {
 fn lists_show_everything_but_secrets() {
     let nodes = Nodes::start(&new_postgres_store(), None);
     let about = ["--attribute", "fullname=Ada L.", "--group", "staff", "--group", "night"];
-    nodes.sso(&[&["users", "add", "ada"][..], &about].concat(), "a password\n");
+    nodes.sso(&[&["users", "add", "ada"][..], &about].concat(), "a long password\n");
     nodes.sso(&["users", "set", "ada", "--drop-group", "night", "--json-attribute", "tags=[1]"], "");
     nodes.sso(&["users", "disable", "ada"], "");
     let user = nodes.json(&["users", "show", "ada"]);
@@ -155,19 +165,19 @@ fn lists_show_everything_but_secrets() {
     assert!(nodes.json(&["brokers", "show", "Shop"])["previous_secret_until"].is_null());
     for list in [&["users", "list", "--json"][..], &["users", "show", "ada"], &["brokers", "list", "--json"]] {
         let told = nodes.sso(list, "");
-        assert!(!told.contains(&secret) && !told.contains("argon2") && !told.contains("a password"), "{told}");
+        assert!(!told.contains(&secret) && !told.contains("argon2") && !told.contains("a long password"), "{told}");
     }
 }
 
 #[tokio::test]
 async fn sessions_are_listed_and_ended_one_by_one() {
     let nodes = Nodes::start(&new_redis_store(), Some("sqlite:FILE.db"));
-    nodes.sso(&["users", "add", "ada"], "a password\n");
+    nodes.sso(&["users", "add", "ada"], "a long password\n");
     let [one, other] = nodes.peers("Alice", "s", "http://alice.localhost:1");
     let jackie = one.log_in(&Visitor::new(), "jackie", "jackie123").await;
     let (first, second) = (
-        one.log_in(&Visitor::new(), "ada", "a password").await,
-        other.log_in(&Visitor::new(), "ada", "a password").await,
+        one.log_in(&Visitor::new(), "ada", "a long password").await,
+        other.log_in(&Visitor::new(), "ada", "a long password").await,
     );
     let listed = nodes.json(&["sessions", "list", "--json"]);
     let users: Vec<_> = listed.as_array().unwrap().iter().map(|session| session["user"].as_str().unwrap()).collect();
@@ -250,7 +260,7 @@ fn what_is_in_a_servers_memory_is_out_of_reach_and_without_a_directory_there_is_
     }
     for args in [&["users", "add", "ada"][..], &["users", "disable", "ada"], &["brokers", "add", "Shop", "http://shop"]]
     {
-        refused(&nodes.run(args, "a password\n"), 2, "there is no directory: set `directory`");
+        refused(&nodes.run(args, "a long password\n"), 2, "there is no directory: set `directory`");
     }
     assert!(nodes.sso(&["users", "list"], "").contains("jackie"));
     refused(
@@ -339,10 +349,10 @@ fn only_what_adds_makes_a_store_and_all_others_say_that_there_is_none() {
 async fn while_the_directory_does_not_answer_the_server_says_so_and_then_goes_on() {
     let mut engine = Engine::postgres();
     let nodes = Nodes::start(&new_redis_store(), Some(&engine.new_store()));
-    nodes.sso(&["users", "add", "ada"], "a password\n");
+    nodes.sso(&["users", "add", "ada"], "a long password\n");
     let secret = secret_in(&nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], ""));
     let [peer, _] = nodes.peers("Shop", &secret, "http://shop.localhost:1");
-    let (link, visitor) = (peer.log_in(&Visitor::new(), "ada", "a password").await, Visitor::new());
+    let (link, visitor) = (peer.log_in(&Visitor::new(), "ada", "a long password").await, Visitor::new());
     let ready = format!("{}/readyz", peer.server);
     let alice = Peer::new(&peer.server, "Alice", "s", Encoding::Exact, "http://alice.localhost:1");
     for gone in [false, true] {

@@ -176,7 +176,7 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
     // That there is nobody yet is what both have just seen.
     for peer in nodes.peers("Shop", "unknown yet", SHOP) {
         assert!(!attaches(&peer).await);
-        assert!(!lets_in(&peer.server, "ada", "first password").await);
+        assert!(!lets_in(&peer.server, "ada", "the first password").await);
     }
     let jackie: Vec<_> = both(nodes.peers("Alice", "s", "http://alice.localhost:1"), "jackie", "jackie123").await;
 
@@ -184,17 +184,17 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
     let secret = secret_in(&printed);
     let added = nodes.sso(
         &["users", "add", "ada", "--attribute", "fullname=Ada L.", "--json-attribute", "age=36", "--group", "staff"],
-        "first password\n",
+        "the first password\n",
     );
     assert_eq!(added, "user ada added\n");
     let since = Instant::now();
     let peers = nodes.peers("Shop", &secret, SHOP);
     for peer in &peers {
         seen("the new broker", since, async || attaches(peer).await).await;
-        seen("the new user", since, async || lets_in(&peer.server, "ada", "first password").await).await;
+        seen("the new user", since, async || lets_in(&peer.server, "ada", "the first password").await).await;
         assert!(!lets_in(&peer.server, "ada", "another").await);
     }
-    let links = both(peers.clone(), "ada", "first password").await;
+    let links = both(peers.clone(), "ada", "the first password").await;
     let info = links[1].get("/api/info").await.json();
     assert_eq!((info["username"].as_str(), info["fullname"].as_str()), (Some("ada"), Some("Ada L.")));
     assert_eq!(info["age"], 36);
@@ -208,23 +208,23 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
     }
     for link in &links {
         ended("ada is disabled", since, link).await;
-        seen("no login", since, async || !lets_in(&link.peer.server, "ada", "first password").await).await;
+        seen("no login", since, async || !lets_in(&link.peer.server, "ada", "the first password").await).await;
     }
     nodes.sso(&["users", "enable", "ada"], "");
     let since = Instant::now();
     for peer in &peers {
-        seen("ada is enabled", since, async || lets_in(&peer.server, "ada", "first password").await).await;
+        seen("ada is enabled", since, async || lets_in(&peer.server, "ada", "the first password").await).await;
     }
 
     // Another password ends what began with the old one.
-    let links = both(peers.clone(), "ada", "first password").await;
+    let links = both(peers.clone(), "ada", "the first password").await;
     nodes.sso(&["users", "set-password", "ada"], "second password\n");
     let since = Instant::now();
     for link in &links {
         ended("another password", since, link).await;
         let url = &link.peer.server;
         seen("the new password", since, async || lets_in(url, "ada", "second password").await).await;
-        assert!(!lets_in(url, "ada", "first password").await);
+        assert!(!lets_in(url, "ada", "the first password").await);
     }
 
     // Both secrets, and then the new one alone.

@@ -7,12 +7,24 @@ use std::{
 };
 
 use sso_core::Secret;
-use sso_server::PasswordHash;
+use sso_server::{PasswordHash, users::password::check_new};
 
 use crate::Failure;
 
-/// A new password: twice from the terminal, or the first line of standard input.
+/// A new password for this user, by the rules of the page where users change it.
+pub(super) fn new_password_of(username: &str) -> Result<PasswordHash, Failure> {
+    let password = typed_password()?;
+    check_new(username, &password).map_err(Failure::other)?;
+    PasswordHash::new(&password).map_err(Failure::other)
+}
+
+/// A new password, whoever it is for.
 pub(crate) fn new_password() -> Result<PasswordHash, Failure> {
+    PasswordHash::new(&typed_password()?).map_err(Failure::other)
+}
+
+/// Twice from the terminal, or the first line of standard input.
+fn typed_password() -> Result<String, Failure> {
     let password = if io::stdin().is_terminal() {
         let password = rpassword::prompt_password("Password: ").map_err(Failure::other)?;
         if rpassword::prompt_password("Once more: ").map_err(Failure::other)? != password {
@@ -25,7 +37,7 @@ pub(crate) fn new_password() -> Result<PasswordHash, Failure> {
     if password.is_empty() {
         return Err(Failure::other("the password is empty"));
     }
-    PasswordHash::new(&password).map_err(Failure::other)
+    Ok(password)
 }
 
 /// A password's hash, from the first line of standard input.

@@ -21,7 +21,7 @@ pub(crate) struct UsersOptions {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Adds a user. The password comes from the terminal, or is the first line of standard input
+    /// Adds a user. The password, of 15 characters or more, comes from the terminal, or is the first line of standard input
     Add {
         /// The name, to the letter
         name: String,
@@ -65,7 +65,7 @@ enum Action {
         /// The name
         name: String,
     },
-    /// Gives a user another password, and ends all that began with the old one
+    /// Gives a user another password, of 15 characters or more, and ends all that began with the old one
     SetPassword {
         /// The name
         name: String,
@@ -138,7 +138,7 @@ pub(crate) async fn run(options: &UsersOptions) -> Result<(), Failure> {
         Action::SetPassword { name, hash } => {
             // Nobody types a password for nothing.
             known(&admin, name).await?;
-            let password = if *hash { input::password_hash()? } else { input::new_password()? };
+            let password = if *hash { input::password_hash()? } else { input::new_password_of(name)? };
             set(&admin, name, |user| user.password = password.clone()).await?;
             end(&admin, name, "has another password").await
         }
@@ -159,7 +159,7 @@ async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<
     if directory.user(name).await.map_err(told)?.is_some() {
         return Err(told(DirectoryError::Exists));
     }
-    let password = if is_hash { input::password_hash()? } else { input::new_password()? };
+    let password = if is_hash { input::password_hash()? } else { input::new_password_of(name)? };
     let mut user = StoredUser::new(name, password);
     about.put(&mut user);
     directory.add_user(&user).await.map_err(told)?;

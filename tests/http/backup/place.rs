@@ -64,7 +64,7 @@ impl Place {
         );
         fs::write(self.home().join("sso.toml"), text).unwrap();
         let add = format!(
-            "sso keys new; echo john123 | sso users add john; echo s | sso brokers add Alice {} --secret-stdin",
+            "sso keys new; echo john-has-a-password | sso users add john; echo s | sso brokers add Alice {} --secret-stdin",
             self.alice,
         );
         self.run(&add);
@@ -132,7 +132,7 @@ impl Place {
     async fn remembered(&self) -> Visitor {
         let visitor = Visitor::new();
         let form = visitor.visit(&format!("{}/sso/login?to=/", self.alice)).await;
-        let fields = [("username", "john"), ("password", "john123"), ("remember", "yes")];
+        let fields = [("username", "john"), ("password", "john-has-a-password"), ("remember", "yes")];
         let page = visitor.follow(visitor.submit(&form, "/attach", &fields).await).await;
         assert_eq!(page.heading(), "Logged in as john");
         visitor
@@ -185,7 +185,7 @@ impl Place {
         self.log_out(&leaves).await;
         self.is_logged_in(&stays).await;
         // What came after the backup is not in it.
-        self.run("echo late1234 | sso users add late");
+        self.run("echo late-has-a-password | sso users add late");
 
         server.kill();
         drop(server);
@@ -196,7 +196,7 @@ impl Place {
         self.is_logged_out(&leaves).await;
         self.is_logged_out(&stays).await;
         for visitor in [&stays, &leaves] {
-            let page = visitor.log_in(&self.alice, "john", "john123").await;
+            let page = visitor.log_in(&self.alice, "john", "john-has-a-password").await;
             assert_eq!(page.heading(), "Logged in as john");
         }
         // One who is in the configuration.
@@ -246,7 +246,7 @@ impl Place {
         let _server = self.start();
         for visitor in [&stays, &leaves] {
             self.is_logged_out(visitor).await;
-            let page = visitor.log_in(&self.alice, "john", "john123").await;
+            let page = visitor.log_in(&self.alice, "john", "john-has-a-password").await;
             assert_eq!(page.heading(), "Logged in as john");
         }
     }
