@@ -182,10 +182,15 @@ async fn rotation_under_load_refuses_nothing_good_and_a_retired_key_at_once() {
             let (server, link, old, goes_on) = (server.clone(), link.clone(), old.clone(), goes_on.clone());
             tokio::spawn(async move {
                 let (visitor, mut seen) = (Visitor::new(), std::collections::HashSet::new());
-                while goes_on.load(Ordering::SeqCst) {
+                loop {
+                    // One round more after the last change.
+                    let is_last = !goes_on.load(Ordering::SeqCst);
                     let new = token(&link).await;
                     seen.insert(key_id(&new).unwrap());
                     assert!(server.accepts(&visitor, &new).await && server.accepts(&visitor, &old).await);
+                    if is_last {
+                        break;
+                    }
                 }
                 seen
             })
@@ -198,7 +203,7 @@ async fn rotation_under_load_refuses_nothing_good_and_a_retired_key_at_once() {
         until("the new key signs", async || key_id(&token(&link).await).unwrap() != before).await;
     }
     goes_on.store(false, Ordering::SeqCst);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = std::collections::HashSet::from([key_id(&old).unwrap()]);
     for caller in callers {
         seen.extend(caller.await.unwrap());
     }
