@@ -53,7 +53,7 @@ impl Recipe {
 
     /// Ctrl-C, and waits. Nothing is left running.
     fn end(mut self) {
-        assert!(kill("INT", &self.script.id().to_string()));
+        assert!(kill("TERM", &self.script.id().to_string()));
         assert_eq!(self.script.wait().unwrap().code(), Some(0));
         for number in [0, 1, 2, 11, 12, 20] {
             let port = self.base_port + number;
