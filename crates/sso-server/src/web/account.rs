@@ -1,13 +1,13 @@
 //! `/account`, the user's sessions, remembered browsers and password; `/confirm`, which asks for the password again.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
 
 use super::{
     AccountPage, ConfirmPage, Form, PasswordForm, Site, Visitor,
-    answer::{error_page, page_headers, see_other},
+    answer::{again_after, error_page, login_refused, page, see_other},
     get_or_head,
-    login::{ReturnTo, local_path, retry_after},
+    login::{ReturnTo, local_path},
 };
 use crate::{
     Credentials,
@@ -15,7 +15,6 @@ use crate::{
     change_password::{PasswordChange, PasswordError},
     form::TimeLimit,
     login::LoginError,
-    resume::Browser,
 };
 
 const ACCOUNT: &str = "/account";
@@ -100,7 +99,7 @@ async fn account_page(
         logout_token: &form.token(super::login::LOGOUT_FORM),
         session,
     });
-    page(status, visitor, form, html)
+    form_page(status, visitor, form, html)
 }
 
 async fn change_password(
@@ -118,7 +117,7 @@ async fn change_password(
     if let Err(refusal) = form.check(&form_name("password", &user.username), &form_token, TimeLimit::FormTimeout) {
         return refused(StatusCode::FORBIDDEN, &refusal.to_string()).await;
     }
-    let browser = current_browser(&site, &request, &visitor);
+    let browser = visitor.browser(site.browser(&request));
     match site.server().change_password(browser, &PasswordChange { old, new, again }).await {
         Ok(visit) => see_other(CHANGED, site.cookies(visit.set_cookie.as_ref(), &visit.remember)),
         Err(PasswordError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
@@ -126,11 +125,8 @@ async fn change_password(
         Err(error @ PasswordError::CannotChange) => {
             error_page(&site, StatusCode::NOT_FOUND, &error.to_string(), visitor.session.as_deref())
         }
-        Err(PasswordError::TooManyFailures { retry_after }) => {
-            let why = PasswordError::TooManyFailures { retry_after }.to_string();
-            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &why).await;
-            response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
-            response
+        Err(error @ PasswordError::TooManyFailures { retry_after }) => {
+            again_after(retry_after, refused(StatusCode::TOO_MANY_REQUESTS, &error.to_string()).await)
         }
         Err(PasswordError::Unavailable) => {
             let text = PasswordError::Unavailable.to_string();
@@ -145,13 +141,6 @@ async fn change_password(
         }
         Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()).await,
     }
-}
-
-/// The browser with the cookie that it has by now: the visit may have replaced the one that was sent.
-fn current_browser(site: &Site, request: &HttpRequest, visitor: &Visitor) -> Browser {
-    let browser = site.browser(request);
-    let renewed = visitor.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
-    Browser { cookie: renewed.or(browser.cookie), ..browser }
 }
 
 async fn submit(
@@ -216,7 +205,7 @@ async fn submit_confirm(
     if let Err(refusal) = form.check(&form_name("confirm", &user.username), &form_token, TimeLimit::FormTimeout) {
         return again(StatusCode::FORBIDDEN, &refusal.to_string());
     }
-    let browser = current_browser(&site, &request, &visitor);
+    let browser = visitor.browser(site.browser(&request));
     let credentials = Credentials { username: user.username.clone(), password };
     match site.server().confirm_password(browser, &credentials).await {
         Ok(visit) => {
@@ -224,21 +213,7 @@ async fn submit_confirm(
             see_other(&local_path(&site, to), cookie)
         }
         Err(LoginError::SessionEnded) => see_other(&login_path(&site, to), None),
-        Err(error) => {
-            let mut response = again(error_status(error), &error.to_string());
-            if let Some(seconds) = retry_after(&error) {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            response
-        }
-    }
-}
-
-fn error_status(error: LoginError) -> StatusCode {
-    match error {
-        LoginError::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-        LoginError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::BAD_REQUEST,
+        Err(error) => login_refused(error, |status| again(status, &error.to_string())),
     }
 }
 
@@ -258,7 +233,7 @@ fn confirm_page(
         error,
         session: visitor.session.as_deref(),
     });
-    page(status, visitor, form, html)
+    form_page(status, visitor, form, html)
 }
 
 /// Who is not logged in types the password there instead.
@@ -267,11 +242,6 @@ fn login_path(site: &Site, to: Option<web::Query<ReturnTo>>) -> String {
     format!("/login?return_url={to}")
 }
 
-fn page(status: StatusCode, visitor: &Visitor, form: &Form, html: String) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    page_headers(&mut response, &[]);
-    for cookie in form.set_cookie().into_iter().chain(visitor.set_cookie.clone()) {
-        response.cookie(cookie);
-    }
-    response.body(html)
+fn form_page(status: StatusCode, visitor: &Visitor, form: &Form, html: String) -> HttpResponse {
+    page(status, &[], form.set_cookie().into_iter().chain(visitor.set_cookie.clone()), html)
 }

@@ -189,14 +189,41 @@ pub(super) fn see_other(location: &str, cookies: impl IntoIterator<Item = Cookie
     response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store")).finish()
 }
 
+/// A page; `form_targets` as for [`page_headers`].
+pub(super) fn page(
+    status: StatusCode,
+    form_targets: &[String],
+    cookies: impl IntoIterator<Item = Cookie<'static>>,
+    html: String,
+) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
+    page_headers(&mut response, form_targets);
+    for cookie in cookies {
+        response.cookie(cookie);
+    }
+    response.body(html)
+}
+
 /// An error page.
 pub(super) fn error_page(site: &Site, status: StatusCode, message: &str, session: Option<&Session>) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    page_headers(&mut response, &[]);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header((header::RETRY_AFTER, UNAVAILABLE_RETRY));
+    let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session });
+    let page = page(status, &[], [], html);
+    if status == StatusCode::SERVICE_UNAVAILABLE { again_after(UNAVAILABLE_RETRY, page) } else { page }
+}
+
+/// The page that asked for a password, once more, with the status that this error has there.
+pub(super) fn login_refused(error: LoginError, page: impl FnOnce(StatusCode) -> HttpResponse) -> HttpResponse {
+    match error {
+        LoginError::TooManyFailures { retry_after } => again_after(retry_after, page(StatusCode::TOO_MANY_REQUESTS)),
+        LoginError::Unavailable => again_after(UNAVAILABLE_RETRY, page(StatusCode::SERVICE_UNAVAILABLE)),
+        _ => page(StatusCode::BAD_REQUEST),
     }
-    response.body(site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session }))
+}
+
+/// Says after how many seconds to try again.
+pub(super) fn again_after(seconds: u64, mut response: HttpResponse) -> HttpResponse {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
 }
 
 /// Whether the answer to this request would be shown as a page.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Resumed, Session,
-    resume::{ResumeError, Visit},
+    resume::{Browser, ResumeError, Visit},
 };
 
 /// A broker's proven call, and its live session, whose user may use the broker. Without one the request is answered as in the broker API: 401, 403, or 503.
@@ -63,6 +63,14 @@ pub struct Visitor {
     pub session: Option<Arc<Session>>,
     /// To be set on the answer.
     pub set_cookie: Option<Cookie<'static>>,
+}
+
+impl Visitor {
+    /// The browser with the cookie that it has by now: the visit may have replaced the one that was sent.
+    pub(super) fn browser(&self, sent: Browser) -> Browser {
+        let renewed = self.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
+        Browser { cookie: renewed.or(sent.cookie), ..sent }
+    }
 }
 
 impl FromRequest for Visitor {

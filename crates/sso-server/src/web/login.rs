@@ -1,20 +1,15 @@
 //! `/login` and `/logout`: the server's own forms.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
 use sso_core::BrokerId;
 
 use super::{
     Form, LoginPage, Site, Visitor,
-    answer::{UNAVAILABLE_RETRY, error_page, page_headers, see_other},
+    answer::{error_page, login_refused, page, see_other},
     get_or_head,
 };
-use crate::{
-    Credentials, Remember,
-    form::TimeLimit,
-    login::LoginError,
-    resume::{Browser, Visit},
-};
+use crate::{Credentials, Remember, form::TimeLimit, resume::Visit};
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
@@ -58,10 +53,7 @@ async fn show(
     if visitor.session.as_ref().is_some_and(|session| session.user().is_some()) {
         return see_other(&local_path(&site, to), visitor.set_cookie);
     }
-    let renewed = visitor.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
-    let browser = site.returning_browser(&request);
-    let browser = Browser { cookie: renewed.or(browser.cookie), ..browser };
-    match site.server().come_back(browser).await {
+    match site.server().come_back(visitor.browser(site.returning_browser(&request))).await {
         Ok(Some(visit)) if visit.session.user().is_some() => {
             see_other(&local_path(&site, to), site.cookies(visit.set_cookie.as_ref(), &visit.remember))
         }
@@ -154,13 +146,8 @@ impl<'a> LoginForm<'a> {
             broker: self.broker,
             session: self.visitor.and_then(|visitor| visitor.session.as_deref()),
         });
-        let mut response = HttpResponse::build(status);
-        page_headers(&mut response, self.target.as_slice());
         let renewed = self.visitor.and_then(|visitor| visitor.set_cookie.clone());
-        for cookie in self.form.set_cookie().into_iter().chain(renewed) {
-            response.cookie(cookie);
-        }
-        response.body(html)
+        page(status, self.target.as_slice(), self.form.set_cookie().into_iter().chain(renewed), html)
     }
 
     /// Logs in with what was typed, or gives the form again with what was wrong.
@@ -179,30 +166,10 @@ impl<'a> LoginForm<'a> {
         } else {
             server.log_in(browser, &credentials).await
         };
-        match visit {
-            Ok(visit) => Ok(visit),
-            Err(error) => {
-                self.error = Some(error.to_string());
-                let mut response = self.show(match error {
-                    LoginError::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-                    LoginError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-                    _ => StatusCode::BAD_REQUEST,
-                });
-                if let Some(seconds) = retry_after(&error) {
-                    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-                }
-                Err(response)
-            }
-        }
-    }
-}
-
-/// Seconds after which a login may be tried again.
-pub(super) fn retry_after(error: &LoginError) -> Option<u64> {
-    match error {
-        LoginError::TooManyFailures { retry_after } => Some(*retry_after),
-        LoginError::Unavailable => Some(UNAVAILABLE_RETRY),
-        _ => None,
+        visit.map_err(|error| {
+            self.error = Some(error.to_string());
+            login_refused(error, |status| self.show(status))
+        })
     }
 }
 
