@@ -8,7 +8,7 @@ use sso_core::{BrokerId, Encoding};
 
 use crate::{
     Failure,
-    admin::{brokers, sessions, users},
+    admin::{AdminOptions, brokers, sessions, users},
     backup::{self, BackupOptions},
     config::{SessionName, StoreOption},
     demo,
@@ -44,11 +44,11 @@ enum Command {
     /// Makes, shows and replaces the keys of tokens; a running server takes up every change by itself
     Keys(KeysOptions),
     /// Adds, shows and changes users in the directory, while servers run
-    Users(users::UsersOptions),
+    Users(AdminOptions<users::Action>),
     /// Adds, shows and changes brokers in the directory, while servers run
-    Brokers(brokers::BrokersOptions),
+    Brokers(AdminOptions<brokers::Action>),
     /// Shows where users are logged in, and ends that
-    Sessions(sessions::SessionsOptions),
+    Sessions(AdminOptions<sessions::Action>),
     /// Copies the server's databases, keys and configuration into a new directory, while it runs
     Backup(BackupOptions),
     /// Makes a secret for a new broker, and prints what the server and the broker need

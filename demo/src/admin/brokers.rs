@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use sso_core::BrokerId;
 use sso_server::{
@@ -12,23 +12,15 @@ use sso_server::{
 };
 
 use super::{
-    Admin, ConfigOptions, Missing, failed,
+    Admin, AdminOptions, Missing, failed,
     output::{self, count, names, say},
     rules::{Rules, SecretOptions, replace},
     store_failed,
 };
 use crate::Failure;
 
-#[derive(Debug, Args)]
-pub(crate) struct BrokersOptions {
-    #[command(flatten)]
-    config: ConfigOptions,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(crate) enum Action {
     /// Adds a broker, and prints its new secret and what else it needs, once
     Add {
         /// The broker's id: letters, digits and underscores
@@ -90,7 +82,7 @@ enum Action {
 }
 
 /// Runs the command.
-pub(crate) async fn run(options: &BrokersOptions) -> Result<(), Failure> {
+pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
     let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
     let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
@@ -228,30 +220,21 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
         .map(|id| [id.to_string(), "configuration".into(), "active".into(), String::new(), String::new()])
         .collect();
     rows.extend(brokers.iter().map(|broker| {
-        let state = if is_hidden(admin, broker) {
-            "hidden by the configuration"
-        } else if broker.is_disabled {
-            "disabled"
-        } else {
-            "active"
-        };
+        let state = output::state(is_hidden(admin, broker), broker.is_disabled);
         let changed = output::time(broker.changed.as_secs());
-        [broker.id.to_string(), "directory".into(), state.into(), names(&broker.settings.origins), changed]
+        [broker.id.to_string(), "directory".into(), state, names(&broker.settings.origins), changed]
     }));
     output::table(["BROKER", "IN", "STATE", "ORIGINS", "CHANGED"], &rows);
     Ok(())
 }
 
 async fn all(admin: &Admin) -> Result<Vec<StoredBroker>, Failure> {
-    let Some(directory) = &admin.directory else { return Ok(Vec::new()) };
-    let mut brokers: Vec<StoredBroker> = Vec::new();
-    loop {
-        let after = brokers.last().map_or("", |broker| broker.id.as_str());
-        let page = directory.brokers_after(after).await.map_err(Failure::other)?;
-        if page.is_empty() {
-            return Ok(brokers);
+    match &admin.directory {
+        Some(directory) => {
+            super::all(|broker: &StoredBroker| broker.id.as_str(), async |after| directory.brokers_after(after).await)
+                .await
         }
-        brokers.extend(page);
+        None => Ok(Vec::new()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the commands read from the terminal or from standard input: passwords, secrets, and whether it is meant.
 
 use std::{
-    fs,
     io::{self, BufRead, IsTerminal, Write},
     path::Path,
 };
@@ -9,7 +8,7 @@ use std::{
 use sso_core::Secret;
 use sso_server::{PasswordHash, users::password::check_new};
 
-use crate::Failure;
+use crate::{Failure, config::secret_in};
 
 /// A new password for this user, by the rules of the page where users change it.
 pub(super) fn new_password_of(username: &str) -> Result<PasswordHash, Failure> {
@@ -47,12 +46,10 @@ pub(super) fn password_hash() -> Result<PasswordHash, Failure> {
 
 /// A secret that somebody has already: of the file, or of the first line of standard input.
 pub(super) fn secret(file: Option<&Path>) -> Result<Secret, Failure> {
-    let text = match file {
-        Some(file) => fs::read_to_string(file)
-            .map_err(|error| Failure::other(format!("cannot read {}: {error}", file.display())))?,
-        None => first_line()?,
-    };
-    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+    match file {
+        Some(file) => secret_in(file).map_err(Failure::other),
+        None => first_line().map(Secret::new),
+    }
 }
 
 /// Whether it is meant. Without a terminal nobody can say so.

@@ -14,7 +14,7 @@ pub(crate) mod users;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use sso_core::{BrokerId, is_loopback};
 use sso_server::{Broker, Server, SqlDirectory, Unavailable, directory::DirectoryError};
 
@@ -34,6 +34,15 @@ pub(crate) struct ConfigOptions {
     // By another name inside: clap would hand the demo's default of `store` down to it.
     #[arg(id = "configured_store", long = "store", value_name = "STORE", global = true)]
     store: Option<StoreOption>,
+}
+
+/// A command, and the server that it is about.
+#[derive(Debug, Args)]
+pub(crate) struct AdminOptions<A: Subcommand> {
+    #[command(flatten)]
+    config: ConfigOptions,
+    #[command(subcommand)]
+    action: A,
 }
 
 /// The parts of a server that a command works on.
@@ -110,6 +119,21 @@ impl Admin {
             return Ok(());
         }
         Err(Failure::other(format!("broker {}: the secret has less than 128 bits", broker.id)))
+    }
+}
+
+/// All that the directory has, page by page: each begins after the name of the last.
+async fn all<T>(
+    name: impl Fn(&T) -> &str,
+    page: impl AsyncFn(&str) -> Result<Vec<T>, DirectoryError>,
+) -> Result<Vec<T>, Failure> {
+    let mut found: Vec<T> = Vec::new();
+    loop {
+        let next = page(found.last().map_or("", &name)).await.map_err(Failure::other)?;
+        if next.is_empty() {
+            return Ok(found);
+        }
+        found.extend(next);
     }
 }
 

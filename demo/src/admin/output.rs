@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
+use sso_server::account::Ended;
 
 use crate::Failure;
 
@@ -56,4 +57,19 @@ pub(crate) fn time(seconds: i64) -> String {
 /// A number of things.
 pub(super) fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// What was ended.
+pub(super) fn ended(ended: &Ended) -> String {
+    format!("{} and {}", count(ended.sessions, "session"), count(ended.browsers, "remembered browser"))
+}
+
+/// What becomes of a user or broker of the directory.
+pub(super) fn state(is_hidden: bool, is_disabled: bool) -> String {
+    let state = match (is_hidden, is_disabled) {
+        (true, _) => "hidden by the configuration",
+        (false, true) => "disabled",
+        (false, false) => "active",
+    };
+    state.into()
 }

@@ -11,7 +11,7 @@ use crate::{Failure, cli::encoding};
 
 /// What a broker may do, as in sso.toml. Lists are given one by one and replace what was there; '' stands for none.
 #[derive(Debug, Args)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     /// Where visitors come back to, under each origin; '' for the default
     #[arg(long = "return-path", value_name = "PATH")]
     return_paths: Vec<String>,
@@ -78,7 +78,7 @@ pub(super) fn replace(list: &mut Vec<String>, by: &[String]) {
 /// A secret that the broker has already, in place of a new one.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-pub(super) struct SecretOptions {
+pub(crate) struct SecretOptions {
     /// The secret is in this file: the one that a PHP broker has already
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,

@@ -8,22 +8,14 @@ use sso_core::BrokerId;
 use sso_server::Server;
 
 use super::{
-    Admin, ConfigOptions, Missing, input,
+    Admin, AdminOptions, Missing, input,
     output::{self, count, names, printable, say},
     store_failed, users,
 };
 use crate::Failure;
 
-#[derive(Debug, Args)]
-pub(crate) struct SessionsOptions {
-    #[command(flatten)]
-    config: ConfigOptions,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(crate) enum Action {
     /// Shows where users are logged in
     List {
         /// This user only [default: all users of the configuration and of the directory]
@@ -38,7 +30,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
-struct Which {
+pub(crate) struct Which {
     /// All sessions and remembered browsers of this user
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -57,7 +49,7 @@ struct Which {
 }
 
 /// Runs the command.
-pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
+pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
     let admin = Admin::open(&options.config, Missing::Told).await?;
     let server = admin.sessions()?;
     let store = &admin.store;
@@ -76,8 +68,7 @@ pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
         }
         Action::Revoke(Which { user: Some(user), .. }) => {
             let ended = server.end_user(user).await.map_err(store_failed)?;
-            let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
-            done(format!("{sessions} and {browsers} of user {} in {store} ended", printable(user)))
+            done(format!("{} of user {} in {store} ended", output::ended(&ended), printable(user)))
         }
         Action::Revoke(Which { broker: Some(id), .. }) => {
             let links = server.revoke_links(Some(id)).await.map_err(store_failed)?;
@@ -88,8 +79,7 @@ pub(crate) async fn run(options: &SessionsOptions) -> Result<(), Failure> {
                 return Err(Failure::other("nothing was ended"));
             }
             let ended = server.end_everything().await.map_err(store_failed)?;
-            let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
-            done(format!("{sessions} and {browsers} in {store} ended"))
+            done(format!("{} in {store} ended", output::ended(&ended)))
         }
     }
 }

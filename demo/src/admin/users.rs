@@ -5,22 +5,14 @@ use serde_json::{Value, json};
 use sso_server::directory::{DirectoryError, StoredUser, check_username};
 
 use super::{
-    Admin, ConfigOptions, Missing, failed, input,
-    output::{self, count, names, printable, say},
+    Admin, AdminOptions, Missing, failed, input,
+    output::{self, names, printable, say},
     store_failed,
 };
 use crate::Failure;
 
-#[derive(Debug, Args)]
-pub(crate) struct UsersOptions {
-    #[command(flatten)]
-    config: ConfigOptions,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(crate) enum Action {
     /// Adds a user. The password, of 15 characters or more, comes from the terminal, or is the first line of standard input
     Add {
         /// The name, to the letter
@@ -82,7 +74,7 @@ enum Action {
 
 /// What is known of a user. Each option can be given several times.
 #[derive(Debug, Args)]
-struct About {
+pub(crate) struct About {
     /// An attribute, such as `fullname=Jackie Black`
     #[arg(long, value_name = "NAME=TEXT", value_parser = attribute)]
     attribute: Vec<(String, String)>,
@@ -111,7 +103,7 @@ impl About {
 }
 
 /// Runs the command.
-pub(crate) async fn run(options: &UsersOptions) -> Result<(), Failure> {
+pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
     let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
     let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
@@ -186,8 +178,7 @@ async fn end(admin: &Admin, name: &str, what: &str) -> Result<(), Failure> {
         // The server's own look at the account ends them all the same.
         Failure::other(format!("user {} {what}, but {}", printable(name), store_failed(error)))
     })?;
-    let (sessions, browsers) = (count(ended.sessions, "session"), count(ended.browsers, "remembered browser"));
-    done(name, &format!("{what}; {sessions} and {browsers} ended"))
+    done(name, &format!("{what}; {} ended", output::ended(&ended)))
 }
 
 fn done(name: &str, what: &str) -> Result<(), Failure> {
@@ -198,15 +189,12 @@ fn done(name: &str, what: &str) -> Result<(), Failure> {
 
 /// All users in the directory, by name.
 pub(super) async fn all(admin: &Admin) -> Result<Vec<StoredUser>, Failure> {
-    let Some(directory) = &admin.directory else { return Ok(Vec::new()) };
-    let mut users: Vec<StoredUser> = Vec::new();
-    loop {
-        let after = users.last().map_or("", |user| user.username.as_str());
-        let page = directory.users_after(after).await.map_err(Failure::other)?;
-        if page.is_empty() {
-            return Ok(users);
+    match &admin.directory {
+        Some(directory) => {
+            super::all(|user: &StoredUser| user.username.as_str(), async |after| directory.users_after(after).await)
+                .await
         }
-        users.extend(page);
+        None => Ok(Vec::new()),
     }
 }
 
@@ -221,15 +209,9 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
         .map(|name| [printable(name), "configuration".into(), "active".into(), String::new(), String::new()])
         .collect();
     rows.extend(users.iter().map(|user| {
-        let state = if is_hidden(admin, user) {
-            "hidden by the configuration"
-        } else if user.is_disabled {
-            "disabled"
-        } else {
-            "active"
-        };
+        let state = output::state(is_hidden(admin, user), user.is_disabled);
         let changed = output::time(user.changed.as_secs());
-        [printable(&user.username), "directory".into(), state.into(), names(&user.groups), changed]
+        [printable(&user.username), "directory".into(), state, names(&user.groups), changed]
     }));
     output::table(["USER", "IN", "STATE", "GROUPS", "CHANGED"], &rows);
     Ok(())

@@ -121,13 +121,16 @@ fn secret(key: &str, text: Option<&SecretText>, file: Option<&Path>) -> Result<O
     let secret = match (text, file) {
         (None, None) => return Ok(None),
         (Some(SecretText(secret)), None) => secret.clone(),
-        (None, Some(file)) => {
-            let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-            Secret::new(text.trim_end_matches(['\r', '\n']))
-        }
+        (None, Some(file)) => secret_in(file)?,
         (Some(_), Some(_)) => return Err(format!("expected either `{key}` or `{key}_file`")),
     };
     if secret.expose().is_empty() { Err(format!("the {key} is empty")) } else { Ok(Some(secret)) }
+}
+
+/// The secret that is all there is in a file, but for the end of its line.
+pub(crate) fn secret_in(file: &Path) -> Result<Secret, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
 /// A secret as it is written in the file. `Debug` does not show it.

@@ -26,7 +26,7 @@ use entries::{BrokerEntry, UserEntry};
 use layers::{Form, Layer, Layers, VARIABLES};
 use store::DirectoryUrl;
 
-pub(crate) use entries::SessionName;
+pub(crate) use entries::{SessionName, secret_in};
 pub(crate) use store::{StoreKey, StoreOption, StoreUrl};
 
 /// The file that is read when no other is named.
