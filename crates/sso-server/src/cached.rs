@@ -5,11 +5,11 @@ use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use moka::future::Cache;
 use sso_core::BrokerId;
-use tokio::sync::Semaphore;
 
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
     clock::{Clock, Timestamp},
+    patience::Places,
     users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
 };
 
@@ -18,9 +18,6 @@ pub const FRESH: Duration = Duration::from_secs(3);
 
 /// How long a look-up may take: a broker waits five seconds for an answer, and the store needs some of them.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// So many look-ups may be under way; what is asked beyond that is refused at once.
-const MAX_WAITING: usize = 1_000;
 
 /// How many answers are remembered, in bytes of their names with [`OVERHEAD`] for each.
 const CAPACITY: u64 = 4 * 1024 * 1024;
@@ -32,7 +29,7 @@ pub struct Cached<T, K, V> {
     source: T,
     clock: Arc<dyn Clock>,
     found: Cache<K, Found<V>>,
-    places: Semaphore,
+    places: Places,
     patience: Duration,
 }
 
@@ -75,7 +72,7 @@ where
             // Frees the memory; how old an answer is, the clock tells.
             .time_to_live(FRESH)
             .build();
-        Self { source, clock: Arc::new(clock), found, places: Semaphore::new(MAX_WAITING), patience: PATIENCE }
+        Self { source, clock: Arc::new(clock), found, places: Places::new(), patience: PATIENCE }
     }
 
     async fn look_up<E: Clone + Send + Sync + 'static>(
@@ -99,13 +96,10 @@ where
         answer: impl Future<Output = Result<Option<V>, E>> + Send,
         unavailable: fn(String) -> E,
     ) -> Result<Found<V>, E> {
-        let Ok(_place) = self.places.try_acquire() else {
-            return Err(unavailable("too many are looked up already".into()));
-        };
         let asked = self.clock.now();
-        match tokio::time::timeout(self.patience, answer).await {
+        match self.places.wait(self.patience, answer).await {
             Ok(answer) => answer.map(|value| Found { asked, value }),
-            Err(_) => Err(unavailable("they did not answer in time".into())),
+            Err(overdue) => Err(unavailable(overdue.to_string())),
         }
     }
 }
@@ -161,7 +155,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::{clock::ManualClock, patience::MAX_WAITING};
 
     /// Has one user, in this group; counts how often it is asked, and may fail or be slow.
     struct Source {
@@ -289,7 +283,7 @@ mod tests {
             let cached = cached.clone();
             tokio::spawn(async move { cached.find(&n.to_string()).await });
         }
-        while cached.places.available_permits() > 0 {
+        while cached.places.free() > 0 {
             tokio::task::yield_now().await;
         }
         assert!(error(cached.find("jackie").await).contains("too many"));

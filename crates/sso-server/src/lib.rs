@@ -30,6 +30,7 @@ pub mod form;
 pub mod login;
 pub mod operator;
 mod parts;
+mod patience;
 pub mod remember;
 pub mod resume;
 pub mod server;

@@ -8,19 +8,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use super::{LinkOutcome, Removed, Resolved, Store, StoreError, Unlink};
 use crate::{
     clock::Timestamp,
+    patience::Places,
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
 /// How long all calls of one task wait together: a broker waits five seconds for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
-
-/// So many calls may wait; who comes then is refused at once, so that a store that hangs does not fill the memory with those who wait.
-const MAX_WAITING: usize = 1_000;
 
 tokio::task_local! {
     /// What is left of a task's patience.
@@ -38,22 +35,19 @@ pub(crate) async fn patiently<T>(task: impl Future<Output = T>) -> T {
 /// A store, with bounds on who waits for it.
 pub(crate) struct Bounded {
     store: Box<dyn Store>,
-    places: Semaphore,
+    places: Places,
 }
 
 impl Bounded {
     pub(crate) fn new(store: Box<dyn Store>) -> Self {
-        Self { store, places: Semaphore::new(MAX_WAITING) }
+        Self { store, places: Places::new() }
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
-        let Ok(_place) = self.places.try_acquire() else {
-            return Err(StoreError::Unavailable("too many wait for it already".into()));
-        };
         let (left, started) = (LEFT.try_with(Cell::get).unwrap_or(PATIENCE), Instant::now());
-        let answer = tokio::time::timeout(left, call).await;
+        let answer = self.places.wait(left, call).await;
         let _no_task = LEFT.try_with(|left| left.set(left.get().saturating_sub(started.elapsed())));
-        answer.unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer in time".into())))
+        answer.unwrap_or_else(|overdue| Err(StoreError::Unavailable(overdue.to_string())))
     }
 }
 
@@ -140,7 +134,7 @@ impl Store for Bounded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MemoryStore, clock::SystemClock};
+    use crate::{MemoryStore, clock::SystemClock, patience::MAX_WAITING};
 
     fn bounded() -> Bounded {
         Bounded::new(Box::new(MemoryStore::new(SystemClock)))
@@ -205,7 +199,7 @@ mod tests {
                 tokio::spawn(async move { store.call(hang()).await })
             })
             .collect();
-        while store.places.available_permits() > 0 {
+        while store.places.free() > 0 {
             tokio::task::yield_now().await;
         }
         let started = Instant::now();
