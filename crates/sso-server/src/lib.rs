@@ -20,6 +20,7 @@ pub mod account;
 pub mod attach;
 pub mod both;
 pub mod brokers;
+pub mod builder;
 pub mod cached;
 pub mod change_password;
 pub mod clock;
@@ -44,13 +45,14 @@ pub mod web;
 pub mod words;
 
 pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, Entry};
+pub use builder::{BuildError, ServerBuilder, check_public_url};
 #[cfg(feature = "sql")]
 pub use directory::SqlDirectory;
 pub use login::Credentials;
 pub use parts::Unavailable;
 pub use remember::{Remember, RememberToken};
 pub use resume::Resumed;
-pub use server::{BuildError, Server, ServerBuilder, check_public_url};
+pub use server::Server;
 pub use session::{Policy, Session, TokenPolicy};
 pub use sso_core as core;
 pub use store::{MemoryStore, Store};

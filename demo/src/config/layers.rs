@@ -1,11 +1,18 @@
 //! Where settings come from: the file, and the environment over it; and how a mistake is told with its place.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fs, io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
+use super::DEFAULT_FILE;
 use super::entries::{BrokerEntry, Lifetime, SessionName, UserEntry};
 use super::store::{DirectoryUrl, StoreKey, StoreUrl};
 use crate::Failure;
@@ -135,4 +142,52 @@ impl Layers {
     pub(super) fn value<T: Clone>(&self, key: impl Fn(&Keys) -> Option<&T>) -> Option<T> {
         self.find(key).map(|(value, _)| value.clone())
     }
+}
+
+/// The file, and the environment over it.
+pub(super) fn layers_of(file: Option<&Path>) -> Result<Layers, Failure> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let name = path.display().to_string();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Some((name, text)),
+        // Everything may come from the environment.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_none() => None,
+        Err(error) => return Err(Failure::settings(format!("cannot read {name}: {error}"))),
+    };
+    check_variables(std::env::vars_os())?;
+    parse(text, |variable| std::env::var(variable).ok())
+}
+
+pub(super) fn parse(
+    file: Option<(String, String)>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Layers, Failure> {
+    let mut layers = Layers(Vec::new());
+    if let Some((name, text)) = file {
+        layers.0.push(Layer::file(name, text)?);
+    }
+    for (variable, key, form) in VARIABLES {
+        if let Some(value) = environment(variable) {
+            layers.0.push(Layer::variable(variable, key, form, &value)?);
+        }
+    }
+    Ok(layers)
+}
+
+/// What our variables begin with, and nobody else's.
+const OUR_PREFIXES: [&str; 2] = ["SSO_SESSION_", "SSO_JWT_"];
+
+/// A variable that looks like one of ours and is none is a mistake, and so is one that is not text.
+pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Failure> {
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        let is_ours = VARIABLES.iter().any(|(variable, ..)| *variable == name);
+        if OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_ours {
+            return Err(Failure::settings(format!("{name}: unknown variable")));
+        }
+        if is_ours && value.to_str().is_none() {
+            return Err(Failure::settings(format!("{name}: expected text in UTF-8")));
+        }
+    }
+    Ok(())
 }

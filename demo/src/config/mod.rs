@@ -7,7 +7,6 @@ mod store;
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
     fs, io,
     net::SocketAddr,
     num::NonZeroUsize,
@@ -23,7 +22,7 @@ use url::Url;
 
 use crate::{Failure, cli::ServerOptions, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
-use layers::{Form, Layer, Layers, VARIABLES};
+use layers::{Form, Layer, Layers, VARIABLES, layers_of};
 use store::DirectoryUrl;
 
 pub(crate) use entries::{SessionName, secret_in};
@@ -208,51 +207,6 @@ fn is_missing(file: &Path) -> bool {
     fs::metadata(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// The file, and the environment over it.
-fn layers_of(file: Option<&Path>) -> Result<Layers, Failure> {
-    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let name = path.display().to_string();
-    let text = match fs::read_to_string(path) {
-        Ok(text) => Some((name, text)),
-        // Everything may come from the environment.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_none() => None,
-        Err(error) => return Err(Failure::settings(format!("cannot read {name}: {error}"))),
-    };
-    check_variables(std::env::vars_os())?;
-    parse(text, |variable| std::env::var(variable).ok())
-}
-
-fn parse(file: Option<(String, String)>, environment: impl Fn(&str) -> Option<String>) -> Result<Layers, Failure> {
-    let mut layers = Layers(Vec::new());
-    if let Some((name, text)) = file {
-        layers.0.push(Layer::file(name, text)?);
-    }
-    for (variable, key, form) in VARIABLES {
-        if let Some(value) = environment(variable) {
-            layers.0.push(Layer::variable(variable, key, form, &value)?);
-        }
-    }
-    Ok(layers)
-}
-
-/// What our variables begin with, and nobody else's.
-const OUR_PREFIXES: [&str; 2] = ["SSO_SESSION_", "SSO_JWT_"];
-
-/// A variable that looks like one of ours and is none is a mistake, and so is one that is not text.
-fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Failure> {
-    for (name, value) in variables {
-        let name = name.to_string_lossy();
-        let is_ours = VARIABLES.iter().any(|(variable, ..)| *variable == name);
-        if OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_ours {
-            return Err(Failure::settings(format!("{name}: unknown variable")));
-        }
-        if is_ours && value.to_str().is_none() {
-            return Err(Failure::settings(format!("{name}: expected text in UTF-8")));
-        }
-    }
-    Ok(())
-}
-
 fn store_key(layers: &Layers) -> Result<Option<StoreKey>, Failure> {
     let file = layers.find(|keys| keys.store_key_file.as_ref());
     match (layers.value(|keys| keys.store_key.as_ref()), file) {
@@ -311,7 +265,10 @@ mod tests {
 
     use sso_server::Entry;
 
-    use super::*;
+    use super::{
+        layers::{check_variables, parse},
+        *,
+    };
 
     const TWICE: &str =
         "{ username = \"a\", password = \"$2y$04$2lfHd8ZxUQ9XGZqQqPsS5OYG1lYQ6kqG9mJmQ1m3b8oE0cTt6aB2e\" }";

@@ -3,12 +3,12 @@
 //! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is
 //! replaced freely; links (broker, token) point to it too, and hold the verification code.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use sso_core::{BrokerId, Token, VerificationCode, base36, random, wire::User};
 
+use super::{CookieHash, OldCookie};
 use crate::clock::Timestamp;
 
 /// The internal name of a session. It is in no cookie, no answer and no log.
@@ -35,86 +35,6 @@ impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(…)")
     }
-}
-
-/// The value of a browser's session cookie: 256 random bits, 50 characters. Only the server makes them.
-#[derive(Clone)]
-pub struct CookieValue(String);
-
-/// The text is not a cookie value of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a session cookie of this server")]
-pub struct InvalidCookie;
-
-impl CookieValue {
-    /// A new value.
-    pub fn generate() -> Self {
-        Self(base36::exact(&random::bytes()))
-    }
-
-    /// The value that a MAC gives, so that several requests make the same one.
-    pub(crate) fn from_mac(mac: [u8; 32]) -> Self {
-        Self(base36::exact(&mac))
-    }
-
-    /// What the store knows it by.
-    pub fn hash(&self) -> CookieHash {
-        CookieHash(Sha256::digest(self.0.as_bytes()).into())
-    }
-
-    /// The text for the `Set-Cookie` header.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for CookieValue {
-    type Err = InvalidCookie;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if base36::is_base36(text, base36::EXACT_LEN..=base36::EXACT_LEN) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidCookie)
-        }
-    }
-}
-
-impl fmt::Debug for CookieValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CookieValue(…)")
-    }
-}
-
-/// SHA-256 of a [`CookieValue`]: who reads the store cannot make the cookie.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CookieHash([u8; 32]);
-
-impl CookieHash {
-    /// Read back from a store.
-    pub(crate) fn stored(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// For stores, which seal it and name it by a keyed function.
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CookieHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CookieHash(…)")
-    }
-}
-
-/// A cookie value that was replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OldCookie {
-    /// The value.
-    pub hash: CookieHash,
-    /// [`NEVER`](Timestamp::NEVER) while its successor was not seen; in the past where it is dead.
-    pub works_until: Timestamp,
 }
 
 /// A keyed hash of what stays the same about a browser; see [`Browser`](crate::resume::Browser).
@@ -366,6 +286,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::session::CookieValue;
 
     fn user(name: &str) -> User {
         User { username: name.into(), attributes: Map::new() }
@@ -400,14 +321,5 @@ mod tests {
         session.sign_in_remembered(user("john"), [7; 32], now, "f".into());
         session.sign_out();
         assert!(!session.is_remembered() && session.family.is_none());
-    }
-
-    #[test]
-    fn only_values_of_our_form_are_cookies() {
-        let value = CookieValue::generate();
-        assert_eq!(value.expose().parse::<CookieValue>().unwrap().hash(), value.hash());
-        for bad in ["", "x", &"A".repeat(50), &"a".repeat(51)] {
-            assert_eq!(bad.parse::<CookieValue>().err(), Some(InvalidCookie));
-        }
     }
 }

@@ -1,0 +1,187 @@
+//! Building a server from its parts.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sso_core::{
+    FormKey, base36,
+    checksum::MacKey,
+    is_loopback,
+    jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys},
+    random,
+};
+use url::Url;
+
+use crate::{
+    Server,
+    brokers::Brokers,
+    clock::{Clock, SystemClock},
+    parts::Parts,
+    session::{Policy, TokenPolicy, policy::InvalidPolicy},
+    store::{Bounded, MemoryStore, Store},
+    throttle::Throttle,
+    users::{
+        Users,
+        password::{HashingFailed, Passwords},
+    },
+};
+
+/// What a server is built from; see [`Server::builder`].
+pub struct ServerBuilder {
+    public_url: Url,
+    brokers: Box<dyn Brokers>,
+    users: Box<dyn Users>,
+    store: Option<Box<dyn Store>>,
+    clock: Arc<dyn Clock>,
+    policy: Policy,
+    tokens: TokenPolicy,
+    secret: Vec<u8>,
+    session_name: Option<String>,
+    access_keys: Option<SharedKeys>,
+    remember_keys: Option<SharedKeys>,
+}
+
+/// Why a server cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The public URL is not one.
+    #[error("public_url must be https://… (or http://… on the loopback) without path, query and user: `{0}`")]
+    PublicUrl(Url),
+    /// The lifetimes contradict each other.
+    #[error(transparent)]
+    Policy(#[from] InvalidPolicy),
+    /// Not even one password could be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
+    /// Not even new keys for tokens could be made.
+    #[error(transparent)]
+    Keys(#[from] InvalidKeys),
+}
+
+impl ServerBuilder {
+    pub(crate) fn new(public_url: Url, brokers: Box<dyn Brokers>, users: Box<dyn Users>) -> Self {
+        Self {
+            public_url,
+            brokers,
+            users,
+            store: None,
+            clock: Arc::new(SystemClock),
+            policy: Policy::default(),
+            tokens: TokenPolicy::default(),
+            secret: random::bytes().to_vec(),
+            session_name: None,
+            access_keys: None,
+            remember_keys: None,
+        }
+    }
+
+    /// Where sessions are kept (default: in memory).
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// What tells the time (default: the machine).
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How long sessions live.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How long tokens live, and whether users can be remembered.
+    #[must_use]
+    pub fn tokens(mut self, tokens: TokenPolicy) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// The secret behind form tokens, fingerprints, and what has no setting of its own: the keys of tokens and the name of the session cookie
+    /// (default: random, as long as the server lives). At least 256 random bits. Nodes that serve one site need the same, and so does the same server after a restart.
+    #[must_use]
+    pub fn secret(mut self, secret: &[u8]) -> Self {
+        self.secret = secret.to_vec();
+        self
+    }
+
+    /// The name of the session cookie (default: made from the secret and the public URL). Two servers on one host that share name, secret and
+    /// store share one sign-on; cookies ignore ports, so others must not have the same name.
+    #[must_use]
+    pub fn session_name(mut self, name: impl Into<String>) -> Self {
+        self.session_name = Some(name.into());
+        self
+    }
+
+    /// The keys of access tokens (default: an Ed25519 key made from the secret).
+    #[must_use]
+    pub fn access_keys(mut self, keys: SharedKeys) -> Self {
+        self.access_keys = Some(keys);
+        self
+    }
+
+    /// The keys of remember-me tokens, which never leave the server (default: an HS256 key made from the secret).
+    #[must_use]
+    pub fn remember_keys(mut self, keys: SharedKeys) -> Self {
+        self.remember_keys = Some(keys);
+        self
+    }
+
+    /// Checks the settings and puts the parts together.
+    pub fn build(self) -> Result<Server, BuildError> {
+        check_public_url(&self.public_url)?;
+        self.policy.check()?;
+        self.tokens.check()?;
+        if self.policy.never_expire {
+            tracing::warn!("sessions never expire: fit for internal applications in a trusted network only");
+        }
+        let secret = MacKey::new(&self.secret);
+        let keys = |given: Option<SharedKeys>, algorithm, purpose: &str| match given {
+            Some(keys) => Ok(keys),
+            None => KeySet::derived(algorithm, &secret.mac(&["token keys: ", purpose])).map(SharedKeys::new),
+        };
+        let session_name = self.session_name.unwrap_or_else(|| {
+            // Not the same for servers at other ports of this host, which cookies do not tell apart.
+            format!("sso_{:.8}", base36::exact(&secret.mac(&["session name: ", self.public_url.as_str()])))
+        });
+        let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
+        Ok(Server(Arc::new(Parts {
+            public_url: self.public_url,
+            brokers: self.brokers,
+            users: self.users,
+            store: Box::new(Bounded::new(store)),
+            clock: self.clock,
+            policy: self.policy,
+            tokens: self.tokens,
+            passwords: Passwords::new()?,
+            login_failures: Throttle::new(5, Duration::from_secs(30)),
+            checksum_failures: Throttle::new(10, Duration::from_secs(60)),
+            form_key: FormKey::new(&self.secret),
+            session_name,
+            access_keys: keys(self.access_keys, Algorithm::EdDsa, "access")?,
+            remember_keys: keys(self.remember_keys, Algorithm::Hs256, "remember")?,
+            remember_mac: secret.derive("remember me"),
+            fingerprint_key: secret.derive("fingerprint"),
+            handle_key: secret.derive("session handle"),
+        })))
+    }
+}
+
+/// Whether a server can have this public URL: https anywhere, plain http on the loopback only, and nothing but an origin.
+pub fn check_public_url(url: &Url) -> Result<(), BuildError> {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    if is_bare && is_safe { Ok(()) } else { Err(BuildError::PublicUrl(url.clone())) }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("public_url", &self.public_url.as_str()).finish_non_exhaustive()
+    }
+}

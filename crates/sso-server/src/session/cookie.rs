@@ -1,0 +1,102 @@
+//! The cookie that points to a session: its value, which only the browser has, and what the store knows of it.
+
+use std::{fmt, str::FromStr};
+
+use sha2::{Digest, Sha256};
+use sso_core::{base36, random};
+
+use crate::clock::Timestamp;
+
+/// The value of a browser's session cookie: 256 random bits, 50 characters. Only the server makes them.
+#[derive(Clone)]
+pub struct CookieValue(String);
+
+/// The text is not a cookie value of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a session cookie of this server")]
+pub struct InvalidCookie;
+
+impl CookieValue {
+    /// A new value.
+    pub fn generate() -> Self {
+        Self(base36::exact(&random::bytes()))
+    }
+
+    /// The value that a MAC gives, so that several requests make the same one.
+    pub(crate) fn from_mac(mac: [u8; 32]) -> Self {
+        Self(base36::exact(&mac))
+    }
+
+    /// What the store knows it by.
+    pub fn hash(&self) -> CookieHash {
+        CookieHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// The text for the `Set-Cookie` header.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CookieValue {
+    type Err = InvalidCookie;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if base36::is_base36(text, base36::EXACT_LEN..=base36::EXACT_LEN) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidCookie)
+        }
+    }
+}
+
+impl fmt::Debug for CookieValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieValue(…)")
+    }
+}
+
+/// SHA-256 of a [`CookieValue`]: who reads the store cannot make the cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CookieHash([u8; 32]);
+
+impl CookieHash {
+    /// Read back from a store.
+    pub(crate) fn stored(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// For stores, which seal it and name it by a keyed function.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CookieHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieHash(…)")
+    }
+}
+
+/// A cookie value that was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldCookie {
+    /// The value.
+    pub hash: CookieHash,
+    /// [`NEVER`](Timestamp::NEVER) while its successor was not seen; in the past where it is dead.
+    pub works_until: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_values_of_our_form_are_cookies() {
+        let value = CookieValue::generate();
+        assert_eq!(value.expose().parse::<CookieValue>().unwrap().hash(), value.hash());
+        for bad in ["", "x", &"A".repeat(50), &"a".repeat(51)] {
+            assert_eq!(bad.parse::<CookieValue>().err(), Some(InvalidCookie));
+        }
+    }
+}
