@@ -1,9 +1,9 @@
 //! `sso backup`: a copy of all that makes a server what it is, while it runs. What to do with it is in docs/operations.md.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -13,21 +13,17 @@ use sso_server::store::{Copied, SqlStore};
 
 use crate::{
     Failure,
-    cli::ServerOptions,
-    config::{self, Config, StoreKey, StoreOption},
-    keys,
+    admin::ConfigOptions,
+    config::{Config, StoreKey},
+    keys, private_file, say,
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupOptions {
     /// The directory to make for it; it must not be there
     dir: PathBuf,
-    /// The server's configuration file [default: sso.toml, if there is one]
-    #[arg(long)]
-    config: Option<PathBuf>,
-    /// The store, in place of the configured one
-    #[arg(long)]
-    store: Option<StoreOption>,
+    #[command(flatten)]
+    config: ConfigOptions,
     /// Also copies sessions and remembered browsers: for a move to another machine, after the server was ended. A copy that is restored
     /// later would bring logouts back to life
     #[arg(long)]
@@ -39,8 +35,7 @@ pub(crate) struct BackupOptions {
 
 /// Runs the command.
 pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
-    let from = ServerOptions { config: options.config.clone(), listen: None, store: options.store.clone() };
-    let config = Config::load(&from)?;
+    let config = options.config.load()?;
     config.check_files()?;
     if config.has_other_databases() && !options.files_only {
         return Err(Failure::settings(
@@ -62,7 +57,7 @@ pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
         Ok(told)
     });
     match made {
-        Ok(told) => tell(&format!("{} has:\n{told}", options.dir.display())),
+        Ok(told) => say(format_args!("{} has:\n{told}", options.dir.display())),
         Err(error) => {
             let _gone = fs::remove_dir_all(&draft);
             return Err(error);
@@ -99,7 +94,7 @@ async fn write(dir: &Path, options: &BackupOptions, config: &Config) -> Result<S
         let sessions = if options.with_sessions { "with" } else { "without" };
         tell(&format!("data/{name}"), &format!("{}, {sessions} sessions and remembered browsers", file.display()));
     }
-    let file = options.config.as_deref().unwrap_or(Path::new(config::DEFAULT_FILE));
+    let file = options.config.file();
     match fs::read(file) {
         Ok(text) => {
             write_file(&secrets.join("sso.toml"), &text)?;
@@ -146,13 +141,8 @@ fn make_directory(dir: &Path) -> Result<(), Failure> {
     DirBuilder::new().mode(0o700).create(dir).map_err(|error| failed(dir, &error))
 }
 
-/// Writes a new file that only its owner can read.
 fn write_file(file: &Path, text: &[u8]) -> Result<(), Failure> {
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).and_then(|mut new| {
-        new.write_all(text)?;
-        new.sync_all()
-    });
-    written.map_err(|error| failed(file, &error))
+    private_file::write_new(file, text).map_err(|error| failed(file, &error))
 }
 
 /// Makes the names in a directory outlive a crash.
@@ -162,9 +152,4 @@ fn sync(dir: &Path) -> Result<(), Failure> {
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::other(format!("{}: {error}", path.display()))
-}
-
-#[expect(clippy::print_stdout, reason = "the command's result")]
-fn tell(text: &str) {
-    println!("{text}");
 }

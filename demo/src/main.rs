@@ -3,7 +3,7 @@
 //! - [`cli`]: the commands; [`config`]: `sso.toml` and the environment
 //! - [`sites`]: one file per site; [`pages`]: what they show; [`assets`]: the files they serve
 //! - [`keys`]: the keys of tokens; [`admin`]: users, brokers and sessions, changed while servers run
-//! - [`run`]: listens, and ends cleanly
+//! - [`run`]: listens, and ends cleanly; [`private_file`]: written for its owner only
 
 mod admin;
 mod assets;
@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod keys;
 mod pages;
+mod private_file;
 mod run;
 mod sites;
 mod tools;
@@ -56,6 +57,12 @@ async fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Tells the result of a command, on standard output.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn say(text: impl std::fmt::Display) {
+    println!("{text}");
 }
 
 #[expect(clippy::print_stderr, reason = "the user's terminal is where a command's failure belongs")]

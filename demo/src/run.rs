@@ -13,7 +13,7 @@ use actix_web::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::Failure;
+use crate::{Failure, say};
 
 /// Seconds that requests under way have when the program is told to end.
 const SHUTDOWN_SECONDS: u64 = 10;
@@ -22,12 +22,6 @@ const SHUTDOWN_SECONDS: u64 = 10;
 pub(crate) fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-}
-
-/// Says on the terminal where to go.
-#[expect(clippy::print_stdout, reason = "the command's result")]
-fn announce(text: &str) {
-    println!("{text}");
 }
 
 /// Listens at one address; for `127.0.0.1`, see [`listen_on_loopback`].
@@ -90,7 +84,7 @@ pub(crate) async fn until_told(servers: Vec<Server>, announcement: &str) -> Resu
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let tasks: Vec<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
 
-    announce(announcement);
+    say(announcement);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -2,24 +2,20 @@
 
 use sso_core::{AllowedOrigins, BrokerId, ReturnPages, Secret};
 
-use crate::{
-    Failure,
-    admin::{input, output},
-};
+use crate::{Failure, admin::input, say};
 
 /// `sso hash-password`.
 pub(crate) fn hash_password() -> Result<(), Failure> {
-    output::say(input::new_password()?.text());
+    say(input::new_password()?.text());
     Ok(())
 }
 
 /// `sso new-broker ID ORIGIN`.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(crate) fn new_broker(id: &BrokerId, origin: &str) -> Result<(), Failure> {
     AllowedOrigins::new(&[origin], ReturnPages::Any).map_err(Failure::settings)?;
     let secret = Secret::generate();
     let secret = String::from_utf8_lossy(secret.expose());
-    println!(
+    say(format_args!(
         "# for the server's sso.toml\n\
          [[brokers]]\n\
          id      = \"{id}\"\n\
@@ -28,6 +24,6 @@ pub(crate) fn new_broker(id: &BrokerId, origin: &str) -> Result<(), Failure> {
          # for the broker's environment\n\
          SSO_BROKER_ID={id}\n\
          SSO_BROKER_SECRET={secret}"
-    );
+    ));
     Ok(())
 }

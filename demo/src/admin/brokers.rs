@@ -13,11 +13,11 @@ use sso_server::{
 
 use super::{
     Admin, AdminOptions, Missing, failed,
-    output::{self, count, names, say},
+    output::{self, count, names},
     rules::{Rules, SecretOptions, replace},
     store_failed,
 };
-use crate::Failure;
+use crate::{Failure, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {

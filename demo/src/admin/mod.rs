@@ -12,7 +12,10 @@ mod rules;
 pub(crate) mod sessions;
 pub(crate) mod users;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use sso_core::{BrokerId, is_loopback};
@@ -21,7 +24,7 @@ use sso_server::{Broker, Server, SqlDirectory, Unavailable, directory::Directory
 use crate::{
     Failure,
     cli::ServerOptions,
-    config::{Config, Opened, StoreOption, StoreUrl},
+    config::{Config, DEFAULT_FILE, Opened, StoreOption, StoreUrl},
 };
 
 /// Which server it is about.
@@ -43,6 +46,18 @@ pub(crate) struct AdminOptions<A: Subcommand> {
     config: ConfigOptions,
     #[command(subcommand)]
     action: A,
+}
+
+impl ConfigOptions {
+    /// The configuration of that server.
+    pub(crate) fn load(&self) -> Result<Config, Failure> {
+        Config::load(&ServerOptions { config: self.config.clone(), listen: None, store: self.store.clone() })
+    }
+
+    /// Its file, whether it is there or not.
+    pub(crate) fn file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
+    }
 }
 
 /// The parts of a server that a command works on.
@@ -67,8 +82,7 @@ enum Missing {
 
 impl Admin {
     async fn open(options: &ConfigOptions, missing: Missing) -> Result<Self, Failure> {
-        let options = ServerOptions { config: options.config.clone(), listen: None, store: options.store.clone() };
-        let config = Config::load(&options)?;
+        let config = options.load()?;
         if missing == Missing::Told {
             config.check_files()?;
         }

@@ -5,13 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use sso_server::account::Ended;
 
-use crate::Failure;
-
-/// A line.
-#[expect(clippy::print_stdout, reason = "the command's result")]
-pub(crate) fn say(text: impl std::fmt::Display) {
-    println!("{text}");
-}
+use crate::{Failure, say};
 
 /// Something as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {

@@ -9,10 +9,10 @@ use sso_server::Server;
 
 use super::{
     Admin, AdminOptions, Missing, input,
-    output::{self, count, names, printable, say},
+    output::{self, count, names, printable},
     store_failed, users,
 };
-use crate::Failure;
+use crate::{Failure, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {

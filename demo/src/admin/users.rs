@@ -6,10 +6,10 @@ use sso_server::directory::{DirectoryError, StoredUser, check_username};
 
 use super::{
     Admin, AdminOptions, Missing, failed, input,
-    output::{self, names, printable, say},
+    output::{self, names, printable},
     store_failed,
 };
-use crate::Failure;
+use crate::{Failure, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {

@@ -3,9 +3,7 @@
 use std::{
     convert::Infallible,
     env::VarError,
-    fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -18,7 +16,7 @@ use sso_server::{
     store::{RedisStore, SqlStore, StoreError, StoreKeys},
 };
 
-use crate::Failure;
+use crate::{Failure, private_file};
 
 /// Where sessions are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -266,11 +264,8 @@ fn key_beside(file: &Path) -> Result<StoreKey, Failure> {
     // Whole under another name first, so that nobody reads half of it; a link never overwrites.
     let draft = path.with_extension(format!("{:.8}", base36::exact(&random::bytes())));
     if !path.exists() {
-        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut new| {
-            new.write_all(Secret::generate().expose())?;
-            new.sync_all()?;
-            fs::hard_link(&draft, &path)
-        });
+        let made = private_file::write_new(&draft, Secret::generate().expose());
+        let made = made.and_then(|()| fs::hard_link(&draft, &path));
         let _gone = fs::remove_file(&draft);
         match made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

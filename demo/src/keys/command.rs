@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use sso_core::jwt::{Algorithm, Key, KeySet, Stage};
 
 use super::{Purpose, file, now};
-use crate::{Failure, admin::output::time, config::TokenConfig};
+use crate::{Failure, admin::output::time, config::TokenConfig, say};
 
 /// Where the keys are unless it is said.
 const DEFAULT_DIRECTORY: &str = "keys";
@@ -140,11 +140,10 @@ fn present(dir: &Path, purpose: Option<Purpose>) -> Vec<Purpose> {
 }
 
 /// A line for each key, never its secret.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 fn show(purpose: Purpose, keys: &KeySet) {
     let now = now();
     for key in keys.keys() {
-        println!("{}", line(purpose, key, keys.stage(key, now)));
+        say(line(purpose, key, keys.stage(key, now)));
     }
 }
 

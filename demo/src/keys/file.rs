@@ -1,9 +1,9 @@
 //! Key files: readable by their owner only, and whole at every instant.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    fs::{self, DirBuilder, File},
+    io::{self, Read},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use sso_core::jwt::{InvalidKeys, KeySet};
 use zeroize::Zeroizing;
 
 use super::{Purpose, now};
+use crate::private_file;
 
 /// Why a key file cannot be used. Nothing of its keys is in the text.
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +91,7 @@ pub(super) fn save(dir: &Path, purpose: Purpose, keys: &KeySet) -> Result<(), Fi
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(keys.to_json().as_bytes())?;
-        file.sync_all()?;
+        private_file::write_new(&temporary, keys.to_json().as_bytes())?;
         fs::rename(&temporary, &path)?;
         // The new name, too, must survive a crash.
         File::open(dir)?.sync_all()
