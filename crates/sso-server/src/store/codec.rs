@@ -60,10 +60,12 @@ enum Reason {
     FingerprintMissing,
     NoExpiry,
     NeverInitiated,
-    Revoked,
     RememberTokenReused,
     UserGone,
     PasswordChanged,
+    /// Also what a newer version may have written, beside which this one runs while nodes are replaced: ended is ended.
+    #[serde(other)]
+    Revoked,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -343,6 +345,31 @@ mod tests {
         let sealed = keys.seal(Kind::Session, "name", text.to_string().as_bytes()).unwrap();
         let opened = keys.open_session("name", &sealed).unwrap().signed_in.unwrap();
         assert_eq!(opened, SignedIn { credential: None, ..session.signed_in.unwrap() });
+    }
+
+    /// While nodes are replaced by those of a newer version, the older ones read what it writes.
+    #[test]
+    fn a_session_that_ended_for_an_unknown_reason_was_revoked() {
+        let keys = StoreKeys::generate();
+        let reason = |name: &str| {
+            let mut text = serde_json::to_value(SessionText::from(&session())).unwrap();
+            text["destroyed"][0] = json!(name);
+            let sealed = keys.seal(Kind::Session, "name", text.to_string().as_bytes()).unwrap();
+            keys.open_session("name", &sealed).unwrap().destroyed
+        };
+        assert_eq!(reason("MoonWasFull"), Some((DestroyReason::Revoked, at(4))));
+        for known in [
+            DestroyReason::FingerprintChanged,
+            DestroyReason::FingerprintMissing,
+            DestroyReason::NoExpiry,
+            DestroyReason::NeverInitiated,
+            DestroyReason::Revoked,
+            DestroyReason::RememberTokenReused,
+            DestroyReason::UserGone,
+            DestroyReason::PasswordChanged,
+        ] {
+            assert_eq!(reason(&format!("{known:?}")), Some((known, at(4))));
+        }
     }
 
     #[test]
