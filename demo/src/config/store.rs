@@ -16,7 +16,10 @@ use sso_server::{
     store::{RedisStore, SqlStore, StoreError, StoreKeys},
 };
 
-use crate::{Failure, private_file};
+use crate::{
+    Failure,
+    private_file::{self, PrivateFileError},
+};
 
 /// Where sessions are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -212,9 +215,9 @@ fn given(key: Option<&StoreKey>, what: &str) -> Result<StoreKeys, Failure> {
 }
 
 impl StoreKey {
-    /// From a file that only its owner should read.
-    pub(super) fn read(file: &Path) -> Result<Self, String> {
-        fs::read_to_string(file).map(Self::from).map_err(|error| format!("cannot read {}: {error}", file.display()))
+    /// From a file that only its owner can read.
+    pub(super) fn read(file: &Path) -> Result<Self, PrivateFileError> {
+        Ok(Self(Secret::new(private_file::read(file)?.as_bytes())))
     }
 
     /// The key of a site that has no configuration file: `SSO_STORE_KEY`, or what is in this file.

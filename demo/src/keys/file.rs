@@ -2,16 +2,15 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, Read},
+    io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use sso_core::jwt::{InvalidKeys, KeySet};
-use zeroize::Zeroizing;
 
 use super::{Purpose, now};
-use crate::private_file;
+use crate::private_file::{self, PrivateFileError};
 
 /// Why a key file cannot be used. Nothing of its keys is in the text.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +21,8 @@ pub(super) enum FileError {
     Missing(PathBuf),
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    #[error("{} can be read or changed by others: it must have mode 0600 (it has {mode:04o})", path.display())]
-    Open { path: PathBuf, mode: u32 },
+    #[error(transparent)]
+    NotPrivate(PrivateFileError),
     #[error("{} can be changed by others: it must have mode 0700 (it has {mode:04o})", path.display())]
     OpenDirectory { path: PathBuf, mode: u32 },
     #[error("{}: {error}", path.display())]
@@ -40,22 +39,17 @@ pub(super) fn path(dir: &Path, purpose: Purpose) -> PathBuf {
 /// Reads the keys of a purpose. One of them must be able to sign now.
 pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<KeySet, FileError> {
     let path = path(dir, purpose);
-    let io = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => FileError::Missing(path.clone()),
-        _ => FileError::Io { path: path.clone(), error },
-    };
-    let mut file = File::open(&path).map_err(io)?;
-    // Of the file that was opened, whatever its name leads to by now.
-    let mode = file.metadata().map_err(io)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(FileError::Open { path, mode });
-    }
-    let mode = fs::metadata(dir).map_err(io)?.mode() & 0o777;
+    let text = private_file::read(&path).map_err(|error| match error {
+        PrivateFileError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+            FileError::Missing(path.clone())
+        }
+        error => FileError::NotPrivate(error),
+    })?;
+    let dir_io = |error| FileError::Io { path: dir.to_owned(), error };
+    let mode = fs::metadata(dir).map_err(dir_io)?.mode() & 0o777;
     if mode & 0o022 != 0 {
         return Err(FileError::OpenDirectory { path: dir.to_owned(), mode });
     }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(io)?;
     let keys = KeySet::from_json(&text).map_err(|error| FileError::Invalid { path: path.clone(), error })?;
     if keys.signing(now()).is_none() {
         return Err(FileError::NothingSigns(path));

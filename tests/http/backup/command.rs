@@ -1,6 +1,6 @@
 //! `sso backup`: what it copies and says, and when it refuses.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use sso_tests::Site;
 
@@ -11,7 +11,7 @@ const SHOP: &str = "store_key_file = \"a key\"\n[[brokers]]\nid = \"Shop\"\nsecr
 /// A server that was started once. The key and a broker's secret are in files of their own.
 fn place() -> Place {
     let place = Place::new(None);
-    fs::write(place.home().join("a key"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    place.write_key("a key");
     fs::write(place.home().join("shop.txt"), "the secret of a shop\n").unwrap();
     fs::write(place.home().join("old.txt"), "its secret of last year\n").unwrap();
     place.set_up(SHOP);
@@ -67,6 +67,19 @@ fn what_cannot_be_a_whole_backup_is_refused() {
     assert!(status == 1 && said.contains("another key than store_key"), "{said}");
 }
 
+#[test]
+fn a_key_of_the_store_that_others_can_read_is_refused() {
+    let place = place();
+    let set_mode = |mode| fs::set_permissions(place.home().join("a key"), fs::Permissions::from_mode(mode)).unwrap();
+    for mode in [0o640, 0o604, 0o620] {
+        set_mode(mode);
+        let (status, said) = refusal(&place, "sso backup \"$BACKUP\"");
+        assert!(status == 2 && said.contains("sso.toml") && said.contains("must have mode 0600"), "{said}");
+    }
+    set_mode(0o400);
+    place.run("sso backup \"$BACKUP\"");
+}
+
 /// What only the tools of PostgreSQL and Redis copy is left to them.
 #[test]
 fn all_but_another_ones_database_is_copied_if_that_is_what_is_asked_for() {
@@ -82,6 +95,7 @@ async fn the_demo_has_a_key_for_its_store() {
     let dir = tempfile::TempDir::new().unwrap();
     let key = dir.path().join("key");
     fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let port = sso_tests::process::free_ports(7).to_string();
     let (url, key) = (engine.new_store(), key.to_str().unwrap());
     let start = |more: &[&str], environment: &[(&str, &str)]| {

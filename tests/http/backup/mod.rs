@@ -36,7 +36,7 @@ fn in_postgres() -> Place {
         ("PGUSER", url.username().into()),
     ];
     place.run("createdb sso");
-    fs::write(place.home().join("store.key"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    place.write_key("store.key");
     place.set_up("store_key_file = \"store.key\"");
     place
 }
@@ -47,7 +47,7 @@ fn in_redis() -> Place {
     let directory = engine.dir().to_str().unwrap().to_owned();
     place.environment = vec![("SSO_STORE", engine.new_store()), ("REDIS_DIR", directory)];
     place.engine = Some(engine);
-    fs::write(place.home().join("store.key"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    place.write_key("store.key");
     place.set_up("store_key_file = \"store.key\"\ndirectory = \"sqlite:directory.db\"");
     place
 }

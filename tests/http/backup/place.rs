@@ -55,6 +55,13 @@ impl Place {
         self.dir.path().join("home")
     }
 
+    /// Writes a key of the store, for its owner only.
+    pub(super) fn write_key(&self, name: &str) {
+        let file = self.home().join(name);
+        fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     /// Writes the configuration, makes the keys of tokens, and adds a user and a broker by command.
     pub(super) fn set_up(&self, settings: &str) {
         let users = format!("[[users]]\nusername = \"jackie\"\npassword = \"{HASH}\"\n");
