@@ -23,7 +23,7 @@ use crate::{
 /// What a change may take to be seen by every server.
 const SEEN: Duration = Duration::from_secs(5);
 
-const SHOP: &str = "http://shop.localhost:1";
+pub const SHOP: &str = "http://shop.localhost:1";
 
 /// Two servers that share a store and a directory, and the commands for them.
 pub struct Nodes {
@@ -147,7 +147,7 @@ pub async fn lets_in(url: &str, username: &str, password: &str) -> bool {
 }
 
 /// Whether a new token of this broker is attached.
-async fn attaches(peer: &Peer) -> bool {
+pub async fn attaches(peer: &Peer) -> bool {
     let url = peer.attach_url(&Token::generate(), &[("return_url", &peer.return_url())]);
     let answer = Visitor::new().get(&url).await;
     answer.status == 303 && answer.location_params().contains_key("sso_verify")

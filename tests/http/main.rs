@@ -25,6 +25,7 @@ mod backup;
 mod bearer;
 mod broker;
 mod broker_php_server;
+mod broker_secrets;
 mod cli;
 mod directory;
 mod ended;

@@ -71,6 +71,9 @@ pub(crate) enum Action {
         /// How long the old secret is accepted; 0s when it has leaked
         #[arg(long, default_value = "1d", value_parser = humantime::parse_duration)]
         keep_old: Duration,
+        /// Also while a secret is accepted that is older still: from now on it is not
+        #[arg(long)]
+        replace_previous: bool,
         #[command(flatten)]
         secret: SecretOptions,
     },
@@ -105,7 +108,9 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
             set(&admin, id, |broker| broker.is_disabled = false).await?;
             done(id, "enabled")
         }
-        Action::RotateSecret { id, keep_old, secret } => rotate(&admin, id, *keep_old, secret).await,
+        Action::RotateSecret { id, keep_old, replace_previous, secret } => {
+            rotate(&admin, id, *keep_old, *replace_previous, secret).await
+        }
         Action::Remove { id } => {
             let told = |error| failed("broker", id.as_str(), error);
             if !admin.directory_for_broker(id)?.remove_broker(id).await.map_err(told)? {
@@ -133,26 +138,54 @@ async fn add(
     directory.add_broker(&broker).await.map_err(told)?;
     done(id, "added")?;
     if is_new {
-        hand_over(admin, &broker);
+        hand_over(admin, &broker, "for the broker's environment");
     }
     Ok(())
 }
 
-async fn rotate(admin: &Admin, id: &BrokerId, keep_old: Duration, secret: &SecretOptions) -> Result<(), Failure> {
+async fn rotate(
+    admin: &Admin,
+    id: &BrokerId,
+    keep_old: Duration,
+    replace_previous: bool,
+    secret: &SecretOptions,
+) -> Result<(), Failure> {
     let before = known(admin, id).await?;
     let (secret, is_new) = secret.secret()?;
-    if secret.expose() == before.secret.expose() {
-        return Err(Failure::other(format!("broker {id} has this secret already")));
-    }
     let candidate = StoredBroker::new(id.clone(), before.settings, secret.clone());
-    let candidate = candidate.broker().map_err(|error| failed("broker", id.as_str(), error.into()))?;
-    admin.check_strength(&candidate)?;
-    let until = SystemClock.now().after(keep_old);
+    admin.check_strength(&candidate.broker().map_err(|error| failed("broker", id.as_str(), error.into()))?)?;
+
+    let now = SystemClock.now();
+    let mut refused = None;
     let change = |broker: &mut StoredBroker| {
-        let old = std::mem::replace(&mut broker.secret, secret.clone());
-        broker.previous = (!keep_old.is_zero()).then_some((old, until));
+        let previous = broker.previous.as_ref().map(|(_, until)| *until).filter(|until| now < *until);
+        refused = match previous {
+            _ if secret.expose() == broker.secret.expose() => Some("has this secret already".to_owned()),
+            Some(until) if !keep_old.is_zero() && !replace_previous => Some(format!(
+                "may still use the secret before this one until {}: --replace-previous ends that, --keep-old 0s all but the new one",
+                output::time(until.as_secs()),
+            )),
+            _ => None,
+        };
+        if refused.is_none() {
+            let old = std::mem::replace(&mut broker.secret, secret.clone());
+            broker.previous = (!keep_old.is_zero()).then_some((old, now.after(keep_old)));
+        }
     };
-    let broker = set(admin, id, change).await?;
+    let changed = set(admin, id, change).await;
+    if let Some(why) = refused {
+        return Err(Failure::other(format!("broker {id} {why}")));
+    }
+    let broker = match changed {
+        Ok(broker) => broker,
+        Err(failure) => {
+            // If only the answer was lost, this is its secret now, and nobody could learn it later.
+            if is_new {
+                hand_over(admin, &candidate, "for the broker's environment, if the change was made all the same");
+            }
+            return Err(failure);
+        }
+    };
     match &broker.previous {
         Some((_, until)) => {
             let until = output::time(until.as_secs());
@@ -161,18 +194,16 @@ async fn rotate(admin: &Admin, id: &BrokerId, keep_old: Duration, secret: &Secre
         None => done(id, "has a new secret; no other one is accepted")?,
     }
     if is_new {
-        hand_over(admin, &broker);
+        hand_over(admin, &broker, "for the broker's environment");
     }
     Ok(())
 }
 
 /// What the broker needs, as `sso new-broker` prints it. The secret is nowhere else to be seen.
-fn hand_over(admin: &Admin, broker: &StoredBroker) {
+fn hand_over(admin: &Admin, broker: &StoredBroker, what: &str) {
     let (id, server) = (&broker.id, admin.server.public_url());
     let secret = String::from_utf8_lossy(broker.secret.expose());
-    say(format_args!(
-        "\n# for the broker's environment\nSSO_SERVER={server}attach\nSSO_BROKER_ID={id}\nSSO_BROKER_SECRET={secret}"
-    ));
+    say(format_args!("\n# {what}\nSSO_SERVER={server}attach\nSSO_BROKER_ID={id}\nSSO_BROKER_SECRET={secret}"));
 }
 
 async fn set(
