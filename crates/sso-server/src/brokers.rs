@@ -132,6 +132,16 @@ impl Broker {
         self.is_php()
     }
 
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        let attributes = self.attributes.as_ref().map_or(0, |names| names.iter().map(String::len).sum());
+        let entry = match &self.entry {
+            Entry::Everyone => 0,
+            Entry::Only { users, groups } => users.iter().chain(groups).map(String::len).sum::<usize>(),
+        };
+        size_of::<Self>() + attributes + entry
+    }
+
     /// Whether each of its secrets has the [128 bits](Secret::MIN_BITS) that a server on a network asks for.
     pub fn is_strong(&self) -> bool {
         let previous = self.previous.as_ref().map(|(known, _)| known);

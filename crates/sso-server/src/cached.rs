@@ -19,8 +19,8 @@ pub const FRESH: Duration = Duration::from_secs(3);
 /// How long a look-up may take: a broker waits five seconds for an answer, and the store needs some of them.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many answers are remembered, in bytes of their names with [`OVERHEAD`] for each.
-const CAPACITY: u64 = 4 * 1024 * 1024;
+/// How many answers are remembered, in bytes: about what is in them, with [`OVERHEAD`] for each.
+const CAPACITY: u64 = 16 * 1024 * 1024;
 const OVERHEAD: usize = 256;
 
 /// Remembers what was asked for, also that there is none. Of those who ask for one name at the same time one looks it up, for all of them.
@@ -49,14 +49,14 @@ struct Found<V> {
 impl<T: Users> CachedUsers<T> {
     /// Remembers what `source` says.
     pub fn users(source: T, clock: impl Clock) -> Self {
-        Self::new(source, clock, String::len)
+        Self::new(source, clock, |name, account| name.len() + account.map_or(0, |account| account.size()))
     }
 }
 
 impl<T: Brokers> CachedBrokers<T> {
     /// Remembers what `source` says.
     pub fn brokers(source: T, clock: impl Clock) -> Self {
-        Self::new(source, clock, |id| id.as_str().len())
+        Self::new(source, clock, |id, broker| id.as_str().len() + broker.map_or(0, |broker| broker.size()))
     }
 }
 
@@ -65,10 +65,12 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn new(source: T, clock: impl Clock, length: fn(&K) -> usize) -> Self {
+    fn new(source: T, clock: impl Clock, size: fn(&K, Option<&V>) -> usize) -> Self {
         let found = Cache::builder()
             .max_capacity(CAPACITY)
-            .weigher(move |key, _| u32::try_from(length(key) + OVERHEAD).unwrap_or(u32::MAX))
+            .weigher(move |key, found: &Found<V>| {
+                u32::try_from(size(key, found.value.as_ref()) + OVERHEAD).unwrap_or(u32::MAX)
+            })
             // Frees the memory; how old an answer is, the clock tells.
             .time_to_live(FRESH)
             .build();
@@ -97,10 +99,16 @@ where
         unavailable: fn(String) -> E,
     ) -> Result<Found<V>, E> {
         let asked = self.clock.now();
-        match self.places.wait(self.patience, answer).await {
-            Ok(answer) => answer.map(|value| Found { asked, value }),
-            Err(overdue) => Err(unavailable(overdue.to_string())),
-        }
+        Ok(Found { asked, value: self.wait(answer, unavailable).await? })
+    }
+
+    async fn wait<R, E>(
+        &self,
+        answer: impl Future<Output = Result<R, E>> + Send,
+        unavailable: fn(String) -> E,
+    ) -> Result<R, E> {
+        let answer = self.places.wait(self.patience, answer).await;
+        answer.unwrap_or_else(|overdue| Err(unavailable(overdue.to_string())))
     }
 }
 
@@ -117,11 +125,11 @@ impl<T: Users> Users for CachedUsers<T> {
     }
 
     async fn ping(&self) -> Result<(), UsersUnavailable> {
-        self.source.ping().await
+        self.wait(self.source.ping(), UsersUnavailable).await
     }
 
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
-        self.source.can_set_password(username).await
+        self.wait(self.source.can_set_password(username), UsersUnavailable).await
     }
 
     async fn set_password(
@@ -130,7 +138,7 @@ impl<T: Users> Users for CachedUsers<T> {
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
     ) -> Result<PasswordOutcome, UsersUnavailable> {
-        let outcome = self.source.set_password(username, expected, new).await;
+        let outcome = self.wait(self.source.set_password(username, expected, new), UsersUnavailable).await;
         // Also after an error: it may have been set.
         self.found.invalidate(username).await;
         outcome
@@ -177,8 +185,7 @@ mod tests {
             if self.is_down.load(Ordering::SeqCst) {
                 return Err(UsersUnavailable("the test says so".into()));
             }
-            let hash = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a".parse().unwrap();
-            Ok((username == "jackie").then(|| Arc::new(Account::new("jackie", hash).group(group))))
+            Ok((username == "jackie").then(|| Arc::new(Account::new("jackie", hash()).group(group))))
         }
 
         async fn set_password(
@@ -190,6 +197,10 @@ mod tests {
             self.group.fetch_add(1, Ordering::SeqCst);
             Ok(PasswordOutcome::Set)
         }
+    }
+
+    fn hash() -> PasswordHash {
+        "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a".parse().unwrap()
     }
 
     impl Source {
@@ -267,16 +278,41 @@ mod tests {
         async fn find(&self, _: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
             std::future::pending().await
         }
+
+        async fn ping(&self) -> Result<(), UsersUnavailable> {
+            std::future::pending().await
+        }
+
+        async fn can_set_password(&self, _: &str) -> Result<bool, UsersUnavailable> {
+            std::future::pending().await
+        }
+
+        async fn set_password(
+            &self,
+            _: &str,
+            _: Option<&PasswordHash>,
+            _: &PasswordHash,
+        ) -> Result<PasswordOutcome, UsersUnavailable> {
+            std::future::pending().await
+        }
     }
 
     #[tokio::test]
     async fn nobody_waits_long_and_not_too_many_do() {
         let clock = || ManualClock::at(Timestamp::from_millis(1));
-        let error =
-            |answer: Result<_, UsersUnavailable>| answer.map(|_: Option<Arc<Account>>| ()).unwrap_err().to_string();
+        fn error<T>(answer: Result<T, UsersUnavailable>) -> String {
+            answer.map(|_| ()).unwrap_err().to_string()
+        }
         let cached = Cached { patience: Duration::from_millis(10), ..Cached::users(Hangs, clock()) };
-        assert!(error(cached.find("jackie").await).contains("did not answer in time"));
-        assert!(error(cached.find_now("jackie").await).contains("did not answer in time"));
+        for error in [
+            error(cached.find("jackie").await),
+            error(cached.find_now("jackie").await),
+            error(cached.ping().await),
+            error(cached.can_set_password("jackie").await),
+            error(cached.set_password("jackie", None, &hash()).await),
+        ] {
+            assert!(error.contains("did not answer in time"), "{error}");
+        }
 
         let cached = Arc::new(Cached::users(Hangs, clock()));
         for n in 0..MAX_WAITING {
@@ -306,9 +342,26 @@ mod tests {
         source.group.store(1, Ordering::SeqCst);
         assert_eq!(cached.find_now("jackie").await.unwrap().unwrap().groups, ["1"]);
         assert_eq!(group(&cached).await.as_deref(), Some("1"), "and remembered");
-        let hash = cached.find("jackie").await.unwrap().unwrap().password.clone();
-        assert_eq!(cached.set_password("jackie", None, &hash).await.unwrap(), PasswordOutcome::Set);
+        assert_eq!(cached.set_password("jackie", None, &hash()).await.unwrap(), PasswordOutcome::Set);
         assert_eq!(group(&cached).await.as_deref(), Some("2"));
         assert_eq!(source.asked(), 3);
+    }
+
+    #[tokio::test]
+    async fn few_big_accounts_are_remembered_and_many_small_ones() {
+        let users = |size: usize| {
+            let account = Arc::new(Account::new("jackie", hash()).attribute("about", "x".repeat(size)));
+            let find = move |_: &str| Some(Account::clone(&account));
+            Cached::users(find, ManualClock::at(Timestamp::from_millis(1)))
+        };
+        for (size, all) in [(1, true), (1_000_000, false)] {
+            let cached = users(size);
+            for n in 0..100 {
+                cached.find(&n.to_string()).await.unwrap();
+            }
+            cached.found.run_pending_tasks().await;
+            assert_eq!(cached.found.entry_count() == 100, all, "{}", cached.found.entry_count());
+            assert!(cached.found.weighted_size() <= CAPACITY);
+        }
     }
 }

@@ -34,6 +34,13 @@ impl Account {
         self
     }
 
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        let groups = self.groups.iter().map(String::len).sum::<usize>();
+        let attributes = serde_json::to_string(&self.user.attributes).map_or(0, |text| text.len());
+        self.user.username.len() + self.password.text().len() + groups + attributes
+    }
+
     /// Puts the user in a group.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Self {
