@@ -189,7 +189,11 @@ pub(crate) async fn end_all(
     keep: Option<&Session>,
     reason: DestroyReason,
 ) -> Result<Ended, Unavailable> {
-    let mut ended = Ended::default();
+    let unreadable = parts.store.remove_unreadable(username).await.map_err(unavailable)?;
+    let mut ended = Ended { sessions: unreadable.sessions, browsers: unreadable.families };
+    if ended != Ended::default() {
+        tracing::warn!(username, ended.sessions, ended.browsers, "what could not be read was removed");
+    }
     // First what could begin new ones.
     for family in families(parts, username).await? {
         if keep.and_then(|keep| keep.family.as_ref()) != Some(&family.id) {

@@ -288,6 +288,8 @@ fn token_state(family: &Family, jti: &str, parts: &Parts) -> TokenState {
 async fn stolen(parts: &Parts, family: &Family) -> Result<(), Unavailable> {
     tracing::warn!(username = %family.username, "a remember-me token was used again: its family ends");
     remove(parts, Some(&family.id)).await?;
+    // Nobody can tell which family they are of.
+    parts.store.remove_unreadable(&family.username).await.map_err(unavailable)?;
     for session in parts.store.of_user(&family.username).await.map_err(unavailable)? {
         if session.family.as_deref() == Some(family.id.as_str()) && !parts.is_ended(&session) {
             parts.destroy(&session, DestroyReason::RememberTokenReused, |_| true).await?;

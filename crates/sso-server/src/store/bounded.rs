@@ -121,6 +121,10 @@ impl Store for Bounded {
         self.call(self.store.families_of(username)).await
     }
 
+    async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError> {
+        self.call(self.store.remove_unreadable(username)).await
+    }
+
     /// In many steps, each of which the store itself bounds.
     async fn remove_all(&self) -> Result<Removed, StoreError> {
         self.store.remove_all().await

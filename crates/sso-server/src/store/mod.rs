@@ -13,7 +13,8 @@
 //! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, the oldest make room. A store may also let sessions go
 //!   in which nobody is logged in, if there are too many; the longest unused first, and never any other.
 //! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. A call that failed with
-//!   [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the server gives up sooner.
+//!   [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the server gives up sooner. But a record that cannot
+//!   be read is left out of lists, and told in the log, so that it hides no other one; [`remove_unreadable`](Store::remove_unreadable) ends it.
 
 mod bounded;
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
@@ -22,6 +23,8 @@ mod codec;
 mod home;
 #[allow(dead_code, reason = "likewise")]
 pub(crate) mod keys;
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod listed;
 mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -104,7 +107,7 @@ pub enum Unlink {
     All,
 }
 
-/// How much [`Store::remove_all`] removed.
+/// How much [`Store::remove_all`] or [`Store::remove_unreadable`] removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Sessions; their links went with them.
@@ -171,6 +174,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The families that remember this user, in no particular order.
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError>;
+
+    /// Removes the families and sessions of this user that cannot be read, with the cookies and links of the latter; how many. What cannot be read
+    /// here may be read elsewhere, or with another key: nobody is to stay logged in by it when the user's sessions are ended. One by one, as lists are read.
+    async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError>;
 
     /// Removes all families, then all sessions with their cookies and links; how many. Used ids stay used.
     ///

@@ -131,6 +131,10 @@ impl Store for Spy {
         self.enter("families_of")?.families_of(username).await
     }
 
+    async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError> {
+        self.enter("remove_unreadable")?.remove_unreadable(username).await
+    }
+
     async fn remove_all(&self) -> Result<Removed, StoreError> {
         self.enter("remove_all")?.remove_all().await
     }

@@ -19,6 +19,8 @@ mod sessions;
 mod sql;
 #[cfg(all(feature = "redis", feature = "sql"))]
 mod tls;
+#[cfg(all(feature = "redis", feature = "sql"))]
+mod unreadable;
 mod used_ids;
 mod users;
 

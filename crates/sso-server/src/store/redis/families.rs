@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RedisStore, done, text, unexpected, utf8};
+use super::{RedisStore, done, text};
 use crate::{session::Family, store::StoreError};
 
 impl RedisStore {
@@ -22,15 +22,5 @@ impl RedisStore {
         let name = self.keys.family(id);
         let reply = self.run(&self.scripts.family, &[name.as_bytes()]).await?;
         reply.first().map(|sealed| self.keys.open_family(&name, sealed).map(Arc::new)).transpose()
-    }
-
-    pub(super) async fn list_families(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
-        let name = self.keys.user(username);
-        let reply = self.run(&self.scripts.families_of, &[name.as_bytes()]).await?;
-        let open = |pair: &[Vec<u8>]| match pair {
-            [name, sealed] => self.keys.open_family(utf8(name)?, sealed).map(Arc::new),
-            _ => Err(unexpected()),
-        };
-        reply.chunks(2).map(open).collect()
     }
 }

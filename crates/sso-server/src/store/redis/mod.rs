@@ -30,6 +30,7 @@
 
 mod connection;
 mod families;
+mod lists;
 mod parameters;
 mod scripts;
 
@@ -264,26 +265,11 @@ impl Store for RedisStore {
     }
 
     async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
-        let name = self.keys.session(id);
-        let reply = self.run(&self.scripts.links_of, &[name.as_bytes()]).await?;
-        let open = |pair: &[Vec<u8>]| match pair {
-            [full, sealed] => {
-                let (_, name) = utf8(full)?.split_once(':').ok_or_else(unexpected)?;
-                self.keys.open_link(name, sealed)
-            }
-            _ => Err(unexpected()),
-        };
-        reply.chunks(2).map(open).collect()
+        Ok(self.links_of_session(&self.keys.session(id)).await?.readable)
     }
 
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
-        let name = self.keys.user(username);
-        let reply = self.run(&self.scripts.of_user, &[name.as_bytes()]).await?;
-        let open = |four: &[Vec<u8>]| match four {
-            [name, sealed, seen, keep] => self.session(name, sealed, seen, keep),
-            _ => Err(unexpected()),
-        };
-        reply.chunks(4).map(open).collect()
+        Ok(self.sessions_of(&self.keys.user(username)).await?.readable)
     }
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
@@ -320,7 +306,11 @@ impl Store for RedisStore {
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
-        self.list_families(username).await
+        Ok(self.families_of_user(&self.keys.user(username)).await?.readable)
+    }
+
+    async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError> {
+        self.remove_unreadable_of(&self.keys.user(username)).await
     }
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {

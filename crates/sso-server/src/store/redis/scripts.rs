@@ -41,5 +41,6 @@ scripts! {
     family: "family",
     remove_families: "remove_families",
     remove_sessions: "remove_sessions",
+    remove_session_of: "remove_session_of",
     families_of: "families_of",
 }

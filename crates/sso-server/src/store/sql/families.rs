@@ -5,7 +5,10 @@ use std::sync::Arc;
 use sqlx::{Any, any::AnyRow};
 
 use super::{SqlStore, column, version_of};
-use crate::{session::Family, store::StoreError};
+use crate::{
+    session::Family,
+    store::{StoreError, listed::Listed},
+};
 
 const INSERT: &str = "INSERT INTO sso_families (name, username, version, keep_until, record) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
@@ -56,10 +59,11 @@ impl SqlStore {
         Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
-    pub(super) async fn families_of_user(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
+    pub(super) async fn families_of_user(&self, username: &str) -> Result<Listed<Arc<Family>>, StoreError> {
         let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE username = $1").bind(username);
         let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
-        rows.iter().map(|row| self.family_in(row)).collect()
+        let open = |row: &AnyRow| Ok((column(row, "name")?, self.family_in(row)));
+        Ok(Listed::of("family", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }
 
     fn family_in(&self, row: &AnyRow) -> Result<Arc<Family>, StoreError> {

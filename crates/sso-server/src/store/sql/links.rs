@@ -7,7 +7,7 @@ use sqlx::{Any, any::AnyRow};
 use super::{SqlStore, column, purge::emptied};
 use crate::{
     session::{Link, LinkKey, SessionId},
-    store::{LinkOutcome, Resolved, StoreError, Unlink},
+    store::{LinkOutcome, Resolved, StoreError, Unlink, listed::Listed},
 };
 
 /// One JOIN: one round trip.
@@ -128,8 +128,11 @@ impl SqlStore {
     pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {
         let query = sqlx::query::<Any>("SELECT name, record FROM sso_links WHERE session = $1").bind(session);
         let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
-        let open =
-            |row: &AnyRow| self.keys.open_link(&column::<String>(row, "name")?, &column::<Vec<u8>>(row, "record")?);
-        rows.iter().map(open).collect()
+        let open = |row: &AnyRow| {
+            let name: String = column(row, "name")?;
+            let link = self.keys.open_link(&name, &column::<Vec<u8>>(row, "record")?);
+            Ok((name, link))
+        };
+        Ok(Listed::of("link", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?).readable)
     }
 }

@@ -154,7 +154,7 @@ impl Store for SqlStore {
     }
 
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
-        self.sessions_of(&self.keys.user(username)).await
+        Ok(self.sessions_of(&self.keys.user(username)).await?.readable)
     }
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
@@ -180,7 +180,19 @@ impl Store for SqlStore {
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
-        self.families_of_user(&self.keys.user(username)).await
+        Ok(self.families_of_user(&self.keys.user(username)).await?.readable)
+    }
+
+    async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError> {
+        let (user, mut removed) = (self.keys.user(username), Removed::default());
+        // First what could begin new sessions.
+        for name in self.families_of_user(&user).await?.unreadable {
+            removed.families += u64::from(self.delete_family(&name).await?);
+        }
+        for name in self.sessions_of(&user).await?.unreadable {
+            removed.sessions += u64::from(self.delete_session_of(&user, &name).await?);
+        }
+        Ok(removed)
     }
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {

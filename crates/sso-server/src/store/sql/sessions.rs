@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Any, AnyConnection};
+use sqlx::{Any, AnyConnection, any::AnyRow};
 
 use super::{SqlStore, column, version_of};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     store::{
         StoreError,
         StoreError::{Conflict, NotFound},
+        listed::Listed,
     },
 };
 
@@ -77,10 +78,18 @@ impl SqlStore {
         row.map(|row| self.session_in(&row).map(Arc::new)).transpose()
     }
 
-    pub(super) async fn sessions_of(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+    pub(super) async fn sessions_of(&self, username: &str) -> Result<Listed<Arc<Session>>, StoreError> {
         let query = sqlx::query::<Any>(COLUMNS_BY_USER).bind(username);
         let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
-        rows.iter().map(|row| self.session_in(row).map(Arc::new)).collect()
+        let open = |row: &AnyRow| Ok((column(row, "name")?, self.session_in(row).map(Arc::new)));
+        Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// Removes a session, with its cookies and links, if it is this user's; whether it was.
+    pub(super) async fn delete_session_of(&self, username: &str, name: &str) -> Result<bool, StoreError> {
+        let delete = sqlx::query::<Any>("DELETE FROM sso_sessions WHERE name = $1 AND username = $2");
+        let delete = delete.bind(name).bind(username);
+        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
     pub(super) async fn update_session(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {

@@ -6,7 +6,7 @@ for _, link in ipairs(links_to(id)) do
   local l = redis.call('HMGET', key('l', link), 'session', 'sealed')
   if l[1] == id then
     found[#found + 1] = link
-    found[#found + 1] = l[2]
+    found[#found + 1] = l[2] or ''
   end
 end
 return found

@@ -5,7 +5,7 @@ for _, id in ipairs(redis.call('ZRANGE', key('u', user), 0, -1)) do
   local s = redis.call('HMGET', key('s', id), 'user', 'sealed', 'seen', 'keep')
   if s[1] == user then
     found[#found + 1] = id
-    for n = 2, 4 do found[#found + 1] = s[n] end
+    for n = 2, 4 do found[#found + 1] = s[n] or '' end
   end
 end
 return found

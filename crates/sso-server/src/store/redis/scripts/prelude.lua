@@ -71,6 +71,22 @@ local function cut(link)
   return redis.call('EXISTS', key('s', owner)) == 1
 end
 
+-- Removes a session with all that leads to it; whether it was there.
+local function remove(id)
+  local s = key('s', id)
+  if redis.call('EXISTS', s) == 0 then return false end
+  local of = redis.call('HMGET', s, 'cookie', 'old', 'user')
+  for n = 1, 2 do
+    if of[n] and of[n] ~= '' and redis.call('GET', key('c', of[n])) == id then redis.call('DEL', key('c', of[n])) end
+  end
+  if of[3] and of[3] ~= '' then redis.call('ZREM', key('u', of[3]), id) end
+  for _, link in ipairs(links_to(id)) do
+    if redis.call('HGET', key('l', link), 'session') == id then redis.call('DEL', key('l', link)) end
+  end
+  redis.call('DEL', key('ls', id), s)
+  return true
+end
+
 -- A session as an answer: its name, its record, and the times that override the record's.
 local function answer(word, id)
   local s = redis.call('HMGET', key('s', id), 'sealed', 'seen', 'keep')

@@ -1,0 +1,27 @@
+//! Lists of records, of which some may be unreadable: sealed with a key that is gone, damaged, or in the form of another version.
+
+use super::StoreError;
+
+/// The records of a list. One that cannot be read does not hide the others.
+pub(super) struct Listed<T> {
+    pub(super) readable: Vec<T>,
+    /// The names, in the store, of those that cannot be read.
+    pub(super) unreadable: Vec<String>,
+}
+
+impl<T> Listed<T> {
+    /// From records by their names, which are keyed hashes and no secrets. Each that cannot be read is told in the log.
+    pub(super) fn of(kind: &str, records: impl IntoIterator<Item = (String, Result<T, StoreError>)>) -> Self {
+        let mut listed = Self { readable: Vec::new(), unreadable: Vec::new() };
+        for (name, record) in records {
+            match record {
+                Ok(record) => listed.readable.push(record),
+                Err(error) => {
+                    tracing::error!(kind, name, %error, "a record cannot be read, and is left out of a list");
+                    listed.unreadable.push(name);
+                }
+            }
+        }
+        listed
+    }
+}
