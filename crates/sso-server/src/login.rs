@@ -148,7 +148,10 @@ pub(crate) async fn at_server(
     let cookie = CookieValue::generate();
     let now = parts.now();
     let mut former = None;
-    let session = parts.change(&session, |session| {
+    let signed_in = parts.change(&session, |session| {
+        if parts.is_ended(session) {
+            return false;
+        }
         former = session.family.take();
         session.sign_in(user.clone(), credential, now);
         session.family.clone_from(&family);
@@ -157,7 +160,13 @@ pub(crate) async fn at_server(
         session.browser.clone_from(&browser.name);
         true
     });
-    let session = session.await?;
+    let session = match signed_in.await {
+        Ok(session) => session,
+        Err(error) => {
+            remember::remove(parts, family.as_deref()).await?;
+            return Err(error.into());
+        }
+    };
     remember::remove(parts, former.as_deref()).await?;
     tracing::info!(username = %user.username, "logged in");
     Ok(Visit { session, set_cookie: Some(cookie), remember })

@@ -291,8 +291,9 @@ async fn stolen(parts: &Parts, family: &Family) -> Result<(), Unavailable> {
     // Nobody can tell which family they are of.
     parts.store.remove_unreadable(&family.username).await.map_err(unavailable)?;
     for session in parts.store.of_user(&family.username).await.map_err(unavailable)? {
-        if session.family.as_deref() == Some(family.id.as_str()) && !parts.is_ended(&session) {
-            parts.destroy(&session, DestroyReason::RememberTokenReused, |_| true).await?;
+        let is_of_family = |session: &Session| session.family.as_deref() == Some(family.id.as_str());
+        if is_of_family(&session) && !parts.is_ended(&session) {
+            parts.destroy(&session, DestroyReason::RememberTokenReused, is_of_family).await?;
         }
     }
     Ok(())
@@ -320,8 +321,9 @@ async fn enter(
     let mut tries = 0;
     let changed = parts.change(&session, |session| {
         tries += 1;
-        // Somebody logged in meanwhile, with a password or as another tab of these; or the cookie is taken, which no next try would change.
-        if session.user().is_some() || tries > 5 {
+        // It ended, or somebody logged in meanwhile, with a password or as another tab of these; or the cookie is taken, which no next try would
+        // change.
+        if parts.is_ended(session) || session.user().is_some() || tries > 5 {
             return false;
         }
         session.sign_in_remembered(account.user.clone(), credential, now, family.id.clone());

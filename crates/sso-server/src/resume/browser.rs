@@ -76,7 +76,11 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
         _ => None,
     };
     if let Some(reason) = reason {
-        parts.destroy(&session, reason, |_| true).await?;
+        // A login meanwhile has tied it to another browser, by another cookie.
+        let is_same = |current: &Session| {
+            lifecycle::accepts(current, cookie, parts.now()) && current.fingerprint == session.fingerprint
+        };
+        parts.destroy(&session, reason, is_same).await?;
         return Ok(None);
     }
     Ok(Some(session))
@@ -85,20 +89,9 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
 /// The same for a script that asks, or for what no person asked for: it extends nothing and sets no cookie. A new cookie that was not seen
 /// before is seen now, though, and the old one's grace begins.
 pub(crate) async fn asked(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
-    let (Some(session), Some(cookie)) = (by_cookie(parts, browser).await?, &browser.cookie) else { return Ok(None) };
-    if lifecycle::renewal(&session, &parts.policy, cookie.hash(), parts.now()) != Renewal::Confirm {
-        return Ok(Some(session));
-    }
-    let until = parts.now().after(Policy::RENEWAL_GRACE);
-    let confirmed = parts.change(&session, |session| {
-        session.confirm_cookie(until);
-        true
-    });
-    match confirmed.await {
-        Ok(session) => Ok(Some(session)),
-        Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
-        Err(ChangeError::Unavailable(error)) => Err(error),
-    }
+    let Some(session) = by_cookie(parts, browser).await? else { return Ok(None) };
+    let visit = renewed(parts, session, browser, false).await?;
+    Ok(visit.map(|visit| visit.session))
 }
 
 /// A browser's visit by itself (a navigation): its session is in use, and its cookie is renewed if that is due.
@@ -125,32 +118,53 @@ pub(crate) async fn used(
     session: Arc<Session>,
     browser: &Browser,
 ) -> Result<Option<Visit>, Unavailable> {
+    let visit = renewed(parts, session, browser, true).await?;
+    if let Some(visit) = &visit {
+        parts.touch(&visit.session).await?;
+    }
+    Ok(visit)
+}
+
+/// Renews the browser's cookie if that is due. `by_visit`: otherwise the answer can set no cookie, and only notes that a new one has arrived.
+async fn renewed(
+    parts: &Parts,
+    session: Arc<Session>,
+    browser: &Browser,
+    by_visit: bool,
+) -> Result<Option<Visit>, Unavailable> {
     let Some(shown) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
-    let (now, judged) = (parts.now(), lifecycle::renewal(&session, &parts.policy, shown, parts.now()));
-    if judged == Renewal::Keep {
-        parts.touch(&session).await?;
+    let now = parts.now();
+    let may = |renewal| if by_visit { renewal != Renewal::Keep } else { renewal == Renewal::Confirm };
+    if !may(lifecycle::renewal(&session, &parts.policy, shown, now)) {
         return Ok(Some(Visit::unchanged(session)));
     }
-    let value = CookieValue::generate();
-    let renewed = parts.change(&session, |session| {
-        session.last_seen = now;
-        match judged {
+    let (value, mut due, mut has_ended) = (CookieValue::generate(), Renewal::Keep, false);
+    let changed = parts.change(&session, |session| {
+        // Judged by each newer record anew: another tab, a login or a logout may have been faster, and then this browser gets nothing from here.
+        due = lifecycle::renewal(session, &parts.policy, shown, now);
+        has_ended = parts.is_ended(session);
+        if has_ended || !lifecycle::accepts(session, shown, now) || !may(due) {
+            return false;
+        }
+        if by_visit {
+            session.last_seen = now;
+        }
+        match due {
             Renewal::Keep => {}
             Renewal::Confirm => session.confirm_cookie(now.after(Policy::RENEWAL_GRACE)),
             Renewal::Rotate => session.rotate_cookie(value.hash(), shown, now),
             Renewal::Replace => session.replace_cookie(value.hash(), now),
         }
-        // Judged by a record that has changed since: another tab was faster.
-        session.cookies().any(|cookie| cookie == shown) || judged == Renewal::Replace
+        true
     });
-    match renewed.await {
+    match changed.await {
         Ok(session) => {
-            let set_cookie = matches!(judged, Renewal::Rotate | Renewal::Replace).then_some(value);
+            let set_cookie = matches!(due, Renewal::Rotate | Renewal::Replace).then_some(value);
             Ok(Some(Visit { session, set_cookie, remember: Remember::Keep }))
         }
-        // The faster tab's answer carries the new cookie; this request came with the old one in time.
-        Err(ChangeError::Abandoned) => Ok(Some(Visit::unchanged(session))),
-        Err(ChangeError::Ended) => Ok(None),
+        // The faster answer carries the new cookie; this request came with the old one in time.
+        Err(ChangeError::Abandoned) if !has_ended => Ok(Some(Visit::unchanged(session))),
+        Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }
 }

@@ -86,7 +86,7 @@ async fn account_page(
         Ok(Some(account)) => account,
         Ok(None) => return see_other(LOGIN, set_cookie),
         Err(error) => {
-            return error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&**session));
+            return error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(visitor));
         }
     };
     let username = &account.user.username;
@@ -123,14 +123,14 @@ async fn change_password(
         Err(PasswordError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
         // There is no form for it, so nobody has come from here.
         Err(error @ PasswordError::CannotChange) => {
-            error_page(&site, StatusCode::NOT_FOUND, &error.to_string(), visitor.session.as_deref())
+            error_page(&site, StatusCode::NOT_FOUND, &error.to_string(), Some(&visitor))
         }
         Err(error @ PasswordError::TooManyFailures { retry_after }) => {
             again_after(retry_after, refused(StatusCode::TOO_MANY_REQUESTS, &error.to_string()).await)
         }
         Err(PasswordError::Unavailable) => {
             let text = PasswordError::Unavailable.to_string();
-            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &text, visitor.session.as_deref())
+            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &text, Some(&visitor))
         }
         // This session is of the password before, too, and has nothing more to see of the account.
         Err(error @ PasswordError::ChangedMeanwhile) => {
@@ -155,13 +155,13 @@ async fn submit(
     };
     // There is nothing to type on the page, so it may lie open.
     if let Err(refusal) = form.check(&form_name("account", &user.username), &form_token, TimeLimit::None) {
-        return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), Some(&**session));
+        return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), Some(&visitor));
     }
     let change = match action.as_str() {
         "end" => AccountChange::End(handle),
         "end_others" => AccountChange::EndOthers,
         "forget" => AccountChange::Forget(handle),
-        _ => return error_page(&site, StatusCode::BAD_REQUEST, "Nothing was chosen.", Some(&**session)),
+        _ => return error_page(&site, StatusCode::BAD_REQUEST, "Nothing was chosen.", Some(&visitor)),
     };
     match site.server().change_account(session, &change).await {
         // What has ended already is not there any more; the page shows that.
@@ -169,7 +169,7 @@ async fn submit(
         Err(AccountError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
         Err(AccountError::PasswordNeeded) => see_other(CONFIRM, visitor.set_cookie),
         Err(AccountError::Unavailable(error)) => {
-            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&**session))
+            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&visitor))
         }
     }
 }
@@ -212,7 +212,7 @@ async fn submit_confirm(
             let cookie = visit.set_cookie.map(|value| site.0.cookies.set_session(&value));
             see_other(&local_path(&site, to), cookie)
         }
-        Err(LoginError::SessionEnded) => see_other(&login_path(&site, to), None),
+        Err(LoginError::SessionEnded) => see_other(&login_path(&site, to), visitor.set_cookie),
         Err(error) => login_refused(error, |status| again(status, &error.to_string())),
     }
 }

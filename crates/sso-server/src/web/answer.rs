@@ -7,9 +7,9 @@ use actix_web::{
 };
 use sso_core::wire::{ApiError, BearerErrorCode};
 
-use super::{ErrorPage, Site};
+use super::{ErrorPage, Site, Visitor};
 use crate::{
-    Session, Unavailable,
+    Unavailable,
     access::{AccessError, IntrospectError},
     data::DataError,
     login::LoginError,
@@ -204,10 +204,13 @@ pub(super) fn page(
     response.body(html)
 }
 
-/// An error page.
-pub(super) fn error_page(site: &Site, status: StatusCode, message: &str, session: Option<&Session>) -> HttpResponse {
+/// An error page. `visitor`: whose session it is to watch over, if that is known.
+pub(super) fn error_page(site: &Site, status: StatusCode, message: &str, visitor: Option<&Visitor>) -> HttpResponse {
+    let session = visitor.and_then(|visitor| visitor.session.as_deref());
     let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session });
-    let page = page(status, &[], [], html);
+    // The visit may have replaced the cookie, and the old one may be dead.
+    let renewed = visitor.and_then(|visitor| visitor.set_cookie.clone());
+    let page = page(status, &[], renewed, html);
     if status == StatusCode::SERVICE_UNAVAILABLE { again_after(UNAVAILABLE_RETRY, page) } else { page }
 }
 

@@ -55,10 +55,12 @@ async fn show(
     }
     match site.server().come_back(visitor.browser(site.returning_browser(&request))).await {
         Ok(Some(visit)) if visit.session.user().is_some() => {
-            see_other(&local_path(&site, to), site.cookies(visit.set_cookie.as_ref(), &visit.remember))
+            let renewed = visitor.set_cookie.filter(|_| visit.set_cookie.is_none());
+            let cookies = site.cookies(visit.set_cookie.as_ref(), &visit.remember);
+            see_other(&local_path(&site, to), renewed.into_iter().chain(cookies))
         }
         Ok(_) => LoginForm::new(&site, &form, &request).visitor(&visitor).show(StatusCode::OK),
-        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
+        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&visitor)),
     }
 }
 

@@ -34,6 +34,9 @@ pub(crate) const OTHER_API: &str = "https://other-api.example";
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 
+/// What the nodes of a server have in common.
+const SECRET: [u8; 32] = [7; 32];
+
 /// A server and everything around it that a test looks at.
 pub(crate) struct World {
     pub(crate) server: Server,
@@ -88,7 +91,7 @@ impl World {
         // The clock starts at the system's now: the store in memory counts real durations from there.
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store = Spy::new(MemoryStore::new(clock.clone()));
-        let builder = Server::builder(url.parse().unwrap(), brokers, users).session_name("sso_session");
+        let builder = Server::builder(url.parse().unwrap(), brokers, users).session_name("sso_session").secret(&SECRET);
         let server = change(builder.clock(clock.clone()).store(store.clone())).build().unwrap();
         Self { server, clock, store }
     }
@@ -96,6 +99,7 @@ impl World {
     /// Another server on the same store.
     pub(crate) fn second_node(&self) -> Server {
         let builder = Server::builder(self.server.public_url().clone(), brokers(), users());
+        let builder = builder.session_name("sso_session").secret(&SECRET);
         builder.clock(self.clock.clone()).store(self.store.clone()).build().unwrap()
     }
 

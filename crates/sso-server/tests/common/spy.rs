@@ -1,6 +1,6 @@
-//! A store that notes every call, and fails those that it is told to.
+//! A store that notes every call, and fails those that it is told to, or lets something else happen just before.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ struct Inner {
     store: MemoryStore,
     calls: Mutex<Vec<&'static str>>,
     failing: Mutex<Failing>,
+    before_update: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 enum Failing {
@@ -30,7 +31,12 @@ enum Failing {
 
 impl Spy {
     pub(crate) fn new(store: MemoryStore) -> Self {
-        Self(Arc::new(Inner { store, calls: Mutex::default(), failing: Mutex::new(Failing::Nothing) }))
+        Self(Arc::new(Inner {
+            store,
+            calls: Mutex::default(),
+            failing: Mutex::new(Failing::Nothing),
+            before_update: Mutex::default(),
+        }))
     }
 
     /// The calls since this was last asked.
@@ -52,6 +58,11 @@ impl Spy {
 
     pub(crate) fn work_again(&self) {
         *self.0.failing.lock() = Failing::Nothing;
+    }
+
+    /// Somebody else is faster: `this` happens just before the next update, which then comes too late.
+    pub(crate) fn before_next_update(&self, this: impl Future<Output = ()> + Send + 'static) {
+        *self.0.before_update.lock() = Some(Box::pin(this));
     }
 
     fn enter(&self, call: &'static str) -> Result<&MemoryStore, StoreError> {
@@ -84,6 +95,10 @@ impl Store for Spy {
     }
 
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+        let first = self.0.before_update.lock().take();
+        if let Some(first) = first {
+            first.await;
+        }
         self.enter("update")?.update(session).await
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sso_server::{
-    Policy,
+    Policy, Store,
     resume::{self, ResumeError::NotAttached},
     session::{CookieValue, Fingerprint},
 };
@@ -191,4 +191,88 @@ async fn brokers_of_both_kinds_stay_in_one_session_after_its_end() {
     assert_eq!(world.info(&alice).await, Ok(None));
     world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
     assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+}
+
+#[tokio::test]
+async fn of_visits_at_once_one_gets_a_new_cookie_and_it_works() {
+    for through_broker in [false, true] {
+        let world = World::new();
+        let mut browser = Browser::default();
+        let php = world.attach(&mut browser, "Php").await;
+        world.log_in(&mut browser, "jackie").await;
+        let old = browser.cookie.clone().unwrap();
+        if through_broker {
+            // The old value dies at the next visit.
+            let resumed = world.resume(&php).await.unwrap();
+            world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+        } else {
+            // The old value works until the new one is seen.
+            world.advance(Policy::default().regenerate_every);
+        }
+        let (faster, (told, new)) = (world.second_node(), tokio::sync::oneshot::channel());
+        let shown = old.clone();
+        world.store.before_next_update(async move {
+            let _ = told.send(faster.visit(Some(&shown)).await.unwrap().unwrap().set_cookie);
+        });
+        let slower = world.server.visit(Some(&old)).await.unwrap().expect("it came with the old one in time");
+        assert!(slower.set_cookie.is_none() && slower.session.user().is_some());
+        let new = new.await.unwrap().expect("a new value");
+        assert!(world.server.visit(Some(&new)).await.unwrap().unwrap().session.user().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_visit_that_a_login_overtakes_gets_nothing_of_it() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Alice").await;
+    let planted = browser.cookie.clone().unwrap();
+    world.advance(Policy::default().regenerate_every);
+    let (server, shown) = (world.second_node(), planted.clone());
+    let (told, own) = tokio::sync::oneshot::channel();
+    world.store.before_next_update(async move {
+        let visit = server.log_in(Some(&shown), &credentials("jackie")).await.unwrap();
+        let _ = told.send(visit.set_cookie.unwrap());
+    });
+    let visit = world.server.visit(Some(&planted)).await.unwrap().unwrap();
+    assert!(visit.set_cookie.is_none() && visit.session.user().is_none());
+    assert!(world.server.visit(Some(&planted)).await.unwrap().is_none(), "it died in the write of the login");
+    let own = own.await.unwrap();
+    assert!(world.server.visit(Some(&own)).await.unwrap().unwrap().session.user().is_some());
+}
+
+#[tokio::test]
+async fn a_cookie_in_another_browser_ends_no_session_that_a_login_has_taken_from_it() {
+    let world = World::new();
+    let print = |agent| world.server.fingerprint(Some(agent), None);
+    let (own, other) = (print("Own/1"), print("Other/1"));
+    let browser = resume::Browser { fingerprint: own, ..Default::default() };
+    let copied = world.server.log_in(browser, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
+    let (server, returning) = (world.second_node(), in_browser(&copied, own));
+    let (told, cookie) = tokio::sync::oneshot::channel();
+    world.store.before_next_update(async move {
+        let visit = server.log_in(returning, &credentials("jackie")).await.unwrap();
+        let _ = told.send(visit.set_cookie.unwrap());
+    });
+    assert!(world.server.visit(in_browser(&copied, other)).await.unwrap().is_none());
+    let cookie = cookie.await.unwrap();
+    assert!(world.server.visit(in_browser(&cookie, own)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_login_into_a_session_that_is_ended_meanwhile_logs_nobody_in() {
+    for is_ended in [false, true] {
+        let world = World::new();
+        let mut browser = Browser::default();
+        world.log_in(&mut browser, "jackie").await;
+        if is_ended {
+            let server = world.second_node();
+            world.store.before_next_update(async move {
+                assert_eq!(server.end_user("jackie").await.unwrap().sessions, 1);
+            });
+        }
+        let again = world.server.log_in_and_remember(browser.cookie.as_ref(), &credentials("jackie")).await;
+        let remembered = world.store.families_of("jackie").await.unwrap().len();
+        assert_eq!((again.is_err(), remembered), (is_ended, usize::from(!is_ended)));
+    }
 }

@@ -16,5 +16,6 @@ mod http;
 mod login;
 mod password;
 mod prompt;
+mod renewed;
 mod silent;
 mod ways_back;

@@ -6,7 +6,7 @@ use sso_server::{Account, UserList};
 use crate::{
     common::{
         Browser, PASSWORD, World,
-        directory::{Directory, another_hash},
+        directory::{Directory, another_hash, hash},
     },
     http::{Answer, HTML, pair, session_cookie},
 };
@@ -110,6 +110,23 @@ async fn only_this_pages_own_form_counts_and_only_for_some_minutes() {
     assert_eq!(page.submit(&world, &renewed, PASSWORD, NEW, NEW).await.status, StatusCode::SEE_OTHER);
     let nobody = world.post("/account/password", &[HTML], "").await;
     assert_eq!((nobody.status, nobody.header("Location")), (StatusCode::SEE_OTHER, "/login?return_url=/account"));
+}
+
+#[actix_web::test]
+async fn a_password_that_was_set_meanwhile_stays_and_the_page_says_so() {
+    for is_reset in [true, false] {
+        let directory = Directory::new();
+        let world = World::with_users(directory.clone());
+        let page = open(&world, &logged_in(&world).await).await;
+        let hash = if is_reset { another_hash() } else { hash() };
+        directory.put_after_the_next_find(Account::new("jackie", hash));
+        let answer = page.submit(&world, &page.token, PASSWORD, NEW, NEW).await;
+        assert_eq!(answer.status, if is_reset { StatusCode::CONFLICT } else { StatusCode::SEE_OTHER });
+        if is_reset {
+            answer.is_safe_page("");
+            assert!(answer.body.contains("changed meanwhile"), "{}", answer.body);
+        }
+    }
 }
 
 #[actix_web::test]
