@@ -102,13 +102,16 @@ impl SqlDirectory {
     /// Adds a broker, whose settings are checked. [`Exists`](DirectoryError::Exists) if the id is taken.
     pub async fn add_broker(&self, broker: &StoredBroker) -> Result<(), DirectoryError> {
         broker.broker()?;
-        let insert = sqlx::query::<Any>(INSERT)
-            .bind(broker.id.as_str())
-            .bind(broker.settings_text()?)
-            .bind(broker.sealed(&self.keys)?)
-            .bind(i64::from(broker.is_disabled))
-            .bind(self.now().as_millis());
-        let rows = self.database.write(insert.execute(&self.database.pool)).await?.rows_affected();
+        let (settings, secrets) = (broker.settings_text()?, broker.sealed(&self.keys)?);
+        let insert = || {
+            sqlx::query::<Any>(INSERT)
+                .bind(broker.id.as_str())
+                .bind(&settings)
+                .bind(secrets.as_slice())
+                .bind(i64::from(broker.is_disabled))
+                .bind(self.now().as_millis())
+        };
+        let rows = self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected();
         if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
     }
 
@@ -137,14 +140,17 @@ impl SqlDirectory {
             change(&mut broker);
             broker.broker()?;
             broker.changed = self.now();
-            let update = sqlx::query::<Any>(UPDATE)
-                .bind(id.as_str())
-                .bind(broker.version)
-                .bind(broker.settings_text()?)
-                .bind(broker.sealed(&self.keys)?)
-                .bind(i64::from(broker.is_disabled))
-                .bind(broker.changed.as_millis());
-            if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
+            let (settings, secrets) = (broker.settings_text()?, broker.sealed(&self.keys)?);
+            let update = || {
+                sqlx::query::<Any>(UPDATE)
+                    .bind(id.as_str())
+                    .bind(broker.version)
+                    .bind(&settings)
+                    .bind(secrets.as_slice())
+                    .bind(i64::from(broker.is_disabled))
+                    .bind(broker.changed.as_millis())
+            };
+            if self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected() == 1 {
                 broker.version += 1;
                 return Ok(broker);
             }
@@ -154,8 +160,8 @@ impl SqlDirectory {
 
     /// Removes a broker; whether there was one.
     pub async fn remove_broker(&self, id: &BrokerId) -> Result<bool, DirectoryError> {
-        let delete = sqlx::query::<Any>("DELETE FROM sso_brokers WHERE id = $1").bind(id.as_str());
-        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
+        let delete = || sqlx::query::<Any>("DELETE FROM sso_brokers WHERE id = $1").bind(id.as_str());
+        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 }
 

@@ -103,14 +103,16 @@ impl SqlDirectory {
     /// Adds a user. [`Exists`](DirectoryError::Exists) if the name is taken.
     pub async fn add_user(&self, user: &StoredUser) -> Result<(), DirectoryError> {
         check_username(&user.username)?;
-        let insert = sqlx::query::<Any>(INSERT)
-            .bind(&user.username)
-            .bind(user.password.text())
-            .bind(json(&user.attributes))
-            .bind(json(&user.groups))
-            .bind(i64::from(user.is_disabled))
-            .bind(self.now().as_millis());
-        let rows = self.database.write(insert.execute(&self.database.pool)).await?.rows_affected();
+        let insert = || {
+            sqlx::query::<Any>(INSERT)
+                .bind(&user.username)
+                .bind(user.password.text())
+                .bind(json(&user.attributes))
+                .bind(json(&user.groups))
+                .bind(i64::from(user.is_disabled))
+                .bind(self.now().as_millis())
+        };
+        let rows = self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected();
         if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
     }
 
@@ -158,15 +160,17 @@ impl SqlDirectory {
                 return Ok(None);
             }
             user.changed = self.now();
-            let update = sqlx::query::<Any>(UPDATE)
-                .bind(username)
-                .bind(user.version)
-                .bind(user.password.text())
-                .bind(json(&user.attributes))
-                .bind(json(&user.groups))
-                .bind(i64::from(user.is_disabled))
-                .bind(user.changed.as_millis());
-            if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
+            let update = || {
+                sqlx::query::<Any>(UPDATE)
+                    .bind(username)
+                    .bind(user.version)
+                    .bind(user.password.text())
+                    .bind(json(&user.attributes))
+                    .bind(json(&user.groups))
+                    .bind(i64::from(user.is_disabled))
+                    .bind(user.changed.as_millis())
+            };
+            if self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected() == 1 {
                 user.version += 1;
                 return Ok(Some(user));
             }
@@ -176,8 +180,8 @@ impl SqlDirectory {
 
     /// Removes a user; whether there was one.
     pub async fn remove_user(&self, username: &str) -> Result<bool, DirectoryError> {
-        let delete = sqlx::query::<Any>("DELETE FROM sso_users WHERE username = $1").bind(username);
-        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
+        let delete = || sqlx::query::<Any>("DELETE FROM sso_users WHERE username = $1").bind(username);
+        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 }
 

@@ -27,6 +27,10 @@ const LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7305061)) AS loc
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a write is made that is undone each time, and how long it lets others go first, longer each time.
+const WRITES: u32 = 5;
+const WRITE_PAUSE: Duration = Duration::from_millis(20);
+
 /// A database that is open, with all tables in it. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -72,14 +76,22 @@ impl Database {
         }
     }
 
-    /// A call that writes.
-    pub(crate) async fn write<T>(
-        &self,
-        call: impl Future<Output = Result<T, sqlx::Error>> + Send,
-    ) -> Result<T, StoreError> {
+    /// A call that writes: one statement, or one transaction. It is made anew when PostgreSQL undid it so that somebody else could go on.
+    pub(crate) async fn write<T, F>(&self, call: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>> + Send,
+    {
         self.read(async {
             let _turn = self.writers.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-            call.await
+            let mut attempt = 1;
+            loop {
+                match call().await {
+                    Err(error) if attempt < WRITES && is_undone(&error) => {}
+                    answer => return answer,
+                }
+                tokio::time::sleep(attempt * WRITE_PAUSE).await;
+                attempt += 1;
+            }
         })
         .await
     }
@@ -177,13 +189,25 @@ async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> 
     transaction.commit().await
 }
 
+/// PostgreSQL ended this transaction, and nothing of it happened: others waited for it as it for them, or, where its isolation is set higher than
+/// by default, had changed what it saw.
+fn is_undone(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "40P01" | "40001"))
+}
+
 fn is_locked(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("locked"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{
+        os::unix::fs::PermissionsExt,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use tokio::sync::Barrier;
 
     use super::*;
 
@@ -204,5 +228,60 @@ mod tests {
         fs::set_permissions(&old, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Database::sqlite(&old).await.is_ok());
         assert_eq!(mode(&old), 0o640);
+    }
+
+    async fn with_settings(names: [&str; 2]) -> Database {
+        let database = Database::postgres(&sso_engines::new_postgres_store()).await.unwrap();
+        for name in names {
+            let insert = sqlx::query::<Any>("INSERT INTO sso_settings (name, record) VALUES ($1, $2)");
+            insert.bind(name).bind(&b"old"[..]).execute(&database.pool).await.unwrap();
+        }
+        database
+    }
+
+    /// Writes both in one transaction. The first time, each of the two who do so has got its first one before they go on. How often it was tried.
+    async fn write_both(database: &Database, names: [&str; 2], both: &Barrier) -> Result<u32, StoreError> {
+        let tried = AtomicU32::new(0);
+        let work = || async {
+            let tried = tried.fetch_add(1, Ordering::SeqCst);
+            let mut transaction = database.begin().await?;
+            for (n, name) in names.into_iter().enumerate() {
+                if (n, tried) == (1, 0) {
+                    both.wait().await;
+                }
+                let update = sqlx::query::<Any>("UPDATE sso_settings SET record = $2 WHERE name = $1");
+                update.bind(name).bind(&b"new"[..]).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        };
+        database.write(work).await.map(|()| tried.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn of_two_who_wait_for_each_other_both_get_through() {
+        let (database, both) = (with_settings(["a", "b"]).await, Barrier::new(2));
+        let (one, other) =
+            tokio::join!(write_both(&database, ["a", "b"], &both), write_both(&database, ["b", "a"], &both));
+        assert!(one.unwrap() + other.unwrap() > 2, "one of them was undone, and tried anew");
+        // In the same order nobody is undone.
+        let one = Barrier::new(1);
+        assert_eq!(write_both(&database, ["a", "b"], &one).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn what_is_undone_each_time_is_given_up_and_any_other_error_is_told_at_once() {
+        let database = Database::postgres(&sso_engines::new_postgres_store()).await.unwrap();
+        let tries = async |code: &str| {
+            let tried = AtomicU32::new(0);
+            let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$");
+            let work = || {
+                tried.fetch_add(1, Ordering::SeqCst);
+                sqlx::query::<Any>(sqlx::AssertSqlSafe(raise.as_str())).execute(&database.pool)
+            };
+            assert!(matches!(database.write(work).await, Err(StoreError::Unavailable(_))), "{code}");
+            tried.load(Ordering::SeqCst)
+        };
+        assert_eq!((tries("40P01").await, tries("40001").await), (WRITES, WRITES));
+        assert_eq!((tries("40002").await, tries("23505").await), (1, 1));
     }
 }

@@ -19,13 +19,16 @@ const UPDATE: &str = "UPDATE sso_families SET version = version + 1, keep_until 
 impl SqlStore {
     pub(super) async fn put_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
         let name = self.keys.family(&family.id);
-        let insert = sqlx::query::<Any>(INSERT)
-            .bind(&name)
-            .bind(self.keys.user(&family.username))
-            .bind(version_of(family.version)?)
-            .bind(family.expires.as_millis())
-            .bind(self.keys.seal_family(&name, &family)?);
-        let rows = self.database.write(insert.execute(&self.database.pool)).await?.rows_affected();
+        let (version, sealed) = (version_of(family.version)?, self.keys.seal_family(&name, &family)?);
+        let insert = || {
+            sqlx::query::<Any>(INSERT)
+                .bind(&name)
+                .bind(self.keys.user(&family.username))
+                .bind(version)
+                .bind(family.expires.as_millis())
+                .bind(sealed.as_slice())
+        };
+        let rows = self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected();
         if rows == 1 { Ok(Arc::new(family)) } else { Err(StoreError::Conflict) }
     }
 
@@ -39,12 +42,12 @@ impl SqlStore {
         let name = self.keys.family(&family.id);
         let version = version_of(family.version)?;
         let next = Family { version: family.version + 1, ..family };
-        let update = sqlx::query::<Any>(UPDATE)
-            .bind(&name)
-            .bind(version)
-            .bind(next.expires.as_millis())
-            .bind(self.keys.seal_family(&name, &next)?);
-        if self.database.write(update.execute(&self.database.pool)).await?.rows_affected() == 1 {
+        let sealed = self.keys.seal_family(&name, &next)?;
+        let update = || {
+            let update = sqlx::query::<Any>(UPDATE).bind(&name).bind(version);
+            update.bind(next.expires.as_millis()).bind(sealed.as_slice())
+        };
+        if self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected() == 1 {
             return Ok(Arc::new(next));
         }
         let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_families WHERE name = $1").bind(&name);
@@ -55,8 +58,8 @@ impl SqlStore {
     }
 
     pub(super) async fn delete_family(&self, name: &str) -> Result<bool, StoreError> {
-        let delete = sqlx::query::<Any>("DELETE FROM sso_families WHERE name = $1").bind(name);
-        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
+        let delete = || sqlx::query::<Any>("DELETE FROM sso_families WHERE name = $1").bind(name);
+        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
     pub(super) async fn families_of_user(&self, username: &str) -> Result<Listed<Arc<Family>>, StoreError> {

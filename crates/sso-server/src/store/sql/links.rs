@@ -81,7 +81,7 @@ impl SqlStore {
         let sealed = self.keys.seal_link(name, key, link)?;
         let replaces = replaces.map(|id| self.keys.session(id));
         let others = i64::try_from(Link::MAX_PER_BROKER).unwrap_or(i64::MAX) - 1;
-        let work = async {
+        let work = || async {
             let mut transaction = self.database.begin().await?;
             sqlx::query::<Any>(LOCK).bind(session).execute(&mut *transaction).await?;
             let put = sqlx::query::<Any>(PUT)
@@ -90,8 +90,8 @@ impl SqlStore {
                 .bind(&broker)
                 .bind(i64::from(link.heals))
                 .bind(link.at.as_millis())
-                .bind(sealed)
-                .bind(replaces);
+                .bind(sealed.as_slice())
+                .bind(replaces.as_deref());
             if put.execute(&mut *transaction).await?.rows_affected() == 0 {
                 transaction.rollback().await?;
                 return Ok(false);
@@ -105,24 +105,23 @@ impl SqlStore {
     }
 
     pub(super) async fn cut_links(&self, which: &Unlink) -> Result<u64, StoreError> {
-        let cut = match which {
-            Unlink::OthersAtBroker { session, keep } => {
-                sqlx::query::<Any>("DELETE FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3")
-                    .bind(self.keys.session(session))
-                    .bind(self.keys.broker(&keep.broker))
-                    .bind(self.keys.link(keep))
-            }
+        let (delete, names) = match which {
+            Unlink::OthersAtBroker { session, keep } => (
+                "DELETE FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3",
+                vec![self.keys.session(session), self.keys.broker(&keep.broker), self.keys.link(keep)],
+            ),
             Unlink::OthersThatHeal { session, keep } => {
-                sqlx::query::<Any>("DELETE FROM sso_links WHERE session = $1 AND heals = 1 AND name <> $2")
-                    .bind(self.keys.session(session))
-                    .bind(keep.as_ref().map_or_else(String::new, |keep| self.keys.link(keep)))
+                let keep = keep.as_ref().map_or_else(String::new, |keep| self.keys.link(keep));
+                let delete = "DELETE FROM sso_links WHERE session = $1 AND heals = 1 AND name <> $2";
+                (delete, vec![self.keys.session(session), keep])
             }
             Unlink::Broker(broker) => {
                 return emptied(&self.database, "sso_links", Some(&self.keys.broker(broker))).await;
             }
             Unlink::All => return emptied(&self.database, "sso_links", None).await,
         };
-        Ok(self.database.write(cut.execute(&self.database.pool)).await?.rows_affected())
+        let cut = || names.iter().fold(sqlx::query::<Any>(delete), |query, name| query.bind(name));
+        Ok(self.database.write(|| cut().execute(&self.database.pool)).await?.rows_affected())
     }
 
     pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {

@@ -159,8 +159,8 @@ impl Store for SqlStore {
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
         let insert = "INSERT INTO sso_used (name, keep_until) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        let insert = sqlx::query::<Any>(insert).bind(self.keys.used(id)).bind(until.as_millis());
-        Ok(self.database.write(insert.execute(&self.database.pool)).await?.rows_affected() == 1)
+        let insert = || sqlx::query::<Any>(insert).bind(self.keys.used(id)).bind(until.as_millis());
+        Ok(self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
     async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
@@ -201,7 +201,7 @@ impl Store for SqlStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         // A replica, and a file that somebody has locked, would answer a SELECT. What is rolled back costs no disk.
-        let work = async {
+        let work = || async {
             let mut transaction = self.database.begin().await?;
             sqlx::query::<Any>("UPDATE sso_schema SET version = version").execute(&mut *transaction).await?;
             transaction.rollback().await

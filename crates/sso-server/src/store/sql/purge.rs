@@ -19,9 +19,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Rows of one step; with a session go its two cookies and its links.
 pub(super) const STEP: u32 = 500;
 
-/// How often a step is begun that ends in a deadlock.
-const ATTEMPTS: u32 = 5;
-
 const TABLES: [&str; 3] = ["sso_sessions", "sso_families", "sso_used"];
 
 /// What was removed.
@@ -51,8 +48,8 @@ pub(super) async fn once(database: &Database, clock: &(impl Clock + ?Sized)) -> 
     for table in TABLES {
         let delete = delete_from(table, database.engine);
         loop {
-            let query = sqlx::query::<Any>(sqlx::AssertSqlSafe(delete.as_str())).bind(now).bind(i64::from(STEP));
-            let rows = database.write(query.execute(&database.pool)).await?.rows_affected();
+            let query = || sqlx::query::<Any>(sqlx::AssertSqlSafe(delete.as_str())).bind(now).bind(i64::from(STEP));
+            let rows = database.write(|| query().execute(&database.pool)).await?.rows_affected();
             purged = Purged { records: purged.records + rows, steps: purged.steps + 1 };
             if rows < u64::from(STEP) {
                 break;
@@ -98,7 +95,7 @@ pub(super) async fn emptied(database: &Database, table: &str, broker: Option<&st
     );
     let (mut total, mut last) = (0, String::new());
     loop {
-        let names = database.write(step(database, &delete, &last, broker)).await?;
+        let names = database.write(|| step(database, &delete, &last, broker)).await?;
         // Not a step that found few: somebody else may have removed what it was about to.
         let Some(end) = names.iter().max() else { return Ok(total) };
         total += u64::try_from(names.len()).unwrap_or(u64::MAX);
@@ -109,20 +106,9 @@ pub(super) async fn emptied(database: &Database, table: &str, broker: Option<&st
 
 /// One step after the name `last`: the names that it removed.
 async fn step(database: &Database, delete: &str, last: &str, broker: Option<&str>) -> Result<Vec<String>, sqlx::Error> {
-    let mut attempt = 1;
-    loop {
-        let mut query = sqlx::query_scalar::<Any, String>(sqlx::AssertSqlSafe(delete)).bind(last).bind(i64::from(STEP));
-        if let Some(broker) = broker {
-            query = query.bind(broker);
-        }
-        match query.fetch_all(&database.pool).await {
-            Err(error) if attempt < ATTEMPTS && is_deadlock(&error) => attempt += 1,
-            answer => return answer,
-        }
+    let mut query = sqlx::query_scalar::<Any, String>(sqlx::AssertSqlSafe(delete)).bind(last).bind(i64::from(STEP));
+    if let Some(broker) = broker {
+        query = query.bind(broker);
     }
-}
-
-/// PostgreSQL ended this statement, so that somebody else, who waited for it as it for them, could go on.
-fn is_deadlock(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "40P01")
+    query.fetch_all(&database.pool).await
 }

@@ -15,10 +15,10 @@ const STEP: i64 = 500;
 /// Whether these are the keys that the database was made with: other ones would find nothing, and log everybody out.
 pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<(), StoreError> {
     let sealed = keys.seal(Kind::Setting, PLACE, b"sso")?;
-    let work = async {
+    let work = || async {
         sqlx::query::<Any>("INSERT INTO sso_settings (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(PLACE)
-            .bind(&sealed)
+            .bind(sealed.as_slice())
             .execute(&database.pool)
             .await?;
         sqlx::query_scalar::<Any, Vec<u8>>("SELECT record FROM sso_settings WHERE name = $1")
@@ -30,8 +30,8 @@ pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<
     keys.check(PLACE, &found)?;
     if !keys.is_current(&found) {
         let update = "UPDATE sso_settings SET record = $2 WHERE name = $1";
-        let update = sqlx::query::<Any>(update).bind(PLACE).bind(sealed);
-        database.write(update.execute(&database.pool)).await?;
+        let update = || sqlx::query::<Any>(update).bind(PLACE).bind(sealed.as_slice());
+        database.write(|| update().execute(&database.pool)).await?;
     }
     reseal_brokers(database, keys).await
 }
@@ -65,6 +65,6 @@ async fn reseal_broker(database: &Database, keys: &StoreKeys, id: &str, old: Vec
     let sealed = keys.seal(Kind::BrokerSecrets, id, &text)?;
     // Unless they were changed meanwhile, and so sealed anew.
     let update = "UPDATE sso_brokers SET secrets = $2 WHERE id = $1 AND secrets = $3";
-    let update = sqlx::query::<Any>(update).bind(id).bind(sealed).bind(old);
-    database.write(update.execute(&database.pool)).await.map(drop)
+    let update = || sqlx::query::<Any>(update).bind(id).bind(sealed.as_slice()).bind(old.as_slice());
+    database.write(|| update().execute(&database.pool)).await.map(drop)
 }

@@ -41,7 +41,7 @@ impl SqlStore {
         let cookie = self.keys.cookie(&session.cookie);
         let record = self.keys.seal_session(&name, &session)?;
         let (version, epoch) = (version_of(session.version)?, version_of(session.epoch)?);
-        let inserted = self.database.write(async {
+        let inserted = self.database.write(|| async {
             let mut transaction = self.database.begin().await?;
             let rows = sqlx::query::<Any>(INSERT)
                 .bind(&name)
@@ -50,7 +50,7 @@ impl SqlStore {
                 .bind(epoch)
                 .bind(session.last_seen.as_millis())
                 .bind(session.keep_until.as_millis())
-                .bind(record)
+                .bind(record.as_slice())
                 .execute(&mut *transaction)
                 .await?
                 .rows_affected();
@@ -87,9 +87,9 @@ impl SqlStore {
 
     /// Removes a session, with its cookies and links, if it is this user's; whether it was.
     pub(super) async fn delete_session_of(&self, username: &str, name: &str) -> Result<bool, StoreError> {
-        let delete = sqlx::query::<Any>("DELETE FROM sso_sessions WHERE name = $1 AND username = $2");
-        let delete = delete.bind(name).bind(username);
-        Ok(self.database.write(delete.execute(&self.database.pool)).await?.rows_affected() == 1)
+        let delete = "DELETE FROM sso_sessions WHERE name = $1 AND username = $2";
+        let delete = || sqlx::query::<Any>(delete).bind(name).bind(username);
+        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
     }
 
     pub(super) async fn update_session(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
@@ -99,7 +99,7 @@ impl SqlStore {
         let record = self.keys.seal_session(&name, &session)?;
         let cookie = self.keys.cookie(&session.cookie);
         let old_cookie = session.old_cookie.map(|old| self.keys.cookie(&old.hash));
-        let updated = self.database.write(async {
+        let updated = self.database.write(|| async {
             let mut transaction = self.database.begin().await?;
             let row = sqlx::query::<Any>(UPDATE)
                 .bind(&name)
@@ -108,7 +108,7 @@ impl SqlStore {
                 .bind(epoch)
                 .bind(session.last_seen.as_millis())
                 .bind(session.keep_until.as_millis())
-                .bind(record)
+                .bind(record.as_slice())
                 .fetch_optional(&mut *transaction)
                 .await?;
             let Some(row) = row else {
@@ -141,8 +141,8 @@ impl SqlStore {
         at: Timestamp,
         keep_until: Timestamp,
     ) -> Result<(), StoreError> {
-        let touch = sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis());
-        let rows = self.database.write(touch.execute(&self.database.pool)).await?.rows_affected();
+        let touch = || sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis());
+        let rows = self.database.write(|| touch().execute(&self.database.pool)).await?.rows_affected();
         if rows == 1 { Ok(()) } else { Err(NotFound) }
     }
 }
