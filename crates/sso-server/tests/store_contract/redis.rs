@@ -161,6 +161,32 @@ async fn keys_rotate_more_than_once_and_the_one_between_can_be_given_up() {
     assert_eq!(open(&[3, 1]).store.ping().await, Err(StoreError::WrongKeys));
 }
 
+#[tokio::test]
+async fn keys_that_are_known_are_checked_without_a_write() {
+    let redis = Engine::redis();
+    let mut connection = connect(&redis).await;
+    let mut writes_of = async |secrets: &[u8]| {
+        let mut writes = async || {
+            let info: String = redis::cmd("INFO").arg("persistence").query_async(&mut connection).await.unwrap();
+            let line = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:")).unwrap();
+            line.parse::<u64>().unwrap()
+        };
+        let before = writes().await;
+        let keys = StoreKeys::new(&secrets.iter().map(|n| [*n; 32]).collect::<Vec<_>>()).unwrap();
+        RedisStore::open(&redis.url(), keys, SystemClock).unwrap().check_keys().await.unwrap();
+        writes().await - before
+    };
+    assert!(writes_of(&[1]).await > 0);
+    assert_eq!(writes_of(&[1]).await, 0);
+    assert!(writes_of(&[2, 1]).await > 0, "it is sealed anew");
+    assert_eq!(writes_of(&[2, 1]).await, 0);
+    // It would go some day.
+    let mut connection = connect(&redis).await;
+    let () = redis::cmd("EXPIRE").arg("sso:keys").arg(1_000).query_async(&mut connection).await.unwrap();
+    assert!(writes_of(&[2, 1]).await > 0);
+    assert_eq!(writes_of(&[2, 1]).await, 0);
+}
+
 /// The first version kept a session's links in a set.
 #[tokio::test]
 async fn the_links_of_an_earlier_version_are_neither_lost_nor_in_the_way() {

@@ -75,6 +75,15 @@ impl Connection {
         self.in_time(probe.query_async(&mut connection)).await
     }
 
+    /// What is there, if it stays for nine years at least.
+    pub(super) async fn lasting(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut connection = self.manager()?;
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("GET").arg(key).cmd("TTL").arg(key);
+        let (found, seconds) = self.in_time(pipe.query_async::<(Option<Vec<u8>>, i64)>(&mut connection)).await?;
+        Ok(found.filter(|_| u64::try_from(seconds).is_ok_and(|seconds| seconds > TEN_YEARS / 10 * 9)))
+    }
+
     /// Puts the value if there is none, and keeps what is there for ten years from now; what is there.
     pub(super) async fn put_first(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut connection = self.manager()?;

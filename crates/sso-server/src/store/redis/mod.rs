@@ -98,7 +98,10 @@ impl RedisStore {
             let place = "keys";
             let sealed = self.keys.seal(Kind::Setting, place, b"sso")?;
             let key = format!("{}:{place}", self.namespace);
-            let found = self.connection.put_first(&key, &sealed).await?;
+            let found = match self.connection.lasting(&key).await? {
+                Some(found) => found,
+                None => self.connection.put_first(&key, &sealed).await?,
+            };
             self.keys.check(place, &found)?;
             // The key that sealed it may be given up when all else that it sealed is gone.
             if self.keys.is_current(&found) { Ok(()) } else { self.connection.put(&key, &sealed).await }

@@ -14,6 +14,24 @@ const STEP: i64 = 500;
 
 /// Whether these are the keys that the database was made with: other ones would find nothing, and log everybody out.
 pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<(), StoreError> {
+    let find = sqlx::query_scalar::<Any, Vec<u8>>("SELECT record FROM sso_settings WHERE name = $1").bind(PLACE);
+    // Only what changes something is a write, which others who write would have to be waited for.
+    let found = match database.read(find.fetch_optional(&database.pool)).await? {
+        Some(found) => found,
+        None => put_first(database, keys).await?,
+    };
+    keys.check(PLACE, &found)?;
+    if !keys.is_current(&found) {
+        let sealed = keys.seal(Kind::Setting, PLACE, b"sso")?;
+        let update = "UPDATE sso_settings SET record = $2 WHERE name = $1";
+        let update = || sqlx::query::<Any>(update).bind(PLACE).bind(sealed.as_slice());
+        database.write(|| update().execute(&database.pool)).await?;
+    }
+    reseal_brokers(database, keys).await
+}
+
+/// Puts the first record, unless somebody else just did; what is there.
+async fn put_first(database: &Database, keys: &StoreKeys) -> Result<Vec<u8>, StoreError> {
     let sealed = keys.seal(Kind::Setting, PLACE, b"sso")?;
     let work = || async {
         sqlx::query::<Any>("INSERT INTO sso_settings (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING")
@@ -26,14 +44,7 @@ pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<
             .fetch_one(&database.pool)
             .await
     };
-    let found = database.write(work).await?;
-    keys.check(PLACE, &found)?;
-    if !keys.is_current(&found) {
-        let update = "UPDATE sso_settings SET record = $2 WHERE name = $1";
-        let update = || sqlx::query::<Any>(update).bind(PLACE).bind(sealed.as_slice());
-        database.write(|| update().execute(&database.pool)).await?;
-    }
-    reseal_brokers(database, keys).await
+    database.write(work).await
 }
 
 /// Seals the brokers' secrets with the current key where another one sealed them.
@@ -67,4 +78,28 @@ async fn reseal_broker(database: &Database, keys: &StoreKeys, id: &str, old: Vec
     let update = "UPDATE sso_brokers SET secrets = $2 WHERE id = $1 AND secrets = $3";
     let update = || sqlx::query::<Any>(update).bind(id).bind(sealed.as_slice()).bind(old.as_slice());
     database.write(|| update().execute(&database.pool)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_that_are_known_are_checked_without_a_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::sqlite(&dir.path().join("sso.db")).await.unwrap();
+        let [old, both, other] =
+            [&[1][..], &[2, 1], &[3]].map(|n| StoreKeys::new(&n.iter().map(|n| [*n; 32]).collect::<Vec<_>>()).unwrap());
+        check_keys(&database, &old).await.unwrap();
+
+        let writer = database.begin().await.unwrap();
+        assert_eq!(check_keys(&database, &old).await, Ok(()), "nobody is waited for");
+        assert_eq!(check_keys(&database, &other).await, Err(StoreError::WrongKeys));
+        assert!(matches!(check_keys(&database, &both).await, Err(StoreError::Unavailable(_))), "this is a write");
+        writer.rollback().await.unwrap();
+        assert_eq!(check_keys(&database, &both).await, Ok(()));
+        let writer = database.begin().await.unwrap();
+        assert_eq!(check_keys(&database, &both).await, Ok(()), "it is sealed anew by now");
+        writer.rollback().await.unwrap();
+    }
 }
