@@ -4,11 +4,15 @@
 use std::sync::Arc;
 
 use crate::{
-    parts::{Parts, Unavailable, unavailable},
+    parts::{Parts, Unavailable, changes_all_the_time, unavailable},
     remember,
     session::{DestroyReason, Session, SignedIn},
     users::{Account, PasswordHash, UsersUnavailable},
 };
+
+/// How often a session is judged anew because somebody logged in or out, or confirmed the password, at that very moment: each time both stores are
+/// asked again. Nobody does so again and again; a store that says so is out of order.
+const ATTEMPTS: usize = 20;
 
 /// What a session is once its user was looked up.
 pub(crate) enum Standing {
@@ -23,7 +27,7 @@ pub(crate) enum Standing {
 /// Judges a live session, and ends it if its user may not be there any more.
 pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standing, Unavailable> {
     let mut session = session;
-    loop {
+    for _ in 0..ATTEMPTS {
         let Some(login) = &session.signed_in else { return Ok(Standing::Anonymous(session)) };
         let mut verdict = verdict(parts, login, parts.users.find(&login.user.username).await)?;
         if verdict.is_err() {
@@ -47,6 +51,7 @@ pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standi
             None => return Ok(Standing::Ended(session)),
         }
     }
+    Err(changes_all_the_time())
 }
 
 fn verdict(

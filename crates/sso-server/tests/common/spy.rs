@@ -25,8 +25,8 @@ enum Failing {
     Nothing,
     Everything,
     Only(&'static str),
-    /// This call finds that somebody was faster, every time.
-    Conflict(&'static str),
+    /// This call ends so, every time.
+    With(&'static str, StoreError),
 }
 
 impl Spy {
@@ -53,7 +53,11 @@ impl Spy {
     }
 
     pub(crate) fn conflict_without_end(&self, call: &'static str) {
-        *self.0.failing.lock() = Failing::Conflict(call);
+        *self.0.failing.lock() = Failing::With(call, StoreError::Conflict);
+    }
+
+    pub(crate) fn not_found_without_end(&self, call: &'static str) {
+        *self.0.failing.lock() = Failing::With(call, StoreError::NotFound);
     }
 
     pub(crate) fn work_again(&self) {
@@ -67,10 +71,10 @@ impl Spy {
 
     fn enter(&self, call: &'static str) -> Result<&MemoryStore, StoreError> {
         self.0.calls.lock().push(call);
-        match *self.0.failing.lock() {
+        match &*self.0.failing.lock() {
             Failing::Nothing => Ok(&self.0.store),
-            Failing::Only(other) | Failing::Conflict(other) if other != call => Ok(&self.0.store),
-            Failing::Conflict(_) => Err(StoreError::Conflict),
+            Failing::Only(other) | Failing::With(other, _) if *other != call => Ok(&self.0.store),
+            Failing::With(_, error) => Err(error.clone()),
             _ => Err(StoreError::Unavailable("the test says so".into())),
         }
     }

@@ -38,6 +38,19 @@ async fn reason(world: &World, id: &SessionId) -> Option<DestroyReason> {
 }
 
 #[tokio::test]
+async fn a_store_that_lets_nobody_end_what_it_finds_is_given_up() {
+    let (world, directory) = world();
+    let (browser, link, id) = logged_in(&world, "Alice", "jackie").await;
+    directory.remove("jackie");
+    world.store.not_found_without_end("update");
+    assert_eq!(world.info(&link).await, Err(ResumeError::Unavailable));
+    assert_eq!(user(&world, &browser).await, Err(Unavailable));
+    world.store.work_again();
+    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
+    assert_eq!((user(&world, &browser).await, reason(&world, &id).await), (Ok(None), Some(DestroyReason::UserGone)));
+}
+
+#[tokio::test]
 async fn whose_account_is_disabled_is_out_everywhere_at_the_next_look() {
     let (world, directory) = world();
     let (_, by_bearer, first) = logged_in(&world, "Alice", "jackie").await;
