@@ -78,7 +78,7 @@ impl KeySet {
         &self.0
     }
 
-    /// The key that signs at `now`: of those whose time has come, the youngest.
+    /// The key that signs at `now`: of those whose time has come, the youngest; of two of one time, the one that was added later.
     pub fn signing(&self, now: i64) -> Option<&Key> {
         let ready =
             self.0.iter().filter(|key| key.private.is_some() && key.times.signs_from <= now && key.verifies(now));
@@ -134,6 +134,8 @@ impl KeySet {
         let retires = signs_from.saturating_add(seconds(longest_token));
         self.0.retain(|key| key.times.retires.is_none_or(|retires| now < retires));
         for key in &mut self.0 {
+            // One that waits for longer than the new one would sign after it, until its own end: it gives way.
+            key.times.signs_from = key.times.signs_from.min(signs_from);
             key.times.retires = Some(key.times.retires.map_or(retires, |earlier| earlier.min(retires)));
         }
         self.0.push(Key::generate_with(algorithm, KeyTimes { published: now, signs_from, retires: None })?);
@@ -145,9 +147,16 @@ impl KeySet {
         if self.signing(now).is_some_and(|signing| signing.kid == kid) {
             return Err(InvalidKeys::StillSigning(kid.to_owned()));
         }
-        let before = self.0.len();
-        self.0.retain(|key| key.kid != kid);
-        if self.0.len() < before { Ok(()) } else { Err(InvalidKeys::Unknown(kid.to_owned())) }
+        let index = self.0.iter().position(|key| key.kid == kid);
+        let retired = self.0.remove(index.ok_or_else(|| InvalidKeys::Unknown(kid.to_owned()))?);
+        // The one before a key that waited signs in its place, until the one after it does.
+        if let Some(end) = retired.times.retires.filter(|_| now < retired.times.signs_from) {
+            let before = self.0.iter_mut().filter(|key| key.times.signs_from <= retired.times.signs_from);
+            if let Some(key) = before.filter(|key| key.verifies(now)).max_by_key(|key| key.times.signs_from) {
+                key.times.retires = key.times.retires.map(|own| own.max(end));
+            }
+        }
+        Ok(())
     }
 
     /// The public keys that verify at `now` (RFC 7517). An HS256 key has no public half and is never among them.

@@ -103,6 +103,45 @@ fn a_jwks_verifies_and_gives_no_secret_away() {
     assert!(KeySet::from_jwks(&symmetric.to_string()).unwrap().keys().is_empty());
 }
 
+/// What is signed so many seconds after [`NOW`] is good at once, and in its last second.
+fn all_tokens_are_good_to_their_end(keys: &KeySet, longest: Duration, made: impl IntoIterator<Item = i64>) {
+    for made in made.into_iter().map(|after| NOW + after) {
+        let registered = Registered::new(ME.issuer, "jackie", ME.audience, made, longest);
+        let token = keys.sign(&AccessClaims { registered, client: "Alice".into(), session: None }, made).unwrap();
+        for now in [made, made + i64::try_from(longest.as_secs()).unwrap() - 1] {
+            assert!(keys.verify::<AccessClaims>(&token, &Expected { now, ..ME }).is_ok(), "{made} {now}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_waits_gives_way_to_one_that_signs_sooner() {
+    let longest = Duration::from_secs(1_200);
+    let publish =
+        |keys: &mut KeySet, seconds| keys.rotate(NOW, Duration::from_secs(seconds), longest).unwrap().kid().to_owned();
+    for (first, second) in [(600, 0), (600, 300), (600, 600), (600, 900)] {
+        let mut keys = set(Algorithm::EdDsa);
+        let waiting = publish(&mut keys, first);
+        let last = publish(&mut keys, second);
+        let signs = |keys: &KeySet, after: i64| keys.signing(NOW + after).unwrap().kid().to_owned();
+        for after in [i64::try_from(second).unwrap(), 900, 1_500, 5_000] {
+            assert_eq!(signs(&keys, after), last, "{first} {second} {after}");
+        }
+        assert_eq!(signs(&keys, 899) == waiting, second == 900, "{first} {second}");
+        all_tokens_are_good_to_their_end(&keys, longest, (0..3_000).step_by(50));
+    }
+}
+
+#[test]
+fn whoever_signs_in_the_place_of_a_retired_key_that_waited_has_its_time() {
+    let (mut keys, longest) = (set(Algorithm::EdDsa), Duration::from_secs(1_200));
+    let waiting = keys.rotate(NOW, Duration::from_secs(600), longest).unwrap().kid().to_owned();
+    keys.rotate(NOW, Duration::from_secs(3_600), longest).unwrap();
+    all_tokens_are_good_to_their_end(&keys, longest, (0..5_000).step_by(50));
+    keys.retire(&waiting, NOW).unwrap();
+    all_tokens_are_good_to_their_end(&keys, longest, (0..5_000).step_by(50));
+}
+
 #[test]
 fn keys_follow_each_other_without_a_gap() {
     let (publish_for, longest) = (Duration::from_secs(600), Duration::from_secs(300));
@@ -116,14 +155,7 @@ fn keys_follow_each_other_without_a_gap() {
     assert_eq!(stages(NOW + 900), [Stage::Retired, Stage::Signing]);
     assert_eq!(keys.jwks(NOW).keys.len(), 2, "published before it signs");
     assert_eq!(keys.jwks(NOW + 900).keys.len(), 1);
-    // The last token of the old key is good to its end.
-    for made in [NOW, NOW + 599, NOW + 600] {
-        let registered = Registered::new(ME.issuer, "jackie", ME.audience, made, longest);
-        let token = keys.sign(&AccessClaims { registered, client: "Alice".into(), session: None }, made).unwrap();
-        for now in [made, made + 299] {
-            assert!(keys.verify::<AccessClaims>(&token, &Expected { now, ..ME }).is_ok(), "{made} {now}");
-        }
-    }
+    all_tokens_are_good_to_their_end(&keys, longest, [0, 599, 600]);
     // In the midst of a rotation another one shortens nobody's time.
     keys.rotate(NOW + 10, publish_for, longest).unwrap();
     assert_eq!(keys.signing(NOW + 605).unwrap().kid(), new);
