@@ -15,7 +15,9 @@ use crate::{
     Failure,
     admin::ConfigOptions,
     config::{Config, StoreKey},
-    keys, private_file, say,
+    keys, private_file,
+    run::EndSignals,
+    say,
 };
 
 #[derive(Debug, Args)]
@@ -49,7 +51,12 @@ pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
     let mut draft = options.dir.clone().into_os_string();
     draft.push(format!(".unfinished-{:.8}", base36::exact(&random::bytes())));
     let draft = PathBuf::from(draft);
-    let made = write(&draft, options, &config).await;
+    // There are keys in it: who ends the command is not to find them there a year later.
+    let mut end = EndSignals::catch()?;
+    let made = tokio::select! {
+        made = write(&draft, options, &config) => made,
+        () = end.come() => Err(Failure::other("the backup was interrupted")),
+    };
     let made = made.and_then(|told| {
         fs::rename(&draft, &options.dir).map_err(|error| failed(&options.dir, &error))?;
         let parent = options.dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -59,11 +66,26 @@ pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
     match made {
         Ok(told) => say(format_args!("{} has:\n{told}", options.dir.display())),
         Err(error) => {
-            let _gone = fs::remove_dir_all(&draft);
-            return Err(error);
+            return match remove(&draft) {
+                Ok(()) => Err(error),
+                Err(left) => Err(Failure::other(format!("{error}; {} is still there: {left}", draft.display()))),
+            };
         }
     }
     Ok(())
+}
+
+/// Removes what there is of a backup that did not come about.
+fn remove(draft: &Path) -> io::Result<()> {
+    // The copy of a database may have put a file there just now.
+    for _ in 0..10 {
+        match fs::remove_dir_all(draft) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            removed => return removed,
+        }
+    }
+    if draft.exists() { Err(io::ErrorKind::DirectoryNotEmpty.into()) } else { Ok(()) }
 }
 
 /// Writes everything into this new directory; what it has, for people.

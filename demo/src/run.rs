@@ -10,7 +10,7 @@ use actix_web::{
     body::MessageBody,
     dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{Failure, say};
@@ -76,19 +76,36 @@ where
     Ok(server.run())
 }
 
+/// Ctrl-C and SIGTERM. Once they are caught they end nothing by themselves.
+pub(crate) struct EndSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndSignals {
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        let interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate()).map_err(Failure::other)? })
+    }
+
+    /// Waits for one of them.
+    pub(crate) async fn come(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Announces the sites and runs them until Ctrl-C or SIGTERM; then finishes what is under way.
 pub(crate) async fn until_told(servers: Vec<Server>, announcement: &str) -> Result<(), Failure> {
     // First of all: whoever has read the announcement may already send one.
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
+    let mut end = EndSignals::catch()?;
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let tasks: Vec<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
 
     say(announcement);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    end.come().await;
     tracing::info!("ending");
     let stops: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
     for stop in stops {

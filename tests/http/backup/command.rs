@@ -1,6 +1,14 @@
 //! `sso backup`: what it copies and says, and when it refuses.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use sso_tests::Site;
 
@@ -78,6 +86,58 @@ fn a_key_of_the_store_that_others_can_read_is_refused() {
     }
     set_mode(0o400);
     place.run("sso backup \"$BACKUP\"");
+}
+
+/// Holds the database, so that nobody can read it, until its standard input ends.
+const HOLD: &str = "import sqlite3, sys
+db = sqlite3.connect('sso.db')
+db.execute('PRAGMA locking_mode = EXCLUSIVE')
+db.execute('BEGIN EXCLUSIVE')
+print('held', flush=True)
+sys.stdin.read()";
+
+/// What there is beside the server's directory, but the backup itself.
+fn unfinished(place: &Place) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place.backup.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| *path != place.home() && *path != place.backup).collect()
+}
+
+#[test]
+fn one_that_is_interrupted_leaves_nothing_and_one_that_is_killed_is_in_nobodys_way() {
+    let place = place();
+    let mut hold = Command::new("python3");
+    hold.args(["-c", HOLD]).current_dir(place.home()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut hold = hold.spawn().unwrap();
+    let mut held = [0; 5];
+    hold.stdout.as_mut().unwrap().read_exact(&mut held).unwrap();
+
+    for signal in ["INT", "TERM", "KILL"] {
+        let mut backup = place.shell("exec sso backup \"$BACKUP\"");
+        let mut backup = backup.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let started = Instant::now();
+        while !unfinished(&place).iter().any(|draft| draft.join("data/sso.db").exists()) {
+            assert!(started.elapsed() < Duration::from_secs(8), "it does not begin");
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(backup.try_wait().unwrap().is_none(), "it waits for the database");
+        assert!(Command::new("kill").args(["-s", signal, &backup.id().to_string()]).status().unwrap().success());
+        let told = Instant::now();
+        let output = backup.wait_with_output().unwrap();
+        assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+        if signal == "KILL" {
+            assert_eq!((output.status.code(), unfinished(&place).len()), (None, 1));
+        } else {
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(said, "sso: the backup was interrupted\n");
+            assert_eq!((output.status.code(), unfinished(&place)), (Some(1), vec![]), "{signal}");
+        }
+        assert!(!place.backup.exists());
+    }
+
+    drop(hold.stdin.take());
+    hold.wait().unwrap();
+    place.run("sso backup \"$BACKUP\"");
+    assert!(place.backup.join("data/sso.db").exists());
 }
 
 /// What only the tools of PostgreSQL and Redis copy is left to them.

@@ -78,12 +78,17 @@ impl Place {
     }
 
     pub(super) fn command(&self, script: &str) -> Output {
+        self.shell(script).output().unwrap()
+    }
+
+    pub(super) fn shell(&self, script: &str) -> Command {
         let bins = [sso_bin().parent().unwrap().to_owned(), postgres_bin("psql").parent().unwrap().to_owned()];
         let bins = bins.iter().map(|bin| format!("{}:", bin.display())).collect::<String>();
         let mut command = Command::new("sh");
         command.args(["-euc", script]).current_dir(self.home()).env("BACKUP", &self.backup);
         command.env("PATH", format!("{bins}{}", std::env::var("PATH").unwrap()));
-        command.envs(self.environment.iter().map(|(name, value)| (*name, value))).output().unwrap()
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        command
     }
 
     pub(super) fn run(&self, script: &str) -> String {
