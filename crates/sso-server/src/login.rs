@@ -86,6 +86,8 @@ pub(crate) async fn authenticate(
     let by_user = format!("user {}", credentials.username);
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
+    // Before it is one's turn: nobody waits for others who wait for the directory.
+    let account = parts.users.find_now(&credentials.username).await.map_err(standing::users_unavailable)?;
     // Few at a time, and asked only when it is one's turn: guesses sent all at once cannot all slip through.
     let turn = parts.passwords.turn().await.ok_or(LoginError::Unavailable)?;
     let now = parts.now();
@@ -99,7 +101,6 @@ pub(crate) async fn authenticate(
         }
     }
 
-    let account = parts.users.find_now(&credentials.username).await.map_err(standing::users_unavailable)?;
     let hash = account.as_ref().map(|account| account.password.clone());
     // A name that nobody has may be a password in the wrong field: it is not for the log.
     let known = account.as_ref().map(|account| account.user.username.clone());

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
 
 #[cfg(feature = "sql")]
+#[cfg(feature = "sql")]
+mod cancelled;
 mod directory;
 mod everything;
 mod families;

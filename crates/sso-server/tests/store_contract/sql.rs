@@ -44,7 +44,7 @@ pub(crate) async fn postgres(clock: Arc<ManualClock>) -> SqlStore {
 }
 
 /// Its commits do not wait for the disk; nothing here is about a crash.
-fn new_database() -> String {
+pub(crate) fn new_database() -> String {
     format!("{}?options[synchronous_commit]=off", sso_engines::new_postgres_store())
 }
 

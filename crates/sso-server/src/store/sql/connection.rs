@@ -5,13 +5,14 @@ use std::{
     fs::{self, OpenOptions},
     future::Future,
     io,
+    ops::{Deref, DerefMut},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions, pool::PoolConnection};
 use tokio::sync::Semaphore;
 
 use super::{Engine, TIMEOUT, unavailable};
@@ -61,8 +62,8 @@ impl Database {
     }
 
     /// Begins what is done as a whole, and may write.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.pool.begin_with(self.engine.begin()).await
+    pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        Transaction::begin(&self.pool, self.engine).await
     }
 
     /// A call that only reads.
@@ -100,6 +101,59 @@ impl Database {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Database").field(&self.engine).finish()
+    }
+}
+
+/// What is done as a whole. Dropped before its end was confirmed, it closes the connection.
+///
+/// sqlx's own gives a connection back to the pool as soon as nobody waits for its `BEGIN` any more, though it is sent; whatever the next ones
+/// write there is acknowledged, and never committed.
+pub(crate) struct Transaction {
+    connection: PoolConnection<Any>,
+    is_open: bool,
+}
+
+impl Transaction {
+    async fn begin(pool: &AnyPool, engine: Engine) -> Result<Self, sqlx::Error> {
+        let mut begun = Self { connection: pool.acquire().await?, is_open: true };
+        begun.connection.execute(sqlx::raw_sql(engine.begin())).await?;
+        Ok(begun)
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        self.end("COMMIT").await
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, how: &'static str) -> Result<(), sqlx::Error> {
+        self.connection.execute(sqlx::raw_sql(how)).await?;
+        self.is_open = false;
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -166,7 +220,7 @@ async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
 }
 
 async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin_with(engine.begin()).await?;
+    let mut transaction = Transaction::begin(pool, engine).await?;
     if engine == Engine::Postgres {
         transaction.execute(sqlx::raw_sql(LOCK)).await?;
     }

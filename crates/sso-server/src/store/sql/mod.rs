@@ -200,13 +200,21 @@ impl Store for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // A replica, and a file that somebody has locked, would answer a SELECT. What is rolled back costs no disk.
-        let work = || async {
-            let mut transaction = self.database.begin().await?;
-            sqlx::query::<Any>("UPDATE sso_schema SET version = version").execute(&mut *transaction).await?;
-            transaction.rollback().await
+        // A replica, and a file that somebody has locked, would answer any SELECT. Anybody may ask this, so it writes nothing.
+        let is_writable = || async {
+            match self.database.engine {
+                Engine::Sqlite => self.database.begin().await?.rollback().await.map(|()| true),
+                Engine::Postgres => {
+                    let setting = sqlx::query_scalar::<Any, String>("SELECT current_setting('transaction_read_only')");
+                    Ok(setting.fetch_one(&self.database.pool).await? == "off")
+                }
+            }
         };
-        self.database.write(work).await
+        if self.database.write(is_writable).await? {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("the database can only be read".into()))
+        }
     }
 }
 
