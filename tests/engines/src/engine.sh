@@ -10,12 +10,17 @@ trap '' PIPE HUP
 # What an engine has started must not outlive it: PostgreSQL has a process for each connection.
 children() { ps -o pid= --ppid "$engine"; }
 all() { for pid in "$engine" $(children); do kill -s "$1" "$pid" 2>/dev/null; done; }
-# Kills it as a power cut would: first of all it stops, so that it starts nothing more and says nothing to its clients.
+alive() { ps -o stat=,pid= --ppid "$engine" | while read -r stat pid; do case $stat in Z*) ;; *) echo "$pid" ;; esac; done; }
+# Kills it as a power cut would: first of all it stops, so that it starts nothing more and says nothing to its clients. In a group that has just
+# lost its parent the system wakes what was stopped, which may then start more: so both are done again until nothing is left, for some seconds at most.
 kill_all() {
   [ -n "$engine" ] || return 0
-  kill -s STOP "$engine" 2>/dev/null
-  for pid in $(children); do kill -s KILL "$pid" 2>/dev/null; done
-  while ps -o stat= --ppid "$engine" | grep -qv '^Z'; do sleep 0.01; done
+  rounds=0
+  while kill -s STOP "$engine" 2>/dev/null; pids=$(alive); [ -n "$pids" ] && [ $rounds -lt 100 ]; do
+    for pid in $pids; do kill -s KILL "$pid" 2>/dev/null; done
+    rounds=$((rounds + 1))
+    sleep 0.01
+  done
   kill -s KILL "$engine" 2>/dev/null
   wait "$engine" 2>/dev/null
   engine=
@@ -39,4 +44,8 @@ while read -r order; do
   echo done 2>/dev/null
 done
 kill_all
-rm -rf "$dir"
+# PostgreSQL guards its directory by shared memory outside of it, which a kill leaves there.
+segment=$(sed -n 's/^ *[0-9]* *//; 7p' "$dir/data/postmaster.pid" 2>/dev/null)
+[ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
+# Once more if something that was just killed still put a file there.
+rm -rf "$dir" 2>/dev/null || { sleep 1 && rm -rf "$dir"; }

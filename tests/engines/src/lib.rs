@@ -108,6 +108,8 @@ impl Engine {
         };
         let (make, run) = (text(&postgres_bin("initdb")), text(&postgres_bin("postgres")));
         let mut options = format!("-p {port} -k . -c listen_addresses=127.0.0.1 -c max_connections=300");
+        // Within its directory, for what it puts elsewhere outlives a kill.
+        options += " -c dynamic_shared_memory_type=mmap";
         if tls {
             let [certificate, key] = [tls::CERTIFICATE, tls::KEY].map(|name| text(&dir.join(name)));
             options += &format!(" -c ssl=on -c ssl_cert_file={certificate} -c ssl_key_file={key}");
