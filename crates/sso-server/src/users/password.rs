@@ -1,6 +1,7 @@
 //! Password hashes: argon2id for new ones; bcrypt is read, since the users of PHP systems have it.
 
 use std::{
+    cell::RefCell,
     fmt,
     str::FromStr,
     sync::{Arc, mpsc},
@@ -9,8 +10,8 @@ use std::{
 };
 
 use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{PasswordHasher, phc},
 };
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -47,7 +48,7 @@ impl PasswordHash {
             return bcrypt::verify(password, &self.0).unwrap_or(false);
         }
         let hash = phc::PasswordHash::new(&self.0);
-        hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        hash.is_ok_and(|hash| is_argon2_of(&hash, password).unwrap_or(false))
     }
 }
 
@@ -62,6 +63,30 @@ impl FromStr for PasswordHash {
         };
         if is_one { Ok(Self(text.into())) } else { Err(InvalidHash) }
     }
+}
+
+thread_local! {
+    /// What argon2 works in. The thread's next check uses it again; allocated each time, it makes glibc keep hundreds of megabytes.
+    static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether this is an argon2 hash of the password; `None` if it is no such hash.
+fn is_argon2_of(hash: &phc::PasswordHash, password: &str) -> Option<bool> {
+    let (salt, expected) = (hash.salt?, hash.hash?);
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(hash).ok()?);
+    let count = argon2.params().block_count();
+    let mut output = [0; phc::Output::MAX_LENGTH];
+    let output = output.get_mut(..expected.len())?;
+    BLOCKS.with_borrow_mut(|blocks| {
+        if blocks.len() < count {
+            blocks.resize(count, Block::default());
+        }
+        argon2.hash_password_into_with_memory(password.as_bytes(), &salt, output, blocks.get_mut(..count)?).ok()
+    })?;
+    // Compared in constant time.
+    Some(phc::Output::new(output).ok()? == expected)
 }
 
 fn is_argon2(text: &str) -> bool {
@@ -108,8 +133,7 @@ pub fn check_new(username: &str, password: &str) -> Result<(), UnfitPassword> {
 
 /// Checks and hashes passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
 ///
-/// The threads are its own and stay the same: the memory of a check is then used again by the next one. On the runtime's pool,
-/// whose threads come and go, it would be kept once for each of them.
+/// The threads are its own and stay the same, and so does the memory that each of them works in.
 #[derive(Debug)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
@@ -213,6 +237,24 @@ mod tests {
             assert!(!passwords.turn().await.unwrap().verify(Some(hash.clone()), "jackie124").await);
             assert!(!passwords.turn().await.unwrap().verify(Some(hash), "").await);
         }
+    }
+
+    /// Of other systems, and one after the other, so that each finds the memory that the one before has left.
+    #[test]
+    fn argon2_hashes_of_every_kind_are_checked() {
+        for (algorithm, version, (memory, passes, lanes), length) in [
+            (Algorithm::Argon2id, Version::V0x13, (64, 1, 1), 16),
+            (Algorithm::Argon2i, Version::V0x10, (256, 3, 2), 24),
+            (Algorithm::Argon2d, Version::V0x13, (32, 2, 4), 64),
+            (Algorithm::Argon2id, Version::V0x13, (128, 1, 1), 32),
+        ] {
+            let params = Params::new(memory, passes, lanes, Some(length)).unwrap();
+            let hash = Argon2::new(algorithm, version, params).hash_password(b"jackie123").unwrap().to_string();
+            let hash: PasswordHash = hash.parse().unwrap();
+            assert!(hash.verify("jackie123") && !hash.verify("jackie124") && !hash.verify(""), "{}", hash.text());
+        }
+        let no_output: PasswordHash = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ".parse().unwrap();
+        assert!(!no_output.verify("jackie123") && !no_output.verify(""));
     }
 
     #[tokio::test]
