@@ -87,7 +87,11 @@ fn names_that_are_taken_or_that_nobody_has_are_told() {
         refused(&nodes.run(&["users", action, "bob"], "x\n"), 1, "there is no user bob in the directory");
     }
     assert_eq!(nodes.run(&["users", "add", "bob", "--attribute", "nonsense"], "x\n").status, 2);
-    assert_eq!(nodes.run(&["users", "add", "bob", "--json-attribute", "age=?"], "x\n").status, 2);
+    for (option, text) in
+        [("--json-attribute", "age=?"), ("--json-attribute", "username=1"), ("--attribute", "username=ada")]
+    {
+        assert_eq!(nodes.run(&["users", "add", "bob", option, text], "x\n").status, 2, "{text}");
+    }
     nodes.sso(&["users", "add", "bob", "--hash"], &format!("{HASH}\n"));
 
     nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], "");

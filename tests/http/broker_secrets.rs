@@ -33,8 +33,11 @@ async fn a_secret_that_is_still_accepted_is_not_dropped_unasked() {
     let fourth = peer(&secret_in(&nodes.sso(&[&ROTATE[..], &["--keep-old", "0s"]].concat(), "")));
     until("the fourth secret is known", async || attaches(&fourth).await).await;
     assert_eq!((attaches(&third).await, attaches(&second).await), (false, false));
-    // Nothing is in the way any more.
-    nodes.sso(&ROTATE, "");
+    // Nothing is in the way any more; a time beyond all calendars is told as the last one.
+    let printed = nodes.sso(&[&ROTATE[..], &["--keep-old", "9000y"]].concat(), "");
+    assert!(printed.contains("accepted until 9999-12-31T23:59:59Z"), "{printed}");
+    secret_in(&printed);
+    assert_eq!(nodes.json(&["brokers", "show", "Shop"])["previous_secret_until"], "9999-12-31T23:59:59Z");
 }
 
 /// A session of PostgreSQL in which nobody else changes the one broker, until it is dropped.

@@ -13,7 +13,10 @@ use sso_tests::{
     process::{Attach, Failed, Pair, free_ports, sso_bin},
 };
 
-use crate::peer::{Peer, code_in};
+use crate::{
+    outage::HASH,
+    peer::{Peer, code_in},
+};
 
 /// Runs a tool of the program; what it printed.
 fn tool(args: &[&str], input: &str) -> (i32, String) {
@@ -164,6 +167,7 @@ fn wrong_settings_are_one_line_with_their_place_and_status_2() {
         (format!("{good}[[brokers]]\nid = \"A\"\nsecret = \"s\"\norigins = [\"http://a/page\"]\n"), 2, "broker A"),
         (format!("{good}[[brokers]]\nid = \"A\"\nsecret = \"s\"\norigins = []\n"), 2, "broker A"),
         (format!("{good}[[users]]\nusername = \"a\"\npassword = \"plain\"\n"), 4, "argon2"),
+        (format!("{good}[[users]]\nusername = \"a\"\npassword = \"{HASH}\"\nattributes = {{ username = \"b\" }}\n"), 5, "no attribute"),
         (format!("{good}[[users]\n"), 2, ""),
         ("public_url = \"https://sso.example.com\"\n[[brokers]]\nid = \"A\"\nsecret = \"short\"\norigins = [\"https://a\"]\n".into(), 2, "128 bits"),
     ] {

@@ -1,6 +1,6 @@
 //! Names and shapes on the wire, each written once.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// The query parameter in which a broker receives its verification code.
@@ -120,9 +120,13 @@ impl std::fmt::Debug for AccessToken {
 pub struct User {
     /// The name the user logged in with.
     pub username: String,
-    /// What else is known of the user.
-    #[serde(flatten)]
+    /// What else is known of the user. One that is called `username` is not written: readers would take it for the name.
+    #[serde(flatten, serialize_with = "but_the_username")]
     pub attributes: Map<String, Value>,
+}
+
+fn but_the_username<S: Serializer>(attributes: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(attributes.iter().filter(|(name, _)| *name != "username"))
 }
 
 /// What is left of a session: `{"authenticated":true,"username":"jackie","expires_in":1187,…}`. Times are whole seconds, rounded down.
@@ -163,5 +167,8 @@ mod tests {
         let user: User = serde_json::from_str(r#"{"username":"jackie","email":"j@example.com"}"#).unwrap();
         assert_eq!(user.attributes["email"], "j@example.com");
         assert_eq!(json(&user), r#"{"username":"jackie","email":"j@example.com"}"#);
+        let mut other = user.clone();
+        other.attributes.insert("username".into(), "john".into());
+        assert_eq!(json(&other), json(&user), "nobody passes for another");
     }
 }

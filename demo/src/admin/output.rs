@@ -42,9 +42,10 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// An instant, in seconds since 1970-01-01 UTC.
+/// An instant, in seconds since 1970-01-01 UTC; the last of the year 9999 for all that is later, which cannot be written.
 pub(crate) fn time(seconds: i64) -> String {
-    let since = Duration::from_secs(seconds.try_into().unwrap_or_default());
+    const LAST: u64 = 253_402_300_799;
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default().min(LAST));
     UNIX_EPOCH.checked_add(since).map_or_else(String::new, |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 

@@ -240,6 +240,7 @@ fn text(admin: &Admin, user: &StoredUser) -> Value {
 
 fn attribute(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
+        Some(("username", _)) => Err("`username` is the user's name, and no attribute"),
         Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
         _ => Err("expected NAME=TEXT"),
     }

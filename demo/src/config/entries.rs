@@ -153,7 +153,22 @@ pub(super) struct UserEntry {
     #[serde(default)]
     groups: Vec<String>,
     #[serde(default)]
-    attributes: Map<String, Value>,
+    attributes: Attributes,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+struct Attributes(Map<String, Value>);
+
+impl TryFrom<Map<String, Value>> for Attributes {
+    type Error = &'static str;
+
+    fn try_from(attributes: Map<String, Value>) -> Result<Self, Self::Error> {
+        if attributes.contains_key("username") {
+            return Err("`username` is the user's name, and no attribute");
+        }
+        Ok(Self(attributes))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -170,7 +185,7 @@ impl TryFrom<String> for Hash {
 
 impl UserEntry {
     pub(super) fn account(self) -> Account {
-        let user = User { username: self.username, attributes: self.attributes };
+        let user = User { username: self.username, attributes: self.attributes.0 };
         Account { user, password: self.password.0, groups: self.groups }
     }
 }

@@ -75,6 +75,19 @@ pub struct Resolved {
     pub session: Arc<Session>,
 }
 
+impl Resolved {
+    /// The link and the session that the store has for it: it must be the very one that was sealed into the link. Who can write to the store, but
+    /// has no key, could name another.
+    #[cfg(any(feature = "redis", feature = "sql"))]
+    pub(crate) fn sealed(link: Link, session: Arc<Session>) -> Result<Self, StoreError> {
+        if link.session == session.id {
+            Ok(Self { link, session })
+        } else {
+            Err(StoreError::Unavailable("a link leads to another session than it was made for".into()))
+        }
+    }
+}
+
 /// What became of [`Store::link`].
 #[derive(Clone, Debug)]
 pub enum LinkOutcome {

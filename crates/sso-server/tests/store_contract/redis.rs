@@ -10,7 +10,7 @@ use sso_server::{
     Session, Store,
     clock::{Clock, ManualClock, SystemClock},
     session::{Link, LinkKey},
-    store::{RedisStore, StoreError, StoreKeys, Unlink},
+    store::{RedisStore, Removed, StoreError, StoreKeys, Unlink},
 };
 
 use crate::{World, token_of, user};
@@ -255,4 +255,24 @@ async fn stores_of_two_namespaces_share_nothing() {
     for url in [&theirs, &redis.url(), &other] {
         assert!(open(url).store.load(&session.cookie).await.unwrap().is_none(), "{url}");
     }
+}
+
+#[tokio::test]
+async fn what_others_put_among_our_keys_stays_and_all_of_ours_goes() {
+    let url = sso_engines::new_redis_store();
+    let (server, namespace) = url.split_once("?namespace=").unwrap();
+    let store = RedisStore::open(&url, StoreKeys::generate(), SystemClock).unwrap();
+    let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
+    let session = world.inserted().await;
+    world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
+    let mut connection = redis::Client::open(server).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let strange = ["s", "f", "l"].map(|kind| format!("{namespace}:{kind}:strange"));
+    for key in &strange {
+        let _: () = redis::cmd("SET").arg(key).arg("x").query_async(&mut connection).await.unwrap();
+    }
+    assert_eq!(world.store.unlink(&Unlink::All).await, Ok(0));
+    assert_eq!(world.store.remove_all().await, Ok(Removed { sessions: 1, families: 1 }));
+    assert!(world.store.load(&session.cookie).await.unwrap().is_none());
+    let left: u64 = redis::cmd("EXISTS").arg(&strange).query_async(&mut connection).await.unwrap();
+    assert_eq!(left, 3);
 }

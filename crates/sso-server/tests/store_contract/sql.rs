@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use sqlx::Connection;
 use sso_server::{
     Store,
     clock::{Clock, ManualClock, SystemClock},
@@ -81,6 +82,40 @@ async fn a_store_opens_with_its_own_keys_only() {
     let rotated = StoreKeys::new(&[[2; 32], [1; 32]]).unwrap();
     let store = SqlStore::sqlite(&file, rotated, SystemClock).await.unwrap();
     assert_eq!(store.load(&session.cookie).await.unwrap().unwrap().user(), session.user());
+}
+
+/// Who can write to the database, but has no key, names another session in the row of their own link.
+async fn a_link_leads_only_where_it_was_made_for(url: &str, store: SqlStore) {
+    let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
+    let (own, victim) = (world.inserted().await, world.inserted().await);
+    let (link, other) = (token_of("Alice"), token_of("Alice"));
+    world.linked(&link, &own.id).await;
+    world.linked(&other, &victim.id).await;
+    assert_eq!(world.target(&link).await.as_ref(), Some(&own.id));
+
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
+    let move_all = "UPDATE sso_links SET session = (SELECT MIN(session) FROM sso_links)";
+    assert_eq!(sqlx::query(move_all).execute(&mut connection).await.unwrap().rows_affected(), 2);
+    let found = [world.store.resolve(&link).await, world.store.resolve(&other).await];
+    let led = found.iter().filter(|found| found.is_ok()).count();
+    assert_eq!(led, 1, "the one that leads where it did before");
+    assert!(found.iter().any(|found| matches!(found, Err(StoreError::Unavailable(_)))));
+}
+
+#[tokio::test]
+async fn a_link_in_sqlite_leads_only_where_it_was_made_for() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("sso.db");
+    let store = SqlStore::sqlite(&file, StoreKeys::generate(), SystemClock).await.unwrap();
+    a_link_leads_only_where_it_was_made_for(&format!("sqlite:{}", file.display()), store).await;
+}
+
+#[tokio::test]
+async fn a_link_in_postgresql_leads_only_where_it_was_made_for() {
+    let url = new_database();
+    let store = SqlStore::postgres(&url, StoreKeys::generate(), SystemClock).await.unwrap();
+    a_link_leads_only_where_it_was_made_for(&url, store).await;
 }
 
 /// Two nodes remove what has expired, both at once.

@@ -102,11 +102,11 @@ impl Connection {
         self.in_time(put.query_async(&mut connection)).await
     }
 
-    /// One step through the names of all keys that match; the cursor to go on from, 0 at the end.
+    /// One step through the names of all records that match; the cursor to go on from, 0 at the end. What is no hash is not ours.
     pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
         let mut connection = self.manager()?;
         let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500);
+        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500).arg("TYPE").arg("hash");
         self.in_time(scan.query_async(&mut connection)).await
     }
 

@@ -208,8 +208,7 @@ impl Store for RedisStore {
         let reply = self.run(&self.scripts.resolve, &[full.as_bytes()]).await?;
         let (Some(session), Some(sealed)) = (self.found(&reply)?, reply.first()) else { return Ok(None) };
         let (_, link) = self.keys.open_link(&name, sealed)?;
-        // A session whose name is in the link is not enough: it must be the one that was sealed into it.
-        if link.session == session.id { Ok(Some(Resolved { link, session })) } else { Err(unexpected()) }
+        Resolved::sealed(link, session).map(Some)
     }
 
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {

@@ -5,7 +5,6 @@ use std::{
     fs::{self, OpenOptions},
     future::Future,
     io,
-    ops::{Deref, DerefMut},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
@@ -13,7 +12,7 @@ use std::{
 };
 
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions, pool::PoolConnection};
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{Engine, TIMEOUT, unavailable};
 use crate::store::{StoreError, home::Home};
@@ -104,20 +103,22 @@ impl fmt::Debug for Database {
     }
 }
 
-/// What is done as a whole. Dropped before its end was confirmed, it closes the connection.
+/// What is done as a whole. Dropped before its end was confirmed, it is rolled back before its connection is used again.
 ///
 /// sqlx's own gives a connection back to the pool as soon as nobody waits for its `BEGIN` any more, though it is sent; whatever the next ones
 /// write there is acknowledged, and never committed.
-pub(crate) struct Transaction {
-    connection: PoolConnection<Any>,
-    is_open: bool,
-}
+pub(crate) struct Transaction(Option<PoolConnection<Any>>);
 
 impl Transaction {
     async fn begin(pool: &AnyPool, engine: Engine) -> Result<Self, sqlx::Error> {
-        let mut begun = Self { connection: pool.acquire().await?, is_open: true };
-        begun.connection.execute(sqlx::raw_sql(engine.begin())).await?;
+        let mut begun = Self(Some(pool.acquire().await?));
+        begun.connection()?.execute(sqlx::raw_sql(engine.begin())).await?;
         Ok(begun)
+    }
+
+    /// Where its statements are executed.
+    pub(crate) fn connection(&mut self) -> Result<&mut AnyConnection, sqlx::Error> {
+        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
@@ -129,39 +130,33 @@ impl Transaction {
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), sqlx::Error> {
-        self.connection.execute(sqlx::raw_sql(how)).await?;
-        self.is_open = false;
+        self.connection()?.execute(sqlx::raw_sql(how)).await?;
+        // Back to the pool.
+        drop(self.0.take());
         Ok(())
-    }
-}
-
-impl Deref for Transaction {
-    type Target = AnyConnection;
-
-    fn deref(&self) -> &AnyConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.connection
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if self.is_open {
-            self.connection.close_on_drop();
-        }
+        let Some(mut connection) = self.0.take() else { return };
+        let Ok(runtime) = Handle::try_current() else { return connection.close_on_drop() };
+        runtime.spawn(async move {
+            let rolled_back = tokio::time::timeout(TIMEOUT, connection.execute(sqlx::raw_sql("ROLLBACK")));
+            if !matches!(rolled_back.await, Ok(Ok(_))) {
+                connection.close_on_drop();
+            }
+        });
     }
 }
 
 /// Makes the file, for its owner only, whatever the umask is: SQLite would let everybody read it. What SQLite puts beside a file gets the file's mode.
 fn make_private(file: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => return made.map(drop),
+    // Also behind a link that leads nowhere yet.
+    match OpenOptions::new().append(true).create(true).mode(0o600).open(file) {
+        // Whatever is wrong with one that is there is told when it is opened.
+        Err(_) if file.exists() => {}
+        made => made.map(drop)?,
     }
     // One that cannot be looked at is told when it is opened.
     if let Some(mode) = fs::metadata(file).ok().map(|file| file.mode() & 0o777).filter(|mode| mode & 0o077 != 0) {
@@ -222,22 +217,23 @@ async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
 async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> {
     let mut transaction = Transaction::begin(pool, engine).await?;
     if engine == Engine::Postgres {
-        transaction.execute(sqlx::raw_sql(LOCK)).await?;
+        transaction.connection()?.execute(sqlx::raw_sql(LOCK)).await?;
     }
     transaction
+        .connection()?
         .execute(sqlx::raw_sql("CREATE TABLE IF NOT EXISTS sso_schema (version BIGINT NOT NULL PRIMARY KEY)"))
         .await?;
     let made: i64 = sqlx::query_scalar::<Any, i64>("SELECT COALESCE(MAX(version), 0) FROM sso_schema")
-        .fetch_one(&mut *transaction)
+        .fetch_one(transaction.connection()?)
         .await?;
     if usize::try_from(made).is_ok_and(|made| made > SCHEMA.len()) {
         return Err(sqlx::Error::Configuration("its tables were made by a newer version of this program".into()));
     }
     for (version, step) in (1_i64..).zip(SCHEMA).filter(|(version, _)| *version > made) {
-        transaction.execute(sqlx::raw_sql(step)).await?;
+        transaction.connection()?.execute(sqlx::raw_sql(step)).await?;
         sqlx::query::<Any>("INSERT INTO sso_schema (version) VALUES ($1)")
             .bind(version)
-            .execute(&mut *transaction)
+            .execute(transaction.connection()?)
             .await?;
     }
     transaction.commit().await
@@ -277,6 +273,11 @@ mod tests {
         for name in ["sso.db", "sso.db-wal", "sso.db-shm"] {
             assert_eq!(mode(&dir.path().join(name)), 0o600, "{name}");
         }
+        // What a link leads to, too, which is not there yet.
+        let (link, target) = (dir.path().join("link.db"), dir.path().join("target.db"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let _open = Database::sqlite(&link).await.unwrap();
+        assert_eq!(mode(&target), 0o600);
         let old = dir.path().join("old.db");
         fs::write(&old, "").unwrap();
         fs::set_permissions(&old, fs::Permissions::from_mode(0o640)).unwrap();
@@ -304,7 +305,7 @@ mod tests {
                     both.wait().await;
                 }
                 let update = sqlx::query::<Any>("UPDATE sso_settings SET record = $2 WHERE name = $1");
-                update.bind(name).bind(&b"new"[..]).execute(&mut *transaction).await?;
+                update.bind(name).bind(&b"new"[..]).execute(transaction.connection()?).await?;
             }
             transaction.commit().await
         };

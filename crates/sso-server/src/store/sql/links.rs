@@ -38,7 +38,7 @@ impl SqlStore {
         let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
         row.map(|row| {
             let (_, link) = self.keys.open_link(name, &column::<Vec<u8>>(&row, "link")?)?;
-            Ok(Resolved { link, session: Arc::new(self.session_in(&row)?) })
+            Resolved::sealed(link, Arc::new(self.session_in(&row)?))
         })
         .transpose()
     }
@@ -83,7 +83,7 @@ impl SqlStore {
         let others = i64::try_from(Link::MAX_PER_BROKER).unwrap_or(i64::MAX) - 1;
         let work = || async {
             let mut transaction = self.database.begin().await?;
-            sqlx::query::<Any>(LOCK).bind(session).execute(&mut *transaction).await?;
+            sqlx::query::<Any>(LOCK).bind(session).execute(transaction.connection()?).await?;
             let put = sqlx::query::<Any>(PUT)
                 .bind(name)
                 .bind(session)
@@ -92,12 +92,12 @@ impl SqlStore {
                 .bind(link.at.as_millis())
                 .bind(sealed.as_slice())
                 .bind(replaces.as_deref());
-            if put.execute(&mut *transaction).await?.rows_affected() == 0 {
+            if put.execute(transaction.connection()?).await?.rows_affected() == 0 {
                 transaction.rollback().await?;
                 return Ok(false);
             }
             let cut = sqlx::query::<Any>(CUT_OLDEST).bind(session).bind(&broker).bind(name).bind(others);
-            cut.execute(&mut *transaction).await?;
+            cut.execute(transaction.connection()?).await?;
             transaction.commit().await?;
             Ok(true)
         };

@@ -51,10 +51,10 @@ impl SqlStore {
                 .bind(session.last_seen.as_millis())
                 .bind(session.keep_until.as_millis())
                 .bind(record.as_slice())
-                .execute(&mut *transaction)
+                .execute(transaction.connection()?)
                 .await?
                 .rows_affected();
-            if rows == 0 || !add_cookie(&mut transaction, &cookie, &name).await? {
+            if rows == 0 || !add_cookie(transaction.connection()?, &cookie, &name).await? {
                 transaction.rollback().await?;
                 return Ok(false);
             }
@@ -109,14 +109,14 @@ impl SqlStore {
                 .bind(session.last_seen.as_millis())
                 .bind(session.keep_until.as_millis())
                 .bind(record.as_slice())
-                .fetch_optional(&mut *transaction)
+                .fetch_optional(transaction.connection()?)
                 .await?;
             let Some(row) = row else {
-                let there = exists(&mut transaction, &name).await?;
+                let there = exists(transaction.connection()?, &name).await?;
                 transaction.rollback().await?;
                 return Ok(Err(if there { Conflict } else { NotFound }));
             };
-            if !add_cookie(&mut transaction, &cookie, &name).await? {
+            if !add_cookie(transaction.connection()?, &cookie, &name).await? {
                 transaction.rollback().await?;
                 return Ok(Err(Conflict));
             }
@@ -124,7 +124,7 @@ impl SqlStore {
                 .bind(&name)
                 .bind(&cookie)
                 .bind(old_cookie.as_ref().unwrap_or(&cookie))
-                .execute(&mut *transaction)
+                .execute(transaction.connection()?)
                 .await?;
             transaction.commit().await?;
             Ok(Ok(row))
