@@ -8,13 +8,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use sso_core::jwt::{KeySet, key_id};
 use sso_tests::{Site, Visitor, process::sso_bin};
 
 use crate::{
-    key_files::{Keys, token},
+    key_files::{Keys, now, token},
     peer::until,
 };
 
@@ -51,7 +52,7 @@ fn keys_are_made_listed_rotated_and_retired_and_are_their_owners_only() {
 
     keys.run(&["rotate", "--purpose", "access", "--publish-for", "0s"]);
     assert_eq!(keys.ids("access", "signing since").len(), 1);
-    assert_eq!(keys.ids("access", "retiring until"), [old.as_str()]);
+    assert_eq!(keys.ids("access", "retiring until"), [old.as_str(), &new], "the one that waited gives way");
     keys.run(&["retire", &old]);
     keys.run(&["retire", &new]);
     assert_eq!(keys.ids("access", "").len(), 1);
@@ -153,6 +154,32 @@ async fn changes_are_taken_up_by_themselves_or_at_once_by_sighup_and_broken_file
         for secret in text.split("\"secret\": \"").skip(1) {
             assert!(!log.contains(secret.split('"').next().unwrap()), "a secret is in the log");
         }
+    }
+}
+
+/// What the log advises is all that has to be done.
+#[tokio::test]
+async fn keys_that_are_refused_for_their_mode_are_taken_up_when_that_is_mended() {
+    let keys = Keys::new();
+    let server = keys.server();
+    let (visitor, file, dir) = (Visitor::new(), keys.file("access"), keys.dir());
+    let set_mode = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let told = |advice: &str| server.site.log().matches(advice).count();
+    for (path, bad, good, advice) in [
+        (&file, 0o644, 0o600, "must have mode 0600 (it has 0644)"),
+        (&dir, 0o777, 0o700, "must have mode 0700 (it has 0777)"),
+    ] {
+        let before = server.published(&visitor).await;
+        set_mode(path, bad);
+        let mut newer = keys.read("access");
+        newer.rotate(now(), Duration::from_secs(600), Duration::from_secs(300)).unwrap();
+        fs::write(&file, newer.to_json()).unwrap();
+        until("the mode is told", async || told(advice) == 1).await;
+        // Told once, however often it is tried.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!((told(advice), server.published(&visitor).await), (1, before.clone()));
+        set_mode(path, good);
+        until("the keys are taken up", async || server.published(&visitor).await.len() == before.len() + 1).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use sso_core::jwt::SharedKeys;
@@ -27,19 +27,19 @@ pub(super) fn start(dir: &Path, purpose: Purpose) -> Result<SharedKeys, Failure>
     let keys = SharedKeys::new(file::load(dir, purpose).map_err(Failure::settings)?);
     // Before anybody is told that the server is up: unheard, the signal would end it.
     let hangup = signal(SignalKind::hangup()).map_err(Failure::other)?;
-    let watch = Watch { dir: dir.to_owned(), path, purpose, keys: keys.clone(), stamp };
+    let watch = Watch { dir: dir.to_owned(), path, purpose, keys: keys.clone(), loaded: stamp, failure: None };
     actix_web::rt::spawn(watch.run(hangup));
     Ok(keys)
 }
 
-/// What tells a file from what it was: every write makes a new file.
+/// What tells a file from what it was: every write makes a new file, or changes this time, as does `chmod`.
 #[derive(PartialEq, Eq)]
-struct Stamp(Option<(u64, u64, Option<SystemTime>)>);
+struct Stamp(Option<(u64, u64, i64, i64)>);
 
 impl Stamp {
     fn of(path: &Path) -> Self {
         let metadata = fs::metadata(path).ok();
-        Self(metadata.map(|metadata| (metadata.ino(), metadata.len(), metadata.modified().ok())))
+        Self(metadata.map(|metadata| (metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec())))
     }
 }
 
@@ -48,7 +48,10 @@ struct Watch {
     path: PathBuf,
     purpose: Purpose,
     keys: SharedKeys,
-    stamp: Stamp,
+    /// The file whose keys are in use.
+    loaded: Stamp,
+    /// Why a newer one is not. It is tried again, for what mends it may not be in the file: the directory's mode, or time itself.
+    failure: Option<String>,
 }
 
 impl Watch {
@@ -56,27 +59,33 @@ impl Watch {
         let mut poll = interval(POLL_EVERY);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let told = tokio::select! {
+            let is_told = tokio::select! {
                 _ = hangup.recv() => true,
                 _ = poll.tick() => false,
             };
+            // Before it is read: a change in between is seen the next time.
             let stamp = Stamp::of(&self.path);
-            if told || stamp != self.stamp {
-                self.stamp = stamp;
-                self.reload();
+            if is_told || stamp != self.loaded || self.failure.is_some() {
+                self.reload(stamp, is_told);
             }
         }
     }
 
-    /// What cannot be used leaves the old keys in place.
-    fn reload(&self) {
+    /// What cannot be used leaves the old keys in place, and is logged once, or whenever a signal asks.
+    fn reload(&mut self, stamp: Stamp, is_told: bool) {
         match file::load(&self.dir, self.purpose) {
             Ok(keys) => {
                 self.keys.replace(keys);
+                self.loaded = stamp;
+                self.failure = None;
                 tracing::info!(purpose = self.purpose.name(), "keys reloaded");
             }
             Err(error) => {
-                tracing::error!(purpose = self.purpose.name(), %error, "cannot reload keys: the old ones go on");
+                let error = error.to_string();
+                if is_told || self.failure.as_ref() != Some(&error) {
+                    tracing::error!(purpose = self.purpose.name(), %error, "cannot reload keys: the old ones go on");
+                }
+                self.failure = Some(error);
             }
         }
     }
