@@ -5,12 +5,17 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Method, header::ACCEPT, redirect::Policy};
 use serde_json::{Map, Value};
 use sso_core::{
-    BearerToken, is_loopback,
+    BearerToken,
     wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, SessionStatus, User},
 };
 use url::Url;
 
-use crate::{RequestError, dialect::Dialect, probe::Probe, resolver::Resolver};
+use crate::{
+    RequestError,
+    dialect::{Dialect, NoAnswer},
+    probe::Probe,
+    resolver::Resolver,
+};
 
 /// How long the server may take to show that it is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -139,21 +144,6 @@ impl Client {
             .map_err(|_| RequestError::BadAnswer("this is not an access token".into()))
     }
 
-    /// A page of JSON at another service, asked for with its access token. `None`: it has no content.
-    pub async fn get_from_service(&self, url: &Url, token: &AccessToken) -> Result<Option<Value>, RequestError> {
-        if url.scheme() != "https" && !is_loopback(url) {
-            return Err(RequestError::InsecureService(url.origin().ascii_serialization()));
-        }
-        let call = self.shared.http.get(url.clone()).header(ACCEPT, "application/json");
-        let response = call.bearer_auth(&token.access_token).send().await.map_err(RequestError::unreachable)?;
-        let status = response.status().as_u16();
-        match Dialect::Own.read(response).await {
-            // What a service says is not about the visitor's session.
-            Err(error) if error.is_healable() => Err(RequestError::Refused { status, error: error.to_string() }),
-            answer => answer,
-        }
-    }
-
     /// Any call of the server's API for this visitor. `None`: the answer has no content.
     ///
     /// A path that starts with `/` is relative to the server's origin, any other to the attach URL's folder.
@@ -182,7 +172,7 @@ impl Client {
             // One slow call (a login that waits for its turn) does not mean that the server is down.
             Err(error) => {
                 let is_up = error.is_connect().then_some(false);
-                (Err(RequestError::unreachable(error)), is_up)
+                (Err(NoAnswer::from(error).into()), is_up)
             }
         };
         if let Err(RequestError::Unreachable(reason)) = &answer {
@@ -203,6 +193,11 @@ impl Client {
             answer.is_ok_and(|response| !response.status().is_server_error())
         };
         self.shared.probe.answer(ask).await
+    }
+
+    /// What sends its calls.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.shared.http
     }
 
     fn api(&self, call: &str) -> String {

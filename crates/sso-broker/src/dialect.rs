@@ -1,4 +1,6 @@
-//! How the server's answers are read, and what its errors mean.
+//! How answers are read, and what the errors of the server mean.
+
+use std::error::Error;
 
 use reqwest::{Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
@@ -18,36 +20,71 @@ pub(crate) enum Dialect {
     Php,
 }
 
-impl Dialect {
-    /// What an answer carries. `None`: it has no content.
-    pub(crate) async fn read(self, response: Response) -> Result<Option<Value>, RequestError> {
+/// What somebody answers, be it the server or a service.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// `None`: it has no content.
+    Good(Option<Value>),
+    /// The status is 400 or higher.
+    Refusal(StatusCode, Value),
+}
+
+/// Why an answer cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// It did not come, or a gateway says that it will not.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It is not JSON, broken, too large, a redirect.
+    #[error("{0}")]
+    NotUnderstood(String),
+}
+
+impl Answer {
+    /// What an answer carries.
+    pub(crate) async fn read(response: Response) -> Result<Self, NoAnswer> {
         let status = response.status();
         match status {
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                return Err(RequestError::Unreachable(format!("it says {status}")));
+                return Err(NoAnswer::Unreachable(format!("it says {status}")));
             }
-            StatusCode::NO_CONTENT => return Ok(None),
+            StatusCode::NO_CONTENT => return Ok(Self::Good(None)),
             _ => {}
         }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !content_type.eq_ignore_ascii_case("application/json") {
-            return Err(RequestError::BadAnswer(format!("{status} with content type `{content_type}`")));
+            return Err(NoAnswer::NotUnderstood(format!("{status} with content type `{content_type}`")));
         }
         let bytes = limited(response).await?;
         let value: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| RequestError::BadAnswer(format!("{status} with broken JSON: {error}")))?;
+            .map_err(|error| NoAnswer::NotUnderstood(format!("{status} with broken JSON: {error}")))?;
         if status.is_success() {
-            Ok(Some(value))
+            Ok(Self::Good(Some(value)))
         } else if status.is_client_error() || status.is_server_error() {
-            Err(self.refusal(status, &value))
+            Ok(Self::Refusal(status, value))
         } else {
-            Err(RequestError::BadAnswer(format!("{status}, which is not followed")))
+            Err(NoAnswer::NotUnderstood(format!("{status}, which is not followed")))
+        }
+    }
+}
+
+/// The text of a refusal, for people; empty if there is none.
+pub(crate) fn error_text(body: &Value) -> &str {
+    body.get("error").and_then(Value::as_str).unwrap_or_default()
+}
+
+impl Dialect {
+    /// What the server's answer carries. `None`: it has no content.
+    pub(crate) async fn read(self, response: Response) -> Result<Option<Value>, RequestError> {
+        match Answer::read(response).await? {
+            Answer::Good(value) => Ok(value),
+            Answer::Refusal(status, body) => Err(self.refusal(status, &body)),
         }
     }
 
     fn refusal(self, status: StatusCode, body: &Value) -> RequestError {
-        let error = body.get("error").and_then(Value::as_str).unwrap_or_default();
+        let error = error_text(body);
         let code = match self {
             Self::Own => body.get("code").and_then(|code| serde_json::from_value(code.clone()).ok()),
             Self::Php => [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded]
@@ -62,15 +99,39 @@ impl Dialect {
     }
 }
 
-pub(crate) async fn limited(mut response: Response) -> Result<Vec<u8>, RequestError> {
+/// The bytes of an answer, if they are not too many.
+pub(crate) async fn limited(mut response: Response) -> Result<Vec<u8>, NoAnswer> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(RequestError::unreachable)? {
+    while let Some(chunk) = response.chunk().await? {
         if bytes.len() + chunk.len() > MAX_ANSWER {
-            return Err(RequestError::BadAnswer(format!("more than {MAX_ANSWER} bytes")));
+            return Err(NoAnswer::NotUnderstood(format!("more than {MAX_ANSWER} bytes")));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// The error with all its causes, which the client's own text leaves out; without the URL, whose query may be private.
+impl From<reqwest::Error> for NoAnswer {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        Self::Unreachable(text)
+    }
+}
+
+impl From<NoAnswer> for RequestError {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::Unreachable(reason) => Self::Unreachable(reason),
+            NoAnswer::NotUnderstood(what) => Self::BadAnswer(what),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@
 //! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
 //! - `resolver`: how host names are resolved
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
-//!   [`request_error`]: how they fail
+//!   [`request_error`]: how they fail; [`service`]: calls to other services, and how those fail
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
@@ -63,6 +63,7 @@ pub mod local_path;
 mod probe;
 pub mod request_error;
 mod resolver;
+pub mod service;
 mod shelf;
 pub mod tokens;
 pub mod verifier;
@@ -76,6 +77,7 @@ pub use jwks::{JwksError, JwksKeys};
 pub use local_path::LocalPath;
 pub use request_error::RequestError;
 pub use reqwest::Method;
+pub use service::ServiceError;
 pub use sso_core::{
     BrokerId, Encoding, Secret,
     jwt::{AccessClaims, InvalidToken},

@@ -1,7 +1,5 @@
 //! How a call to the server fails.
 
-use std::error::Error;
-
 use sso_core::wire::BearerErrorCode;
 
 /// Why a call to the server gave no result.
@@ -33,27 +31,12 @@ pub enum RequestError {
     /// The path leads away from the server, so the bearer token was not sent there.
     #[error("`{0}` is not a path of the SSO server")]
     ForeignPath(String),
-    /// The service is on plain http and not on this machine, so the access token was not sent there.
-    #[error("`{0}` is on plain http")]
-    InsecureService(String),
 }
 
 impl RequestError {
     /// Whether a new attach helps.
     pub fn is_healable(&self) -> bool {
         matches!(self, Self::NotAttached | Self::SessionEnded)
-    }
-
-    /// The error with all its causes, which the client's own text leaves out; without the URL, whose query may be private.
-    pub(crate) fn unreachable(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            text = format!("{text}: {inner}");
-            cause = inner.source();
-        }
-        Self::Unreachable(text)
     }
 }
 

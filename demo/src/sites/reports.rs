@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::Value;
-use sso_broker::{RequestError, Visitor};
+use sso_broker::{RequestError, ServiceError, Visitor};
 
 use super::{
     page,
@@ -45,7 +45,7 @@ async fn ask(visitor: &Visitor, api: &str) -> Result<Result<String, String>, Req
     let answer = visitor.session.broker().client().get_from_service(&url, &token).await;
     Ok(match answer {
         Ok(json) => Ok(format!("{:#}", json.unwrap_or(Value::Null))),
-        Err(RequestError::Refused { status, error }) => Err(format!("{status}: {error}")),
+        Err(ServiceError::Refused { status, error }) => Err(format!("{status}: {error}")),
         Err(error) => {
             tracing::warn!(%error, "the service gives no answer");
             Err("The service cannot be reached.".into())

@@ -69,9 +69,7 @@ pub(super) fn status_of(error: &RequestError) -> StatusCode {
         RequestError::Refused { status, .. } => {
             StatusCode::from_u16(*status).ok().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_GATEWAY)
         }
-        RequestError::BadAnswer(_) | RequestError::ForeignPath(_) | RequestError::InsecureService(_) => {
-            StatusCode::BAD_GATEWAY
-        }
+        RequestError::BadAnswer(_) | RequestError::ForeignPath(_) => StatusCode::BAD_GATEWAY,
         RequestError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -80,7 +78,7 @@ pub(super) fn status_of(error: &RequestError) -> StatusCode {
 pub(super) fn public_text(error: &RequestError) -> String {
     match error {
         RequestError::Unreachable(_) => "The login server cannot be reached".into(),
-        RequestError::BadAnswer(_) | RequestError::ForeignPath(_) | RequestError::InsecureService(_) => {
+        RequestError::BadAnswer(_) | RequestError::ForeignPath(_) => {
             "The login server's answer is not understood".into()
         }
         error => error.to_string(),

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use sso_core::wire::ApiError;
 
 use super::answer::{status_of, told};
-use crate::RequestError;
+use crate::{RequestError, ServiceError};
 
 /// The extractors work only inside [`Sso::middleware`](super::Sso::middleware).
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -36,5 +36,18 @@ impl ResponseError for RequestError {
 
     fn error_response(&self) -> HttpResponse {
         HttpResponse::build(status_of(self)).json(told(self))
+    }
+}
+
+/// Of another service, and so none of the middleware's: the visitor's login is as it was. What the service said is for the log.
+impl ResponseError for ServiceError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::BAD_GATEWAY
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        tracing::warn!(error = %self, "a call to a service failed");
+        HttpResponse::build(self.status_code())
+            .json(ApiError::new("A service that this page needs does not do its part"))
     }
 }

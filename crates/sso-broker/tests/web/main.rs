@@ -20,5 +20,6 @@ mod php;
 mod popup;
 mod redirect;
 mod rotation;
+mod service;
 mod stores;
 mod verifier;

@@ -203,6 +203,8 @@ async fn odd(what: web::Path<String>) -> HttpResponse {
         "gateway" => HttpResponse::BadGateway().content_type("text/html").body("<h1>Bad gateway</h1>"),
         "fatal" => HttpResponse::InternalServerError().content_type("text/html").body("<b>Fatal error</b>"),
         "no-text" => HttpResponse::BadRequest().json(json!({"message": "x"})),
+        "barred" => HttpResponse::Forbidden().json(json!({"error": "Not yours", "code": "user_not_allowed"})),
+        "ended" => HttpResponse::Unauthorized().json(json!({"error": "Too late", "code": "session_ended"})),
         "unknown-code" => HttpResponse::Forbidden().json(json!({"error": "No", "code": "something_new"})),
         _ => HttpResponse::NotFound().json(json!({"error": "No such call"})),
     }

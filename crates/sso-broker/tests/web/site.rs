@@ -5,11 +5,14 @@ use std::net::TcpListener;
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{
     App, Error, HttpResponse, HttpServer,
+    body::MessageBody,
     cookie::{Key, SameSite},
-    error::ErrorForbidden,
+    dev::{ServiceRequest, ServiceResponse},
+    error::{ErrorForbidden, ErrorInternalServerError},
+    middleware::{Next, from_fn},
     web,
 };
-use sso_broker::{Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor};
+use sso_broker::{AccessToken, Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor};
 
 pub(crate) struct Site {
     /// Where it listens.
@@ -35,12 +38,14 @@ impl Site {
                 .wrap(sso.middleware())
                 .wrap(session.cookie_secure(false).cookie_same_site(SameSite::Lax).build())
                 .configure(sso.routes())
+                .service(web::scope("/guarded").wrap(from_fn(guard)).route("/page", web::get().to(page)))
                 .service(web::resource("/").route(web::get().to(page)).route(web::post().to(page)))
                 .route("/page", web::get().to(page))
                 .route("/optional", web::get().to(async |visitor: OptionalVisitor| show(&visitor.0)))
                 .route("/data", web::get().to(data))
                 .route("/passive", web::get().to(passive))
                 .route("/call", web::get().to(call))
+                .route("/service/{url:.*}", web::get().to(service))
                 .route("/own403", web::get().to(async || Err::<String, _>(ErrorForbidden("members only"))))
                 .route("/token", web::get().to(async |visitor: Visitor| visitor.form_token("logout")))
                 .route("/logout", web::post().to(logout))
@@ -58,6 +63,19 @@ fn show(visitor: &Visitor) -> String {
     format!("{name} down={} problem={:?}{expired}{not_allowed}", visitor.server_down, visitor.problem)
 }
 
+/// Lets nobody in but users.
+async fn guard(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let visitor = request.extract::<Visitor>().await?;
+    if visitor.user.is_none() {
+        return Err(ErrorForbidden("users only"));
+    }
+    drop(visitor);
+    next.call(request).await
+}
+
 async fn page(visitor: Visitor) -> String {
     show(&visitor)
 }
@@ -73,6 +91,13 @@ async fn passive(session: SsoSession) -> Result<HttpResponse, Error> {
 async fn call(session: SsoSession) -> Result<HttpResponse, Error> {
     session.request(Method::GET, "/api/forbidden", Body::None).await?;
     Ok(HttpResponse::Ok().finish())
+}
+
+/// A page with something from another service, as the README has it.
+async fn service(session: SsoSession, url: web::Path<String>) -> Result<HttpResponse, Error> {
+    let url = url.parse().map_err(ErrorInternalServerError)?;
+    let token = AccessToken { access_token: "A".into(), token_type: "Bearer".into(), expires_in: 300 };
+    Ok(HttpResponse::Ok().json(session.broker().client().get_from_service(&url, &token).await?))
 }
 
 #[derive(serde::Deserialize)]
