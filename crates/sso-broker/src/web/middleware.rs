@@ -10,7 +10,8 @@ use actix_web::{
     Error, HttpMessage,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE},
+    error::InternalError,
+    http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE},
 };
 
 use super::{
@@ -68,11 +69,25 @@ where
         request.extensions_mut().insert(scope.clone());
         let response = self.inner.call(request);
         Box::pin(async move {
-            let mut response = answer_errors(response.await?);
-            write_cookies(&mut response, &scope);
+            let mut response = match response.await {
+                Ok(response) => answer_errors(response),
+                Err(error) => return Err(with_cookies(error, &scope)),
+            };
+            write_cookies(response.headers_mut(), &scope);
             Ok(response)
         })
     }
+}
+
+/// The error of a middleware inside, with the cookies that the request changed: it may be the redirect of a visitor to the server. Its
+/// answer is its own, for the request that another one would be made for is gone.
+fn with_cookies(error: Error, scope: &RequestScope) -> Error {
+    if scope.cookies.borrow().is_empty() {
+        return error;
+    }
+    let mut answer = error.error_response();
+    write_cookies(answer.headers_mut(), scope);
+    InternalError::from_response(error, answer).into()
 }
 
 /// Puts an answer that suits the asker in place of an SSO error that a handler returned.
@@ -91,9 +106,8 @@ fn answer_errors<B: MessageBody>(response: ServiceResponse<B>) -> ServiceRespons
     response.into_response(answer).map_into_right_body()
 }
 
-fn write_cookies<B>(response: &mut ServiceResponse<B>, scope: &RequestScope) {
+fn write_cookies(headers: &mut HeaderMap, scope: &RequestScope) {
     let is_https = scope.sso.broker.public_url().scheme() == "https";
-    let headers = response.headers_mut();
     for (key, change) in scope.cookies.borrow().iter() {
         match HeaderValue::from_str(&written(key, change.as_ref(), is_https)) {
             Ok(cookie) => headers.append(SET_COOKIE, cookie),

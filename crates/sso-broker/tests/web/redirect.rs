@@ -276,3 +276,21 @@ async fn the_return_url_is_the_configured_one_whatever_the_host_header() {
     let page = browser.get("/page", &spoofed).await;
     assert!(server.attach(page.location()).starts_with(site.broker.public_url().as_str()));
 }
+
+#[actix_web::test]
+async fn a_middleware_inside_sends_a_visitor_away_as_a_handler_does() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let page = browser.arrive(&server, "/guarded/page").await;
+    assert_eq!((page.status, page.body.as_str()), (403, "users only"), "it is attached");
+    server.state().user = Some("jackie".into());
+    assert_eq!(browser.visit("/guarded/page").await.body, "jackie down=false problem=None");
+    assert_eq!(server.state().attached.len(), 1);
+    // An error that changes no cookie is passed on as it is.
+    server.state().user = None;
+    assert_eq!(browser.visit("/guarded/page").await.body, "users only");
+    // A token that the server forgot is replaced there, too.
+    server.state().links.clear();
+    assert_eq!(browser.arrive(&server, "/guarded/page").await.body, "users only");
+}
