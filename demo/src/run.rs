@@ -10,7 +10,10 @@ use actix_web::{
     body::MessageBody,
     dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::{Failure, say};
@@ -97,22 +100,68 @@ impl EndSignals {
     }
 }
 
-/// Announces the sites and runs them until Ctrl-C or SIGTERM; then finishes what is under way.
+/// Announces the sites and runs them until Ctrl-C or SIGTERM, or until one of them ends by itself, which is a failure; then finishes what is
+/// under way.
 pub(crate) async fn until_told(servers: Vec<Server>, announcement: &str) -> Result<(), Failure> {
     // First of all: whoever has read the announcement may already send one.
     let mut end = EndSignals::catch()?;
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
-    let tasks: Vec<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
+    let mut tasks = JoinSet::new();
+    for server in servers {
+        tasks.spawn_local(server);
+    }
 
     say(announcement);
-    end.come().await;
+    let gone = tokio::select! {
+        () = end.come() => None,
+        gone = tasks.join_next() => gone,
+    };
     tracing::info!("ending");
     let stops: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
     for stop in stops {
         stop.await;
     }
-    for task in tasks {
-        task.await.map_err(Failure::other)?.map_err(Failure::other)?;
+    if let Some(gone) = gone {
+        let reason = match gone {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(error)) => format!(": {error}"),
+            Err(error) => format!(": {error}"),
+        };
+        return Err(Failure::other(format!("a site ended by itself{reason}")));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(Failure::other)?.map_err(Failure::other)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpStream, time::Duration};
+
+    use actix_web::HttpResponse;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A server that listens, and where.
+    fn site() -> (Server, SocketAddr) {
+        let listeners = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let app = || App::new().default_service(actix_web::web::to(HttpResponse::Ok));
+        (serve(listeners, 1, app).unwrap(), address)
+    }
+
+    #[actix_web::test]
+    async fn a_site_that_ends_by_itself_ends_the_others_and_is_told() {
+        let ((ends, _), (stays, address)) = (site(), site());
+        let handle = ends.handle();
+        let running = actix_web::rt::spawn(until_told(vec![stays, ends], "two sites"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!running.is_finished() && TcpStream::connect(address).is_ok(), "both are up");
+        handle.stop(false).await;
+        let told = timeout(Duration::from_secs(30), running).await.unwrap().unwrap();
+        assert_eq!(told.unwrap_err().to_string(), "a site ended by itself");
+        assert!(TcpStream::connect(address).is_err(), "the other one is down");
+    }
 }
