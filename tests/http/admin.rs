@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     directory::{Nodes, Said, run_in, secret_in},
+    key_files::Keys,
     outage::HASH,
     peer::Peer,
 };
@@ -62,6 +63,22 @@ async fn what_the_configuration_has_comes_first_and_is_not_changed() {
         let told = later.sso(list, "");
         assert!(told.contains("hidden by the configuration") && told.contains("active"), "{told}");
     }
+}
+
+/// Whoever must be kept out is kept out, whatever is wrong with the keys of tokens: those are the server's.
+#[test]
+fn commands_work_with_keys_of_tokens_that_are_broken_and_no_server_starts() {
+    let nodes = Nodes::start("sqlite:FILE.db", None);
+    nodes.sso(&["users", "add", "ada"], "ada's long password\n");
+    let keys = Keys::new();
+    std::fs::write(keys.file("remember"), "{\"keys\": [").unwrap();
+    let dir = keys.dir();
+    let variable = [("SSO_JWT_KEYS", dir.to_str().unwrap()), ("RUST_LOG", "error")];
+    let said = nodes.run_with(&["users", "disable", "ada"], "", &variable);
+    assert_eq!((said.status, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(nodes.sso(&["users", "list"], "").contains("disabled"));
+    let listen = ["server", "--listen", "127.0.0.1:0"];
+    refused(&nodes.run_with(&listen, "", &variable), 2, "remember.json: not a key file");
 }
 
 #[test]

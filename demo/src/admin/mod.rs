@@ -90,7 +90,7 @@ impl Admin {
         let configured_brokers = config.brokers.iter().map(|broker| broker.id.clone()).collect();
         let has_own_sessions = config.store == StoreUrl::Memory;
         let store = config.store.name();
-        let Opened { server, directory } = config.open().await?;
+        let Opened { server, directory } = config.open_for_command().await?;
         Ok(Self { server, directory, configured_users, configured_brokers, has_own_sessions, store })
     }
 

@@ -154,12 +154,21 @@ impl Config {
         names.filter(|name| std::env::var_os(name).is_some()).collect()
     }
 
-    /// Builds the server. Its keys are those of the configured directory, which is watched from now on.
+    /// Builds the server that serves. Its keys are those of the configured directory, which is watched from now on.
     pub(crate) async fn open(self) -> Result<Opened, Failure> {
+        let keys = self.keys.as_deref().map(ServerKeys::load).transpose()?;
+        self.build(keys).await
+    }
+
+    /// Builds the server for a command, which neither makes nor reads tokens: their keys may be broken, and are not watched.
+    pub(crate) async fn open_for_command(self) -> Result<Opened, Failure> {
+        self.build(None).await
+    }
+
+    async fn build(self, keys: Option<ServerKeys>) -> Result<Opened, Failure> {
         let brokers = self.brokers.iter().map(|entry| entry.broker().map_err(Failure::settings));
         let brokers = brokers.collect::<Result<BrokerList, _>>()?;
         let users: UserList = self.users.into_iter().map(UserEntry::account).collect();
-        let keys = self.keys.as_deref().map(ServerKeys::load).transpose()?;
         let store = self.store.open(self.store_key.as_ref(), self.max_anonymous).await?;
         let directory = match &self.directory {
             Some(directory) => Some(directory.open(self.store_key.as_ref()).await?),
