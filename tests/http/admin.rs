@@ -2,11 +2,12 @@
 
 use std::{
     net::TcpListener,
+    process::Command,
     time::{Duration, Instant},
 };
 
 use sso_core::Encoding;
-use sso_engines::{Engine, new_postgres_store, new_redis_store};
+use sso_engines::{Engine, new_postgres_store, new_redis_store, postgres_bin};
 use sso_tests::{Visitor, process::free_ports};
 use tempfile::TempDir;
 
@@ -79,6 +80,42 @@ fn commands_work_with_keys_of_tokens_that_are_broken_and_no_server_starts() {
     assert!(nodes.sso(&["users", "list"], "").contains("disabled"));
     let listen = ["server", "--listen", "127.0.0.1:0"];
     refused(&nodes.run_with(&listen, "", &variable), 2, "remember.json: not a key file");
+}
+
+/// The table of users is open to other programs, and not all of them write what can be read.
+#[tokio::test]
+async fn a_user_who_cannot_be_read_is_listed_with_the_others_and_can_be_kept_out_and_repaired() {
+    let store = new_postgres_store();
+    let by_hand = |statement: &str| {
+        let done = Command::new(postgres_bin("psql")).args(["-qX", &store, "-c", statement]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    let nodes = Nodes::start(&store, None);
+    nodes.sso(&["users", "add", "ada"], "ada's long password\n");
+    by_hand("INSERT INTO sso_users (username, password) VALUES ('bob', 'bob123')");
+    let listed = nodes.sso(&["users", "list"], "");
+    let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(line("ada").contains("active") && line("bob").contains("unreadable: its password"), "{listed}");
+    let json = nodes.json(&["users", "list", "--json"]);
+    let bob = json.as_array().unwrap().iter().find(|user| user["username"] == "bob").unwrap();
+    assert_eq!(bob["unreadable"], "password");
+    assert!(!listed.contains("bob123") && !json.to_string().contains("bob123"));
+    nodes.sso(&["sessions", "list"], "");
+
+    refused(&nodes.run(&["users", "show", "bob"], ""), 1, "the password of \"bob\" cannot be read");
+    assert!(nodes.sso(&["users", "disable", "bob"], "").contains("user bob disabled"));
+    let [url, _] = nodes.urls();
+    assert!(nodes.sso(&["users", "set-password", "bob"], "bob's long password\n").contains("has another password"));
+    assert_eq!(nodes.json(&["users", "show", "bob"])["disabled"], true);
+    assert!(!crate::directory::lets_in(&url, "bob", "bob's long password").await);
+    nodes.sso(&["users", "enable", "bob"], "");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(crate::directory::lets_in(&url, "bob", "bob's long password").await);
+
+    by_hand("UPDATE sso_users SET member_of = 'staff' WHERE username = 'bob'");
+    refused(&nodes.run(&["users", "set", "bob", "--group", "x"], ""), 1, "the groups of \"bob\" cannot be read");
+    assert!(nodes.sso(&["users", "remove", "bob"], "").contains("user bob removed"));
+    refused(&nodes.run(&["users", "set-password", "bob"], "bob's long password\n"), 1, "there is no user bob");
 }
 
 #[test]

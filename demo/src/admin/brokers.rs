@@ -8,12 +8,12 @@ use sso_core::BrokerId;
 use sso_server::{
     BrokerSettings,
     clock::{Clock, SystemClock},
-    directory::{DirectoryError, StoredBroker},
+    directory::{DirectoryError, StoredBroker, Unreadable},
 };
 
 use super::{
     Admin, AdminOptions, Missing, failed,
-    output::{self, count, names},
+    output::{self, count, names, printable},
     rules::{Rules, SecretOptions, replace},
     store_failed,
 };
@@ -101,11 +101,11 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
             done(id, "changed")
         }
         Action::Disable { id } => {
-            set(&admin, id, |broker| broker.is_disabled = true).await?;
+            disable(&admin, id, true).await?;
             cut(&admin, id, "disabled").await
         }
         Action::Enable { id } => {
-            set(&admin, id, |broker| broker.is_disabled = false).await?;
+            disable(&admin, id, false).await?;
             done(id, "enabled")
         }
         Action::RotateSecret { id, keep_old, replace_previous, secret } => {
@@ -215,6 +215,11 @@ async fn set(
     changed.map_err(|error| failed("broker", id.as_str(), error))
 }
 
+async fn disable(admin: &Admin, id: &BrokerId, is_disabled: bool) -> Result<(), Failure> {
+    let changed = admin.directory_for_broker(id)?.set_broker_disabled(id, is_disabled).await;
+    changed.map_err(|error| failed("broker", id.as_str(), error))
+}
+
 async fn known(admin: &Admin, id: &BrokerId) -> Result<StoredBroker, Failure> {
     let told = |error| failed("broker", id.as_str(), error);
     let broker = admin.directory_for_broker(id)?.broker(id).await.map_err(told)?;
@@ -244,22 +249,31 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
     let brokers = all(admin).await?;
     if as_json {
         let configured = admin.configured_brokers.iter().map(|id| json!({ "id": id, "in": "configuration" }));
-        return output::json(&configured.chain(brokers.iter().map(|broker| text(admin, broker))).collect::<Vec<_>>());
+        let brokers = brokers.iter().map(|broker| match broker {
+            Ok(broker) => text(admin, broker),
+            Err(entry) => json!({ "id": entry.name, "in": "directory", "unreadable": entry.what }),
+        });
+        return output::json(&configured.chain(brokers).collect::<Vec<_>>());
     }
     let configured = admin.configured_brokers.iter();
     let mut rows: Vec<_> = configured
         .map(|id| [id.to_string(), "configuration".into(), "active".into(), String::new(), String::new()])
         .collect();
-    rows.extend(brokers.iter().map(|broker| {
-        let state = output::state(is_hidden(admin, broker), broker.is_disabled);
-        let changed = output::time(broker.changed.as_secs());
-        [broker.id.to_string(), "directory".into(), state, names(&broker.settings.origins), changed]
+    rows.extend(brokers.iter().map(|broker| match broker {
+        Ok(broker) => {
+            let state = output::state(is_hidden(admin, broker), broker.is_disabled);
+            let changed = output::time(broker.changed.as_secs());
+            [broker.id.to_string(), "directory".into(), state, names(&broker.settings.origins), changed]
+        }
+        Err(entry) => {
+            [printable(&entry.name), "directory".into(), output::unreadable(entry), String::new(), String::new()]
+        }
     }));
     output::table(["BROKER", "IN", "STATE", "ORIGINS", "CHANGED"], &rows);
     Ok(())
 }
 
-async fn all(admin: &Admin) -> Result<Vec<StoredBroker>, Failure> {
+async fn all(admin: &Admin) -> Result<Vec<Result<StoredBroker, Unreadable>>, Failure> {
     match &admin.directory {
         Some(directory) => {
             super::all(|broker: &StoredBroker| broker.id.as_str(), async |after| directory.brokers_after(after).await)

@@ -19,7 +19,10 @@ use std::{
 
 use clap::{Args, Subcommand};
 use sso_core::{BrokerId, is_loopback};
-use sso_server::{Broker, Server, SqlDirectory, Unavailable, directory::DirectoryError};
+use sso_server::{
+    Broker, Server, SqlDirectory, Unavailable,
+    directory::{DirectoryError, Unreadable},
+};
 
 use crate::{
     Failure,
@@ -136,14 +139,15 @@ impl Admin {
     }
 }
 
-/// All that the directory has, page by page: each begins after the name of the last.
+/// All that the directory has, readable or not, page by page: each begins after the name of the last.
 async fn all<T>(
     name: impl Fn(&T) -> &str,
-    page: impl AsyncFn(&str) -> Result<Vec<T>, DirectoryError>,
-) -> Result<Vec<T>, Failure> {
-    let mut found: Vec<T> = Vec::new();
+    page: impl AsyncFn(&str) -> Result<Vec<Result<T, Unreadable>>, DirectoryError>,
+) -> Result<Vec<Result<T, Unreadable>>, Failure> {
+    let mut found: Vec<Result<T, Unreadable>> = Vec::new();
     loop {
-        let next = page(found.last().map_or("", &name)).await.map_err(Failure::other)?;
+        let last = found.last().map_or("", |entry| entry.as_ref().map_or_else(|unreadable| &unreadable.name, &name));
+        let next = page(last).await.map_err(Failure::other)?;
         if next.is_empty() {
             return Ok(found);
         }
@@ -162,7 +166,9 @@ fn failed(what: &str, name: &str, error: DirectoryError) -> Failure {
     Failure::other(match error {
         DirectoryError::Exists => format!("{what} {name} is there already"),
         DirectoryError::NotFound => format!("there is no {what} {name} in the directory"),
-        error @ (DirectoryError::Unavailable(_) | DirectoryError::WrongKeys) => error.to_string(),
+        error @ (DirectoryError::Unavailable(_) | DirectoryError::WrongKeys | DirectoryError::Unreadable(_)) => {
+            error.to_string()
+        }
         error => format!("{what} {name}: {error}"),
     })
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
-use sso_server::account::Ended;
+use sso_server::{account::Ended, directory::Unreadable};
 
 use crate::{Failure, say};
 
@@ -57,6 +57,11 @@ pub(super) fn count(number: u64, one: &str) -> String {
 /// What was ended.
 pub(super) fn ended(ended: &Ended) -> String {
     format!("{} and {}", count(ended.sessions, "session"), count(ended.browsers, "remembered browser"))
+}
+
+/// What cannot be read of a user or broker of the directory, in place of what becomes of them.
+pub(super) fn unreadable(entry: &Unreadable) -> String {
+    format!("unreadable: its {}", entry.what)
 }
 
 /// What becomes of a user or broker of the directory.

@@ -57,7 +57,7 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
         Action::List { user: Some(user), json } => list(server, &BTreeSet::from([user.clone()]), *json).await,
         Action::List { user: None, json } => {
             let mut known = admin.configured_users.clone();
-            known.extend(users::all(&admin).await?.into_iter().map(|user| user.username));
+            known.extend(users::all_names(&admin).await?);
             list(server, &known, *json).await
         }
         Action::Revoke(Which { user: Some(user), session: Some(handle), .. }) => {

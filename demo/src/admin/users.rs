@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sso_server::directory::{DirectoryError, StoredUser, check_username};
+use sso_server::directory::{DirectoryError, StoredUser, Unreadable, check_username};
 
 use super::{
     Admin, AdminOptions, Missing, failed, input,
@@ -120,18 +120,23 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
             done(name, "changed")
         }
         Action::Disable { name } => {
-            set(&admin, name, |user| user.is_disabled = true).await?;
+            disable(&admin, name, true).await?;
             end(&admin, name, "disabled").await
         }
         Action::Enable { name } => {
-            set(&admin, name, |user| user.is_disabled = false).await?;
+            disable(&admin, name, false).await?;
             done(name, "enabled")
         }
         Action::SetPassword { name, hash } => {
-            // Nobody types a password for nothing.
-            known(&admin, name).await?;
+            // Nobody types a password for nothing; what cannot be read may be the old one.
+            let directory = admin.directory_for_user(name)?;
+            match directory.user(name).await {
+                Ok(None) => return Err(failed("user", name, DirectoryError::NotFound)),
+                Ok(Some(_)) | Err(DirectoryError::Unreadable(_)) => {}
+                Err(error) => return Err(failed("user", name, error)),
+            }
             let password = if *hash { input::password_hash()? } else { input::new_password_of(name)? };
-            set(&admin, name, |user| user.password = password.clone()).await?;
+            directory.replace_password(name, &password).await.map_err(|error| failed("user", name, error))?;
             end(&admin, name, "has another password").await
         }
         Action::Remove { name } => {
@@ -163,6 +168,11 @@ async fn set(admin: &Admin, name: &str, change: impl FnMut(&mut StoredUser) + Se
     changed.map(drop).map_err(|error| failed("user", name, error))
 }
 
+async fn disable(admin: &Admin, name: &str, is_disabled: bool) -> Result<(), Failure> {
+    let changed = admin.directory_for_user(name)?.set_user_disabled(name, is_disabled).await;
+    changed.map_err(|error| failed("user", name, error))
+}
+
 async fn known(admin: &Admin, name: &str) -> Result<StoredUser, Failure> {
     let told = |error| failed("user", name, error);
     let user = admin.directory_for_user(name)?.user(name).await.map_err(told)?;
@@ -188,7 +198,7 @@ fn done(name: &str, what: &str) -> Result<(), Failure> {
 }
 
 /// All users in the directory, by name.
-pub(super) async fn all(admin: &Admin) -> Result<Vec<StoredUser>, Failure> {
+async fn all(admin: &Admin) -> Result<Vec<Result<StoredUser, Unreadable>>, Failure> {
     match &admin.directory {
         Some(directory) => {
             super::all(|user: &StoredUser| user.username.as_str(), async |after| directory.users_after(after).await)
@@ -198,20 +208,35 @@ pub(super) async fn all(admin: &Admin) -> Result<Vec<StoredUser>, Failure> {
     }
 }
 
+/// The names of all users in the directory.
+pub(super) async fn all_names(admin: &Admin) -> Result<Vec<String>, Failure> {
+    let users = all(admin).await?.into_iter();
+    Ok(users.map(|user| user.map_or_else(|unreadable| unreadable.name, |user| user.username)).collect())
+}
+
 async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
     let users = all(admin).await?;
     if as_json {
         let configured = admin.configured_users.iter().map(|name| json!({ "username": name, "in": "configuration" }));
-        return output::json(&configured.chain(users.iter().map(|user| text(admin, user))).collect::<Vec<_>>());
+        let users = users.iter().map(|user| match user {
+            Ok(user) => text(admin, user),
+            Err(entry) => json!({ "username": entry.name, "in": "directory", "unreadable": entry.what }),
+        });
+        return output::json(&configured.chain(users).collect::<Vec<_>>());
     }
     let configured = admin.configured_users.iter();
     let mut rows: Vec<_> = configured
         .map(|name| [printable(name), "configuration".into(), "active".into(), String::new(), String::new()])
         .collect();
-    rows.extend(users.iter().map(|user| {
-        let state = output::state(is_hidden(admin, user), user.is_disabled);
-        let changed = output::time(user.changed.as_secs());
-        [printable(&user.username), "directory".into(), state, names(&user.groups), changed]
+    rows.extend(users.iter().map(|user| match user {
+        Ok(user) => {
+            let state = output::state(is_hidden(admin, user), user.is_disabled);
+            let changed = output::time(user.changed.as_secs());
+            [printable(&user.username), "directory".into(), state, names(&user.groups), changed]
+        }
+        Err(entry) => {
+            [printable(&entry.name), "directory".into(), output::unreadable(entry), String::new(), String::new()]
+        }
     }));
     output::table(["USER", "IN", "STATE", "GROUPS", "CHANGED"], &rows);
     Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Any, any::AnyRow};
 use sso_core::{BrokerId, Secret};
 
-use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, changes_all_the_time};
+use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, text};
 use crate::{
     brokers::{Broker, BrokerSettings, Brokers, BrokersUnavailable, InvalidBroker},
     clock::Timestamp,
@@ -25,6 +25,8 @@ const INSERT: &str = "INSERT INTO sso_brokers (id, settings, secrets, disabled, 
 
 const UPDATE: &str = "UPDATE sso_brokers SET settings = $3, secrets = $4, disabled = $5, changed = $6, version = version + 1 \
      WHERE id = $1 AND version = $2";
+
+const SET_DISABLED: &str = "UPDATE sso_brokers SET disabled = $2, changed = $3, version = version + 1 WHERE id = $1";
 
 /// A broker as the directory has it.
 #[derive(Clone, Debug)]
@@ -79,22 +81,24 @@ impl StoredBroker {
         Ok(keys.seal_text(Kind::BrokerSecrets, self.id.as_str(), &text)?)
     }
 
-    fn in_row(row: &AnyRow, keys: &StoreKeys) -> Result<Self, DirectoryError> {
+    /// Without the id, there is not even an entry that could be told.
+    fn in_row(row: &AnyRow, keys: &StoreKeys) -> Result<Result<Self, Unreadable>, DirectoryError> {
         let id: String = column(row, "id")?;
-        let unreadable =
-            |what: &str| DirectoryError::Unavailable(format!("the {what} of broker {id:?} cannot be read"));
-        let sealed: Vec<u8> = column(row, "secrets")?;
-        let secrets: SecretsText = keys.open_text(Kind::BrokerSecrets, &id, &sealed)?;
-        Ok(Self {
-            settings: serde_json::from_str(&column::<String>(row, "settings")?).map_err(|_| unreadable("settings"))?,
-            secret: Secret::new(secrets.secret),
-            previous: secrets.previous.map(|(secret, until)| (Secret::new(secret), Timestamp::from_millis(until))),
-            is_disabled: column::<i64>(row, "disabled")? != 0,
-            created: Timestamp::from_millis(column(row, "created")?),
-            changed: Timestamp::from_millis(column(row, "changed")?),
-            version: column(row, "version")?,
-            id: id.parse().map_err(|_| unreadable("id"))?,
-        })
+        let read = || {
+            let sealed: Vec<u8> = column(row, "secrets").map_err(|_| "secrets")?;
+            let secrets: SecretsText = keys.open_text(Kind::BrokerSecrets, &id, &sealed).map_err(|_| "secrets")?;
+            Ok(Self {
+                settings: text(row, "settings").and_then(|json| from_json(&json)).ok_or("settings")?,
+                secret: Secret::new(secrets.secret),
+                previous: secrets.previous.map(|(secret, until)| (Secret::new(secret), Timestamp::from_millis(until))),
+                is_disabled: number(row, "disabled").ok_or("state")? != 0,
+                created: Timestamp::from_millis(number(row, "created").ok_or("times")?),
+                changed: Timestamp::from_millis(number(row, "changed").ok_or("times")?),
+                version: number(row, "version").ok_or("version")?,
+                id: id.parse().map_err(|_| "id")?,
+            })
+        };
+        Ok(read().map_err(|what| Unreadable { name: id.clone(), what }))
     }
 }
 
@@ -119,11 +123,12 @@ impl SqlDirectory {
     pub async fn broker(&self, id: &BrokerId) -> Result<Option<StoredBroker>, DirectoryError> {
         let query = sqlx::query::<Any>(COLUMNS).bind(id.as_str());
         let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
-        row.map(|row| StoredBroker::in_row(&row, &self.keys)).transpose()
+        Ok(row.map(|row| StoredBroker::in_row(&row, &self.keys)).transpose()?.transpose()?)
     }
 
-    /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end.
-    pub async fn brokers_after(&self, after: &str) -> Result<Vec<StoredBroker>, DirectoryError> {
+    /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end. One that cannot be read hides
+    /// no other.
+    pub async fn brokers_after(&self, after: &str) -> Result<Vec<Result<StoredBroker, Unreadable>>, DirectoryError> {
         let query = sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
         let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
         rows.iter().map(|row| StoredBroker::in_row(row, &self.keys)).collect()
@@ -156,6 +161,12 @@ impl SqlDirectory {
             }
         }
         Err(changes_all_the_time())
+    }
+
+    /// Keeps a broker out, or lets it in again, whatever else can be read of it.
+    pub async fn set_broker_disabled(&self, id: &BrokerId, is_disabled: bool) -> Result<(), DirectoryError> {
+        let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
+        self.change_row(|| sqlx::query::<Any>(SET_DISABLED).bind(id.as_str()).bind(is_disabled).bind(now)).await
     }
 
     /// Removes a broker; whether there was one.

@@ -11,12 +11,15 @@ use std::{fmt, path::Path, sync::Arc};
 pub use brokers::StoredBroker;
 pub use users::{InvalidUsername, StoredUser, check_username};
 
+use serde::de::DeserializeOwned;
+use sqlx::{Any, any::AnyRow};
+
 use crate::{
     brokers::InvalidBroker,
     clock::{Clock, Timestamp},
     store::{
         StoreError, StoreKeys,
-        sql::{Database, SqlStore, check_keys},
+        sql::{Database, SqlStore, check_keys, column},
     },
 };
 
@@ -49,9 +52,23 @@ pub enum DirectoryError {
     /// Other keys than these sealed what is in it.
     #[error("the directory was filled with another key than store_key")]
     WrongKeys,
-    /// The database does not answer, or has something that cannot be read; the text is for the log.
+    /// It is there, and cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The database does not answer; the text is for the log.
     #[error("the directory is unavailable: {0}")]
     Unavailable(String),
+}
+
+/// An entry that is not as it should be: another program, or another version of this one, wrote it. It can be disabled and removed all the
+/// same, and a user given another password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} of {name:?} cannot be read")]
+pub struct Unreadable {
+    /// The user's name, or the broker's id.
+    pub name: String,
+    /// What of it cannot be read.
+    pub what: &'static str,
 }
 
 impl SqlDirectory {
@@ -75,10 +92,32 @@ impl SqlDirectory {
         Self { database: store.database.clone(), keys: store.keys.clone(), clock: Arc::new(clock) }
     }
 
+    /// Changes one row, whatever else is in it. [`NotFound`](DirectoryError::NotFound) if there is none.
+    async fn change_row<'q>(&self, update: impl Fn() -> Query<'q> + Send + Sync) -> Result<(), DirectoryError> {
+        let rows = self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected();
+        if rows == 1 { Ok(()) } else { Err(DirectoryError::NotFound) }
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
 }
+
+/// What a column has, if that is a text.
+fn text(row: &AnyRow, name: &str) -> Option<String> {
+    column(row, name).ok()
+}
+
+/// What a column has, if that is a number.
+fn number(row: &AnyRow, name: &str) -> Option<i64> {
+    column(row, name).ok()
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+type Query<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
 
 /// How often a change is made anew because somebody was faster.
 const ATTEMPTS: usize = 1_000;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sqlx::{Any, any::AnyRow};
 
-use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, changes_all_the_time};
+use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, text};
 use crate::{
     clock::Timestamp,
     store::sql::column,
@@ -24,6 +24,12 @@ const INSERT: &str = "INSERT INTO sso_users (username, password, attributes, mem
 
 const UPDATE: &str = "UPDATE sso_users SET password = $3, attributes = $4, member_of = $5, disabled = $6, changed = $7, \
      version = version + 1 WHERE username = $1 AND version = $2";
+
+const SET_DISABLED: &str =
+    "UPDATE sso_users SET disabled = $2, changed = $3, version = version + 1 WHERE username = $1";
+
+const SET_PASSWORD: &str =
+    "UPDATE sso_users SET password = $2, changed = $3, version = version + 1 WHERE username = $1";
 
 /// The longest name, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -81,21 +87,22 @@ impl StoredUser {
         account
     }
 
-    fn in_row(row: &AnyRow) -> Result<Self, DirectoryError> {
+    /// Without the name, there is not even an entry that could be told.
+    fn in_row(row: &AnyRow) -> Result<Result<Self, Unreadable>, DirectoryError> {
         let username: String = column(row, "username")?;
-        let unreadable =
-            |what: &str| DirectoryError::Unavailable(format!("the {what} of user {username:?} cannot be read"));
-        Ok(Self {
-            password: column::<String>(row, "password")?.parse().map_err(|_| unreadable("password"))?,
-            attributes: serde_json::from_str(&column::<String>(row, "attributes")?)
-                .map_err(|_| unreadable("attributes"))?,
-            groups: serde_json::from_str(&column::<String>(row, "member_of")?).map_err(|_| unreadable("groups"))?,
-            is_disabled: column::<i64>(row, "disabled")? != 0,
-            created: Timestamp::from_millis(column(row, "created")?),
-            changed: Timestamp::from_millis(column(row, "changed")?),
-            version: column(row, "version")?,
-            username,
-        })
+        let read = || {
+            Ok(Self {
+                password: text(row, "password").and_then(|hash| hash.parse().ok()).ok_or("password")?,
+                attributes: text(row, "attributes").and_then(|json| from_json(&json)).ok_or("attributes")?,
+                groups: text(row, "member_of").and_then(|json| from_json(&json)).ok_or("groups")?,
+                is_disabled: number(row, "disabled").ok_or("state")? != 0,
+                created: Timestamp::from_millis(number(row, "created").ok_or("times")?),
+                changed: Timestamp::from_millis(number(row, "changed").ok_or("times")?),
+                version: number(row, "version").ok_or("version")?,
+                username: username.clone(),
+            })
+        };
+        Ok(read().map_err(|what| Unreadable { name: username.clone(), what }))
     }
 }
 
@@ -124,11 +131,12 @@ impl SqlDirectory {
         }
         let query = sqlx::query::<Any>(COLUMNS).bind(username);
         let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
-        row.as_ref().map(StoredUser::in_row).transpose()
+        Ok(row.as_ref().map(StoredUser::in_row).transpose()?.transpose()?)
     }
 
-    /// Some hundred users, in the order of their names, from the first one after `after`; none at the end.
-    pub async fn users_after(&self, after: &str) -> Result<Vec<StoredUser>, DirectoryError> {
+    /// Some hundred users, in the order of their names, from the first one after `after`; none at the end. One that cannot be read hides
+    /// no other.
+    pub async fn users_after(&self, after: &str) -> Result<Vec<Result<StoredUser, Unreadable>>, DirectoryError> {
         let query = sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
         let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
         rows.iter().map(StoredUser::in_row).collect()
@@ -176,6 +184,18 @@ impl SqlDirectory {
             }
         }
         Err(changes_all_the_time())
+    }
+
+    /// Keeps a user out, or lets them in again, whatever else can be read of them.
+    pub async fn set_user_disabled(&self, username: &str, is_disabled: bool) -> Result<(), DirectoryError> {
+        let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
+        self.change_row(|| sqlx::query::<Any>(SET_DISABLED).bind(username).bind(is_disabled).bind(now)).await
+    }
+
+    /// Gives a user this password in place of whatever they have, and can be read or not.
+    pub async fn replace_password(&self, username: &str, password: &PasswordHash) -> Result<(), DirectoryError> {
+        let now = self.now().as_millis();
+        self.change_row(|| sqlx::query::<Any>(SET_PASSWORD).bind(username).bind(password.text()).bind(now)).await
     }
 
     /// Removes a user; whether there was one.

@@ -8,7 +8,7 @@ use sso_server::{
     Account, BrokerSettings, Brokers, PasswordHash, SqlDirectory, Store, Users,
     brokers::InvalidBroker,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
-    directory::{DirectoryError, StoredBroker, StoredUser},
+    directory::{DirectoryError, StoredBroker, StoredUser, Unreadable},
     store::{SqlStore, StoreKeys},
     users::PasswordOutcome,
 };
@@ -175,7 +175,7 @@ async fn a_long_list_is_given_in_pages_each_user_once() {
                 break;
             }
             pages += 1;
-            names.extend(page.into_iter().map(|user| user.username));
+            names.extend(page.into_iter().map(|user| user.unwrap().username));
         }
         assert_eq!((pages, names.len(), names.iter().collect::<BTreeSet<_>>().len()), (3, 1_100, 1_100));
     }
@@ -237,7 +237,7 @@ async fn by_hand(url: &str, statements: &[&'static str]) {
 }
 
 #[tokio::test]
-async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error() {
+async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error_and_hides_no_other() {
     let file = TempDir::new().unwrap();
     let path = file.path().join("a.db");
     let (sqlite, postgres) = (format!("sqlite:{}", path.display()), new_database());
@@ -257,7 +257,8 @@ async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error
         .await;
         assert_eq!(account(&directory, "ada").await.unwrap().password.text(), HASH);
         let error = Users::find(&directory, "bob").await.unwrap_err().to_string();
-        assert!(error.contains("the password of user \"bob\" cannot be read") && !error.contains("bob123"), "{error}");
+        assert!(error.contains("the password of \"bob\" cannot be read") && !error.contains("bob123"), "{error}");
+        unreadable_users_are_listed_and_mended(&directory, url).await;
 
         // A broker's secrets do not open under another name, and rules that nobody knows are not passed over.
         directory.add_broker(&shop()).await.unwrap();
@@ -266,7 +267,54 @@ async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error
         by_hand(url, &["UPDATE sso_brokers SET settings = '{\"origins\":[\"https://a\"]}'"]).await;
         assert!(Brokers::find(&directory, &shop().id).await.unwrap().is_some());
         by_hand(url, &["UPDATE sso_brokers SET id = 'Evil'"]).await;
-        assert!(Brokers::find(&directory, &"Evil".parse().unwrap()).await.is_err());
+        let evil = "Evil".parse().unwrap();
+        assert!(Brokers::find(&directory, &evil).await.is_err());
+        directory.add_broker(&shop()).await.unwrap();
+        let listed = directory.brokers_after("").await.unwrap();
+        assert_eq!(listed[0].as_ref().unwrap_err(), &Unreadable { name: "Evil".into(), what: "secrets" });
+        assert_eq!(listed[1].as_ref().unwrap().id, shop().id);
+        directory.set_broker_disabled(&evil, true).await.unwrap();
+        assert!(directory.remove_broker(&evil).await.unwrap());
+        assert_eq!(directory.set_broker_disabled(&evil, true).await, Err(DirectoryError::NotFound));
+        directory.set_broker_disabled(&shop().id, true).await.unwrap();
+        assert!(Brokers::find(&directory, &shop().id).await.unwrap().is_none());
+        directory.set_broker_disabled(&shop().id, false).await.unwrap();
+        assert!(Brokers::find(&directory, &shop().id).await.unwrap().is_some());
+    }
+}
+
+/// Of `ada`, who is as she should be, and `bob`, whose password is none.
+async fn unreadable_users_are_listed_and_mended(directory: &SqlDirectory, url: &str) {
+    let listed = async || {
+        let users = directory.users_after("").await.unwrap().into_iter();
+        users.map(|user| user.map(|user| (user.username, user.is_disabled))).collect::<Vec<_>>()
+    };
+    let bob = |what| Err(Unreadable { name: "bob".into(), what });
+    assert_eq!(listed().await, [Ok(("ada".into(), false)), bob("password")]);
+    directory.set_user_disabled("bob", true).await.unwrap();
+    directory.replace_password("bob", &HASH.parse().unwrap()).await.unwrap();
+    assert_eq!(listed().await, [Ok(("ada".into(), false)), Ok(("bob".into(), true))]);
+    assert!(account(directory, "bob").await.is_none());
+    directory.set_user_disabled("bob", false).await.unwrap();
+    assert_eq!(account(directory, "bob").await.unwrap().password.text(), HASH);
+    for (statement, what) in [
+        ("UPDATE sso_users SET attributes = '[]' WHERE username = 'bob'", "attributes"),
+        ("UPDATE sso_users SET attributes = '{}', member_of = 'staff' WHERE username = 'bob'", "groups"),
+    ] {
+        by_hand(url, &[statement]).await;
+        assert_eq!(listed().await[1], bob(what));
+        assert_eq!(
+            directory.user("bob").await.unwrap_err().to_string(),
+            format!("the {what} of \"bob\" cannot be read")
+        );
+    }
+    assert!(directory.remove_user("bob").await.unwrap());
+    assert_eq!(listed().await, [Ok(("ada".into(), false))]);
+    for gone in [
+        directory.set_user_disabled("bob", true).await,
+        directory.replace_password("bob", &HASH.parse().unwrap()).await,
+    ] {
+        assert_eq!(gone, Err(DirectoryError::NotFound));
     }
 }
 
