@@ -48,7 +48,8 @@ pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
         return Err(Failure::other(format!("{} is there already", options.dir.display())));
     }
     // Under another name until it is whole, so that what a crash leaves is not taken for a backup.
-    let mut draft = options.dir.clone().into_os_string();
+    // Without a `/` at its end.
+    let mut draft = options.dir.components().collect::<PathBuf>().into_os_string();
     draft.push(format!(".unfinished-{:.8}", base36::exact(&random::bytes())));
     let draft = PathBuf::from(draft);
     // There are keys in it: who ends the command is not to find them there a year later.

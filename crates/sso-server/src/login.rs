@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sso_core::wire::{BearerErrorCode, INVALID_CREDENTIALS, User};
 
 use crate::{
+    account,
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Remember},
     resume::{self, Browser, ResumeError, Resumed, Visit},
@@ -77,13 +78,15 @@ impl From<ChangeError> for LoginError {
     }
 }
 
-/// The account with these credentials. Failures count under the user's name, and under `link`: the caller's own key.
+/// The account with these credentials. Failures count under `known`, what tells that this very user has logged in from there before, or else under
+/// the user's name; and under `link`, the caller's own key.
 pub(crate) async fn authenticate(
     parts: &Parts,
     credentials: &Credentials,
+    known: Option<String>,
     link: Option<&str>,
 ) -> Result<Arc<Account>, LoginError> {
-    let by_user = format!("user {}", credentials.username);
+    let by_user = known.unwrap_or_else(|| format!("user {}", credentials.username));
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
     // Before it is one's turn: nobody waits for others who wait for the directory.
@@ -118,6 +121,24 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// That this user has logged in to the session before. Strangers who fail on purpose then make others wait, and not the user: the idea of OWASP's
+/// device cookies. A session that was destroyed tells nothing: its cookie may be in the wrong hands.
+pub(crate) fn known_session(parts: &Parts, session: &Session, username: &str) -> Option<String> {
+    let is_known = session.destroyed.is_none() && session.last_user.as_deref() == Some(username);
+    is_known.then(|| format!("session {}", account::session_handle(parts, session)))
+}
+
+/// That this user has logged in from the browser before: its session says so, also when it is over, or its remember-me token.
+async fn known_browser(parts: &Parts, browser: &Browser, username: &str) -> Result<Option<String>, Unavailable> {
+    if let Some(family) = remember::family_of(parts, browser, username) {
+        return Ok(Some(format!("family {family}")));
+    }
+    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
+    let session = parts.store.load(&cookie).await.map_err(unavailable)?;
+    let session = session.filter(|session| lifecycle::accepts(session, cookie, parts.now()));
+    Ok(session.and_then(|session| known_session(parts, &session, username)))
+}
+
 /// A login at the server's own page. The cookie's value is replaced in the same write that logs the user in, so one that
 /// was planted before is worth nothing. `remember`: whether the box is ticked; what the browser was remembered by before is forgotten
 /// in either case.
@@ -127,7 +148,8 @@ pub(crate) async fn at_server(
     credentials: &Credentials,
     remember: bool,
 ) -> Result<Visit, LoginError> {
-    let account = authenticate(parts, credentials, None).await?;
+    let known = known_browser(parts, browser, &credentials.username).await?;
+    let account = authenticate(parts, credentials, known, None).await?;
     remember::forget(parts, browser).await?;
     let (family, remember) = if remember && parts.tokens.remember_me {
         let (family, token) = remember::begin(parts, browser, &account).await?;
@@ -234,7 +256,8 @@ pub(crate) async fn through_broker(
         return Err(LoginError::SessionEnded);
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
-    let account = authenticate(parts, credentials, Some(&link)).await?;
+    let known = known_session(parts, &resumed.session, &credentials.username);
+    let account = authenticate(parts, credentials, known, Some(&link)).await?;
     if !resumed.broker.entry.admits(&account) {
         tracing::warn!(broker = %resumed.broker.id, username = %account.user.username, "may not use this broker");
         return Err(LoginError::UserNotAllowed);

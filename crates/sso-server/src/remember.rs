@@ -220,6 +220,11 @@ pub(crate) async fn remove(parts: &Parts, family: Option<&str>) -> Result<(), Un
     Ok(())
 }
 
+/// The family of the browser's token, if it is one of ours, for this user; the family may be gone.
+pub(crate) fn family_of(parts: &Parts, browser: &Browser, username: &str) -> Option<String> {
+    claims_of(parts, browser).filter(|claims| claims.registered.sub == username).map(|claims| claims.family)
+}
+
 /// What the browser's token says, if it is one of ours.
 fn claims_of(parts: &Parts, browser: &Browser) -> Option<RememberClaims> {
     let (token, origin) = (browser.remember.as_ref()?, origin(parts));

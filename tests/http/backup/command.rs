@@ -39,7 +39,7 @@ fn refusal(place: &Place, script: &str) -> (i32, String) {
 #[test]
 fn it_copies_every_file_that_the_configuration_names_and_says_what_is_elsewhere() {
     let place = place();
-    let said = place.run("SSO_LISTEN=127.0.0.1:1 sso backup \"$BACKUP\"");
+    let said = place.run("SSO_LISTEN=127.0.0.1:1 sso backup \"$BACKUP/\"");
     for (copy, original) in [
         ("sso.toml", "sso.toml"),
         ("store.key", "a key"),

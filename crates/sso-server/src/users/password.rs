@@ -20,10 +20,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 #[derive(Clone)]
 pub struct PasswordHash(Arc<str>);
 
-/// The text is not a hash that we can check.
+/// Why a text is not a hash that we check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an argon2 ($argon2id$…) or bcrypt ($2y$…) password hash; `sso hash-password` makes one")]
-pub struct InvalidHash;
+pub enum InvalidHash {
+    /// It is something else.
+    #[error("not an argon2 ($argon2id$…) or bcrypt ($2y$…) password hash; `sso hash-password` makes one")]
+    Unknown,
+    /// To check one password would take a core for many seconds, or more than 1 GiB.
+    #[error("a password hash that takes too long to check; `sso hash-password` makes a good one")]
+    TooCostly,
+}
 
 /// The password could not be hashed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -56,12 +62,16 @@ impl FromStr for PasswordHash {
     type Err = InvalidHash;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_one = if is_argon2(text) {
-            phc::PasswordHash::new(text).is_ok()
+        let unknown = InvalidHash::Unknown;
+        let is_bounded = if is_argon2(text) {
+            let hash = phc::PasswordHash::new(text).map_err(|_| unknown)?;
+            let params = Params::try_from(&hash).map_err(|_| unknown)?;
+            let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+            params.m_cost() <= MOST_MEMORY && work <= MOST_WORK
         } else {
-            text.parse::<bcrypt::HashParts>().is_ok()
+            text.parse::<bcrypt::HashParts>().map_err(|_| unknown)?.get_cost() <= MOST_COST
         };
-        if is_one { Ok(Self(text.into())) } else { Err(InvalidHash) }
+        if is_bounded { Ok(Self(text.into())) } else { Err(InvalidHash::TooCostly) }
     }
 }
 
@@ -88,6 +98,13 @@ fn is_argon2_of(hash: &phc::PasswordHash, password: &str) -> Option<bool> {
     // Compared in constant time.
     Some(phc::Output::new(output).ok()? == expected)
 }
+
+/// 1 GiB, in KiB.
+const MOST_MEMORY: u32 = 1024 * 1024;
+/// A hundred times what a new hash takes, in KiB times passes.
+const MOST_WORK: u64 = 100 * (Params::DEFAULT_M_COST as u64) * (Params::DEFAULT_T_COST as u64);
+/// bcrypt's cost: some seconds.
+const MOST_COST: u32 = 16;
 
 fn is_argon2(text: &str) -> bool {
     text.starts_with("$argon2")
@@ -287,7 +304,19 @@ mod tests {
         for bad in
             ["", "jackie123", "5f4dcc3b5aa765d61d8327deb882cf99", "$1$abc$def", "$argon2id$broken", "$2y$10$short"]
         {
-            assert_eq!(bad.parse::<PasswordHash>().err(), Some(InvalidHash), "{bad}");
+            assert_eq!(bad.parse::<PasswordHash>().err(), Some(InvalidHash::Unknown), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hashes_that_would_keep_a_core_busy_are_refused() {
+        let argon2 = |params: &str| format!("$argon2id$v=19${params}$c29tZXNhbHQ$c29tZXNhbHRzb21lc2FsdA");
+        let bcrypt = |cost: u32| BCRYPT.replace("$04$", &format!("${cost:02}$"));
+        for good in [argon2("m=1048576,t=3,p=1"), argon2("m=19456,t=200,p=1"), bcrypt(16)] {
+            assert!(good.parse::<PasswordHash>().is_ok(), "{good}");
+        }
+        for bad in [argon2("m=1048577,t=1,p=1"), argon2("m=19456,t=201,p=1"), bcrypt(17), bcrypt(31)] {
+            assert_eq!(bad.parse::<PasswordHash>().err(), Some(InvalidHash::TooCostly), "{bad}");
         }
     }
 

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use sso_core::{BrowserHeaders, Token};
-use sso_server::{Server, core::AttachError, login::LoginError, resume::ResumeError};
+use sso_server::{
+    Policy, Remember, Server,
+    core::AttachError,
+    login::LoginError,
+    resume::{self, ResumeError},
+};
 
-use crate::common::{Browser, World, credentials, key, redirect_request, wrong_credentials};
+use crate::common::{Browser, MINUTE, World, credentials, key, redirect_request, wrong_credentials};
 
 const MANY: usize = 11;
 
@@ -129,6 +134,54 @@ async fn two_nodes_together_allow_as_few_guesses_as_one() {
     assert!(!world.store.calls().contains(&"consume"));
     world.advance(Duration::from_secs(30));
     assert!(other.log_in(None, &credentials("jackie")).await.is_ok(), "the right one gets its turn");
+}
+
+#[tokio::test]
+async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+    let remembered = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let Remember::Set(token) = remembered.remember else { panic!("{remembered:?}") };
+    let returning = resume::Browser { remember: Some(token), ..Default::default() };
+
+    for _ in 0..6 {
+        world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();
+    }
+    let early = LoginError::TooManyFailures { retry_after: 1 };
+    assert_eq!(world.server.log_in(None, &credentials("jackie")).await.unwrap_err(), early, "a stranger");
+    let mut stranger = Browser::default();
+    world.log_in(&mut stranger, "john").await;
+    let as_john = world.server.log_in(stranger.cookie.as_ref(), &credentials("jackie")).await;
+    assert_eq!(as_john.unwrap_err(), early, "it knows somebody else");
+
+    assert!(world.server.log_in(returning.clone(), &credentials("jackie")).await.is_ok(), "remembered");
+    let through_broker = world.resume(&alice).await.unwrap();
+    assert!(world.server.broker_log_in(&through_broker, &credentials("jackie")).await.is_ok(), "its broker");
+    browser.receive(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().set_cookie);
+    let confirmed = world.server.confirm_password(browser.cookie.as_ref(), &credentials("jackie")).await.unwrap();
+    browser.receive(confirmed.set_cookie);
+    // Its session is over, and tells it still.
+    world.advance(Policy::default().idle_timeout + MINUTE);
+    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_none());
+    for _ in 0..6 {
+        world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();
+    }
+    // Guesses that are made there count there.
+    for _ in 0..6 {
+        let wrong = world.server.log_in(browser.cookie.as_ref(), &wrong_credentials("jackie")).await;
+        assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+    }
+    let late = world.server.log_in(browser.cookie.as_ref(), &credentials("jackie")).await;
+    assert_eq!(late.unwrap_err(), early);
+    assert!(
+        world.server.log_in(returning, &credentials("jackie")).await.is_ok(),
+        "nor does one such browser slow down another"
+    );
+    world.advance(Duration::from_secs(1));
+    assert!(world.server.log_in(browser.cookie.as_ref(), &credentials("jackie")).await.is_ok());
 }
 
 #[tokio::test]
