@@ -19,7 +19,10 @@ while [ $# -gt 0 ]; do
   esac
 done
 PATH=$PATH:/usr/sbin
-for program in nginx curl; do
+programs=(nginx curl setsid)
+if [ -z "$store" ]; then programs+=(redis-server); fi
+if $https; then programs+=(openssl); fi
+for program in "${programs[@]}"; do
   type -P "$program" >/dev/null || { echo "demo/nodes.sh: $program is not installed" >&2 && exit 1; }
 done
 if [ -z "${SSO_BIN-}" ]; then
@@ -49,13 +52,23 @@ start() {
   pids+=($!)
 }
 
+# Whether all that was started goes on.
+all_run() {
+  local pid
+  for pid in "${pids[@]}"; do
+    kill -0 "$pid" 2>/dev/null || return 1
+  done
+}
+
 # Waits until this URL is answered with a good status.
 wait_for() {
+  local problem="no good answer from $1"
   for ((i = 0; i < 300; i++)); do
     if curl --silent --fail --insecure --output /dev/null --max-time 2 "$1"; then return; fi
+    all_run || { problem="a program has ended" && break; }
     sleep 0.1
   done
-  echo "demo/nodes.sh: no good answer from $1" >&2
+  echo "demo/nodes.sh: $problem" >&2
   tail -n 5 "$dir"/*.log >&2
   exit 1
 }

@@ -70,6 +70,14 @@ async fn a_restored_sqlite_has_all_but_sessions() {
     in_sqlite().comes_back_without_sessions("SQLite", |_| ()).await;
 }
 
+/// As `sso.toml` is shipped: without `[jwt] keys`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_sqlite_whose_keys_of_tokens_follow_from_the_stores_has_all_but_sessions() {
+    let place = Place::new(None);
+    place.set_up_without_keys("");
+    place.comes_back_without_sessions("SQLite", |_| ()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_came_back_are_ended_before_the_start() {
     let (blocks, revoke) = (commands("SQLite"), commands("Sessions came back"));
