@@ -4,8 +4,6 @@ use crate::{
     account::{self, Ended, OwnSession},
     parts::{Parts, Unavailable, unavailable},
     session::DestroyReason,
-    standing,
-    users::{PasswordHash, PasswordOutcome},
 };
 
 /// Where a user is logged in.
@@ -25,16 +23,6 @@ pub(crate) async fn end_session(parts: &Parts, username: &str, handle: &str) -> 
 /// Ends all sessions of a user, and forgets all their browsers.
 pub(crate) async fn end_user(parts: &Parts, username: &str) -> Result<Ended, Unavailable> {
     account::end_all(parts, username, None, DestroyReason::Revoked).await
-}
-
-/// Sets a user's password, and ends all that began with another one. `false`: there is no such user, or they are disabled.
-pub(crate) async fn set_password(parts: &Parts, username: &str, password: &PasswordHash) -> Result<bool, Unavailable> {
-    let outcome = parts.users.set_password(username, None, password).await.map_err(standing::users_unavailable)?;
-    let is_set = outcome == PasswordOutcome::Set;
-    if is_set {
-        account::end_all(parts, username, None, DestroyReason::PasswordChanged).await?;
-    }
-    Ok(is_set)
 }
 
 /// Ends everything, of everybody. What is begun while this runs may stay.

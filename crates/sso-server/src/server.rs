@@ -23,10 +23,10 @@ use crate::{
     parts::{Parts, Unavailable, unavailable},
     remember,
     resume::{self, Browser, ResumeError, Resumed, Visit},
-    session::{CookieValue, Fingerprint, Session, TokenPolicy},
+    session::{CookieValue, Fingerprint, Session},
     standing,
     store::{Unlink, patiently},
-    users::{PasswordHash, Users},
+    users::Users,
 };
 
 /// A server. Cheap to clone: clones are the same server.
@@ -49,11 +49,6 @@ impl Server {
     /// How browsers see this server.
     pub fn public_url(&self) -> &Url {
         &self.0.public_url
-    }
-
-    /// How long tokens live, and whether users can be remembered.
-    pub fn tokens(&self) -> &TokenPolicy {
-        &self.0.tokens
     }
 
     /// The token for a page of a form (`login`, `profile/2`), served now to the browser that holds `binding`: a cookie's value.
@@ -251,12 +246,6 @@ impl Server {
         operator::end_user(&self.0, username).await
     }
 
-    /// Sets a user's password, ends all their sessions, and forgets all browsers that remember them. `false`: there is no such user, or
-    /// they are disabled.
-    pub async fn set_password(&self, username: &str, password: &PasswordHash) -> Result<bool, Unavailable> {
-        operator::set_password(&self.0, username, password).await
-    }
-
     /// Ends all sessions, cuts all links and forgets all browsers, of everybody: what one does after a restored backup, or a leak. It goes in
     /// steps; what is begun meanwhile may stay. Access tokens go on until their time is up.
     pub async fn end_everything(&self) -> Result<Ended, Unavailable> {
@@ -267,11 +256,6 @@ impl Server {
     pub async fn ready(&self) -> Result<(), Unavailable> {
         self.0.store.ping().await.map_err(unavailable)?;
         self.0.users.ping().await.map_err(standing::users_unavailable)
-    }
-
-    /// Whether this session is live at the present instant.
-    pub fn is_live(&self, session: &Session) -> bool {
-        !self.0.is_ended(session)
     }
 }
 

@@ -129,12 +129,10 @@ async fn guesses_of_the_old_one_wait_as_those_at_this_browsers_login_do() {
 
 #[tokio::test]
 async fn users_that_cannot_be_changed_here_are_not() {
-    let hash = another_hash();
-    let world = World::with_users(UserList::from_iter([Account::new("jackie", hash.clone())]));
+    let world = World::with_users(UserList::from_iter([Account::new("jackie", another_hash())]));
     let (mine, link) = logged_in(&world, "jackie").await;
     let refused = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
     assert_eq!(refused.unwrap_err(), PasswordError::CannotChange);
-    assert!(world.server.set_password("jackie", &hash).await.is_err());
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
 }
 

@@ -278,18 +278,3 @@ async fn who_runs_the_server_ends_all_of_a_user_at_once() {
     assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"));
     assert_eq!(world.server.end_user("jackie").await, Ok(Ended::default()));
 }
-
-#[tokio::test]
-async fn who_runs_the_server_sets_a_password() {
-    let (world, _) = world();
-    let (_, link, id) = logged_in(&world, "Alice", "jackie").await;
-    let hash = sso_server::PasswordHash::new("another password").unwrap();
-    assert_eq!(world.server.set_password("jackie", &hash).await, Ok(true));
-    assert_eq!(reason(&world, &id).await, Some(DestroyReason::PasswordChanged));
-    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
-    assert_eq!(world.server.set_password("nobody", &hash).await, Ok(false));
-    let old = world.server.log_in(None, &credentials("jackie")).await;
-    assert_eq!(old.unwrap_err(), LoginError::InvalidCredentials);
-    let new = sso_server::Credentials { username: "jackie".into(), password: "another password".into() };
-    world.server.log_in(None, &new).await.unwrap();
-}
