@@ -120,11 +120,11 @@ pub(crate) fn issue(parts: &Parts, resumed: &Resumed, audience: Option<&str>) ->
     let now = parts.now();
     let lifetime = lifetime(parts, &resumed.session, now).ok_or(AccessError::SessionEnded)?;
     let claims = AccessClaims {
-        registered: Registered::new(issuer(parts), &user.username, audience, seconds(now), lifetime),
+        registered: Registered::new(parts.origin(), &user.username, audience, now.as_secs(), lifetime),
         client: resumed.broker.id.to_string(),
         session: Some(handle(parts, &resumed.session)),
     };
-    let access_token = parts.access_keys.current().sign(&claims, seconds(now)).map_err(|error| {
+    let access_token = parts.access_keys.current().sign(&claims, now.as_secs()).map_err(|error| {
         tracing::error!(%error, "cannot make an access token");
         AccessError::NoKey
     })?;
@@ -148,7 +148,7 @@ pub(crate) async fn introspect(
 ) -> Result<Introspection, IntrospectError> {
     const INACTIVE: Introspection = Introspection { active: false, token: None };
     let broker = authenticate(parts, id, secret).await?;
-    let (keys, issuer, now) = (parts.access_keys.current(), issuer(parts), seconds(parts.now()));
+    let (keys, issuer, now) = (parts.access_keys.current(), parts.origin(), parts.now().as_secs());
     let verified = broker.audiences.iter().find_map(|audience| {
         let expected = Expected { issuer: &issuer, audience, now };
         keys.verify::<AccessClaims>(token, &expected).ok()
@@ -224,14 +224,5 @@ fn handle(parts: &Parts, session: &Session) -> String {
 
 /// See [`Server::jwks`](crate::Server::jwks).
 pub(crate) fn jwks(parts: &Parts) -> impl Serialize + use<> {
-    parts.access_keys.current().jwks(seconds(parts.now()))
-}
-
-/// The server's name in tokens.
-fn issuer(parts: &Parts) -> String {
-    parts.public_url.origin().ascii_serialization()
-}
-
-fn seconds(now: Timestamp) -> i64 {
-    now.as_millis().div_euclid(1_000)
+    parts.access_keys.current().jwks(parts.now().as_secs())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{clock::Timestamp, parts::Parts};
+use crate::{clock::Timestamp, parts::Parts, words};
 
 /// Whether a page of a form has a time limit. The first page of several has none: the form counts as started once it was
 /// sent. A form of a single page has one where something secret is typed into it.
@@ -21,7 +21,7 @@ pub enum FormRefusal {
     #[error("This form is no longer valid. Please try again.")]
     Forged,
     /// It was served too long ago.
-    #[error("This form timed out: it has to be sent within {} of being opened. Please check what you typed and send it again.", human(*limit_seconds))]
+    #[error("This form timed out: it has to be sent within {} of being opened. Please check what you typed and send it again.", words::limit(*limit_seconds))]
     TimedOut {
         /// The limit, in seconds.
         limit_seconds: u64,
@@ -49,15 +49,4 @@ pub(crate) fn check(
         return Err(FormRefusal::TimedOut { limit_seconds: parts.policy.form_timeout.as_secs() });
     }
     Ok(())
-}
-
-/// A time limit as people say it.
-fn human(seconds: u64) -> String {
-    match (seconds / 60, seconds % 60) {
-        (0, 1) => "1 second".into(),
-        (0, seconds) => format!("{seconds} seconds"),
-        (1, 0) => "1 minute".into(),
-        (minutes, 0) => format!("{minutes} minutes"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
-    }
 }

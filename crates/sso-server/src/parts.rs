@@ -65,6 +65,11 @@ pub(crate) enum ChangeError {
 pub(crate) const ATTEMPTS: usize = 1_000;
 
 impl Parts {
+    /// The server's name in tokens.
+    pub(crate) fn origin(&self) -> String {
+        self.public_url.origin().ascii_serialization()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -227,7 +227,7 @@ pub(crate) fn family_of(parts: &Parts, browser: &Browser, username: &str) -> Opt
 
 /// What the browser's token says, if it is one of ours.
 fn claims_of(parts: &Parts, browser: &Browser) -> Option<RememberClaims> {
-    let (token, origin) = (browser.remember.as_ref()?, origin(parts));
+    let (token, origin) = (browser.remember.as_ref()?, parts.origin());
     let expected = Expected { issuer: &origin, audience: &origin, now: parts.now().as_secs() };
     parts.remember_keys.current().verify(token.expose(), &expected).ok()
 }
@@ -354,7 +354,7 @@ fn is_of(session: &Session, family: &Family) -> bool {
 
 /// The family's current token. Made anew it says the same, so that whoever lost it gets it again.
 fn token_of(parts: &Parts, family: &Family) -> Result<RememberToken, Unavailable> {
-    let origin = origin(parts);
+    let origin = parts.origin();
     let registered = Registered {
         iss: origin.clone(),
         sub: family.username.clone(),
@@ -370,8 +370,4 @@ fn token_of(parts: &Parts, family: &Family) -> Result<RememberToken, Unavailable
         tracing::error!(%error, "a remember-me token cannot be made");
         Unavailable
     })
-}
-
-fn origin(parts: &Parts) -> String {
-    parts.public_url.origin().ascii_serialization()
 }

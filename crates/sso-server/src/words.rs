@@ -14,6 +14,17 @@ pub fn length(duration: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A time limit, to the second: `1 min 30 s`.
+pub fn limit(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, 1) => "1 second".into(),
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, 0) => "1 minute".into(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
 /// How long ago something was: `just now`, `3 hours ago`.
 pub fn ago(duration: Duration) -> String {
     match length(duration) {
@@ -69,6 +80,20 @@ mod tests {
             (30 * 86_400, "30 days ago"),
         ] {
             assert_eq!(ago(Duration::from_secs(seconds)), said);
+        }
+    }
+
+    #[test]
+    fn limits_are_said_to_the_second() {
+        for (seconds, said) in [
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "1 minute"),
+            (90, "1 min 30 s"),
+            (600, "10 minutes"),
+            (3_601, "60 min 1 s"),
+        ] {
+            assert_eq!(limit(seconds), said);
         }
     }
 
