@@ -1,9 +1,6 @@
 //! The broker: how a visitor is attached, comes back, and is attached again when that is lost.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use sso_core::{BearerToken, BrokerId, ChecksumKey, FormKey, Secret, Token, VerificationCode, base36, random, wire};
 use url::{Url, form_urlencoded};
@@ -11,6 +8,7 @@ use url::{Url, form_urlencoded};
 use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
     shelf::Shelf,
+    time,
     tokens::{Attached, Pending},
 };
 
@@ -138,7 +136,7 @@ impl Broker {
     /// Only the state that [`start_attach`](Self::start_attach) put into the return URL and into this visitor's
     /// store opens it, for the good end as for the bad one.
     pub fn finish_attach(&self, store: &mut dyn TokenStore, query: &str) -> AttachOutcome {
-        let now = unix_now();
+        let now = time::seconds();
         let param = |wanted: &str| {
             let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
             let value = values.next().map(|(_, value)| value.into_owned());
@@ -182,7 +180,7 @@ impl Broker {
     /// Ends it, given the code that the page got.
     pub fn verify(&self, store: &mut dyn TokenStore, state: &str, code: &str) -> Result<(), VerifyError> {
         let code = code.parse().map_err(|_| VerifyError::InvalidCode)?;
-        let pending = self.0.shelf.take_pending(store, state, unix_now()).ok_or(VerifyError::UnknownState)?;
+        let pending = self.0.shelf.take_pending(store, state, time::seconds()).ok_or(VerifyError::UnknownState)?;
         self.attach(store, pending, code);
         Ok(())
     }
@@ -230,14 +228,15 @@ impl Broker {
 
     /// Why the last attach failed, in the server's words: once, and within a minute.
     pub fn take_failure(&self, store: &mut dyn TokenStore) -> Option<String> {
-        self.0.shelf.take_failure(store, unix_now())
+        self.0.shelf.take_failure(store, time::seconds())
     }
 
     /// The CSRF token of the form named `form` for this visitor; empty, and never accepted, when not attached.
     pub fn form_token(&self, store: &dyn TokenStore, form: &str) -> String {
         let attached = self.0.shelf.attached(store);
-        let served = i64::try_from(unix_now() * 1_000).unwrap_or(i64::MAX);
-        attached.map(|attached| self.0.form_key.token(form, attached.token.as_str(), served)).unwrap_or_default()
+        attached
+            .map(|attached| self.0.form_key.token(form, attached.token.as_str(), time::millis()))
+            .unwrap_or_default()
     }
 
     /// Whether a form was served to this visitor with this token.
@@ -301,7 +300,7 @@ impl Broker {
     fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> Pending {
         let state = base36::exact(&random::bytes());
         let pending =
-            Pending { state, token: Token::generate(), wanted: wanted.into(), login, heals, made: unix_now() };
+            Pending { state, token: Token::generate(), wanted: wanted.into(), login, heals, made: time::seconds() };
         self.0.shelf.add_pending(store, &pending);
         pending
     }
@@ -311,8 +310,4 @@ impl Broker {
         self.0.shelf.set_attached(store, &attached);
         tracing::info!(broker = %self.0.id, "a visitor is attached");
     }
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

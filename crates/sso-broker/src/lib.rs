@@ -37,7 +37,7 @@
 //!
 //! - [`tokens`]: where a visitor's token is kept, and what is kept; `shelf`: under which keys
 //! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
-//! - `resolver`: how host names are resolved
+//! - `resolver`: how host names are resolved; `time`: the present instant
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
 //!   [`request_error`]: how they fail; [`service`]: calls to other services, and how those fail
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
@@ -65,6 +65,7 @@ pub mod request_error;
 mod resolver;
 pub mod service;
 mod shelf;
+mod time;
 pub mod tokens;
 pub mod verifier;
 #[cfg(feature = "actix")]

@@ -12,15 +12,11 @@
 //! # Ok(()) }
 //! ```
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, sync::Arc};
 
 use sso_core::jwt::{AccessClaims, Expected, InvalidToken, KeySet, SharedKeys, key_id};
 
-use crate::JwksKeys;
+use crate::{JwksKeys, time};
 
 /// Verifies the access tokens of one server for one service. Clones share everything.
 #[derive(Clone)]
@@ -58,7 +54,7 @@ impl From<JwksKeys> for AccessKeys {
 impl AccessVerifier {
     /// `issuer`: the server's public URL, without a slash at its end. `audience`: this service, as the server's entries for brokers name it.
     pub fn new(issuer: &str, audience: &str, keys: impl Into<AccessKeys>) -> Self {
-        Self::with_clock(issuer, audience, keys, now)
+        Self::with_clock(issuer, audience, keys, time::numeric_date)
     }
 
     /// The same with another clock: seconds since 1970-01-01 UTC.
@@ -87,11 +83,6 @@ impl AccessVerifier {
             AccessKeys::Published(keys) => Ok(keys.keys_for(&key_id(token)?).await),
         }
     }
-}
-
-fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for AccessVerifier {

@@ -13,18 +13,22 @@ use actix_web::{
     http::{StatusCode, header},
     web::{self, ServiceConfig},
 };
-use serde::{Deserialize, Serialize};
-use sso_core::{FormKey, base36, random};
+use serde::Deserialize;
+use sso_core::FormKey;
 use url::form_urlencoded::{self, byte_serialize};
 
-use super::{header_text, now, page, script_route, sign_in, user_of};
+use super::{
+    header_text, page, script_route, sign_in,
+    ticket::{TICKET_SECONDS, Ticket, TicketKey},
+    user_of,
+};
 use crate::{
     LocalPath,
     handoff::{Arrival, Receiver, Source},
+    time::{millis, numeric_date},
 };
 
 const TICKET: &str = "sso-handoff";
-const TICKET_SECONDS: i64 = 60;
 
 /// The pages where users arrive. No inline script or style: the CSP forbids it.
 pub trait LandingPages: Send + Sync + 'static {
@@ -72,17 +76,9 @@ pub struct Landing(Arc<Parts>);
 struct Parts {
     receiver: Receiver,
     pages: Box<dyn LandingPages>,
-    key: FormKey,
-}
-
-/// What a good token said, on its way to the next request.
-#[derive(Serialize, Deserialize)]
-struct Ticket {
-    /// Its own name: it is good for one login.
-    id: String,
-    username: String,
-    page: String,
-    issuer: String,
+    tickets: TicketKey,
+    /// Of the question whether the user is to be another one.
+    forms: FormKey,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +96,8 @@ struct Choice {
 impl Landing {
     /// `secret`: the application's own, such as the key of its sessions.
     pub fn new(receiver: Receiver, pages: impl LandingPages, secret: &[u8]) -> Self {
-        Self(Arc::new(Parts { receiver, pages: Box::new(pages), key: FormKey::new(secret) }))
+        let (tickets, forms) = (TicketKey::new(secret), FormKey::new(secret));
+        Self(Arc::new(Parts { receiver, pages: Box::new(pages), tickets, forms }))
     }
 
     /// For `App::configure`, inside the session's middleware.
@@ -121,11 +118,7 @@ impl Landing {
     }
 
     fn arrived(&self, arrival: Arrival) -> HttpResponse {
-        let Arrival { username, page: wanted, issuer } = arrival;
-        let id = base36::exact(&random::bytes());
-        let ticket = Ticket { id, username, page: wanted.as_str().to_owned(), issuer };
-        let Ok(json) = serde_json::to_string(&ticket) else { return self.refused() };
-        let sealed = format!("{}|{json}", self.0.key.token(&json, TICKET, now()));
+        let Ok(sealed) = self.0.tickets.seal(&Ticket::new(arrival, numeric_date())) else { return self.refused() };
         let sealed: String = byte_serialize(sealed.as_bytes()).collect();
         page(StatusCode::SEE_OTHER, "", "no-referrer")
             .cookie(self.cookie(&sealed, TICKET_SECONDS))
@@ -137,15 +130,12 @@ impl Landing {
     fn ticket(&self, request: &HttpRequest) -> Option<(Ticket, String)> {
         let cookie = request.cookie_raw(&self.cookie_name())?;
         let (sealed, _) = form_urlencoded::parse(cookie.value().as_bytes()).next()?;
-        let (mac, json) = sealed.split_once('|')?;
-        let age = now() - self.0.key.served(json, TICKET, mac).ok()?;
-        let ticket = serde_json::from_str(json).ok().filter(|_| (-5..TICKET_SECONDS).contains(&age))?;
-        Some((ticket, sealed.into_owned()))
+        Some((self.0.tickets.open(&sealed, numeric_date())?, sealed.into_owned()))
     }
 
     /// Begins the session of the user on the ticket, unless a copy of the ticket was used before.
     fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
-        let now = now();
+        let now = numeric_date();
         if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), now + TICKET_SECONDS, now) {
             return self.refused();
         }
@@ -183,7 +173,7 @@ impl Landing {
 async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option<web::Form<Token>>) -> HttpResponse {
     let origin = header_text(&request, "Origin");
     let token = form.map(|form| form.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Post { origin }, now()) {
+    match landing.0.receiver.receive(&token, Source::Post { origin }, numeric_date()) {
         Ok(arrival) => landing.arrived(arrival),
         Err(_) => landing.refused(),
     }
@@ -193,7 +183,7 @@ async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option
 async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Option<web::Query<Token>>) -> HttpResponse {
     let referer = header_text(&request, "Referer");
     let token = query.map(|query| query.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Query { referer }, now()) {
+    match landing.0.receiver.receive(&token, Source::Query { referer }, numeric_date()) {
         Ok(arrival) => landing.arrived(arrival),
         Err(_) => landing.refused(),
     }
@@ -207,7 +197,7 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
         Some(current) if current != ticket.username => {
             let shown = SwitchPage {
                 action: request.uri().path(),
-                form_token: &landing.0.key.token(&switch_form(&current), &sealed, now()),
+                form_token: &landing.0.forms.token(&switch_form(&current), &sealed, millis()),
                 current: &current,
                 arriving: &ticket.username,
                 issuer: &ticket.issuer,
@@ -232,7 +222,7 @@ async fn choose(request: HttpRequest, landing: web::Data<Landing>, form: Option<
     let current = user_of(&session).unwrap_or_default();
     let origin = landing.0.receiver.origin().origin().ascii_serialization();
     let is_ours = header_text(&request, "Origin").is_none_or(|shown| shown == origin)
-        && landing.0.key.served(&switch_form(&current), &sealed, &form_token).is_ok();
+        && landing.0.forms.served(&switch_form(&current), &sealed, &form_token).is_ok();
     if !is_ours {
         return landing.refused();
     }

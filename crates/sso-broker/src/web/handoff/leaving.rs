@@ -6,8 +6,11 @@ use actix_web::{
 };
 use url::form_urlencoded::{self, byte_serialize};
 
-use super::{SCRIPT_PATH, header_text, now, page};
-use crate::handoff::{Handoff, HandoffError, Issuer, Way};
+use super::{SCRIPT_PATH, header_text, page};
+use crate::{
+    handoff::{Handoff, HandoffError, Issuer, Way},
+    time::numeric_date,
+};
 
 /// The pages on the way out. No inline script or style: the CSP forbids it.
 pub trait LeavingPages: Send + Sync + 'static {
@@ -79,7 +82,7 @@ pub fn leave(
     if !is_from_own_page(request, &issuer.origin()) {
         return page(StatusCode::OK, "", "same-origin").body(pages.may_leave(&url, here));
     }
-    match issuer.hand_off(username, &url, now()) {
+    match issuer.hand_off(username, &url, numeric_date()) {
         Ok(handoff) => send(&handoff, pages),
         Err(error) => {
             page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))

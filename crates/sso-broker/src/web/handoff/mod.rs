@@ -2,8 +2,7 @@
 
 mod landing;
 mod leaving;
-
-use std::time::SystemTime;
+mod ticket;
 
 use actix_session::Session;
 use actix_web::{
@@ -63,10 +62,4 @@ fn page(status: StatusCode, form_target: &str, referrer_policy: &str) -> HttpRes
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8");
     response
-}
-
-/// Seconds since 1970-01-01 UTC.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,108 @@
+//! The ticket that a good token becomes: a signed cookie, on its way to the next request.
+
+use serde::{Deserialize, Serialize};
+use sso_core::{base36, checksum::MacKey, random};
+use subtle::ConstantTimeEq;
+
+use crate::handoff::Arrival;
+
+/// A ticket is good for so long.
+pub(super) const TICKET_SECONDS: i64 = 60;
+
+/// The clocks of two nodes may differ by so many seconds.
+const AHEAD: i64 = 5;
+
+/// What a good token said.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ticket {
+    /// Its own name: it is good for one login.
+    pub(super) id: String,
+    /// When it was made, in seconds since 1970-01-01 UTC.
+    pub(super) made: i64,
+    pub(super) username: String,
+    pub(super) page: String,
+    pub(super) issuer: String,
+}
+
+impl Ticket {
+    pub(super) fn new(arrival: Arrival, made: i64) -> Self {
+        let Arrival { username, page, issuer } = arrival;
+        Self { id: base36::exact(&random::bytes()), made, username, page: page.as_str().to_owned(), issuer }
+    }
+}
+
+/// What signs an application's tickets, and nothing else.
+#[derive(Debug)]
+pub(super) struct TicketKey(MacKey);
+
+impl TicketKey {
+    /// `secret`: the application's own.
+    pub(super) fn new(secret: &[u8]) -> Self {
+        Self(MacKey::new(secret).derive("hand-off ticket"))
+    }
+
+    /// The ticket as a text, which only [`open`](Self::open) makes a ticket again: `<MAC>|<JSON>`.
+    pub(super) fn seal(&self, ticket: &Ticket) -> serde_json::Result<String> {
+        let json = serde_json::to_string(ticket)?;
+        Ok(format!("{}|{json}", self.mac(&json)))
+    }
+
+    /// The ticket, if it was sealed here and its time is not up at `now`. Compares in constant time.
+    pub(super) fn open(&self, sealed: &str, now: i64) -> Option<Ticket> {
+        let (mac, json) = sealed.split_once('|')?;
+        if !bool::from(self.mac(json).as_bytes().ct_eq(mac.as_bytes())) {
+            return None;
+        }
+        let ticket: Ticket = serde_json::from_str(json).ok()?;
+        (-AHEAD..TICKET_SECONDS).contains(&now.saturating_sub(ticket.made)).then_some(ticket)
+    }
+
+    fn mac(&self, json: &str) -> String {
+        base36::exact(&self.0.mac(&[json]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sso_core::FormKey;
+
+    use super::*;
+    use crate::LocalPath;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn ticket() -> Ticket {
+        let arrival =
+            Arrival { username: "jackie".into(), page: LocalPath::root(), issuer: "https://shop.example.com".into() };
+        Ticket::new(arrival, NOW)
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_a_minute_where_it_was_sealed_and_as_it_was_sealed() {
+        let (key, ticket) = (TicketKey::new(b"forum"), ticket());
+        let sealed = key.seal(&ticket).unwrap();
+        for now in [NOW - 5, NOW, NOW + 59] {
+            assert_eq!(key.open(&sealed, now).as_ref(), Some(&ticket), "{now}");
+        }
+        for now in [NOW - 6, NOW + 60, i64::MIN, i64::MAX] {
+            assert_eq!(key.open(&sealed, now), None, "{now}");
+        }
+        assert_eq!(TicketKey::new(b"forum").open(&sealed, NOW), Some(ticket));
+        assert_eq!(TicketKey::new(b"other").open(&sealed, NOW), None, "another application's");
+        let (mac, json) = sealed.split_once('|').unwrap();
+        // A MAC of the same secret for another use.
+        let form = FormKey::new(b"forum").token(json, "", NOW);
+        for forged in [
+            sealed.replace("jackie", "admin1"),
+            sealed.replace("1800000000", "1800000030"),
+            format!("|{json}"),
+            format!("{form}|{json}"),
+            format!("{}|{json}", form.split_once('.').unwrap().1),
+            mac.to_owned(),
+            json.to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(key.open(&forged, NOW), None, "{forged}");
+        }
+    }
+}
