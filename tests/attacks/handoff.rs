@@ -163,6 +163,34 @@ async fn threat_23_another_sites_page_starts_no_hand_off() {
 }
 
 #[tokio::test]
+async fn threat_23_a_login_on_the_way_does_not_answer_the_question() {
+    let demo = Demo::start(&[]);
+    for from in ["nora", "sso"] {
+        for (relation, asks) in [(Some("cross-site"), true), (None, true), (Some("same-origin"), false)] {
+            let visitor = Visitor::new();
+            let to_login = external(&demo, &visitor, from, &demo.url("otto", "/reports/2"), relation).await;
+            let login = visitor.get(&to_login.location().unwrap()).await;
+            let fields = [("username", "jackie"), ("password", "jackie123")];
+            let (action, mut form) = login.form("/login");
+            form.extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            let sent = visitor.request(Method::POST, &action).header("Origin", demo.url(from, "")).form(&form);
+            let back = send(sent).await.location().unwrap();
+            let page = send(visitor.request(Method::GET, &back).header("Sec-Fetch-Site", "same-origin")).await;
+            assert_eq!(page.heading() == "Go on to another site?", asks, "{from} {relation:?} {}", page.body);
+            if asks {
+                let (_, link) = page.body.split_once("href=\"/external?url=").unwrap();
+                let link = demo.url(from, &format!("/external?url={}", link.split('"').next().unwrap()));
+                assert!(!page.body.contains("eyJ") && !link.contains("ask"));
+                let leaving = send(visitor.request(Method::GET, &link).header("Sec-Fetch-Site", "same-origin")).await;
+                assert!(leaving.body.contains("eyJ"), "the visitor has chosen it");
+            } else {
+                assert!(page.body.contains("eyJ"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn threat_23_an_attackers_own_token_logs_no_visitor_in() {
     let demo = Demo::start(&[]);
     let attacker = user_at(&demo, "nora", "john").await;

@@ -213,8 +213,7 @@ pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Cred
     let is_theirs = |session: &Session| session.user().is_some_and(|user| user.username == credentials.username);
     let session = resume::by_cookie(parts, browser).await?.filter(|session| is_theirs(session));
     let session = session.ok_or(LoginError::SessionEnded)?;
-    let known = login::known_session(parts, &session, &credentials.username);
-    let account = login::authenticate(parts, credentials, known, None).await?;
+    let account = login::authenticate(parts, credentials, true, None).await?;
     let credential = standing::credential(parts, &account);
     let (cookie, now) = (CookieValue::generate(), parts.now());
     let confirmed = parts.change(&session, |session| {

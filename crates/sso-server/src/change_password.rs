@@ -105,8 +105,7 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
     }
     password::check_new(&username, &change.new)?;
     let credentials = Credentials { username: username.clone(), password: change.old.clone() };
-    let known = login::known_session(parts, &session, &username);
-    let account = login::authenticate(parts, &credentials, known, None).await?;
+    let account = login::authenticate(parts, &credentials, true, None).await?;
     if change.new == change.old {
         return Err(PasswordError::Unchanged);
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use sso_core::wire::{BearerErrorCode, INVALID_CREDENTIALS, User};
 
 use crate::{
-    account,
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Remember},
     resume::{self, Browser, ResumeError, Resumed, Visit},
@@ -78,15 +77,16 @@ impl From<ChangeError> for LoginError {
     }
 }
 
-/// The account with these credentials. Failures count under `known`, what tells that this very user has logged in from there before, or else under
-/// the user's name; and under `link`, the caller's own key.
+/// The account with these credentials. Failures count under the user's name, and under `link`, the caller's own key. `is_known`: this user has logged
+/// in from there before; such failures count apart from those of strangers, who so cannot make the user wait: the idea of OWASP's device cookies. All of
+/// them count as one: whoever knew an earlier password may have many sessions and tokens of that time.
 pub(crate) async fn authenticate(
     parts: &Parts,
     credentials: &Credentials,
-    known: Option<String>,
+    is_known: bool,
     link: Option<&str>,
 ) -> Result<Arc<Account>, LoginError> {
-    let by_user = known.unwrap_or_else(|| format!("user {}", credentials.username));
+    let by_user = format!("{} {}", if is_known { "known user" } else { "user" }, credentials.username);
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
     // Before it is one's turn: nobody waits for others who wait for the directory.
@@ -121,22 +121,20 @@ pub(crate) async fn authenticate(
     }
 }
 
-/// That this user has logged in to the session before. Strangers who fail on purpose then make others wait, and not the user: the idea of OWASP's
-/// device cookies. A session that was destroyed tells nothing: its cookie may be in the wrong hands.
-pub(crate) fn known_session(parts: &Parts, session: &Session, username: &str) -> Option<String> {
-    let is_known = session.destroyed.is_none() && session.last_user.as_deref() == Some(username);
-    is_known.then(|| format!("session {}", account::session_handle(parts, session)))
+/// Whether this user was the last to log in to the session. One that was destroyed tells nothing: its cookie may be in the wrong hands.
+pub(crate) fn is_known_to(session: &Session, username: &str) -> bool {
+    session.destroyed.is_none() && session.last_user.as_deref() == Some(username)
 }
 
-/// That this user has logged in from the browser before: its session says so, also when it is over, or its remember-me token.
-async fn known_browser(parts: &Parts, browser: &Browser, username: &str) -> Result<Option<String>, Unavailable> {
-    if let Some(family) = remember::family_of(parts, browser, username) {
-        return Ok(Some(format!("family {family}")));
+/// Whether this user has logged in from the browser before: its session says so, also when it is over, or its remember-me token.
+async fn is_known_in(parts: &Parts, browser: &Browser, username: &str) -> Result<bool, Unavailable> {
+    if remember::was_for(parts, browser, username) {
+        return Ok(true);
     }
-    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
+    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(false) };
     let session = parts.store.load(&cookie).await.map_err(unavailable)?;
     let session = session.filter(|session| lifecycle::accepts(session, cookie, parts.now()));
-    Ok(session.and_then(|session| known_session(parts, &session, username)))
+    Ok(session.is_some_and(|session| is_known_to(&session, username)))
 }
 
 /// A login at the server's own page. The cookie's value is replaced in the same write that logs the user in, so one that
@@ -148,8 +146,8 @@ pub(crate) async fn at_server(
     credentials: &Credentials,
     remember: bool,
 ) -> Result<Visit, LoginError> {
-    let known = known_browser(parts, browser, &credentials.username).await?;
-    let account = authenticate(parts, credentials, known, None).await?;
+    let is_known = is_known_in(parts, browser, &credentials.username).await?;
+    let account = authenticate(parts, credentials, is_known, None).await?;
     remember::forget(parts, browser).await?;
     let (family, remember) = if remember && parts.tokens.remember_me {
         let (family, token) = remember::begin(parts, browser, &account).await?;
@@ -167,23 +165,29 @@ pub(crate) async fn at_server(
             None => resume::begin(parts, browser, false).await?.0,
         },
     };
-    part_from_last_user(parts, &session, &user.username, None).await?;
-    let cookie = CookieValue::generate();
-    let now = parts.now();
-    let mut former = None;
-    let signed_in = parts.change(&session, |session| {
-        if parts.is_ended(session) {
-            return false;
-        }
-        former = session.family.take();
-        session.sign_in(user.clone(), credential, now);
-        session.family.clone_from(&family);
-        session.replace_cookie(cookie.hash(), now);
-        session.fingerprint = browser.fingerprint;
-        session.browser.clone_from(&browser.name);
-        true
-    });
-    let session = match signed_in.await {
+    let (cookie, now, mut former) = (CookieValue::generate(), parts.now(), None);
+    let mut sign_in = async |session: Arc<Session>| {
+        part_from_last_user(parts, &session, &user.username, None).await?;
+        let signed_in = parts.change(&session, |session| {
+            if parts.is_ended(session) {
+                return false;
+            }
+            former = session.family.take();
+            session.sign_in(user.clone(), credential, now);
+            session.family.clone_from(&family);
+            session.replace_cookie(cookie.hash(), now);
+            session.fingerprint = browser.fingerprint;
+            session.browser.clone_from(&browser.name);
+            true
+        });
+        signed_in.await
+    };
+    let signed_in = match sign_in(session).await {
+        // It had to make room for others, with nobody logged in to it, or its time was up.
+        Err(ChangeError::Ended) => sign_in(resume::begin(parts, browser, false).await?.0).await,
+        signed_in => signed_in,
+    };
+    let session = match signed_in {
         Ok(session) => session,
         Err(error) => {
             remember::remove(parts, family.as_deref()).await?;
@@ -256,8 +260,8 @@ pub(crate) async fn through_broker(
         return Err(LoginError::SessionEnded);
     }
     let link = format!("link {}", resume::failure_key(&resumed.key));
-    let known = known_session(parts, &resumed.session, &credentials.username);
-    let account = authenticate(parts, credentials, known, Some(&link)).await?;
+    let is_known = is_known_to(&resumed.session, &credentials.username);
+    let account = authenticate(parts, credentials, is_known, Some(&link)).await?;
     if !resumed.broker.entry.admits(&account) {
         tracing::warn!(broker = %resumed.broker.id, username = %account.user.username, "may not use this broker");
         return Err(LoginError::UserNotAllowed);

@@ -25,7 +25,7 @@ pub(crate) struct Parts {
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
     pub(crate) passwords: Passwords,
-    /// Failed logins: by user, or by the browser where the user is known, and by link.
+    /// Failed logins, by user, where the user is known and elsewhere, and by link.
     pub(crate) login_failures: Throttle,
     /// Wrong checksums, by broker and token: so that nobody can block a broker by failing on purpose.
     pub(crate) checksum_failures: Throttle,

@@ -220,9 +220,9 @@ pub(crate) async fn remove(parts: &Parts, family: Option<&str>) -> Result<(), Un
     Ok(())
 }
 
-/// The family of the browser's token, if it is one of ours, for this user; the family may be gone.
-pub(crate) fn family_of(parts: &Parts, browser: &Browser, username: &str) -> Option<String> {
-    claims_of(parts, browser).filter(|claims| claims.registered.sub == username).map(|claims| claims.family)
+/// Whether the browser's token was made for this user; what it remembers may be forgotten.
+pub(crate) fn was_for(parts: &Parts, browser: &Browser, username: &str) -> bool {
+    claims_of(parts, browser).is_some_and(|claims| claims.registered.sub == username)
 }
 
 /// What the browser's token says, if it is one of ours.

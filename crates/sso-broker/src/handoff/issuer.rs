@@ -6,6 +6,7 @@ use sso_core::jwt::{HandoffClaims, Registered, SharedKeys};
 use url::{Position, Url};
 
 use super::{LANDING_PATH, NotAnOrigin, origin};
+use crate::LocalPath;
 
 /// How the browser carries the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,20 +126,20 @@ impl Issuer {
         let (target, page) = self.find(url).ok_or(HandoffError::ForeignTarget)?;
         let audience = target.origin.origin().ascii_serialization();
         let registered = Registered::new(self.origin(), username, &audience, now, Self::LIFETIME);
-        let claims = HandoffClaims { registered, path: page[Position::BeforePath..].to_owned() };
+        let claims = HandoffClaims { registered, path: page.as_str().to_owned() };
         let token = target.keys.current().sign(&claims, now).map_err(|_| HandoffError::NoKey)?;
         let landing = target.origin.join(&target.landing).map_err(|_| HandoffError::ForeignTarget)?;
         Ok(Handoff { token, way: target.way, target: audience, landing })
     }
 
-    /// The target of an address, and the address as browsers read it.
-    fn find(&self, url: &str) -> Option<(&Target, Url)> {
+    /// The target of an address, and the page there as browsers read it: one that the target will lead to.
+    fn find(&self, url: &str) -> Option<(&Target, LocalPath)> {
         let is_odd = |c: char| c == '\\' || c.is_control() || c.is_whitespace();
         let url: Url = Some(url).filter(|url| !url.contains(is_odd))?.parse().ok()?;
         if !url.username().is_empty() || url.password().is_some() {
             return None;
         }
         let target = self.targets.iter().find(|target| target.origin.origin() == url.origin())?;
-        Some((target, url))
+        Some((target, LocalPath::parse(&url[Position::BeforePath..], &target.origin)?))
     }
 }

@@ -77,7 +77,8 @@ fn a_page_of_another_site_is_never_the_destination() {
 #[test]
 fn only_listed_applications_are_targets() {
     let issuer = issuer(&pair_keys(1));
-    for good in ["https://forum.example", "https://forum.example/a", "https://FORUM.example:443/a?b"] {
+    let page = |length: usize| format!("https://forum.example/{}", "x".repeat(length - 1));
+    for good in ["https://forum.example", "https://forum.example/a", "https://FORUM.example:443/a?b", &page(512)] {
         assert!(issuer.hand_off("jackie", good, NOW).is_ok(), "{good}");
     }
     for bad in [
@@ -92,6 +93,9 @@ fn only_listed_applications_are_targets() {
         "//forum.example/",
         "https://forum.example/\n",
         "javascript:alert(1)",
+        // The other side would refuse these pages, and the token is used up then.
+        "https://forum.example//a",
+        &page(513),
     ] {
         assert_eq!(issuer.hand_off("jackie", bad, NOW).err(), Some(HandoffError::ForeignTarget), "{bad}");
     }

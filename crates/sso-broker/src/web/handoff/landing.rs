@@ -96,7 +96,8 @@ struct Choice {
 impl Landing {
     /// `secret`: the application's own, such as the key of its sessions.
     pub fn new(receiver: Receiver, pages: impl LandingPages, secret: &[u8]) -> Self {
-        let (tickets, forms) = (TicketKey::new(secret), FormKey::new(secret));
+        let landing = format!("{}{}", receiver.origin().origin().ascii_serialization(), receiver.landing_path());
+        let (tickets, forms) = (TicketKey::new(secret, &landing), FormKey::new(secret));
         Self(Arc::new(Parts { receiver, pages: Box::new(pages), tickets, forms }))
     }
 

@@ -35,11 +35,14 @@ pub struct LeavingPage<'a> {
     pub script: &'a str,
 }
 
+/// Says that it was another site's page that led to the login which comes back: the question is not answered by that.
+const ASK: &str = "ask";
+
 /// Answers `GET /external?url=…`. Who is not logged in goes to the login first, and comes back to this link: `login` is its path up to where
 /// the way back is put, such as `/login?to=`.
 ///
 /// It acts by itself only for a link on a page of this very site. Any other page could send a visitor on a way that they did not choose, so
-/// from there a page with a link comes first.
+/// from there a page with a link comes first, also where a login lies between.
 ///
 /// ```
 /// # use actix_session::Session;
@@ -66,21 +69,25 @@ pub fn leave(
     user: Option<&str>,
     login: &str,
 ) -> HttpResponse {
-    let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let query = || form_urlencoded::parse(request.query_string().as_bytes());
+    let url = query().find(|(name, _)| name == "url").map(|(_, url)| url).unwrap_or_default();
+    let link: String = byte_serialize(url.as_bytes()).collect();
+    let link = format!("{}?url={link}", request.path());
+    let acts = is_from_own_page(request, &issuer.origin()) && !query().any(|(name, _)| name == ASK);
     let Some(username) = user else {
-        let back: String = byte_serialize(here.as_bytes()).collect();
+        // The login's own page leads back here.
+        let back = if acts { link } else { format!("{link}&{ASK}=") };
+        let back: String = byte_serialize(back.as_bytes()).collect();
         return page(StatusCode::SEE_OTHER, "", "same-origin")
             .insert_header((header::LOCATION, format!("{login}{back}")))
             .finish();
     };
-    let query = form_urlencoded::parse(request.query_string().as_bytes());
-    let url = query.into_iter().find(|(name, _)| name == "url").map(|(_, url)| url).unwrap_or_default();
     if !issuer.allows(&url) {
         return page(StatusCode::BAD_REQUEST, "", "same-origin")
             .body(pages.cannot_leave(&HandoffError::ForeignTarget.to_string()));
     }
-    if !is_from_own_page(request, &issuer.origin()) {
-        return page(StatusCode::OK, "", "same-origin").body(pages.may_leave(&url, here));
+    if !acts {
+        return page(StatusCode::OK, "", "same-origin").body(pages.may_leave(&url, &link));
     }
     match issuer.hand_off(username, &url, numeric_date()) {
         Ok(handoff) => send(&handoff, pages),

@@ -31,14 +31,14 @@ impl Ticket {
     }
 }
 
-/// What signs an application's tickets, and nothing else.
+/// What signs the tickets of one application, and nothing else.
 #[derive(Debug)]
 pub(super) struct TicketKey(MacKey);
 
 impl TicketKey {
-    /// `secret`: the application's own.
-    pub(super) fn new(secret: &[u8]) -> Self {
-        Self(MacKey::new(secret).derive("hand-off ticket"))
+    /// `secret`: the application's own. `landing`: where its users arrive: another application of the same secret may trust others.
+    pub(super) fn new(secret: &[u8], landing: &str) -> Self {
+        Self(MacKey::new(secret).derive(&format!("hand-off ticket {landing}")))
     }
 
     /// The ticket as a text, which only [`open`](Self::open) makes a ticket again: `<MAC>|<JSON>`.
@@ -70,6 +70,7 @@ mod tests {
     use crate::LocalPath;
 
     const NOW: i64 = 1_800_000_000;
+    const FORUM: &str = "https://forum.example.com/sso/landing";
 
     fn ticket() -> Ticket {
         let arrival =
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_good_for_a_minute_where_it_was_sealed_and_as_it_was_sealed() {
-        let (key, ticket) = (TicketKey::new(b"forum"), ticket());
+        let (key, ticket) = (TicketKey::new(b"secret", FORUM), ticket());
         let sealed = key.seal(&ticket).unwrap();
         for now in [NOW - 5, NOW, NOW + 59] {
             assert_eq!(key.open(&sealed, now).as_ref(), Some(&ticket), "{now}");
@@ -87,11 +88,14 @@ mod tests {
         for now in [NOW - 6, NOW + 60, i64::MIN, i64::MAX] {
             assert_eq!(key.open(&sealed, now), None, "{now}");
         }
-        assert_eq!(TicketKey::new(b"forum").open(&sealed, NOW), Some(ticket));
-        assert_eq!(TicketKey::new(b"other").open(&sealed, NOW), None, "another application's");
+        assert_eq!(TicketKey::new(b"secret", FORUM).open(&sealed, NOW), Some(ticket));
+        assert_eq!(TicketKey::new(b"other secret", FORUM).open(&sealed, NOW), None);
+        for other in ["https://shop.example.com/sso/landing", "https://forum.example.com/landing"] {
+            assert_eq!(TicketKey::new(b"secret", other).open(&sealed, NOW), None, "another application's");
+        }
         let (mac, json) = sealed.split_once('|').unwrap();
         // A MAC of the same secret for another use.
-        let form = FormKey::new(b"forum").token(json, "", NOW);
+        let form = FormKey::new(b"secret").token(json, "", NOW);
         for forged in [
             sealed.replace("jackie", "admin1"),
             sealed.replace("1800000000", "1800000030"),

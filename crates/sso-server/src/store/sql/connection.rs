@@ -195,12 +195,16 @@ async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                if engine == Engine::Sqlite {
+                let settings = match engine {
                     // FULL: an acknowledged logout holds after a power cut, too.
-                    let pragmas = "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                                   PRAGMA foreign_keys = ON;";
-                    connection.execute(sqlx::raw_sql(pragmas)).await?;
-                }
+                    Engine::Sqlite => {
+                        "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                         PRAGMA foreign_keys = ON;"
+                    }
+                    // Whatever the database's default is: with a higher one mere reads are refused now and then, and nothing here needs it.
+                    Engine::Postgres => "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                };
+                connection.execute(sqlx::raw_sql(settings)).await?;
                 Ok(())
             })
         })
