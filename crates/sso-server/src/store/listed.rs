@@ -1,6 +1,9 @@
 //! Lists of records, of which some may be unreadable: sealed with a key that is gone, damaged, or in the form of another version.
 
+use std::sync::Arc;
+
 use super::StoreError;
+use crate::session::{Family, Session};
 
 /// The records of a list. One that cannot be read does not hide the others.
 pub(super) struct Listed<T> {
@@ -23,5 +26,20 @@ impl<T> Listed<T> {
             }
         }
         listed
+    }
+}
+
+impl Listed<Arc<Session>> {
+    /// Those in which this user is logged in by what was sealed: who can write to the store, but has not its key, could list others' here.
+    pub(super) fn of_user(self, username: &str) -> Vec<Arc<Session>> {
+        let is_theirs = |session: &Arc<Session>| session.user().is_some_and(|user| user.username == username);
+        self.readable.into_iter().filter(is_theirs).collect()
+    }
+}
+
+impl Listed<Arc<Family>> {
+    /// Those of this user, likewise.
+    pub(super) fn of_user(self, username: &str) -> Vec<Arc<Family>> {
+        self.readable.into_iter().filter(|family| family.username == username).collect()
     }
 }

@@ -260,6 +260,20 @@ async fn a_cookie_in_another_browser_ends_no_session_that_a_login_has_taken_from
 }
 
 #[tokio::test]
+async fn a_login_into_a_session_that_is_gone_meanwhile_begins_another() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Alice").await;
+    let store = world.store.clone();
+    world.store.before_next_update(async move {
+        assert_eq!(store.remove_all().await.unwrap().sessions, 1);
+    });
+    let visit = world.server.log_in(browser.cookie.as_ref(), &credentials("jackie")).await.unwrap();
+    let visit = world.server.visit(visit.set_cookie.as_ref()).await.unwrap().unwrap();
+    assert_eq!(visit.session.user().unwrap().username, "jackie");
+}
+
+#[tokio::test]
 async fn a_login_into_a_session_that_is_ended_meanwhile_logs_nobody_in() {
     for is_ended in [false, true] {
         let world = World::new();

@@ -104,6 +104,31 @@ async fn a_link_leads_only_where_it_was_made_for(url: &str, store: SqlStore) {
 }
 
 #[tokio::test]
+async fn what_is_listed_under_another_users_name_is_not_theirs() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("sso.db");
+    let store = SqlStore::sqlite(&file, StoreKeys::generate(), SystemClock).await.unwrap();
+    let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
+    for name in ["jackie", "john"] {
+        let mut session = world.session();
+        session.sign_in(user(name), crate::CREDENTIAL, session.last_seen);
+        world.store.insert(session).await.unwrap();
+        world.store.insert_family(crate::families::family(name, world.clock.now())).await.unwrap();
+    }
+    let count = async |name: &str| {
+        (world.store.of_user(name).await.unwrap().len(), world.store.families_of(name).await.unwrap().len())
+    };
+    assert_eq!((count("jackie").await, count("john").await), ((1, 1), (1, 1)));
+    let mut connection = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    for table in ["sso_sessions", "sso_families"] {
+        let all_are_one = format!("UPDATE {table} SET username = (SELECT MIN(username) FROM {table})");
+        sqlx::query(sqlx::AssertSqlSafe(all_are_one)).execute(&mut connection).await.unwrap();
+    }
+    let (jackie, john) = (count("jackie").await, count("john").await);
+    assert_eq!(jackie.0 + john.0 + jackie.1 + john.1, 2, "each its own: {jackie:?} {john:?}");
+}
+
+#[tokio::test]
 async fn a_link_in_sqlite_leads_only_where_it_was_made_for() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("sso.db");

@@ -154,7 +154,7 @@ impl Store for SqlStore {
     }
 
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
-        Ok(self.sessions_of(&self.keys.user(username)).await?.readable)
+        Ok(self.sessions_of(&self.keys.user(username)).await?.of_user(username))
     }
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
@@ -180,7 +180,7 @@ impl Store for SqlStore {
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
-        Ok(self.families_of_user(&self.keys.user(username)).await?.readable)
+        Ok(self.families_of_user(&self.keys.user(username)).await?.of_user(username))
     }
 
     async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError> {
