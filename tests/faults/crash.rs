@@ -121,6 +121,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite() {
+    let _turn = crate::turn().await;
     let dir = TempDir::new().unwrap();
     let store = format!("sqlite:{}", dir.path().join("sso.db").display());
     World::start("sqlite", &store).kill_the_server().await;
@@ -128,6 +129,7 @@ async fn sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis() {
+    let _turn = crate::turn().await;
     let mut engine = Engine::redis();
     let mut world = World::start("redis", &engine.url());
     world.kill_the_server().await;
@@ -137,6 +139,7 @@ async fn redis() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres() {
+    let _turn = crate::turn().await;
     let mut engine = Engine::postgres();
     let mut world = World::start("postgres", &engine.url());
     world.kill_the_server().await;

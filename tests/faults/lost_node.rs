@@ -118,12 +118,14 @@ async fn nobody_notices(name: &'static str, store: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_on_redis() {
+    let _turn = crate::turn().await;
     let engine = Engine::redis();
     nobody_notices("two nodes on Redis", &engine.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_on_postgresql() {
+    let _turn = crate::turn().await;
     let engine = Engine::postgres();
     nobody_notices("two nodes on PostgreSQL", &engine.url()).await;
 }

@@ -12,6 +12,14 @@ mod shared;
 
 use std::io::Write as _;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Load is for two at once, however many tests run.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    TURNS.acquire().await.unwrap()
+}
+
 /// Prints a line that a passing test shows too.
 fn report(text: &str) {
     let mut stderr = std::io::stderr();

@@ -75,6 +75,7 @@ fn kill(signal: &str, pid: &str) -> bool {
 
 #[tokio::test]
 async fn a_browser_does_not_notice_that_a_node_is_killed() {
+    let _turn = crate::turn().await;
     let recipe = Recipe::start(&[]);
     let (alice, greg) = (recipe.url("alice", 1), recipe.url("greg", 2));
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
@@ -101,6 +102,7 @@ async fn a_browser_does_not_notice_that_a_node_is_killed() {
 
 #[tokio::test]
 async fn over_https_cookies_are_for_this_host_alone() {
+    let _turn = crate::turn().await;
     let engine = Engine::postgres();
     let recipe = Recipe::start(&["--https", "--store", &engine.url()]);
     let (alice, server) = (recipe.url("alice", 1), format!("https://sso.localhost:{}", recipe.base_port + 443));

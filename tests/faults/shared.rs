@@ -164,12 +164,14 @@ async fn two_are_one(store: &str) {
 
 #[tokio::test]
 async fn two_nodes_are_one_server_on_redis() {
+    let _turn = crate::turn().await;
     let engine = Engine::redis();
     two_are_one(&engine.url()).await;
 }
 
 #[tokio::test]
 async fn two_nodes_are_one_server_on_postgresql() {
+    let _turn = crate::turn().await;
     let engine = Engine::postgres();
     two_are_one(&engine.url()).await;
 }

@@ -15,6 +15,7 @@ use thirtyfour::{
     ChromeCapabilities, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement,
     prelude::{By, ElementQueryable, ElementWaitable},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Whether the browser sends cookies to sites that are not the page's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,12 @@ pub struct Browser {
     // Before the profile, which the browser writes to.
     _process: DriverProcess,
     _profile: TempDir,
+    _turn: SemaphorePermit<'static>,
 }
+
+/// So many at once, however many tests run: each takes a core while a page loads. One more than there are tests that have two, so that these do not wait for
+/// each other.
+static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// How long anything on a page may take. Only waited for in full by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Browser {
     /// Starts one with an empty profile.
     pub async fn start(cookies: ThirdPartyCookies) -> Self {
+        let turn = TURNS.acquire().await.unwrap();
         let profile = TempDir::new().unwrap();
         let default = profile.path().join("profile/Default");
         fs::create_dir_all(&default).unwrap();
@@ -55,7 +62,7 @@ impl Browser {
         let driver = WebDriver::new(&format!("http://127.0.0.1:{}", process.port), capabilities).await.unwrap();
         // Its own farewell, when dropped inside a runtime, takes two minutes; the driver's shutdown ends the session too.
         driver.clone().leak().unwrap();
-        Self { driver, _process: process, _profile: profile }
+        Self { driver, _process: process, _profile: profile, _turn: turn }
     }
 
     /// Opens a page and waits until it has loaded.
