@@ -90,7 +90,8 @@ impl Crowd {
 
     /// A new visitor, attached at both brokers.
     pub async fn arrive(&self, number: usize) -> Result<Person, Trouble> {
-        let mut person = Person { number, standing: Standing::Out, jar: Jar::default(), bearers: Vec::new() };
+        let (standing, jar, bearers) = (Standing::Out, Jar::default(), Vec::new());
+        let mut person = Person { number, standing, jar, may_have_lost_cookie: AtomicBool::new(false), bearers };
         for peer in &self.brokers {
             let bearer = match self.attach(&person, peer).await? {
                 Some(bearer) => bearer,
@@ -124,6 +125,9 @@ impl Crowd {
 
     /// Logs in: at the server's form, or every third one at the first broker's own.
     pub async fn log_in(&self, person: &mut Person) -> Result<(), Trouble> {
+        if person.may_have_lost_cookie.load(Ordering::SeqCst) {
+            *person = self.arrive(person.number).await?;
+        }
         let username = format!("user{}", person.number % USERS);
         let fields = [("username", username.as_str()), ("password", "jackie123")];
         if person.number.is_multiple_of(3) {
@@ -206,9 +210,15 @@ impl Crowd {
             request = request.form(form);
         }
         let started = Instant::now();
-        let answer = self.send(what, started, request).await?;
+        let answer = match self.send(what, started, request).await {
+            Ok(answer) if matches!(answer.status, 200 | 303) => answer,
+            failed => {
+                person.may_have_lost_cookie.store(true, Ordering::SeqCst);
+                return Err(failed.map_or_else(|trouble| trouble, |answer| self.refused(what, started, &answer)));
+            }
+        };
         person.jar.set_cookies(&mut answer.headers.get_all(SET_COOKIE).iter(), &answer.url);
-        if matches!(answer.status, 200 | 303) { Ok(answer) } else { Err(self.refused(what, started, &answer)) }
+        Ok(answer)
     }
 
     /// A call of a broker's back end. 200 and 204 are good.

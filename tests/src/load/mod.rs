@@ -8,7 +8,7 @@
 mod crowd;
 mod run;
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::atomic::AtomicBool, time::Instant};
 
 use reqwest::cookie::Jar;
 
@@ -33,6 +33,9 @@ pub struct Person {
     /// What they know of their login.
     pub standing: Standing,
     jar: Jar,
+    /// An answer to their browser never came, and may have had a new cookie in it: perhaps they cannot come back to the session that their brokers
+    /// are attached to.
+    may_have_lost_cookie: AtomicBool,
     /// At each broker.
     bearers: Vec<String>,
 }

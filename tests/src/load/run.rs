@@ -135,7 +135,7 @@ impl Crowd {
     }
 
     /// Finds out what became of a login or logout whose answer was lost. Both brokers must agree on it; what the dead one had sent to the
-    /// store may still arrive between two answers. Where the answer to a login was lost, its cookie was lost, too: then they log out.
+    /// store may still arrive between two answers. Where the answer to a login was lost, its cookie was lost, too: then they log out, and come anew.
     async fn settle(&self, person: &mut Person) -> Result<(), Trouble> {
         for _ in 0..50 {
             match self.look(person).await?[..] {

@@ -143,8 +143,13 @@ impl StoreKeys {
         name: &str,
         sealed: &[u8],
     ) -> Result<T, StoreError> {
+        let text = self.open(kind, name, sealed)?;
+        let mut reader = serde_json::Deserializer::from_slice(&text);
+        // What it is made of was limited when it came; a record is some levels deeper, and must be readable all the same.
+        reader.disable_recursion_limit();
+        let read = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         // The error's own text might show what it could not read.
-        serde_json::from_slice(&self.open(kind, name, sealed)?).map_err(|_| unreadable("stored"))
+        read.map_err(|_| unreadable("stored"))
     }
 }
 

@@ -137,7 +137,7 @@ impl Landing {
     /// Begins the session of the user on the ticket, unless a copy of the ticket was used before.
     fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
         let now = numeric_date();
-        if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), now + TICKET_SECONDS, now) {
+        if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), ticket.end(), now) {
             return self.refused();
         }
         sign_in(session, &ticket.username);

@@ -29,6 +29,11 @@ impl Ticket {
         let Arrival { username, page, issuer } = arrival;
         Self { id: base36::exact(&random::bytes()), made, username, page: page.as_str().to_owned(), issuer }
     }
+
+    /// From when on it is worth nothing, whatever clock tells the time.
+    pub(super) fn end(&self) -> i64 {
+        self.made.saturating_add(TICKET_SECONDS + AHEAD)
+    }
 }
 
 /// What signs the tickets of one application, and nothing else.

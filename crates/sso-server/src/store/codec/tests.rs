@@ -107,3 +107,18 @@ fn a_link_and_a_family_come_back_as_they_were() {
     let sealed = keys.seal_family("name", &family).unwrap();
     assert!(keys.open_family("name", &sealed).unwrap() == family);
 }
+
+/// As deep as the JSON of a call, or of a user's attributes, may be; the record around it makes it deeper.
+#[test]
+fn a_session_with_the_deepest_values_comes_back() {
+    let deep = |levels: usize| serde_json::from_str::<Value>(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+    assert!(deep(127).is_ok() && deep(128).is_err(), "what comes in is limited");
+    let keys = StoreKeys::generate();
+    let mut session = session();
+    session.data.insert("deep".into(), deep(127).unwrap());
+    if let Some(signed_in) = &mut session.signed_in {
+        signed_in.user.attributes.insert("deep".into(), deep(127).unwrap());
+    }
+    let opened = keys.open_session("name", &keys.seal_session("name", &session).unwrap()).unwrap();
+    assert!(opened.data == session.data && opened.signed_in == session.signed_in);
+}
