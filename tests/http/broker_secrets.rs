@@ -1,15 +1,13 @@
 //! `sso brokers rotate-secret`: no secret that is in use is lost unasked, and none that may have become valid is unknown.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
-};
+use std::process::Command;
 
 use sso_engines::{new_postgres_store, postgres_bin};
 
 use crate::{
     admin::refused,
     directory::{Nodes, SHOP, attaches, secret_in},
+    frozen::Lock,
     peer::until,
 };
 
@@ -40,34 +38,14 @@ async fn a_secret_that_is_still_accepted_is_not_dropped_unasked() {
     assert_eq!(nodes.json(&["brokers", "show", "Shop"])["previous_secret_until"], "9999-12-31T23:59:59Z");
 }
 
-/// A session of PostgreSQL in which nobody else changes the one broker, until it is dropped.
-struct Lock(Child);
-
-impl Lock {
-    fn of(url: &str) -> Self {
-        let mut psql = Command::new(postgres_bin("psql"));
-        let mut psql = psql.args(["-qXAt", url]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        psql.stdin.as_mut().unwrap().write_all(b"BEGIN; SELECT 'locked' FROM sso_brokers FOR UPDATE;\n").unwrap();
-        let mut said = String::new();
-        BufReader::new(psql.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "locked\n");
-        Self(psql)
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn a_new_secret_is_told_also_if_nobody_knows_whether_it_counts() {
     let store = new_postgres_store();
     let nodes = Nodes::start(&store, None);
     let old = secret_in(&nodes.sso(&["brokers", "add", "Shop", SHOP], ""));
-    let lock = Lock::of(&store);
+    // Nobody else changes the broker meanwhile.
+    let mut psql = Command::new(postgres_bin("psql"));
+    let lock = Lock::of(psql.args(["-qXAt", &store]), "BEGIN; SELECT 'locked' FROM sso_brokers FOR UPDATE;\n");
     let said = nodes.run(&ROTATE, "");
     assert!(said.status == 1 && said.err.contains("\nsso: the directory is unavailable"), "{said:?}");
     assert!(said.out.contains("if the change was made all the same"), "{said:?}");

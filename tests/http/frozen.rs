@@ -3,7 +3,7 @@
 
 use std::{
     future::Future,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -185,23 +185,27 @@ async fn postgresql_may_hang_and_go_and_come_back() {
     engine_may_hang_and_go(Engine::postgres(), "PostgreSQL").await;
 }
 
-/// Another process that holds the lock of a SQLite file, until it is dropped.
-struct Lock(Child);
+/// Another process that holds a lock, until it is dropped.
+pub struct Lock(Child);
 
 impl Lock {
-    fn of(file: &str) -> Self {
+    /// Of a program that locks as it is told by `input`, says `locked`, and goes on until its input ends.
+    pub fn of(program: &mut Command, input: &str) -> Self {
+        let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "locked\n");
+        Self(child)
+    }
+
+    fn of_sqlite(file: &str) -> Self {
         let script = "import sqlite3, sys\n\
                       c = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)\n\
                       c.execute('BEGIN EXCLUSIVE')\n\
                       print('locked', flush=True)\n\
                       sys.stdin.read()";
-        let mut python = Command::new("python3");
-        let mut python =
-            python.args(["-c", script, file]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
-        let mut said = String::new();
-        BufReader::new(python.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "locked\n");
-        Self(python)
+        Self::of(Command::new("python3").args(["-c", script, file]), "")
     }
 }
 
@@ -217,7 +221,7 @@ async fn a_sqlite_file_may_be_locked_for_long() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("sso.db").display().to_string();
     let world = World::on(&format!("sqlite:{file}")).await;
-    let lock = Lock::of(&file);
+    let lock = Lock::of_sqlite(&file);
     world.refuses(true).await;
     world.bears_a_crowd("SQLite").await;
     drop(lock);

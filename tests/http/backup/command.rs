@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Read,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
@@ -13,6 +12,7 @@ use std::{
 use sso_tests::Site;
 
 use super::place::Place;
+use crate::frozen::Lock;
 
 const SHOP: &str = "store_key_file = \"a key\"\n[[brokers]]\nid = \"Shop\"\nsecret_file = \"shop.txt\"\nprevious_secret_file = \"old.txt\"\norigins = [\"http://shop.localhost:1\"]\n";
 
@@ -93,7 +93,7 @@ const HOLD: &str = "import sqlite3, sys
 db = sqlite3.connect('sso.db')
 db.execute('PRAGMA locking_mode = EXCLUSIVE')
 db.execute('BEGIN EXCLUSIVE')
-print('held', flush=True)
+print('locked', flush=True)
 sys.stdin.read()";
 
 /// What there is beside the server's directory, but the backup itself.
@@ -105,11 +105,7 @@ fn unfinished(place: &Place) -> Vec<PathBuf> {
 #[test]
 fn one_that_is_interrupted_leaves_nothing_and_one_that_is_killed_is_in_nobodys_way() {
     let place = place();
-    let mut hold = Command::new("python3");
-    hold.args(["-c", HOLD]).current_dir(place.home()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut hold = hold.spawn().unwrap();
-    let mut held = [0; 5];
-    hold.stdout.as_mut().unwrap().read_exact(&mut held).unwrap();
+    let lock = Lock::of(Command::new("python3").args(["-c", HOLD]).current_dir(place.home()), "");
 
     for signal in ["INT", "TERM", "KILL"] {
         let mut backup = place.shell("exec sso backup \"$BACKUP\"");
@@ -134,8 +130,7 @@ fn one_that_is_interrupted_leaves_nothing_and_one_that_is_killed_is_in_nobodys_w
         assert!(!place.backup.exists());
     }
 
-    drop(hold.stdin.take());
-    hold.wait().unwrap();
+    drop(lock);
     place.run("sso backup \"$BACKUP\"");
     assert!(place.backup.join("data/sso.db").exists());
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Any, any::AnyRow};
 use sso_core::{BrokerId, Secret};
 
-use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, text};
+use super::{
+    ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, one, text,
+};
 use crate::{
     brokers::{Broker, BrokerSettings, Brokers, BrokersUnavailable, InvalidBroker},
     clock::Timestamp,
@@ -115,7 +117,7 @@ impl SqlDirectory {
                 .bind(i64::from(broker.is_disabled))
                 .bind(self.now().as_millis())
         };
-        let rows = self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected();
+        let rows = self.database.execute(insert).await?;
         if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
     }
 
@@ -155,7 +157,7 @@ impl SqlDirectory {
                     .bind(i64::from(broker.is_disabled))
                     .bind(broker.changed.as_millis())
             };
-            if self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected() == 1 {
+            if self.database.execute(update).await? == 1 {
                 broker.version += 1;
                 return Ok(broker);
             }
@@ -166,13 +168,16 @@ impl SqlDirectory {
     /// Keeps a broker out, or lets it in again, whatever else can be read of it.
     pub async fn set_broker_disabled(&self, id: &BrokerId, is_disabled: bool) -> Result<(), DirectoryError> {
         let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
-        self.change_row(|| sqlx::query::<Any>(SET_DISABLED).bind(id.as_str()).bind(is_disabled).bind(now)).await
+        one(self
+            .database
+            .execute(|| sqlx::query::<Any>(SET_DISABLED).bind(id.as_str()).bind(is_disabled).bind(now))
+            .await?)
     }
 
     /// Removes a broker; whether there was one.
     pub async fn remove_broker(&self, id: &BrokerId) -> Result<bool, DirectoryError> {
         let delete = || sqlx::query::<Any>("DELETE FROM sso_brokers WHERE id = $1").bind(id.as_str());
-        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
+        Ok(self.database.execute(delete).await? == 1)
     }
 }
 

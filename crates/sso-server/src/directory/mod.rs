@@ -12,7 +12,7 @@ pub use brokers::StoredBroker;
 pub use users::{InvalidUsername, StoredUser, check_username};
 
 use serde::de::DeserializeOwned;
-use sqlx::{Any, any::AnyRow};
+use sqlx::any::AnyRow;
 
 use crate::{
     brokers::InvalidBroker,
@@ -92,15 +92,14 @@ impl SqlDirectory {
         Self { database: store.database.clone(), keys: store.keys.clone(), clock: Arc::new(clock) }
     }
 
-    /// Changes one row, whatever else is in it. [`NotFound`](DirectoryError::NotFound) if there is none.
-    async fn change_row<'q>(&self, update: impl Fn() -> Query<'q> + Send + Sync) -> Result<(), DirectoryError> {
-        let rows = self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected();
-        if rows == 1 { Ok(()) } else { Err(DirectoryError::NotFound) }
-    }
-
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// Whether a change was about one row. [`NotFound`](DirectoryError::NotFound): there is none.
+fn one(rows: u64) -> Result<(), DirectoryError> {
+    if rows == 1 { Ok(()) } else { Err(DirectoryError::NotFound) }
 }
 
 /// What a column has, if that is a text.
@@ -116,8 +115,6 @@ fn number(row: &AnyRow, name: &str) -> Option<i64> {
 fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
-
-type Query<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
 
 /// How often a change is made anew because somebody was faster.
 const ATTEMPTS: usize = 1_000;

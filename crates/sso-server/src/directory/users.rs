@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sqlx::{Any, any::AnyRow};
 
-use super::{ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, text};
+use super::{
+    ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, one, text,
+};
 use crate::{
     clock::Timestamp,
     store::sql::column,
@@ -119,7 +121,7 @@ impl SqlDirectory {
                 .bind(i64::from(user.is_disabled))
                 .bind(self.now().as_millis())
         };
-        let rows = self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected();
+        let rows = self.database.execute(insert).await?;
         if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
     }
 
@@ -178,7 +180,7 @@ impl SqlDirectory {
                     .bind(i64::from(user.is_disabled))
                     .bind(user.changed.as_millis())
             };
-            if self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected() == 1 {
+            if self.database.execute(update).await? == 1 {
                 user.version += 1;
                 return Ok(Some(user));
             }
@@ -189,19 +191,25 @@ impl SqlDirectory {
     /// Keeps a user out, or lets them in again, whatever else can be read of them.
     pub async fn set_user_disabled(&self, username: &str, is_disabled: bool) -> Result<(), DirectoryError> {
         let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
-        self.change_row(|| sqlx::query::<Any>(SET_DISABLED).bind(username).bind(is_disabled).bind(now)).await
+        one(self
+            .database
+            .execute(|| sqlx::query::<Any>(SET_DISABLED).bind(username).bind(is_disabled).bind(now))
+            .await?)
     }
 
     /// Gives a user this password in place of whatever they have, and can be read or not.
     pub async fn replace_password(&self, username: &str, password: &PasswordHash) -> Result<(), DirectoryError> {
         let now = self.now().as_millis();
-        self.change_row(|| sqlx::query::<Any>(SET_PASSWORD).bind(username).bind(password.text()).bind(now)).await
+        one(self
+            .database
+            .execute(|| sqlx::query::<Any>(SET_PASSWORD).bind(username).bind(password.text()).bind(now))
+            .await?)
     }
 
     /// Removes a user; whether there was one.
     pub async fn remove_user(&self, username: &str) -> Result<bool, DirectoryError> {
         let delete = || sqlx::query::<Any>("DELETE FROM sso_users WHERE username = $1").bind(username);
-        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
+        Ok(self.database.execute(delete).await? == 1)
     }
 }
 

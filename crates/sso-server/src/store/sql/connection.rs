@@ -95,7 +95,15 @@ impl Database {
         })
         .await
     }
+
+    /// A statement that writes; how many rows it was about.
+    pub(crate) async fn execute<'q>(&self, query: impl Fn() -> Query<'q> + Send + Sync) -> Result<u64, StoreError> {
+        Ok(self.write(|| query().execute(&self.pool)).await?.rows_affected())
+    }
 }
+
+/// A statement with its values.
+type Query<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

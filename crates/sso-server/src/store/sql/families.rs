@@ -28,7 +28,7 @@ impl SqlStore {
                 .bind(family.expires.as_millis())
                 .bind(sealed.as_slice())
         };
-        let rows = self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected();
+        let rows = self.database.execute(insert).await?;
         if rows == 1 { Ok(Arc::new(family)) } else { Err(StoreError::Conflict) }
     }
 
@@ -47,7 +47,7 @@ impl SqlStore {
             let update = sqlx::query::<Any>(UPDATE).bind(&name).bind(version);
             update.bind(next.expires.as_millis()).bind(sealed.as_slice())
         };
-        if self.database.write(|| update().execute(&self.database.pool)).await?.rows_affected() == 1 {
+        if self.database.execute(update).await? == 1 {
             return Ok(Arc::new(next));
         }
         let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_families WHERE name = $1").bind(&name);
@@ -59,7 +59,7 @@ impl SqlStore {
 
     pub(super) async fn delete_family(&self, name: &str) -> Result<bool, StoreError> {
         let delete = || sqlx::query::<Any>("DELETE FROM sso_families WHERE name = $1").bind(name);
-        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
+        Ok(self.database.execute(delete).await? == 1)
     }
 
     pub(super) async fn families_of_user(&self, username: &str) -> Result<Listed<Arc<Family>>, StoreError> {

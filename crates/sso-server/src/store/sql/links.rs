@@ -121,7 +121,7 @@ impl SqlStore {
             Unlink::All => return emptied(&self.database, "sso_links", None).await,
         };
         let cut = || names.iter().fold(sqlx::query::<Any>(delete), |query, name| query.bind(name));
-        Ok(self.database.write(|| cut().execute(&self.database.pool)).await?.rows_affected())
+        self.database.execute(cut).await
     }
 
     pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {

@@ -160,7 +160,7 @@ impl Store for SqlStore {
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
         let insert = "INSERT INTO sso_used (name, keep_until) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let insert = || sqlx::query::<Any>(insert).bind(self.keys.used(id)).bind(until.as_millis());
-        Ok(self.database.write(|| insert().execute(&self.database.pool)).await?.rows_affected() == 1)
+        Ok(self.database.execute(insert).await? == 1)
     }
 
     async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {

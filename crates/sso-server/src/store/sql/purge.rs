@@ -49,7 +49,7 @@ pub(super) async fn once(database: &Database, clock: &(impl Clock + ?Sized)) -> 
         let delete = delete_from(table, database.engine);
         loop {
             let query = || sqlx::query::<Any>(sqlx::AssertSqlSafe(delete.as_str())).bind(now).bind(i64::from(STEP));
-            let rows = database.write(|| query().execute(&database.pool)).await?.rows_affected();
+            let rows = database.execute(query).await?;
             purged = Purged { records: purged.records + rows, steps: purged.steps + 1 };
             if rows < u64::from(STEP) {
                 break;

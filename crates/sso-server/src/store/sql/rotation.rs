@@ -25,7 +25,7 @@ pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<
         let sealed = keys.seal(Kind::Setting, PLACE, b"sso")?;
         let update = "UPDATE sso_settings SET record = $2 WHERE name = $1";
         let update = || sqlx::query::<Any>(update).bind(PLACE).bind(sealed.as_slice());
-        database.write(|| update().execute(&database.pool)).await?;
+        database.execute(update).await?;
     }
     reseal_brokers(database, keys).await
 }
@@ -77,7 +77,7 @@ async fn reseal_broker(database: &Database, keys: &StoreKeys, id: &str, old: Vec
     // Unless they were changed meanwhile, and so sealed anew.
     let update = "UPDATE sso_brokers SET secrets = $2 WHERE id = $1 AND secrets = $3";
     let update = || sqlx::query::<Any>(update).bind(id).bind(sealed.as_slice()).bind(old.as_slice());
-    database.write(|| update().execute(&database.pool)).await.map(drop)
+    database.execute(update).await.map(drop)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl SqlStore {
     pub(super) async fn delete_session_of(&self, username: &str, name: &str) -> Result<bool, StoreError> {
         let delete = "DELETE FROM sso_sessions WHERE name = $1 AND username = $2";
         let delete = || sqlx::query::<Any>(delete).bind(name).bind(username);
-        Ok(self.database.write(|| delete().execute(&self.database.pool)).await?.rows_affected() == 1)
+        Ok(self.database.execute(delete).await? == 1)
     }
 
     pub(super) async fn update_session(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
@@ -142,7 +142,7 @@ impl SqlStore {
         keep_until: Timestamp,
     ) -> Result<(), StoreError> {
         let touch = || sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis());
-        let rows = self.database.write(|| touch().execute(&self.database.pool)).await?.rows_affected();
+        let rows = self.database.execute(touch).await?;
         if rows == 1 { Ok(()) } else { Err(NotFound) }
     }
 }
