@@ -6,7 +6,14 @@
   const TIMEOUT = 10000; // ms, for each request
   const REDIRECTS = 'sso-redirects'; // key in sessionStorage: top-level attaches since the last success
   const EXPIRED = 'sso-expired'; // key in sessionStorage: the session has expired, and nobody was told yet
-  const SERVER_DOWN = 'The login server cannot be reached; you can go on without logging in.';
+  const SERVER_DOWN = 'The login server cannot be reached. You can continue without logging in.';
+  // What the page says instead of the server's own words.
+  const WORDS = {
+    'Invalid credentials': 'Wrong username or password.',
+    'This user may not use this site': 'Your account has no access to this site.',
+  };
+  // Names of the users' attributes; others are shown as they are.
+  const LABELS = { username: 'Username', fullname: 'Full name', email: 'Email' };
   const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
 
   const $ = (id) => document.getElementById(id);
@@ -88,9 +95,9 @@
   const notAttached = ({ status, data }) => status === 401 && data?.attach === 'redirect';
   const notAllowed = ({ status, data }) => status === 403 && data?.code === 'user_not_allowed';
 
-  /** The answer's own words for what went wrong, as a problem. */
+  /** What went wrong, as a problem. */
   const unexpected = ({ status, data }) =>
-    new Problem(typeof data?.error === 'string' ? data.error : `Unexpected answer (${status}).`);
+    new Problem(typeof data?.error === 'string' ? WORDS[data.error] ?? data.error : `Unexpected answer (${status}).`);
 
   // --- Attach: link this site's token to the session at the server -------------------------------------------
 
@@ -117,7 +124,7 @@
     const answer = mode === 'jsonp' ? await jsonp(url) : await json(url);
     if (answer?.code === 503) throw new Unlinked(SERVER_DOWN);
     if (typeof answer?.verify !== 'string') {
-      const why = typeof answer?.message === 'string' ? answer.message : 'The server gave no verification code.';
+      const why = typeof answer?.message === 'string' ? answer.message : 'The server sent no verification code.';
       throw new Blocked(why);
     }
 
@@ -266,7 +273,7 @@
     $('login-form').reset();
     show(answer.data);
     takeExpiry(); // what was to be said of it is no longer of use
-    say('You are logged in here, and on all the other sites.');
+    say('You are logged in here and on all the other sites.');
     tellPopup();
     $('heading').focus();
     await refreshTheme();
@@ -300,7 +307,7 @@
     if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
     if (answer.status !== 204) throw unexpected(answer);
     show(null);
-    say('You are logged out here, and on all the other sites.');
+    say('You are logged out here and on all the other sites.');
     tellPopup();
     $('heading').focus();
     await refreshTheme();
@@ -315,7 +322,7 @@
     }
     if (answer.status !== 200) throw unexpected(answer);
     showTheme(answer.data);
-    say('The theme is changed, on all the sites.');
+    say('The theme was changed on all the sites.');
     if (expired) await refresh();
   }
 
@@ -336,7 +343,7 @@
     $('heading').textContent = user ? `Logged in as ${user.username}` : 'You are logged out';
     reveal(user ? ['user', 'theme'] : ['login', 'theme']);
     $('attributes').replaceChildren(...Object.entries(user ?? {}).flatMap(([name, value]) => [
-      element('dt', name),
+      element('dt', LABELS[name] ?? name),
       element('dd', typeof value === 'string' ? value : JSON.stringify(value)),
     ]));
     if (user) forgetLogin();
@@ -346,7 +353,7 @@
   function bar() {
     user = undefined;
     say('');
-    $('heading').textContent = 'You may not use this site';
+    $('heading').textContent = 'Your account has no access to this site';
     $('attributes').replaceChildren();
     reveal(['barred']);
     showTheme(null);

@@ -11,7 +11,7 @@
 //                 │        closed       │             ended: over; the page is hidden until the same user is back
 //                 └── unreachable ◀─────┴── (any of these becomes any other when the server says so)
 //
-// Escape is the same as the first button. "Stay signed in": whoever presses a key is there, and a warning that is
+// Escape is the same as the first button. "Stay logged in": whoever presses a key is there, and a warning that is
 // merely closed would run out behind a page where typing extends nothing (WCAG 2.2.1: a simple action extends). Where
 // nothing can be extended it closes the warning, which comes back once, for the last half minute.
 //

@@ -78,3 +78,42 @@ pub(crate) struct User<'a> {
     /// Their attributes that this site may see, as (name, value), in the order to show them.
     pub(crate) attributes: &'a [(String, String)],
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// What templates must not say, each with what they say instead.
+    const AVOIDED: [(&str, &str); 8] = [
+        ("sign in", "log in"),
+        ("signed in", "logged in"),
+        ("sign out", "log out"),
+        ("signed out", "logged out"),
+        ("e-mail", "email"),
+        ("go on", "continue"),
+        ("please", ""),
+        ("\u{2019}", "'"),
+    ];
+
+    #[test]
+    fn one_word_for_one_thing() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut dirs = vec![root.join("templates")];
+        let mut read = 0;
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap().to_lowercase();
+                read += 1;
+                for (avoided, instead) in AVOIDED {
+                    assert!(!text.contains(avoided), "{}: {avoided:?}, not {instead:?}", path.display());
+                }
+            }
+        }
+        assert!(read > 20, "{read}");
+    }
+}

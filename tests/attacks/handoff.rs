@@ -72,7 +72,7 @@ async fn deliver(demo: &Demo, visitor: &Visitor, to: &str, origin: Option<&str>,
 /// It is refused in a word, and leaves nothing.
 fn assert_refused(answer: &Answer, what: &str) {
     assert_eq!(answer.status, 401, "{what}");
-    assert!(answer.body.contains("You could not be logged in by that link."), "{what}");
+    assert!(answer.body.contains("That link could not log you in."), "{what}");
     let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
     assert!(cookies.iter().all(|cookie| cookie.starts_with("sso-handoff=;")), "{what}: {cookies:?}");
 }
@@ -154,7 +154,7 @@ async fn threat_23_another_sites_page_starts_no_hand_off() {
         let wanted = demo.url("otto", "/reports/2");
         for relation in [Some("cross-site"), Some("same-site"), Some("none"), Some("Same-Origin"), None] {
             let page = external(&demo, &jackie, from, &wanted, relation).await;
-            assert_eq!((page.status, page.heading()), (200, "Go on to another site?"), "{relation:?}");
+            assert_eq!((page.status, page.heading()), (200, "Continue to another site?"), "{relation:?}");
             assert!(!page.body.contains("eyJ") && !page.body.contains("handoff.js"), "{relation:?}");
             assert!(page.body.contains("href=\"/external?url="), "the link that the user may take");
         }
@@ -176,7 +176,7 @@ async fn threat_23_a_login_on_the_way_does_not_answer_the_question() {
             let sent = visitor.request(Method::POST, &action).header("Origin", demo.url(from, "")).form(&form);
             let back = send(sent).await.location().unwrap();
             let page = send(visitor.request(Method::GET, &back).header("Sec-Fetch-Site", "same-origin")).await;
-            assert_eq!(page.heading() == "Go on to another site?", asks, "{from} {relation:?} {}", page.body);
+            assert_eq!(page.heading() == "Continue to another site?", asks, "{from} {relation:?} {}", page.body);
             if asks {
                 let (_, link) = page.body.split_once("href=\"/external?url=").unwrap();
                 let link = demo.url(from, &format!("/external?url={}", link.split('"').next().unwrap()));
@@ -227,7 +227,7 @@ async fn threat_23_a_different_user_is_replaced_only_by_their_own_choice() {
     let ask = async || {
         let good = token(&demo, &visitor, "nora", "otto").await;
         let page = visitor.follow(deliver(&demo, &visitor, "otto", Some(&nora), &good).await).await;
-        assert_eq!(page.heading(), "Change the user?");
+        assert_eq!(page.heading(), "Switch user?");
         assert_eq!(who(&demo, &visitor, "otto").await, "Logged in as jackie");
         page
     };
@@ -335,7 +335,7 @@ async fn threat_24_nobody_is_led_to_a_site_that_is_not_on_the_list() {
         for wanted in &foreign {
             for relation in [Some("same-origin"), Some("cross-site")] {
                 let page = external(&demo, &jackie, from, wanted, relation).await;
-                assert_eq!((page.status, page.heading()), (400, "You cannot be taken there"), "{wanted}");
+                assert_eq!((page.status, page.heading()), (400, "This link does not work"), "{wanted}");
                 assert!(!page.body.contains("eyJ") && !page.body.contains("evil"), "{wanted}");
             }
         }

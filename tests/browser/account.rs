@@ -30,11 +30,11 @@ async fn a_session_is_ended_from_another_browser() {
 
     // The password again.
     mine.open(&demo.url("sso", "/confirm?return_url=/account")).await;
-    mine.wait_for("h1", "Your password, please").await;
+    mine.wait_for("h1", "Confirm it's you").await;
     look(&mine, "confirm").await;
     mine.fill("#password", "wrong").await;
     mine.click("main form button").await;
-    mine.wait_for("[role=alert]", "Invalid credentials").await;
+    mine.wait_for("[role=alert]", "Wrong username or password.").await;
     look(&mine, "confirm-refused").await;
     mine.fill("#password", "jackie123").await;
     mine.click("main form button").await;
@@ -60,16 +60,16 @@ async fn a_remembered_browser_is_listed_and_forgotten() {
     browser.wait_for("main", "because the browser is remembered").await;
     look(&browser, "account-remembered").await;
     browser.click("button[value=forget]").await;
-    browser.wait_for("h1", "Your password, please").await;
+    browser.wait_for("h1", "Confirm it's you").await;
     browser.open(&demo.url("sso", "/profile")).await;
-    browser.wait_for("h1", "Your password, please").await;
+    browser.wait_for("h1", "Confirm it's you").await;
     browser.fill("#password", "jackie123").await;
     browser.click("main form button").await;
     browser.wait_for("h1", "Your profile").await;
 
     browser.open(&account).await;
     browser.click("button[value=forget]").await;
-    browser.wait_for("main", "None: every login needs your password.").await;
+    browser.wait_for("main", "No remembered browsers.").await;
     close_and_open(&browser).await;
     browser.open(&account).await;
     browser.wait_for("h1", "Log in").await;

@@ -34,7 +34,7 @@ async fn joins_the_session_silently_where_the_browser_sends_the_cookie() {
     browser.run("window.untouched = true").await;
 
     log_in_inline(&browser, "jackie", "wrong").await;
-    browser.wait_for("#login-error", "Invalid credentials").await;
+    browser.wait_for("#login-error", "Wrong username or password.").await;
     assert_eq!(browser.find("#password").await.value().await.unwrap().as_deref(), Some(""));
     log_in_inline(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;
@@ -115,7 +115,7 @@ async fn a_logout_elsewhere_shows_when_the_page_is_looked_at_again() {
     // The popup hears of it, too, and hides what the page says.
     until("Julius shows it", async || {
         let text = browser.text().await;
-        text.contains(OUT) || text.contains("You were signed out")
+        text.contains(OUT) || text.contains("You were logged out")
     })
     .await;
 }

@@ -4,7 +4,7 @@ use sso_tests::{Browser, Site, browser::ThirdPartyCookies, process::free_ports};
 
 use crate::{JACKIE, OUT, assert_quiet, pages::look, type_password};
 
-const BARRED: &str = "You may not use this site";
+const BARRED: &str = "Your account has no access to this site";
 const SECRET: &str = "a_secret_of_the_tests_that_is_long";
 /// The hash of `jackie123`, cheap to check.
 const HASH: &str = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK";
@@ -63,7 +63,7 @@ async fn a_page_says_so_and_its_logout_works() {
     look(&browser, "alice-not-allowed").await;
     assert!(!browser.text().await.contains("john"));
     browser.open(&format!("{}/about", sites.alice)).await;
-    browser.wait_for("main", "your account may not use Alice").await;
+    browser.wait_for("main", "your account has no access to Alice").await;
     look(&browser, "alice-about-not-allowed").await;
     browser.click("main a[href='/']").await;
     browser.wait_for("h1", BARRED).await;
@@ -94,7 +94,7 @@ async fn a_script_says_so_and_its_logout_and_login_work() {
         browser.fill("#password", "jackie123").await;
         browser.click("#login-form button").await;
         if heading == OUT {
-            browser.wait_for("#login-error", "This user may not use this site").await;
+            browser.wait_for("#login-error", "Your account has no access to this site.").await;
         }
         browser.wait_for("h1", heading).await;
     }

@@ -65,7 +65,7 @@ async fn the_server_hands_over_too_and_nobody_is_replaced_unasked() {
     type_password(&browser, "john", "john123").await;
     let to_otto = "main a[href*='otto']";
     browser.click(to_otto).await;
-    browser.wait_for("h1", "Change the user?").await;
+    browser.wait_for("h1", "Switch user?").await;
     look(&browser, "linked-switch").await;
     browser.click("button[value=stay]").await;
     browser.wait_for("h1", "Report 2 of jackie").await;
@@ -93,13 +93,13 @@ async fn pages_on_the_way() {
     // Typed into the address bar, it is no page of ours that leads there.
     let external = demo.url("nora", &format!("/external?url={}", demo.url("otto", "/reports/2")));
     browser.open(&external).await;
-    browser.wait_for("h1", "Go on to another site?").await;
+    browser.wait_for("h1", "Continue to another site?").await;
     look(&browser, "linked-may-leave").await;
     browser.click("main a.button").await;
     browser.wait_for("h1", "Report 2 of jackie").await;
     browser.open(&demo.url("nora", "/external?url=http://evil.localhost/")).await;
-    browser.wait_for("h1", "You cannot be taken there").await;
+    browser.wait_for("h1", "This link does not work").await;
     browser.open(&demo.url("otto", "/sso/landing?token=x")).await;
-    browser.wait_for("[role=alert]", "You could not be logged in by that link").await;
+    browser.wait_for("[role=alert]", "That link could not log you in").await;
     look(&browser, "linked-refused").await;
 }

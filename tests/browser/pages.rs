@@ -34,7 +34,7 @@ async fn every_page_is_accessible() {
     browser.open(&demo.url("sso", "/login")).await;
     look(&browser, "server-login").await;
     type_password(&browser, "jackie", "wrong").await;
-    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    browser.wait_for("[role=alert]", "Wrong username or password.").await;
     look(&browser, "server-login-refused").await;
     browser.open(&demo.url("sso", "/attach?broker=Alice")).await;
     browser.wait_for("main", "Missing 'token' query parameter").await;
@@ -57,14 +57,14 @@ async fn every_page_is_accessible() {
     browser.open(&demo.url("greg", "/login")).await;
     look(&browser, "greg-login").await;
     type_password(&browser, "jackie", "wrong").await;
-    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    browser.wait_for("[role=alert]", "Wrong username or password.").await;
     look(&browser, "greg-login-refused").await;
     expect(&browser, &demo, "julius", OUT).await;
     look(&browser, "julius-out").await;
     browser.fill("#username", "jackie").await;
     browser.fill("#password", "wrong").await;
     browser.click("#login-form button").await;
-    browser.wait_for("#login-error", "Invalid credentials").await;
+    browser.wait_for("#login-error", "Wrong username or password.").await;
     look(&browser, "julius-refused").await;
 
     expect(&browser, &demo, "alice", OUT).await;

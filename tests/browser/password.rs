@@ -52,7 +52,7 @@ async fn a_password_is_changed_and_the_other_sessions_end() {
     }
     look(&mine, "account-password").await;
     for (old, new, why) in [
-        ("wrong", "a quite new password", "The password until now is not the right one"),
+        ("wrong", "a quite new password", "The current password is incorrect"),
         ("jackie123", "too short", "at least 15 characters"),
     ] {
         type_passwords(&mine, old, new).await;
@@ -60,7 +60,7 @@ async fn a_password_is_changed_and_the_other_sessions_end() {
     }
     look(&mine, "account-password-refused").await;
     type_passwords(&mine, "jackie123", "a quite new password").await;
-    mine.wait_for("[role=status]", "Your password is changed").await;
+    mine.wait_for("[role=status]", "Your password was changed").await;
     look(&mine, "account-password-changed").await;
     other.open(&account).await;
     other.wait_for("h1", "Log in").await;

@@ -36,9 +36,9 @@ async fn staying_at_one_site_closes_the_warning_at_all_and_moves_the_end() {
     let demo = Demo::start(&["--idle-timeout", "16s", "--warn-before", "13s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     let [alice, julius] = two_tabs(&browser, &demo).await;
-    browser.wait_for(WARNED, "Stay signed in").await;
+    browser.wait_for(WARNED, "Stay logged in").await;
     show(&browser, &alice).await;
-    browser.wait_for(WARNED, "Stay signed in").await;
+    browser.wait_for(WARNED, "Stay logged in").await;
     assert!(browser.driver.title().await.unwrap().contains("about to end"));
 
     let before = seconds_left(&browser).await;
@@ -114,7 +114,7 @@ async fn a_wrong_clock_changes_nothing() {
         browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
         log_in_at_alice(&browser, &demo).await;
         assert!(browser.driver.find(thirtyfour::By::Css("#session-popup[open]")).await.is_err(), "not at once");
-        browser.wait_for(WARNED, "Stay signed in").await;
+        browser.wait_for(WARNED, "Stay logged in").await;
         browser.wait_for(EXPIRED, "Your session has expired").await;
     }
 }
@@ -125,9 +125,9 @@ async fn signing_out_in_the_popup_is_for_all_sites() {
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     browser.open(&demo.url("sso", "/")).await;
-    browser.wait_for(WARNED, "Sign out").await;
+    browser.wait_for(WARNED, "Log out").await;
     browser.click(&format!("{WARNED} [data-do=leave]")).await;
-    browser.wait_for("#session-popup[open]", "signed out").await;
+    browser.wait_for("#session-popup[open]", "logged out").await;
     for site in ["alice", "greg", "julius"] {
         expect(&browser, &demo, site, OUT).await;
     }
@@ -138,7 +138,7 @@ async fn the_open_popup_is_accessible() {
     let demo = Demo::start(&["--idle-timeout", "40s", "--warn-before", "39s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
-    browser.wait_for(WARNED, "Stay signed in").await;
+    browser.wait_for(WARNED, "Stay logged in").await;
     look(&browser, "popup-warned").await;
 
     let demo = Demo::start(&["--idle-timeout", "6s", "--warn-before", "2s"]);

@@ -16,7 +16,7 @@ async fn the_story(options: &[&str], cookies: ThirdPartyCookies) {
     browser.wait_for("h1", "Log in").await;
     assert!(browser.url().await.starts_with(&demo.url("sso", "/attach?")));
     type_password(&browser, "jackie", "wrong").await;
-    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    browser.wait_for("[role=alert]", "Wrong username or password.").await;
     type_password(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;
     assert_eq!(browser.url().await, demo.url("alice", "/"));
@@ -68,7 +68,7 @@ async fn gregs_own_form_logs_in_everywhere() {
     expect(&browser, &demo, "greg", OUT).await;
     browser.click("a[href='/login']").await;
     type_password(&browser, "john", "jackie123").await;
-    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    browser.wait_for("[role=alert]", "Wrong username or password.").await;
     assert_eq!(browser.find("input[name=username]").await.value().await.unwrap().as_deref(), Some("john"));
     type_password(&browser, "john", "john123").await;
     browser.wait_for("h1", "Logged in as john").await;

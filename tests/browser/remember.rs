@@ -68,7 +68,7 @@ async fn the_box_keeps_its_tick() {
     browser.open(&demo.url("sso", "/login")).await;
     browser.click("input[name=remember]").await;
     type_password(&browser, "jackie", "wrong").await;
-    browser.wait_for("[role=alert]", "Invalid credentials").await;
+    browser.wait_for("[role=alert]", "Wrong username or password.").await;
     assert!(browser.find("input[name=remember]").await.is_selected().await.unwrap());
     look(&browser, "server-login-remember").await;
 }

@@ -145,11 +145,11 @@ async fn the_password_is_asked_for_again_and_leads_on() {
     let mine = Person::start(&demo, "jackie", "jackie123").await;
     let url = demo.url("sso", "/confirm?return_url=/profile");
     let page = mine.visitor.get(&url).await;
-    assert_eq!((page.status, page.heading()), (200, "Your password, please"), "{page:?}");
+    assert_eq!((page.status, page.heading()), (200, "Confirm it's you"), "{page:?}");
     assert!(page.body.contains("value=\"jackie\"") && page.body.contains("readonly"));
     let wrong = mine.visitor.submit(&page, "/confirm", &[("password", "jackie124")]).await;
     assert_eq!((wrong.status, wrong.location()), (400, None));
-    assert!(wrong.body.contains("Invalid credentials") && !wrong.body.contains("jackie124"));
+    assert!(wrong.body.contains("Wrong username or password.") && !wrong.body.contains("jackie124"));
     // Whose it is is not the form's to say.
     let john = mine.visitor.submit(&page, "/confirm", &[("username", "john"), ("password", "john123")]).await;
     assert_eq!(john.status, 400);

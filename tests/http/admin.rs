@@ -132,7 +132,7 @@ fn names_that_are_taken_or_that_nobody_has_are_told() {
         refused(&nodes.run(&["users", "set-password", "ada"], password), 1, what);
     }
     let name = "bob@shop.example";
-    refused(&nodes.run(&["users", "add", name], "Bob@shop.example\n"), 1, "The username is not a good password");
+    refused(&nodes.run(&["users", "add", name], "Bob@shop.example\n"), 1, "The password is the username");
     let told = nodes.sso(&["users", "set-password", "ada"], "fifteen letters\n");
     assert_eq!(told, "user ada has another password; 0 sessions and 0 remembered browsers ended\n");
     refused(&nodes.run(&["users", "add", "bob", "--hash"], "not a hash\n"), 1, "not an argon2");

@@ -75,7 +75,7 @@ async fn visit_log_in_and_log_out_against_a_php_server() {
 
     let form = visitor.get(&format!("{url}/login")).await;
     let wrong = visitor.submit(&form, "/login", &[("username", "jackie"), ("password", "wrong")]).await;
-    assert!(wrong.status == 400 && wrong.body.contains("Invalid credentials"), "{wrong:?}");
+    assert!(wrong.status == 400 && wrong.body.contains("Wrong username or password."), "{wrong:?}");
     let page = visitor.follow(visitor.submit(&wrong, "/login", &JACKIE).await).await;
     assert_eq!(page.heading(), "Logged in as jackie");
     assert!(page.body.contains("Jackie &#60;Black&#62;"), "{}", page.body);

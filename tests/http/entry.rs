@@ -65,13 +65,13 @@ async fn who_may_not_use_a_site_gets_a_page_with_a_logout_and_is_somebody_elses_
     let sites = start();
     let visitor = Visitor::new();
     let page = visitor.log_in(&sites.alice, "john", "jackie123").await;
-    assert_eq!((page.status, page.heading()), (403, "You may not use this site"));
+    assert_eq!((page.status, page.heading()), (403, "Your account has no access to this site"));
     assert!(!page.body.contains("john") && !page.body.contains("John Doe"), "{}", page.body);
     assert!(page.body.contains(&format!("href=\"{}/\"", sites.server)));
     let home = visitor.visit(&format!("{}/", sites.alice)).await;
-    assert_eq!((home.status, home.heading()), (403, "You may not use this site"));
+    assert_eq!((home.status, home.heading()), (403, "Your account has no access to this site"));
     let about = visitor.visit(&format!("{}/about", sites.alice)).await;
-    assert!(about.status == 200 && about.body.contains("your account may not use Alice"), "{}", about.body);
+    assert!(about.status == 200 && about.body.contains("your account has no access to Alice"), "{}", about.body);
     // At another site he is welcome, and at the server.
     let greg = Peer::new(&sites.server, "Greg", NEW, Encoding::Exact, "http://greg.localhost:1");
     let link = greg.attach(&visitor).await;
@@ -95,9 +95,9 @@ async fn a_sites_own_form_logs_its_users_in_and_no_others() {
     visitor.visit(&format!("{}/", sites.alice)).await;
     let form = visitor.visit(&format!("{}/login", sites.alice)).await;
     for (user, password, status, why) in [
-        ("john", "wrong", 400, "Invalid credentials"),
-        ("nobody", "jackie123", 400, "Invalid credentials"),
-        ("john", "jackie123", 403, "This user may not use this site"),
+        ("john", "wrong", 400, "Wrong username or password."),
+        ("nobody", "jackie123", 400, "Wrong username or password."),
+        ("john", "jackie123", 403, "Your account has no access to this site."),
     ] {
         let page = visitor.submit(&form, "/login", &[("username", user), ("password", password)]).await;
         assert_eq!(page.status, status, "{user}");

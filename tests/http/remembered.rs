@@ -81,7 +81,7 @@ async fn who_is_only_remembered_types_the_password_for_what_is_sensitive() {
     assert!(comes_back(&demo, &mine).await);
     assert_eq!(mine.get(&url("/profile")).await.location(), Some(url("/confirm?return_url=/profile")));
     let page = mine.get(&url("/account")).await;
-    assert!(page.body.contains("because the browser is remembered") && page.body.contains("type it now"));
+    assert!(page.body.contains("because the browser is remembered") && page.body.contains("Enter it now"));
     for button in ["end", "end_others", "forget"] {
         let sent = press(&mine, &page, button).await;
         assert_eq!((sent.status, sent.location()), (303, Some(url("/confirm?return_url=/account"))), "{button}");

@@ -138,10 +138,10 @@ async fn prompt_login_asks_for_the_password_and_then_attaches() {
 
     let wrong = visitor.submit(&page, "/attach", &[("username", "jackie"), ("password", "wrong")]).await;
     assert_eq!((wrong.status, wrong.location()), (400, None));
-    assert!(wrong.body.contains("Invalid credentials") && wrong.body.contains("value=\"jackie\""));
+    assert!(wrong.body.contains("Wrong username or password.") && wrong.body.contains("value=\"jackie\""));
     let unknown = visitor.submit(&page, "/attach", &[("username", "nobody"), ("password", "wrong")]).await;
     assert_eq!(unknown.status, 400);
-    assert!(unknown.body.contains("Invalid credentials"));
+    assert!(unknown.body.contains("Wrong username or password."));
 
     let back = visitor.submit(&wrong, "/attach", &[("username", "jackie"), ("password", "jackie123")]).await;
     let code = code_in(&back);

@@ -15,6 +15,21 @@ pub const ACTIVITY_NONE: &str = "none";
 pub const ALREADY_ATTACHED: &str = "Token is already attached";
 /// The answer to wrong credentials. One text for an unknown user and a wrong password.
 pub const INVALID_CREDENTIALS: &str = "Invalid credentials";
+/// The same, on pages.
+pub const WRONG_CREDENTIALS: &str = "Wrong username or password.";
+/// [`BearerErrorCode::UserNotAllowed`], on pages.
+pub const NO_ACCESS: &str = "Your account has no access to this site.";
+
+/// An API error's text, as a page shows it.
+pub fn for_pages(error: &str) -> &str {
+    match error {
+        INVALID_CREDENTIALS => WRONG_CREDENTIALS,
+        USER_NOT_ALLOWED => NO_ACCESS,
+        error => error,
+    }
+}
+
+const USER_NOT_ALLOWED: &str = "This user may not use this site";
 
 /// The answer of a good silent attach.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,7 +104,7 @@ impl BearerErrorCode {
         match self {
             Self::NotAttached => "Invalid or expired bearer token",
             Self::SessionEnded => "Session has expired. Client must attach with new token.",
-            Self::UserNotAllowed => "This user may not use this site",
+            Self::UserNotAllowed => USER_NOT_ALLOWED,
         }
     }
 }
@@ -150,6 +165,18 @@ pub struct SessionStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_say_what_the_api_says_in_their_own_words() {
+        let barred = BearerErrorCode::UserNotAllowed.message();
+        for (on_the_wire, on_pages) in [
+            ("Invalid credentials", "Wrong username or password."),
+            (barred, "Your account has no access to this site."),
+            ("Try again later.", "Try again later."),
+        ] {
+            assert_eq!(for_pages(on_the_wire), on_pages);
+        }
+    }
 
     fn json<T: Serialize>(value: &T) -> String {
         serde_json::to_string(value).unwrap()

@@ -90,7 +90,7 @@ pub enum AccountError {
     #[error("Nobody is logged in")]
     NotLoggedIn,
     /// The password has to be typed first.
-    #[error("Please type your password first")]
+    #[error("Enter your password first")]
     PasswordNeeded,
     /// No session or browser of this user has this handle (any more).
     #[error("It has ended already")]

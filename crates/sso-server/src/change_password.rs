@@ -1,7 +1,5 @@
 //! Another password, chosen by its user. Every other session of theirs ends, and no browser is remembered any more.
 
-use sso_core::wire::INVALID_CREDENTIALS;
-
 use crate::{
     account,
     login::{self, Credentials, LoginError},
@@ -14,6 +12,7 @@ use crate::{
         PasswordOutcome,
         password::{self, UnfitPassword},
     },
+    words,
 };
 
 /// What a user types to get another password. `Debug` does not show it.
@@ -43,22 +42,22 @@ pub enum PasswordError {
     #[error("Nobody is logged in")]
     NotLoggedIn,
     /// The two new ones differ.
-    #[error("The new password is not the same in both fields.")]
+    #[error("The two new passwords are not the same.")]
     NotRepeated,
     /// The new one is not fit.
     #[error(transparent)]
     Unfit(#[from] UnfitPassword),
     /// It is the old one.
-    #[error("The new password is the old one.")]
+    #[error("The new password is the same as the current one.")]
     Unchanged,
     /// The old one is wrong.
-    #[error("{INVALID_CREDENTIALS}")]
+    #[error("The current password is incorrect.")]
     InvalidCredentials,
     /// It is another one by now than the old one that was typed: an operator set it, or the user did elsewhere.
-    #[error("The password was changed meanwhile. This change was not made.")]
+    #[error("The password was changed elsewhere in the meantime. This change was not made.")]
     ChangedMeanwhile,
     /// Too many failures of this user.
-    #[error("Too many failed attempts. Try again in {retry_after} s.")]
+    #[error("Too many failed attempts. Try again in {}.", words::limit(*retry_after))]
     TooManyFailures {
         /// Seconds to wait.
         retry_after: u64,

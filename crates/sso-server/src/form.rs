@@ -18,10 +18,10 @@ pub enum TimeLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormRefusal {
     /// The page was not served to this browser, or sent from another site.
-    #[error("This form is no longer valid. Please try again.")]
+    #[error("This form is no longer valid. Try again.")]
     Forged,
     /// It was served too long ago.
-    #[error("This form timed out: it has to be sent within {} of being opened. Please check what you typed and send it again.", words::limit(*limit_seconds))]
+    #[error("This form timed out: send it within {} of opening it. Check what you typed and send it again.", words::limit(*limit_seconds))]
     TimedOut {
         /// The limit, in seconds.
         limit_seconds: u64,

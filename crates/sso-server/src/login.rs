@@ -13,6 +13,7 @@ use crate::{
     store::Unlink,
     throttle::TooEarly,
     users::Account,
+    words,
 };
 
 /// A name and a password as they were typed.
@@ -43,7 +44,7 @@ pub enum LoginError {
     #[error("{INVALID_CREDENTIALS}")]
     InvalidCredentials,
     /// Too many failures of this user or from this link.
-    #[error("Too many failed attempts. Try again in {retry_after} s.")]
+    #[error("Too many failed attempts. Try again in {}.", words::limit(*retry_after))]
     TooManyFailures {
         /// Seconds to wait.
         retry_after: u64,

@@ -11,18 +11,21 @@ pub fn length(duration: Duration) -> String {
         60..1440 => (minutes / 60, "hour"),
         _ => (minutes / 1440, "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    counted(count, unit)
 }
 
-/// A time limit, to the second: `1 min 30 s`.
+/// A time limit, to the second: `1 minute 30 seconds`.
 pub fn limit(seconds: u64) -> String {
     match (seconds / 60, seconds % 60) {
-        (0, 1) => "1 second".into(),
-        (0, seconds) => format!("{seconds} seconds"),
-        (1, 0) => "1 minute".into(),
-        (minutes, 0) => format!("{minutes} minutes"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, seconds) => counted(seconds, "second"),
+        (minutes, 0) => counted(minutes, "minute"),
+        (minutes, seconds) => format!("{} {}", counted(minutes, "minute"), counted(seconds, "second")),
     }
+}
+
+/// `1 day`, `2 days`.
+fn counted(count: u64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How long ago something was: `just now`, `3 hours ago`.
@@ -86,12 +89,13 @@ mod tests {
     #[test]
     fn limits_are_said_to_the_second() {
         for (seconds, said) in [
+            (0, "0 seconds"),
             (1, "1 second"),
             (59, "59 seconds"),
             (60, "1 minute"),
-            (90, "1 min 30 s"),
+            (90, "1 minute 30 seconds"),
             (600, "10 minutes"),
-            (3_601, "60 min 1 s"),
+            (3_601, "60 minutes 1 second"),
         ] {
             assert_eq!(limit(seconds), said);
         }

@@ -16,7 +16,7 @@ pub(crate) struct BrokerHome<'a> {
     pub(crate) form_token: Option<&'a str>,
     /// Has this site a login form of its own at `/login`?
     pub(crate) own_form: bool,
-    /// Has it a page with data of another service at `/reports`?
+    /// Has it a page with data from the API at `/reports`?
     pub(crate) has_reports: bool,
     /// The server did not answer, so nobody knows who is logged in.
     pub(crate) server_down: bool,

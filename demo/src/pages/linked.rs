@@ -46,6 +46,8 @@ pub(crate) struct Leaving<'a> {
     pub(crate) token: &'a str,
     /// The site that it leads to.
     pub(crate) target: &'a str,
+    /// Who will be logged in there.
+    pub(crate) user: &'a str,
     /// The script that sends it.
     pub(crate) script: &'a str,
 }

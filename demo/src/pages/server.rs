@@ -34,7 +34,7 @@ pub(crate) struct ServerLogin<'a> {
     pub(crate) remember_days: Option<u64>,
     /// Is it ticked?
     pub(crate) remember: bool,
-    /// Why the last try failed: `Invalid credentials`.
+    /// Why the last try failed: `Wrong username or password.`
     pub(crate) error: Option<&'a str>,
     /// The site that the visitor is on the way to.
     pub(crate) continue_to: Option<&'a str>,

@@ -26,8 +26,8 @@ impl LeavingPages for Chrome {
     fn leaving(&self, page: &LeavingPage<'_>) -> String {
         let links = self.links();
         let layout = self.layout(&links, NO_THEME);
-        let LeavingPage { action, token, target, script } = *page;
-        html(&Leaving { layout, action, token, target, script })
+        let LeavingPage { action, token, target, user, script } = *page;
+        html(&Leaving { layout, action, token, target, user, script })
     }
 
     fn may_leave(&self, target: &str, href: &str) -> String {
@@ -37,11 +37,11 @@ impl LeavingPages for Chrome {
 
     fn cannot_leave(&self, problem: &str) -> String {
         let links = self.links();
-        let ways = [Way { label: "Go to the start page", href: "/" }];
+        let ways = [Way { label: "Go to the home page", href: "/" }];
         let layout = self.layout(&links, NO_THEME);
         html(&BrokerProblem {
             layout,
-            heading: "You cannot be taken there",
+            heading: "This link does not work",
             text: problem,
             form_token: None,
             ways: &ways,

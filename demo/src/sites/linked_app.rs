@@ -15,13 +15,17 @@ use sso_broker::{
     handoff::{Issuer, Receiver, Target, TrustedIssuer},
     web::handoff::{self, Landing, LandingPages, SwitchPage},
 };
-use sso_core::jwt::{Key, KeySet, SharedKeys};
+use sso_core::{
+    jwt::{Key, KeySet, SharedKeys},
+    wire::WRONG_CREDENTIALS,
+};
 use sso_server::{
     UserList, Users,
     clock::{Clock, SystemClock},
     throttle::Throttle,
     users::password::Passwords,
     web::get_or_head,
+    words,
 };
 use url::Url;
 
@@ -138,7 +142,7 @@ impl LinkedApp {
     fn page(&self, request: &HttpRequest, session: &Session, heading: &str) -> HttpResponse {
         let (look, user) = (&self.0.look, handoff::user_of(session));
         let deep = look.chrome.linked_sites(&self.0.issuer);
-        let own = [("The start page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
+        let own = [("Home page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
         let own = own.iter().map(|(label, href)| Way { label, href });
         let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| Way { label, href })).collect();
         let to: String = url::form_urlencoded::byte_serialize(request.uri().path().as_bytes()).collect();
@@ -182,7 +186,7 @@ impl LandingPages for Look {
         self.login_page(
             "/login?to=/",
             "",
-            Some("You could not be logged in by that link. Log in here, or follow it again."),
+            Some("That link could not log you in. Log in here, or follow the link again."),
         )
     }
 }
@@ -260,13 +264,13 @@ impl LinkedApp {
     /// Whether this user may log in now, and with this password.
     async fn judge(&self, request: &HttpRequest, username: &str, password: &str) -> Result<(), (StatusCode, String)> {
         if !self.sent_it(request) {
-            return Err((StatusCode::FORBIDDEN, "This form is no longer valid. Please try again.".into()));
+            return Err((StatusCode::FORBIDDEN, "This form is no longer valid. Try again.".into()));
         }
         let busy = || (StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Try again.".to_owned());
         let turn = self.0.passwords.turn().await.ok_or_else(busy)?;
         let now = SystemClock.now();
         self.0.failures.check(username, now).map_err(|early| {
-            let text = format!("Too many failed attempts. Try again in {} s.", early.retry_after);
+            let text = format!("Too many failed attempts. Try again in {}.", words::limit(early.retry_after));
             (StatusCode::TOO_MANY_REQUESTS, text)
         })?;
         let account = self.0.users.find(username).await.map_err(|_| busy())?;
@@ -275,7 +279,7 @@ impl LinkedApp {
             return Ok(());
         }
         self.0.failures.failed(username, now);
-        Err((StatusCode::BAD_REQUEST, "Invalid credentials".into()))
+        Err((StatusCode::BAD_REQUEST, WRONG_CREDENTIALS.into()))
     }
 }
 

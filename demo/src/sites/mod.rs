@@ -51,7 +51,7 @@ impl SiteInfo {
 
     /// The SSO server itself.
     pub(crate) fn server(url: &str) -> Self {
-        let about = "Holds the session, and asks for passwords.";
+        let about = "Holds the session and asks for passwords.";
         Self { key: "server".into(), ..Self::new("SSO server", url, about) }
     }
 }
@@ -98,7 +98,7 @@ impl Pages for Chrome {
             Some(detail) => format!("{} The server says: {detail}", problem.kind.text()),
             None => problem.kind.text().to_owned(),
         };
-        let ways = [Way { label: "Try again", href: &problem.retry }, Way { label: "Go to the start page", href: "/" }];
+        let ways = [Way { label: "Try again", href: &problem.retry }, Way { label: "Go to the home page", href: "/" }];
         let links = self.links();
         let layout = self.layout(&links, NO_THEME);
         let form_token = problem.leave.as_ref().map(|leave| leave.form_token.as_str());
@@ -108,7 +108,11 @@ impl Pages for Chrome {
     }
 }
 
-const TO_SERVER: &str = "See at the login server who is logged in";
+const TO_SERVER: &str = "Ask the login server who is logged in";
+
+/// The labels of the attributes that the demo knows.
+const FULL_NAME: &str = "Full name";
+const EMAIL: &str = "Email";
 
 /// Where the visitor's session, which knows the theme, is out of reach.
 const NO_THEME: &str = "";
@@ -118,10 +122,15 @@ fn theme_in(data: &serde_json::Map<String, Value>) -> &str {
     data.get("theme").and_then(Value::as_str).unwrap_or(NO_THEME)
 }
 
-/// A user's attributes as text.
+/// A user's attributes as text. `static/ajax-broker.js` has the same labels.
 fn attributes(user: &wire::User) -> Vec<(String, String)> {
+    let label = |name: &str| match name {
+        "fullname" => FULL_NAME.to_owned(),
+        "email" => EMAIL.to_owned(),
+        name => name.to_owned(),
+    };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    user.attributes.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    user.attributes.iter().map(|(name, value)| (label(name), text(value))).collect()
 }
 
 fn html(template: &impl Template) -> String {

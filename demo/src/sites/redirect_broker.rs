@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
 use serde::Deserialize;
 use sso_broker::{Broker, OptionalVisitor, RequestError, Sso, SsoSession, User, Visitor};
+use sso_core::wire::for_pages;
 use sso_server::web::get_or_head;
 
 use super::{Chrome, NO_THEME, attributes, broker_headers, page, reports::reports, see_other, theme_in};
@@ -143,7 +144,7 @@ async fn log_in(
         Ok(_) => Ok(see_other("/")),
         Err(RequestError::Refused { status, error }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            Ok(login_page(&site, &session, status, &fields.username, Some(&error)).await)
+            Ok(login_page(&site, &session, status, &fields.username, Some(for_pages(&error))).await)
         }
         Err(error) => Err(error.into()),
     }
@@ -192,7 +193,7 @@ async fn not_found(site: web::Data<RedirectBroker>) -> HttpResponse {
 pub(super) fn not_found_page(chrome: &Chrome) -> HttpResponse {
     let links = chrome.links();
     let layout = chrome.layout(&links, NO_THEME);
-    let ways = [Way { label: "Go to the start page", href: "/" }];
+    let ways = [Way { label: "Go to the home page", href: "/" }];
     let text = "There is nothing at this address.";
     page(
         StatusCode::NOT_FOUND,

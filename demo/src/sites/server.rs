@@ -103,7 +103,7 @@ impl Pages for Look {
 
     fn error(&self, page: &ErrorPage<'_>) -> String {
         let links = self.chrome.links();
-        let mut ways = vec![Way { label: "Go to the start page of the server", href: "/" }];
+        let mut ways = vec![Way { label: "Go to the server's home page", href: "/" }];
         ways.extend(links.iter().filter(|site| !site.current).map(|site| Way { label: site.name, href: site.url }));
         html(&ServerError {
             layout: self.chrome.layout(&links, theme_of(page.session)),

@@ -59,10 +59,10 @@ pub struct Issuer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandoffError {
     /// The page is of no application on the list.
-    #[error("This address is not one that you can be taken to")]
+    #[error("This link isn't allowed.")]
     ForeignTarget,
     /// No key can sign now.
-    #[error("The way to that site is closed at the moment. Try again later.")]
+    #[error("The link to that site does not work at the moment. Try again later.")]
     NoKey,
 }
 

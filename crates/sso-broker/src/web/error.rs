@@ -15,7 +15,7 @@ impl ResponseError for MissingMiddleware {}
 
 /// The form was not served to this visitor by this site.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("This form is no longer valid. Load its page again.")]
+#[error("This form is no longer valid. Reload its page.")]
 pub struct FormRefused;
 
 impl ResponseError for FormRefused {

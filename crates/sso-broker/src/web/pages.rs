@@ -70,7 +70,7 @@ impl ProblemKind {
             Self::SessionEnded => "Your session has ended",
             Self::FormRefused => "This form is no longer valid",
             Self::ServerDown => "The login server cannot be reached",
-            Self::UserNotAllowed => "You may not use this site",
+            Self::UserNotAllowed => "Your account has no access to this site",
             Self::ServerError => "The login server reports a problem",
         }
     }
@@ -79,16 +79,16 @@ impl ProblemKind {
     pub fn text(self) -> &'static str {
         match self {
             Self::CookiesOff => {
-                "This site could not recognise your browser when it came back from the login server. Allow cookies \
-                 for this site and try again. The same happens when logging in took longer than ten minutes."
+                "This site did not recognise your browser when it came back from the login server. Allow cookies \
+                 for this site and try again. Logging in for longer than ten minutes has the same effect."
             }
-            Self::NotHonoured => "The login server did not accept this site's connection, not even a new one.",
-            Self::SessionEnded => "Nothing was changed. Connect again, then repeat what you did.",
-            Self::FormRefused => "Nothing was changed. Load the page again, then repeat what you did.",
+            Self::NotHonoured => "The login server did not accept this site's connection, nor a new one.",
+            Self::SessionEnded => "Nothing was changed. Connect again and repeat what you did.",
+            Self::FormRefused => "Nothing was changed. Reload the page and repeat what you did.",
             Self::ServerDown => "This site works, but nobody can log in or out right now.",
             Self::UserNotAllowed => {
-                "You are logged in, but your account may not use this site, which is not told who you are. \
-                 Log out to come back as somebody else."
+                "You are logged in with an account that is not for this site. The site does not see who you are. \
+                 Log out to log in as someone else."
             }
             Self::ServerError => "Nothing was changed. Try again in a moment.",
         }
@@ -112,7 +112,7 @@ impl Pages for PlainPages {
             format!(
                 "<form method=\"post\" action=\"/sso/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
                  <button>Log out everywhere</button></form>\n\
-                 <p><a href=\"{}\">See at the login server who is logged in</a></p>\n",
+                 <p><a href=\"{}\">Ask the login server who is logged in</a></p>\n",
                 Escaped(&leave.form_token),
                 Escaped(&leave.server),
             )

@@ -10,7 +10,7 @@ use crate::{
     site::Site,
 };
 
-const TITLE: &str = "You may not use this site";
+const TITLE: &str = "Your account has no access to this site";
 
 /// Somebody is at the site and logged in; the server lets them in no more.
 async fn barred(server: &Server, site: &Site) -> Browser {

@@ -131,13 +131,13 @@ pub const MAX_BYTES: usize = 1_024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitPassword {
     /// Fewer than [`MIN_CHARS`] characters.
-    #[error("A password needs at least {MIN_CHARS} characters. Several words in a row are a good one.")]
+    #[error("A password needs at least {MIN_CHARS} characters. Several words work well.")]
     TooShort,
     /// More than [`MAX_BYTES`].
     #[error("A password may have at most {MAX_BYTES} bytes.")]
     TooLong,
     /// It is the first thing that anyone would try.
-    #[error("The username is not a good password.")]
+    #[error("The password is the username.")]
     IsUsername,
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
+use sso_core::wire::for_pages;
 
 use super::{
     AccountPage, ConfirmPage, Form, PasswordForm, Site, Visitor,
@@ -136,9 +137,6 @@ async fn change_password(
         Err(error @ PasswordError::ChangedMeanwhile) => {
             error_page(&site, StatusCode::CONFLICT, &error.to_string(), None)
         }
-        Err(PasswordError::InvalidCredentials) => {
-            refused(StatusCode::BAD_REQUEST, "The password until now is not the right one.").await
-        }
         Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()).await,
     }
 }
@@ -213,7 +211,7 @@ async fn submit_confirm(
             see_other(&local_path(&site, to), cookie)
         }
         Err(LoginError::SessionEnded) => see_other(&login_path(&site, to), visitor.set_cookie),
-        Err(error) => login_refused(error, |status| again(status, &error.to_string())),
+        Err(error) => login_refused(error, |status| again(status, for_pages(&error.to_string()))),
     }
 }
 

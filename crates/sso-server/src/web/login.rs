@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
-use sso_core::BrokerId;
+use sso_core::{BrokerId, wire::for_pages};
 
 use super::{
     Form, LoginPage, Site, Visitor,
@@ -169,7 +169,7 @@ impl<'a> LoginForm<'a> {
             server.log_in(browser, &credentials).await
         };
         visit.map_err(|error| {
-            self.error = Some(error.to_string());
+            self.error = Some(for_pages(&error.to_string()).to_owned());
             login_refused(error, |status| self.show(status))
         })
     }

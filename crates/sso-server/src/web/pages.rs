@@ -172,12 +172,12 @@ impl Pages for PlainPages {
     fn confirm(&self, page: &ConfirmPage<'_>) -> String {
         let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
         document(
-            "Confirm it is you",
+            "Confirm it's you",
             &format!(
                 "{error}<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-                 <p>You are logged in as {}.</p>\
+                 <p>Enter the password of {} to continue.</p>\
                  <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
-                 <p><button>Go on</button></p></form>",
+                 <p><button>Continue</button></p></form>",
                 escape(page.action),
                 escape(page.form_token),
                 escape(page.username),
@@ -186,7 +186,7 @@ impl Pages for PlainPages {
     }
 
     fn error(&self, page: &ErrorPage<'_>) -> String {
-        let body = format!("<p>{}</p><p><a href=\"/\">Go to the start page</a></p>", escape(page.message));
+        let body = format!("<p>{}</p><p><a href=\"/\">Go to the home page</a></p>", escape(page.message));
         document(&format!("Error {}", page.status), &body)
     }
 }
@@ -198,14 +198,14 @@ fn password_form(form: &PasswordForm<'_>, username: &str) -> String {
         )
     };
     let error = form.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
-    let done = if form.is_done { "<p role=\"status\">Your password is changed.</p>" } else { "" };
+    let done = if form.is_done { "<p role=\"status\">Your password was changed.</p>" } else { "" };
     format!(
         "<h2>Password</h2>{done}{error}<form method=\"post\" action=\"/account/password\">\
          <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-         <input hidden autocomplete=\"username\" value=\"{}\">{}{}{}<p><button>Change it</button></p></form>",
+         <input hidden autocomplete=\"username\" value=\"{}\">{}{}{}<p><button>Change password</button></p></form>",
         escape(form.form_token),
         escape(username),
-        field("old", "Password until now", "current-password"),
+        field("old", "Current password", "current-password"),
         field("new", &format!("New password, {MIN_CHARS} characters or more"), "new-password"),
         field("again", "New password again", "new-password"),
     )

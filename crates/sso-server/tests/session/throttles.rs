@@ -94,7 +94,10 @@ async fn wrong_passwords_slow_down_one_user_only() {
             let wrong = world.server.log_in(None, &wrong_credentials(name)).await;
             assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
             let early = world.server.log_in(None, &credentials(name)).await;
-            assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after }, "known or not: the same");
+            let early = early.unwrap_err();
+            assert_eq!(early, LoginError::TooManyFailures { retry_after }, "known or not: the same");
+            let unit = if retry_after == 1 { "second" } else { "seconds" };
+            assert!(early.to_string().ends_with(&format!(" Try again in {retry_after} {unit}.")), "{early}");
             assert!(world.server.log_in(None, &credentials("john")).await.is_ok());
             world.advance(Duration::from_secs(retry_after));
         }

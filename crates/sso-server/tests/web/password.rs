@@ -57,9 +57,9 @@ async fn the_password_is_changed_and_the_page_says_so() {
     assert_ne!(renewed, session);
     assert_eq!(answer.cookie("__Host-sso_session_remember").as_deref(), Some("__Host-sso_session_remember="));
     let after = world.get("/account?password=changed", &[HTML, ("Cookie", &renewed)]).await;
-    assert!(after.status == StatusCode::OK && after.body.contains("Your password is changed"), "{}", after.body);
+    assert!(after.status == StatusCode::OK && after.body.contains("Your password was changed"), "{}", after.body);
     let plain = world.get("/account", &[HTML, ("Cookie", &renewed)]).await;
-    assert!(!plain.body.contains("Your password is changed"));
+    assert!(!plain.body.contains("Your password was changed"));
     for dead in [&session, &other] {
         let answer = world.get("/account", &[HTML, ("Cookie", dead)]).await;
         assert_eq!((answer.status, answer.header("Location")), (StatusCode::SEE_OTHER, "/login?return_url=/account"));
@@ -72,9 +72,9 @@ async fn what_is_wrong_stands_at_the_form_and_no_password_does() {
     let session = logged_in(&world).await;
     let page = open(&world, &session).await;
     for (old, new, again, why) in [
-        (PASSWORD, NEW, "something quite else", "not the same in both fields"),
+        (PASSWORD, NEW, "something quite else", "are not the same"),
         (PASSWORD, "too short", "too short", "at least 15 characters"),
-        ("wrong-password", NEW, NEW, "The password until now is not the right one"),
+        ("wrong-password", NEW, NEW, "The current password is incorrect"),
     ] {
         let answer = page.submit(&world, &page.token, old, new, again).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{why}");
@@ -124,7 +124,7 @@ async fn a_password_that_was_set_meanwhile_stays_and_the_page_says_so() {
         assert_eq!(answer.status, if is_reset { StatusCode::CONFLICT } else { StatusCode::SEE_OTHER });
         if is_reset {
             answer.is_safe_page("");
-            assert!(answer.body.contains("changed meanwhile"), "{}", answer.body);
+            assert!(answer.body.contains("changed elsewhere"), "{}", answer.body);
         }
     }
 }

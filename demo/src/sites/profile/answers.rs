@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sso_server::{Session, core::wire::User};
 
+use super::super::{EMAIL, FULL_NAME};
 use crate::pages::Field;
 
 /// The key of the profile in the session's shared data.
@@ -54,8 +55,8 @@ impl Profile {
 
     /// The first page's fields, with what is wrong with them if they are `checked`.
     pub(super) fn first_page(&self, checked: bool) -> [Field<'_>; 2] {
-        let name = question("fullname", "Full name", &self.fullname, "name", 100);
-        let email = question("email", "E-mail", &self.email, "email", 254);
+        let name = question("fullname", FULL_NAME, &self.fullname, "name", 100);
+        let email = question("email", EMAIL, &self.email, "email", 254);
         let fields = [Field { required: true, ..name }, Field { required: true, kind: "email", ..email }];
         fields.map(|field| Field { error: problem_of(&field).filter(|_| checked), ..field })
     }
@@ -87,14 +88,14 @@ fn problem_of(field: &Field<'_>) -> Option<String> {
         return Some(format!("{} is missing.", field.label));
     }
     if length > field.max {
-        return Some(format!("{} can have {} characters at most; this has {length}.", field.label, field.max));
+        return Some(format!("{} can have at most {} characters; this has {length}.", field.label, field.max));
     }
     let is_address = |text: &str| {
         let (user, domain) = text.split_once('@').unwrap_or_default();
         !user.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
     };
     if field.kind == "email" && !is_address(field.value) {
-        return Some("This is no e-mail address; one looks like name@example.com.".to_owned());
+        return Some("Enter a valid email address, such as name@example.com.".to_owned());
     }
     None
 }

@@ -32,12 +32,12 @@ const SECOND: &str = "/profile/2";
 const CONFIRM: &str = "/confirm?return_url=/profile";
 const DONE: &str = "/profile/done";
 
-const ENDED: &str = "Your session has ended; log in again to fill in your profile. Nothing was saved. \
-                     To send once more what you typed, log in in another tab, and then reload this page.";
-const USER_CHANGED: &str =
-    "Somebody logged in or out with this browser while the form was on its way. Nothing was saved.";
-const UNCONFIRMED: &str = "This browser is remembered; your profile asks for your password first. Nothing was saved.";
-const INVALID: &str = "Please correct what is marked, and send the form again.";
+const ENDED: &str = "Your session has ended. Nothing was saved. Log in again to fill in your profile. \
+                     To send what you typed again, log in in another tab and reload this page.";
+const USER_CHANGED: &str = "Someone logged in or out with this browser while you sent the form. Nothing was saved.";
+const UNCONFIRMED: &str =
+    "This browser is remembered, so your profile asks for your password first. Nothing was saved.";
+const INVALID: &str = "Correct the marked fields and send the form again.";
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
     // Other sites write to the shared data too, so what is offered for a change may be longer than what is accepted.
@@ -201,7 +201,7 @@ impl Desk {
         let (session, user) = self.user().ok_or(Refused::Ended)?;
         if user.username != begun_as {
             let text = format!(
-                "You are logged in as {} now, and this form was begun as {begun_as}. Nothing was saved.",
+                "You are now logged in as {}, but {begun_as} began this form. Nothing was saved.",
                 user.username
             );
             return Err(Refused::UserChanged(text));
@@ -272,12 +272,12 @@ impl Desk {
 
 impl Refused {
     fn into_answer(self, desk: &Desk) -> HttpResponse {
-        let begin = Way { label: "Begin the form again", href: START };
+        let begin = Way { label: "Start the form again", href: START };
         let (status, message, way) = match self {
             Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
             Self::Unconfirmed => {
-                let confirm = Way { label: "Type your password", href: CONFIRM };
+                let confirm = Way { label: "Enter your password", href: CONFIRM };
                 (StatusCode::FORBIDDEN, UNCONFIRMED.to_owned(), confirm)
             }
             Self::Ended => {
@@ -290,7 +290,7 @@ impl Refused {
             layout: desk.look.chrome.layout(&links, theme_of(desk.visitor.session.as_deref())),
             status: status.as_u16(),
             message: &message,
-            ways: &[way, Way { label: "Go to the start page of the server", href: "/" }],
+            ways: &[way, Way { label: "Go to the server's home page", href: "/" }],
         };
         desk.page(status, &template)
     }

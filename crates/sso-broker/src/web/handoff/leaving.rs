@@ -31,6 +31,8 @@ pub struct LeavingPage<'a> {
     pub token: &'a str,
     /// The origin that it leads to.
     pub target: &'a str,
+    /// Who is logged in here, and will be there.
+    pub user: &'a str,
     /// The script that sends the form.
     pub script: &'a str,
 }
@@ -90,19 +92,20 @@ pub fn leave(
         return page(StatusCode::OK, "", "same-origin").body(pages.may_leave(&url, &link));
     }
     match issuer.hand_off(username, &url, numeric_date()) {
-        Ok(handoff) => send(&handoff, pages),
+        Ok(handoff) => send(&handoff, username, pages),
         Err(error) => {
             page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))
         }
     }
 }
 
-fn send(handoff: &Handoff, pages: &dyn LeavingPages) -> HttpResponse {
+fn send(handoff: &Handoff, user: &str, pages: &dyn LeavingPages) -> HttpResponse {
     let location = handoff.location();
     if handoff.way == Way::Redirect {
         return page(StatusCode::SEE_OTHER, "", "strict-origin").insert_header((header::LOCATION, location)).finish();
     }
-    let shown = LeavingPage { action: &location, token: &handoff.token, target: &handoff.target, script: SCRIPT_PATH };
+    let (token, target) = (&handoff.token, &handoff.target);
+    let shown = LeavingPage { action: &location, token, target, user, script: SCRIPT_PATH };
     // The receiver wants to see our `Origin`: under `no-referrer` it would be `null`.
     page(StatusCode::OK, &handoff.target, "strict-origin").body(pages.leaving(&shown))
 }
