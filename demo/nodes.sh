@@ -2,19 +2,20 @@
 # Two nodes of `sso server` on one Redis, nginx in front of them, and two broker sites, on this machine: what the README says under
 # "Running more than one node". Ctrl-C ends all of it.
 #
-#   demo/nodes.sh [--base-port 8000] [--store postgres://…] [--https]
+#   demo/nodes.sh [--base-port 8000] [--store postgres://…] [--https] [--https-port 8443]
 #
 # The server is at the base port, the brokers at the next two, the nodes 11 and 12 above it; a Redis of its own, unless there is a
-# --store, 20 above it. With --https nginx also speaks TLS, 443 above it, with a certificate that it signs itself.
+# --store, 20 above it. With --https nginx also speaks TLS, 443 above it or at the --https-port, with a certificate that it signs itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-base=8000 store='' https=false
+base=8000 store='' https=false tls=''
 while [ $# -gt 0 ]; do
   case $1 in
   --base-port) base=${2:?} && shift 2 ;;
   --store) store=${2:?} && shift 2 ;;
   --https) https=true && shift ;;
+  --https-port) https=true tls=${2:?} && shift 2 ;;
   *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0" >&2 && exit 2 ;;
   esac
 done
@@ -80,9 +81,8 @@ if [ -z "$store" ]; then
   start redis redis-server --bind 127.0.0.1 --port $((base + 20)) --dir "$dir" --save '' --appendonly yes --appendfsync always
 fi
 url=http://sso.localhost:$base
-tls=0
 if $https; then
-  tls=$((base + 443))
+  tls=${tls:-$((base + 443))}
   url=https://sso.localhost:$tls
   openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=sso.localhost -addext subjectAltName=DNS:sso.localhost \
     -keyout "$dir/key.pem" -out "$dir/fullchain.pem" 2>/dev/null

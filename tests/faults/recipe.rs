@@ -23,11 +23,11 @@ struct Recipe {
 
 impl Recipe {
     fn start(options: &[&str]) -> Self {
-        // Up to 20 above the base for all, and 443 above it for https.
-        let base_port = free_ports(21);
+        // Up to 20 above the base, and one more for https.
+        let base_port = free_ports(22);
         let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/nodes.sh"))
             .args(["--base-port", &base_port.to_string()])
-            .args(options)
+            .args(options.iter().map(|option| option.replace("TLS", &(base_port + 21).to_string())))
             .env("SSO_BIN", sso_bin())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -55,7 +55,7 @@ impl Recipe {
     fn end(mut self) {
         assert!(kill("TERM", &self.script.id().to_string()));
         assert_eq!(self.script.wait().unwrap().code(), Some(0));
-        for number in [0, 1, 2, 11, 12, 20] {
+        for number in [0, 1, 2, 11, 12, 20, 21] {
             let port = self.base_port + number;
             assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "something is left at {port}");
         }
@@ -104,8 +104,8 @@ async fn a_browser_does_not_notice_that_a_node_is_killed() {
 async fn over_https_cookies_are_for_this_host_alone() {
     let _turn = crate::turn().await;
     let engine = Engine::postgres();
-    let recipe = Recipe::start(&["--https", "--store", &engine.url()]);
-    let (alice, server) = (recipe.url("alice", 1), format!("https://sso.localhost:{}", recipe.base_port + 443));
+    let recipe = Recipe::start(&["--https-port", "TLS", "--store", &engine.url()]);
+    let (alice, server) = (recipe.url("alice", 1), format!("https://sso.localhost:{}", recipe.base_port + 21));
     let visitor = Visitor::who_trusts_any_certificate();
     let page: Answer = visitor.get(&format!("{server}/login")).await;
     assert_eq!((page.status, page.header("strict-transport-security")), (200, "max-age=31536000"));

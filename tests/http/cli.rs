@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::{Ipv6Addr, TcpListener, TcpStream},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use sso_core::{Encoding, Token};
@@ -51,7 +52,7 @@ async fn a_port_in_use_is_one_line_and_nothing_is_half_started() {
         let base = free_ports(7);
         let port = base + offset;
         let held = TcpListener::bind(format!("{host}:{port}")).unwrap();
-        let result = Site::try_start(&["demo", "--base-port", &base.to_string()], &[]);
+        let result = Site::try_start_within(Duration::ZERO, &["demo", "--base-port", &base.to_string()], &[]);
         one_line(&failed(result), 1, &format!("{host}:{port} is in use by another program"));
         for other in (base..base + 7).filter(|other| *other != port) {
             assert!(TcpStream::connect(("127.0.0.1", other)).is_err(), "{other} answers");
@@ -65,14 +66,15 @@ async fn a_port_in_use_is_one_line_and_nothing_is_half_started() {
     let _held = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let listen = format!("127.0.0.1:{port}");
     let environment = [("SSO_PUBLIC_URL", "http://localhost"), ("SSO_LISTEN", listen.as_str())];
-    one_line(&failed(Site::try_start(&["server"], &environment)), 1, "is in use");
+    one_line(&failed(Site::try_start_within(Duration::ZERO, &["server"], &environment)), 1, "is in use");
     let environment = [
         ("SSO_SERVER", "http://localhost/attach"),
         ("SSO_BROKER_ID", "A"),
         ("SSO_BROKER_SECRET", "s"),
         ("RUST_LOG", "error"),
     ];
-    one_line(&failed(Site::try_start(&["broker", "--listen", &listen], &environment)), 1, "is in use");
+    let result = Site::try_start_within(Duration::ZERO, &["broker", "--listen", &listen], &environment);
+    one_line(&failed(result), 1, "is in use");
 }
 
 /// A connection that was used and is kept open.

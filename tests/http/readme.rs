@@ -6,6 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use serde_json::Value;
 use sso_tests::{Visitor, process};
 
 fn root() -> PathBuf {
@@ -49,6 +50,43 @@ fn documentation(file: &str) -> String {
 fn lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     let lines = lines.map(str::trim).filter(|line| !line.is_empty());
     lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// What a package declares as the Rust that it needs, to compare.
+fn needed_rust(package: &Value) -> Option<Vec<u32>> {
+    let version = package["rust_version"].as_str()?;
+    let mut numbers: Vec<u32> = version.split('.').map(|number| number.parse().unwrap()).collect();
+    numbers.resize(3, 0);
+    Some(numbers)
+}
+
+#[test]
+fn asks_for_the_rust_that_every_dependency_needs() {
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let about = run("rustc", &["-vV"]);
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    // Only what a build here needs as well.
+    let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
+    let found = run(&cargo, &["metadata", "--locked", "--format-version", "1", "--filter-platform", host]);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let (ours, others): (Vec<&Value>, Vec<&Value>) =
+        found["packages"].as_array().unwrap().iter().partition(|package| package["source"].is_null());
+
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let asked = readme.split_once("You need Rust ").unwrap().1.split(' ').next().unwrap();
+    for package in &ours {
+        assert_eq!(package["rust_version"].as_str(), Some(asked), "{} and README.md", package["name"]);
+    }
+    let declared = needed_rust(ours[0]);
+    assert!(ours.len() > 3 && others.iter().filter(|package| needed_rust(package).is_some()).count() > 50);
+    let newer: Vec<_> = others.iter().filter(|package| needed_rust(package) > declared).collect();
+    let newer: Vec<_> =
+        newer.iter().map(|package| format!("{} {}", package["name"], package["rust_version"])).collect();
+    assert!(newer.is_empty(), "Rust {asked} is asked for; these need a newer one: {newer:?}");
 }
 
 struct Example(Child);

@@ -17,6 +17,8 @@ use thirtyfour::{
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::process::PATIENCE;
+
 /// Whether the browser sends cookies to sites that are not the page's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThirdPartyCookies {
@@ -39,9 +41,6 @@ pub struct Browser {
 /// So many at once, however many tests run: each takes a core while a page loads. One more than there are tests that have two, so that these do not wait for
 /// each other.
 static TURNS: Semaphore = Semaphore::const_new(3);
-
-/// How long anything on a page may take. Only waited for in full by a test that fails.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Browser {
     /// Starts one with an empty profile.

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Method, RequestBuilder};
@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::{
     Visitor,
+    process::PATIENCE,
     visitor::{Answer, send},
 };
 
@@ -148,10 +149,10 @@ pub async fn ask(visitor: &Visitor, url: &str, headers: &[(&str, &str)]) -> Answ
     send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
 }
 
-/// Sends bytes to a port of the loopback, and reads until the server closes or says nothing for two seconds.
+/// Sends bytes to a port of the loopback, and reads until the server closes or says nothing for a while.
 pub fn raw(port: u16, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The server may refuse, and close, before it has read everything.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
@@ -165,13 +166,11 @@ pub fn raw(port: u16, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Asks again until it is so, for some seconds at most.
+/// Asks again until it is so, for a minute at most.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    for _ in 0..200 {
-        if is_so().await {
-            return;
-        }
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("never happened: {what}");
 }

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -12,6 +13,12 @@ use tempfile::TempDir;
 use crate::stores::TestStore;
 
 pub use sso_engines::free_ports;
+
+/// How long anything may take that must happen: enough for a slow machine with much else to do. Only waited for in full by a test that fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the program says of a port that it cannot have.
+const IN_USE: &str = "is in use by another program";
 
 /// The `sso` program: what `SSO_BIN` names, or the debug build.
 pub fn sso_bin() -> PathBuf {
@@ -42,6 +49,11 @@ impl Site {
     /// Starts `sso` with these arguments and environment, and waits until it says that it is up. A server whose environment names no store has
     /// an empty one to itself, of the kind that this run is about.
     pub fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
+        Self::try_start_within(PATIENCE, args, environment)
+    }
+
+    /// The same, where a port may be in use for this long: somebody else's connection may have it for a moment.
+    pub fn try_start_within(patience: Duration, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
         let dir = TempDir::new().unwrap();
         let has_store = matches!(args.first(), Some(&("demo" | "server")));
         let store = if has_store && !environment.iter().any(|(name, _)| *name == "SSO_STORE") {
@@ -53,15 +65,39 @@ impl Site {
         let mut all = vec![("SSO_SESSION_NAME", "sso_session")];
         all.extend(store.iter().map(|(name, value)| (*name, value.as_str())).chain(environment.iter().copied()));
         let path = dir.path().to_owned();
-        Self::run(dir, &path, args, &all)
+        Self::run(dir, &path, args, &all, patience)
     }
 
     /// The same in a directory that stays, and with nothing in the environment but this.
     pub fn try_start_in(home: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
-        Self::run(TempDir::new().unwrap(), home, args, environment)
+        Self::run(TempDir::new().unwrap(), home, args, environment, PATIENCE)
     }
 
-    fn run(dir: TempDir, home: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, Failed> {
+    fn run(
+        dir: TempDir,
+        home: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        patience: Duration,
+    ) -> Result<Self, Failed> {
+        let started = Instant::now();
+        loop {
+            match Self::spawn(&dir, home, args, environment) {
+                Ok((child, announcement)) => return Ok(Self { child, dir, announcement }),
+                Err(failed) if failed.said.contains(IN_USE) && started.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+    }
+
+    fn spawn(
+        dir: &TempDir,
+        home: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<(Child, String), Failed> {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut command = Command::new(sso_bin());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SSO_")) {
@@ -87,7 +123,7 @@ impl Site {
         }
         // Whoever prints must find a reader.
         std::thread::spawn(move || stdout.read_to_string(&mut String::new()));
-        Ok(Self { child, dir, announcement })
+        Ok((child, announcement))
     }
 
     /// `sso server` with this configuration, at a free port of 127.0.0.1; the text's `PORT` becomes it.
@@ -184,13 +220,11 @@ impl Demo {
 
 /// Waits until something answers at this port.
 pub async fn wait_until_listening(port: u16) {
-    for _ in 0..1_000 {
-        if tokio::net::TcpStream::connect(("localhost", port)).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    let started = Instant::now();
+    while tokio::net::TcpStream::connect(("localhost", port)).await.is_err() {
+        assert!(started.elapsed() < PATIENCE, "nothing listens at {port}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("nothing listens at {port}");
 }
 
 /// A server and one broker, each a process of its own.

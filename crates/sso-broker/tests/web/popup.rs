@@ -5,7 +5,7 @@ use sso_core::wire::BearerErrorCode;
 
 use crate::{
     browser::{Browser, Page},
-    server::{IDLE, Server},
+    server::{IDLE, NOBODY_LISTENS, Server},
     site::Site,
 };
 
@@ -130,10 +130,9 @@ async fn signing_out_counts_when_the_session_is_gone_too() {
 
 #[actix_web::test]
 async fn a_server_that_is_down_is_told_and_changes_nothing() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = Server::start();
     let (_site, known) = logged_in(&server).await;
-    let mut browser = Browser::new(&Site::start(server.broker().backchannel(&format!("http://127.0.0.1:{port}"))));
+    let mut browser = Browser::new(&Site::start(server.broker().backchannel(NOBODY_LISTENS)));
     browser.cookies = known.cookies.clone();
     for page in [
         browser.get(STATUS, &[]).await,

@@ -1,6 +1,10 @@
 //! The attach by redirect: there, back, and everything that must not come of it.
 
-use crate::{browser::Browser, server::Server, site::Site};
+use crate::{
+    browser::Browser,
+    server::{NOBODY_LISTENS, Server},
+    site::Site,
+};
 
 fn names(browser: &Browser) -> Vec<&str> {
     // Without the random part of a pending attach.
@@ -209,10 +213,8 @@ async fn an_optional_visitor_is_sent_nowhere() {
 
 #[actix_web::test]
 async fn the_server_is_down_the_site_is_up() {
-    // A port that was free a moment ago: nobody listens.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = Server::start();
-    let site = Site::start(server.broker().backchannel(&format!("http://127.0.0.1:{port}")));
+    let site = Site::start(server.broker().backchannel(NOBODY_LISTENS));
     let mut browser = Browser::new(&site);
     let page = browser.visit("/page").await;
     assert_eq!((page.status, page.body.as_str()), (200, "nobody down=true problem=None"));

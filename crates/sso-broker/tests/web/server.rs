@@ -14,6 +14,9 @@ use sso_core::{
     wire::{ACTIVITY_HEADER, BearerErrorCode},
 };
 
+/// An origin where nobody listens: only the system may, and does not.
+pub(crate) const NOBODY_LISTENS: &str = "http://127.0.0.1:1";
+
 pub(crate) const SECRET: &str = "a secret of the tests, long enough for every check";
 
 #[derive(Clone)]

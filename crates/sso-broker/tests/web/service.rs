@@ -1,16 +1,13 @@
 //! What becomes of another service's failures: nothing that has to do with the login.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 use sso_broker::{AccessToken, ServiceError};
 
-use crate::{browser::Browser, server::Server, site::Site};
-
-fn nobody_listens_at() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    format!("http://127.0.0.1:{port}/")
-}
+use crate::{
+    browser::Browser,
+    server::{NOBODY_LISTENS, Server},
+    site::Site,
+};
 
 #[actix_web::test]
 async fn a_services_failure_is_a_bad_gateway_and_the_visitor_stays_who_they_are() {
@@ -27,7 +24,7 @@ async fn a_services_failure_is_a_bad_gateway_and_the_visitor_stays_who_they_are(
     assert_eq!((good.status, good.json()), (200, json!({ "a": 1 })));
     let odd = ["gateway", "barred", "ended", "html", "broken", "no-text", "nothing"];
     let failing = odd.map(|what| format!("{}/odd/{what}", service.origin)).into_iter();
-    for url in failing.chain([nobody_listens_at(), "http://service.example.com/".to_owned()]) {
+    for url in failing.chain([NOBODY_LISTENS, "http://service.example.com/"].map(str::to_owned)) {
         let page = browser.visit(&format!("/service/{url}")).await;
         let told = json!({ "error": "A service that this page needs does not do its part" });
         assert_eq!((page.status, page.json()), (502, told), "{url}");
@@ -55,7 +52,7 @@ async fn a_handler_can_tell_the_failures_apart() {
         assert!(matches!(odd(what).await, Err(ServiceError::BadAnswer(_))), "{what}");
     }
     assert!(matches!(odd("gateway").await, Err(ServiceError::Unreachable(_))));
-    assert!(matches!(get(&nobody_listens_at()).await, Err(ServiceError::Unreachable(_))));
+    assert!(matches!(get(NOBODY_LISTENS).await, Err(ServiceError::Unreachable(_))));
     let insecure = get("http://service.example.com/a").await;
     assert_eq!(insecure, Err(ServiceError::Insecure("http://service.example.com".into())));
     assert!(broker.client().is_reachable().await);
