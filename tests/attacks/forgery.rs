@@ -178,3 +178,35 @@ async fn threat_15_no_path_leads_through_the_script_broker_to_the_servers_api() 
     }
     assert_eq!(victim.get(&demo.url("julius", "/sso/ajax/info")).await.json()["username"], "jackie");
 }
+
+#[tokio::test]
+async fn threat_26_what_a_page_sends_by_script_ends_no_session() {
+    let demo = Demo::start(&[]);
+    let victim = Visitor::new();
+    victim.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    let silent = peer_of(&demo, "Julius").attach_url(&sso_core::Token::generate(), &[]);
+    let other = [("Accept-Language", "xx"), ("Accept", "text/html")];
+    // What scripts may set goes with what the browser says of them; an older one says nothing.
+    let by_script: [&[(&str, &str)]; 5] = [
+        &[("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "empty"), ("Sec-Fetch-Site", "same-site")],
+        &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty"), ("Origin", &demo.url("julius", ""))],
+        &[("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")],
+        &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")],
+        &[],
+    ];
+    let paths = ["/sso/session", "/", "/account", "/login", "/profile"].map(|path| demo.url("sso", path));
+    for url in paths.iter().chain([&silent]) {
+        for headers in by_script {
+            let answer = send(with(with(victim.request(Method::GET, url), headers), &other)).await;
+            assert!(!answer.body.contains("jackie") && !answer.body.contains("verify"), "{url} {answer:?}");
+            assert_eq!(answer.header("set-cookie").matches("session").count(), 0, "{url} {answer:?}");
+        }
+    }
+    assert!(victim.get(&demo.url("sso", "/")).await.body.contains("jackie"));
+    assert_eq!(victim.visit(&demo.url("alice", "/")).await.heading(), "Logged in as jackie");
+    // Its twin: the cookie is in another browser, in which somebody opens a page.
+    let navigation = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Site", "none")];
+    let page = send(with(with(victim.request(Method::GET, &demo.url("sso", "/")), &navigation), &other)).await;
+    assert!(page.status == 200 && !page.body.contains("jackie"));
+    assert!(!victim.get(&demo.url("sso", "/")).await.body.contains("jackie"), "now it has ended");
+}

@@ -3,6 +3,7 @@
 mod account;
 mod ajax;
 mod entry;
+mod forged;
 mod handoff;
 mod pages;
 mod password;

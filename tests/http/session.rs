@@ -69,6 +69,7 @@ async fn a_cookie_in_another_browser_ends_the_session_and_the_log_says_why() {
     let cookie = visitor.cookies(&demo.url("sso", "/"));
     let copied = |agent: &'static str| {
         let request = Visitor::new().request(Method::GET, &demo.url("sso", "/")).header("Cookie", &cookie);
+        let request = request.header("Sec-Fetch-Mode", "navigate").header("Sec-Fetch-Dest", "document");
         send(request.header("User-Agent", agent))
     };
     assert!(copied("Mozilla/6.1 (tests)").await.body.contains("Jackie Black"), "an update is the same browser");

@@ -131,9 +131,9 @@ impl Server {
     }
 
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session. Works also while users cannot be
-    /// looked up.
+    /// looked up. The caller has made sure that a page of the server asks for it: with another fingerprint the session ends, too.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
-        let browser = browser.into();
+        let browser = Browser { navigates: true, ..browser.into() };
         let task = async {
             remember::log_out(&self.0, &browser).await?;
             match resume::unjudged(&self.0, &browser).await? {

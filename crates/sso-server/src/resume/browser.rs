@@ -20,6 +20,9 @@ pub struct Browser {
     pub name: Option<String>,
     /// Its remember-me cookie, where a person navigates to a page that may use it.
     pub remember: Option<RememberToken>,
+    /// Whether it proves that it navigates to a page, or sends a form of the server's own. Only then a changed fingerprint ends the session: other
+    /// requests may carry headers that a script of any page has set.
+    pub navigates: bool,
 }
 
 impl From<Option<&CookieValue>> for Browser {
@@ -47,8 +50,8 @@ impl Visit {
     }
 }
 
-/// The live session of a browser, as it is: nothing is renewed and no cookie is set. Where the cookie came from another browser than
-/// the session is tied to, or its user may not be there any more, the session is destroyed.
+/// The live session of a browser, as it is: nothing is renewed and no cookie is set. Where a navigation's cookie came from another browser than
+/// the session is tied to, or its user may not be there any more, the session is destroyed. Without a navigation, another browser finds none.
 pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(session) = unjudged(parts, browser).await? else { return Ok(None) };
     Ok(match standing::judge(parts, session).await? {
@@ -76,6 +79,10 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
         _ => None,
     };
     if let Some(reason) = reason {
+        if !browser.navigates {
+            tracing::info!(?reason, "a request that is no navigation finds no session");
+            return Ok(None);
+        }
         // A login meanwhile has tied it to another browser, by another cookie.
         let is_same = |current: &Session| {
             lifecycle::accepts(current, cookie, parts.now()) && current.fingerprint == session.fingerprint

@@ -110,11 +110,28 @@ impl FromRequest for Visitor {
 
 /// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, or a script that says so is nobody's activity.
 pub(super) fn is_visit(request: &HttpRequest) -> bool {
-    let header = |name| header_text(request, header::HeaderName::from_static(name));
-    header("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
-        && header("sec-fetch-dest").is_none_or(|dest| dest == "document")
-        && !header("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch"))
+    fetch_mode(request).is_none_or(|mode| mode == NAVIGATE)
+        && fetch_dest(request).is_none_or(|dest| dest == DOCUMENT)
+        && !header_text(request, header::HeaderName::from_static("sec-purpose"))
+            .is_some_and(|purpose| purpose.contains("prefetch"))
         && is_by_person(request)
+}
+
+/// Whether the browser says that its whole window goes to a page. No script can have it say so, nor set headers of such a request. Browsers that
+/// say nothing (older ones, and all over http to other than loopback names) do not prove it.
+pub(super) fn is_navigation(request: &HttpRequest) -> bool {
+    fetch_mode(request) == Some(NAVIGATE) && fetch_dest(request) == Some(DOCUMENT)
+}
+
+const NAVIGATE: &str = "navigate";
+const DOCUMENT: &str = "document";
+
+fn fetch_mode(request: &HttpRequest) -> Option<&str> {
+    header_text(request, header::HeaderName::from_static("sec-fetch-mode"))
+}
+
+fn fetch_dest(request: &HttpRequest) -> Option<&str> {
+    header_text(request, header::HeaderName::from_static("sec-fetch-dest"))
 }
 
 /// Whether the request does not say that no person is behind it.

@@ -9,7 +9,11 @@ use super::{
     answer::{error_page, login_refused, page, see_other},
     get_or_head,
 };
-use crate::{Credentials, Remember, form::TimeLimit, resume::Visit};
+use crate::{
+    Credentials, Remember,
+    form::TimeLimit,
+    resume::{Browser, Visit},
+};
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
@@ -162,7 +166,8 @@ impl<'a> LoginForm<'a> {
             return Err(self.show(StatusCode::FORBIDDEN));
         }
         let credentials = Credentials { username: fields.username, password: fields.password };
-        let (server, browser) = (self.site.server(), self.site.browser(self.request));
+        // The token proves that our own page was sent.
+        let (server, browser) = (self.site.server(), Browser { navigates: true, ..self.site.browser(self.request) });
         let visit = if self.remember {
             server.log_in_and_remember(browser, &credentials).await
         } else {

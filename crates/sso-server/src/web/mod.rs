@@ -93,7 +93,8 @@ impl Site {
         );
         let name = answer::header_text(request, header::USER_AGENT).and_then(browser_name);
         let remember = self.0.cookies.remember(request);
-        Browser { cookie: self.0.cookies.session(request), fingerprint, name, remember }
+        let navigates = extract::is_navigation(request);
+        Browser { cookie: self.0.cookies.session(request), fingerprint, name, remember, navigates }
     }
 
     /// The same at a page that logs remembered browsers in: only a person's navigation does that.

@@ -55,7 +55,7 @@ async fn a_login_sent_twice_is_one_session() {
 }
 
 fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> resume::Browser {
-    resume::Browser { cookie: Some(cookie.clone()), fingerprint, ..Default::default() }
+    resume::Browser { cookie: Some(cookie.clone()), fingerprint, navigates: true, ..Default::default() }
 }
 
 #[tokio::test]
@@ -82,6 +82,33 @@ async fn a_cookie_in_another_browser_ends_the_session() {
             assert_eq!(owner.is_some(), survives);
         }
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_navigation_ends_nothing() {
+    let world = World::new();
+    let print = |language| world.server.fingerprint(Some("Own/1"), Some(language));
+    let own = resume::Browser { fingerprint: print("en"), ..Default::default() };
+    let cookie = world.server.log_in(own, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
+    let by_script = |language| resume::Browser { navigates: false, ..in_browser(&cookie, print(language)) };
+    assert!(world.server.session_of(by_script("xx")).await.unwrap().is_none(), "answered as nobody");
+    assert!(world.server.visit(by_script("xx")).await.unwrap().is_none());
+    let session = world.server.session_of(by_script("en")).await.unwrap().unwrap();
+    assert_eq!(session.user().unwrap().username, "jackie", "nothing has ended");
+    // Its twin: a person navigates with the cookie in another browser.
+    assert!(world.server.visit(in_browser(&cookie, print("xx"))).await.unwrap().is_none());
+    assert!(world.server.session_of(by_script("en")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_logout_in_another_browser_ends_the_session() {
+    let world = World::new();
+    let print = |agent| world.server.fingerprint(Some(agent), None);
+    let own = resume::Browser { fingerprint: print("Own/1"), ..Default::default() };
+    let cookie = world.server.log_in(own, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
+    let other = resume::Browser { navigates: false, ..in_browser(&cookie, print("Other/1")) };
+    assert!(world.server.log_out(other).await.unwrap().is_none());
+    assert!(world.server.visit(in_browser(&cookie, print("Own/1"))).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -303,7 +303,7 @@ async fn a_logout_after_the_session_was_destroyed_forgets_the_browser() {
     let AttachOutcome::Linked(code) = outcome else { panic!("no login was asked for") };
     let link = Attached { broker: "Alice", token, code };
 
-    let other = Browser { fingerprint: fingerprint("Chrome"), ..jar.shown() };
+    let other = Browser { fingerprint: fingerprint("Chrome"), navigates: true, ..jar.shown() };
     assert!(world.server.session_of(other).await.unwrap().is_none());
     assert!(world.resume(&link).await.unwrap().ended);
     world.broker_log_out(&link).await.unwrap();

@@ -1,0 +1,51 @@
+//! What a page at a sibling host can have the browser send.
+
+use serde_json::json;
+use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
+
+use crate::{JACKIE, OUT, expect, log_in_at_alice};
+
+#[tokio::test]
+async fn threat_26_no_script_of_a_sibling_ends_the_session() {
+    let demo = Demo::start(&["--same-site"]);
+    let browser = Browser::start(ThirdPartyCookies::Allowed).await;
+    log_in_at_alice(&browser, &demo).await;
+    // The attacker's page has a policy of its own.
+    browser.cdp("Page.setBypassCSP", json!({ "enabled": true })).await;
+    expect(&browser, &demo, "greg", JACKIE).await;
+    let script = format!(
+        "const done = arguments[arguments.length - 1]; \
+         const send = path => fetch('{}' + path, {{ mode: 'no-cors', credentials: 'include', headers: {{ 'Accept-Language': 'xx' }} }}); \
+         Promise.all(['/sso/session', '/', '/login', '/account'].map(send)).then(() => done('sent'), error => done(String(error)))",
+        demo.url("sso", "")
+    );
+    let sent = browser.driver.execute_async(&script, Vec::new()).await.unwrap().json().clone();
+    assert_eq!(sent, "sent");
+    expect(&browser, &demo, "greg", JACKIE).await;
+    browser.open(&demo.url("sso", "/")).await;
+    browser.wait_for("main", "jackie").await;
+
+    // Its twin: a navigation in what is another browser by its headers.
+    let other = json!({ "userAgent": "Other/1.0", "acceptLanguage": "xx" });
+    browser.cdp("Emulation.setUserAgentOverride", other).await;
+    browser.open(&demo.url("sso", "/")).await;
+    expect(&browser, &demo, "alice", OUT).await;
+    assert!(demo.site.log().contains("FingerprintChanged"));
+}
+
+#[tokio::test]
+async fn threat_31_a_window_that_another_page_opened_is_out_of_its_reach() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    for (site, path) in [("sso", "/login"), ("alice", "/"), ("alice", "/sso/login?to=/"), ("nora", "/login")] {
+        browser.open("data:text/html,<title>evil</title>").await;
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; const held = window.open('{}'); \
+             const look = tries => held.closed ? done('out of reach') : tries ? setTimeout(look, 50, tries - 1) : done('held'); \
+             held ? look(200) : done('no window')",
+            demo.url(site, path)
+        );
+        let held = browser.driver.execute_async(&script, Vec::new()).await.unwrap().json().clone();
+        assert_eq!(held, "out of reach", "{site}{path}");
+    }
+}
