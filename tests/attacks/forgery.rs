@@ -198,15 +198,15 @@ async fn threat_26_what_a_page_sends_by_script_ends_no_session() {
     for url in paths.iter().chain([&silent]) {
         for headers in by_script {
             let answer = send(with(with(victim.request(Method::GET, url), headers), &other)).await;
-            assert!(!answer.body.contains("jackie") && !answer.body.contains("verify"), "{url} {answer:?}");
-            assert_eq!(answer.header("set-cookie").matches("session").count(), 0, "{url} {answer:?}");
+            assert!(!answer.body.contains("Jackie") && !answer.body.contains("verify"), "{url} {answer:?}");
+            assert!(!answer.header("set-cookie").contains("session"), "{url} {answer:?}");
         }
     }
-    assert!(victim.get(&demo.url("sso", "/")).await.body.contains("jackie"));
+    assert!(victim.get(&demo.url("sso", "/")).await.body.contains("Jackie"));
     assert_eq!(victim.visit(&demo.url("alice", "/")).await.heading(), "Logged in as jackie");
     // Its twin: the cookie is in another browser, in which somebody opens a page.
     let navigation = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Site", "none")];
     let page = send(with(with(victim.request(Method::GET, &demo.url("sso", "/")), &navigation), &other)).await;
-    assert!(page.status == 200 && !page.body.contains("jackie"));
-    assert!(!victim.get(&demo.url("sso", "/")).await.body.contains("jackie"), "now it has ended");
+    assert!(page.status == 200 && !page.body.contains("Jackie"));
+    assert!(!victim.get(&demo.url("sso", "/")).await.body.contains("Jackie"), "now it has ended");
 }

@@ -1,7 +1,7 @@
-//! What pages show and allow: cross-site scripting and clickjacking, of threat 15.
+//! What pages show and allow: cross-site scripting and clickjacking, of threat 15; the headers of every answer, threat 31.
 
 use sso_core::Token;
-use sso_tests::{Demo, Visitor, visitor::Answer};
+use sso_tests::{Demo, Site, Visitor, visitor::Answer};
 
 use crate::{
     ground::{Ground, broker_site, peer_of},
@@ -228,4 +228,140 @@ async fn threat_15_what_a_browser_calls_itself_is_shown_as_text() {
     let page = ask(&visitor, &confirm, &[("User-Agent", &agent), ("Accept", "text/html")]).await;
     assert_eq!(page.status, 200);
     check_page("confirm", &page);
+}
+
+/// The headers that no answer may lack.
+fn check_base(what: &str, answer: &Answer, is_https: bool) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("strict-transport-security", if is_https { "max-age=31536000" } else { "" }),
+    ] {
+        assert_eq!(answer.header(name), value, "{what} {name} {answer:?}");
+        assert!(answer.headers.get_all(name).iter().count() <= 1, "{what} {name}");
+    }
+    assert!(!answer.header("referrer-policy").is_empty(), "{what} {answer:?}");
+    // A silent attach, also a refused one, is for pages of brokers.
+    let is_json = answer.header("content-type").starts_with("application/");
+    let is_silent = answer.url.path() == "/attach" && is_json && !what.starts_with("api");
+    let expected = if is_silent { "cross-origin" } else { "same-origin" };
+    assert_eq!(answer.header("cross-origin-resource-policy"), expected, "{what} {answer:?}");
+    let policy = answer.header("content-security-policy");
+    if answer.status == 304 {
+        assert_eq!(policy, "", "{what}: that of the page in the cache would go");
+    } else if answer.header("content-type").starts_with("text/html") {
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{what} {policy}");
+    } else if answer.header("location").is_empty() {
+        assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{what} {answer:?}");
+    }
+}
+
+/// Answers of every kind that these sites give.
+async fn check_answers(visitor: &Visitor, sites: &[(&str, &str)], is_https: bool) {
+    let send = async |method: &str, url: &str, headers: &[(&str, &str)], body: &str| {
+        let request = visitor.request(method.parse().unwrap(), url).body(body.to_owned());
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        sso_tests::visitor::send(request).await
+    };
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    for (name, url) in sites {
+        for (method, path, headers, body) in [
+            ("GET", "/", &[("Accept", "text/html")][..], ""),
+            ("GET", "/healthz", &[], ""),
+            ("HEAD", "/healthz", &[], ""),
+            ("GET", "/readyz", &[], ""),
+            ("GET", "/nothing", &[], ""),
+            ("GET", "/%00%ff", &[], ""),
+            ("DELETE", "/", &[], ""),
+            ("OPTIONS", "/", &[], ""),
+            ("GET", "/static/sso.css", &[], ""),
+            ("GET", "/static/sso.css", &[("If-None-Match", "*")], ""),
+            ("GET", "/static/nothing", &[], ""),
+            ("POST", "/static/sso.css", &[], ""),
+            ("GET", "/login", &[], ""),
+            ("DELETE", "/login", &[], ""),
+            ("POST", "/login", &form, "%"),
+            ("POST", "/login", &[], "nonsense"),
+            ("POST", "/logout", &form, ""),
+            ("POST", "/theme", &form, &"x".repeat(70_000)),
+            ("POST", "/theme", &[], ""),
+            ("GET", "/account", &[], ""),
+            ("GET", "/external?url=x", &[], ""),
+            ("GET", "/api/info", &[], ""),
+            ("GET", "/api/nothing", &[], ""),
+            ("POST", "/api/info", &[], ""),
+            ("GET", "/me", &[], ""),
+            ("GET", "/.well-known/jwks.json", &[], ""),
+            ("GET", "/attach", &[], ""),
+            ("OPTIONS", "/attach", &[], ""),
+            ("GET", "/sso/session", &[], ""),
+            ("POST", "/sso/session/keepalive", &[], ""),
+            ("GET", "/sso/attach?to=/", &[], ""),
+            ("GET", "/sso/login?to=/", &[], ""),
+            ("GET", "/sso/return?state=x", &[], ""),
+            ("GET", "/sso/ajax/info", &[], ""),
+            ("POST", "/sso/ajax/attach", &[], "nonsense"),
+        ] {
+            let answer = send(method, &format!("{url}{path}"), headers, body).await;
+            check_base(&format!("{name}: {method} {path}"), &answer, is_https);
+        }
+    }
+}
+
+#[tokio::test]
+async fn threat_31_every_answer_of_every_site_has_the_base_headers() {
+    let demo = Demo::start(&[]);
+    let visitor = Visitor::new();
+    let sites = ["sso", "alice", "greg", "julius", "nora", "otto", "api"].map(|site| (site, demo.url(site, "")));
+    let sites: Vec<_> = sites.iter().map(|(name, url)| (*name, url.as_str())).collect();
+    check_answers(&visitor, &sites, false).await;
+    visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    check_answers(&visitor, &sites, false).await;
+}
+
+#[tokio::test]
+async fn threat_31_behind_a_proxy_with_https_browsers_are_bound_to_it() {
+    let (server, port) = Site::server(
+        "public_url = \"https://sso.example\"\n\
+         [[brokers]]\nid = \"Alice\"\nsecret = \"a_secret_of_the_tests_that_is_long\"\norigins = [\"https://alice.example\"]\n",
+    );
+    check_answers(&Visitor::new(), &[("server", &format!("http://127.0.0.1:{port}"))], true).await;
+    drop(server);
+}
+
+#[tokio::test]
+async fn threat_31_pages_of_brokers_may_load_a_silent_attach() {
+    let ground = Ground::start("");
+    let visitor = Visitor::new();
+    ground.peer("Alice").log_in(&visitor, "jackie", "jackie123").await;
+    for (id, more, header) in [
+        ("Script", &[("callback", "f")][..], ("Referer", "http://script.localhost:1/page")),
+        ("Json", &[], ("Origin", "http://json.localhost:1")),
+    ] {
+        let answer = ask(&visitor, &ground.peer(id).attach_url(&Token::generate(), more), &[header]).await;
+        assert!(answer.body.contains("verify"), "{answer:?}");
+        check_base("silent: /attach", &answer, false);
+    }
+}
+
+#[tokio::test]
+async fn threat_31_every_page_for_a_user_has_a_logout() {
+    let demo = Demo::start(&[]);
+    for (site, path) in [
+        ("sso", "/"),
+        ("sso", "/account"),
+        ("sso", "/profile"),
+        ("sso", "/confirm"),
+        ("alice", "/"),
+        ("alice", "/about"),
+        ("alice", "/reports"),
+    ] {
+        let visitor = Visitor::new();
+        visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+        let page = visitor.visit(&demo.url(site, path)).await;
+        let sent = visitor.submit(&page, "/logout", &[]).await;
+        assert_eq!(sent.status, 303, "{site}{path} {sent:?}");
+        assert_eq!(visitor.visit(&demo.url("alice", "/")).await.heading(), "You are logged out", "{site}{path}");
+    }
 }

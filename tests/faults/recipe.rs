@@ -10,6 +10,7 @@ use sso_engines::Engine;
 use sso_tests::{
     Browser, Visitor,
     browser::ThirdPartyCookies,
+    nodes::Nginx,
     process::{free_ports, sso_bin},
     visitor::Answer,
 };
@@ -109,6 +110,7 @@ async fn over_https_cookies_are_for_this_host_alone() {
     let visitor = Visitor::who_trusts_any_certificate();
     let page: Answer = visitor.get(&format!("{server}/login")).await;
     assert_eq!((page.status, page.header("strict-transport-security")), (200, "max-age=31536000"));
+    assert_eq!(page.headers.get_all("strict-transport-security").iter().count(), 1);
     assert_eq!(visitor.log_in(&alice, "jackie", "jackie123").await.heading(), "Logged in as jackie");
     let cookies = visitor.cookies(&server);
     assert!(cookies.split("; ").all(|cookie| cookie.starts_with("__Host-")), "{cookies}");
@@ -118,4 +120,22 @@ async fn over_https_cookies_are_for_this_host_alone() {
         assert_eq!(visitor.get(&format!("{server}/login")).await.status, 303);
     }
     recipe.end();
+}
+
+#[tokio::test]
+async fn threat_31_what_nginx_says_while_no_node_is_there_has_the_headers_too() {
+    let _turn = crate::turn().await;
+    let port = free_ports(3);
+    let _nginx = Nginx::start_with_https_headers(port, [port + 1, port + 2]).await;
+    for path in ["/", "/login", "/attach", "/api/info"] {
+        let answer = Visitor::new().get(&format!("http://127.0.0.1:{port}{path}")).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{path}");
+        for (name, value) in [
+            ("strict-transport-security", "max-age=31536000"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ] {
+            assert_eq!(answer.header(name), value, "{path}");
+        }
+    }
 }

@@ -124,6 +124,13 @@ impl Nginx {
         Self::start_with(&at(&text, port, nodes), port).await
     }
 
+    /// The same with the headers that it adds where it speaks https.
+    pub async fn start_with_https_headers(port: u16, nodes: [u16; 2]) -> Self {
+        let text = fs::read_to_string(CONFIGURATION).unwrap();
+        let text = text.replace("#add_header", "add_header").replace("#proxy_hide_header", "proxy_hide_header");
+        Self::start_with(&at(&text, port, nodes), port).await
+    }
+
     async fn start_with(configuration: &str, port: u16) -> Self {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("nginx.conf"), configuration).unwrap();

@@ -18,7 +18,7 @@
 //! - [`wire`]: names and JSON shapes
 //! - [`jwt`]: JSON Web Tokens, the other way of single sign-on: claims and key sets
 //! - [`loopback`]: which hosts are this machine
-//! - [`form`]: form tokens, for the pages of either side
+//! - [`form`]: form tokens, for the pages of either side; [`headers`]: what every answer of either side carries
 //! - [`random`]: where all randomness comes from
 //!
 //! # Warnings
@@ -34,6 +34,7 @@ pub mod broker_id;
 pub mod checksum;
 pub mod credential;
 pub mod form;
+pub mod headers;
 pub mod jwt;
 pub mod loopback;
 pub mod origin;
@@ -48,6 +49,7 @@ pub use broker_id::BrokerId;
 pub use checksum::{Checksum, ChecksumKey, Encoding};
 pub use credential::Credential;
 pub use form::FormKey;
+pub use headers::BaseHeaders;
 pub use loopback::is_loopback;
 pub use origin::{AllowedOrigins, ReturnPages, ReturnUrl};
 pub use secret::Secret;

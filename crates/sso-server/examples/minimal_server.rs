@@ -19,6 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (brokers, users) = (BrokerList::from_iter([alice]), UserList::from_iter([jackie]));
     let server = Server::builder(format!("http://{address}").parse()?, brokers, users).build()?;
     let site = Site::new(server);
-    HttpServer::new(move || App::new().configure(site.routes())).bind(&address)?.run().await?;
+    let app = move || App::new().wrap(site.headers()).configure(site.routes());
+    HttpServer::new(app).bind(&address)?.run().await?;
     Ok(())
 }

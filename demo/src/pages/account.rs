@@ -23,7 +23,7 @@ pub(crate) struct ServerAccount<'a> {
     /// For another password; `None` where passwords cannot be changed here.
     pub(crate) password: Option<PasswordForm<'a>>,
     /// For the logout form.
-    pub(crate) form_token: &'a str,
+    pub(crate) logout_token: &'a str,
 }
 
 /// The account page's form for another password.
@@ -86,4 +86,6 @@ pub(crate) struct ServerConfirm<'a> {
     pub(crate) username: &'a str,
     /// Why the last try failed.
     pub(crate) error: Option<&'a str>,
+    /// For the logout form.
+    pub(crate) logout_token: &'a str,
 }

@@ -34,6 +34,8 @@ pub(crate) struct BrokerAbout<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, as far as known.
     pub(crate) user: Option<User<'a>>,
+    /// For the logout form, which is only shown with a user.
+    pub(crate) logout_token: &'a str,
     /// Is this site attached, so that no user means that nobody is logged in?
     pub(crate) attached: bool,
     /// Is somebody logged in who may not use this site?
@@ -64,6 +66,8 @@ pub(crate) struct BrokerReports<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in.
     pub(crate) username: Option<&'a str>,
+    /// For the logout form, which is only shown with a user.
+    pub(crate) logout_token: &'a str,
     /// The origin of the service.
     pub(crate) service: &'a str,
     /// What it answered.

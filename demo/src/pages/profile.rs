@@ -24,6 +24,8 @@ pub(crate) struct ServerProfile<'a> {
     pub(crate) fields: &'a [Field<'a>],
     /// Why the page is there once more.
     pub(crate) problem: Option<&'a str>,
+    /// For the logout form.
+    pub(crate) logout_token: &'a str,
 }
 
 /// The end of the profile form: what was saved.
@@ -34,6 +36,8 @@ pub(crate) struct ServerProfileDone<'a> {
     pub(crate) layout: Layout<'a>,
     /// All fields of the form.
     pub(crate) answers: &'a [Field<'a>],
+    /// For the logout form.
+    pub(crate) logout_token: &'a str,
 }
 
 /// A field of a form.

@@ -13,7 +13,7 @@ pub(crate) struct ServerHome<'a> {
     /// Who is logged in, or nobody.
     pub(crate) user: Option<User<'a>>,
     /// For the logout form, which is only shown with a user.
-    pub(crate) form_token: &'a str,
+    pub(crate) logout_token: &'a str,
     /// Pages of linked applications, to which the user is handed over.
     pub(crate) linked: &'a [Way<'a>],
 }

@@ -32,7 +32,7 @@ pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
             is_done: form.is_done,
             min_chars: MIN_CHARS,
         }),
-        form_token: page.logout_token,
+        logout_token: page.logout_token,
     })
 }
 
@@ -44,6 +44,7 @@ pub(super) fn confirm(look: &Look, page: &ConfirmPage<'_>) -> String {
         form_token: page.form_token,
         username: page.username,
         error: page.error,
+        logout_token: page.logout_token,
     })
 }
 

@@ -6,7 +6,7 @@ use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
 use sso_broker::{Broker, SilentMode, Sso};
 use sso_server::web::get_or_head;
 
-use super::{Chrome, NO_THEME, broker_headers, page, redirect_broker::not_found_page};
+use super::{Chrome, NO_THEME, no_store, page, page_policy, redirect_broker::not_found_page};
 use crate::{Failure, assets, pages::AjaxHome, run};
 
 /// A broker site with a script.
@@ -19,20 +19,20 @@ pub(crate) struct AjaxBroker {
 
 impl AjaxBroker {
     pub(crate) fn new(broker: Broker, chrome: Chrome, silent: SilentMode) -> Self {
-        Self { sso: Sso::new(broker).pages(chrome.clone()).ajax(silent), chrome, silent }
+        let server = format!(" {}", broker.server_origin());
+        let policy = match silent {
+            SilentMode::Json => page_policy(&server, ""),
+            SilentMode::Jsonp => page_policy("", &server),
+        };
+        Self { sso: Sso::new(broker).pages(chrome.clone()).page_policy(policy).ajax(silent), chrome, silent }
     }
 
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
         run::serve(listeners, workers, move || {
             let site = self.clone();
-            let server = format!(" {}", site.sso.broker().server_origin());
-            let (connect, script) = match site.silent {
-                SilentMode::Json => (server.as_str(), ""),
-                SilentMode::Jsonp => ("", server.as_str()),
-            };
             App::new()
                 .wrap(site.sso.middleware())
-                .wrap(broker_headers(connect, script))
+                .wrap(no_store())
                 .configure(site.sso.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(site))

@@ -5,37 +5,37 @@ use std::net::TcpListener;
 use actix_web::{
     App, HttpResponse,
     dev::Server,
-    http::header,
-    middleware::DefaultHeaders,
     web::{self, Json},
 };
 use serde_json::{Value, json};
-use sso_broker::{Access, AccessVerifier, JwksKeys};
-use sso_core::wire::ApiError;
+use sso_broker::{Access, AccessVerifier, JwksKeys, web::HeadersLayer};
+use sso_core::{BaseHeaders, wire::ApiError};
 use sso_server::web::get_or_head;
 
+use super::no_store;
 use crate::{Failure, cli::ApiOptions, run};
 
 /// The service at one origin, for the users of one server.
 pub(crate) struct Api {
     verifier: AccessVerifier,
+    headers: HeadersLayer,
 }
 
 impl Api {
     /// `server` and `this`: the origins of both.
     pub(crate) fn new(server: &str, this: &str) -> Result<Self, Failure> {
         let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::settings)?;
-        Ok(Self { verifier: AccessVerifier::new(server, this, keys) })
+        let url = this.parse().map_err(Failure::settings)?;
+        let headers = HeadersLayer::new(BaseHeaders::new(&url));
+        Ok(Self { verifier: AccessVerifier::new(server, this, keys), headers })
     }
 
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
-        let verifier = web::Data::new(self.verifier);
+        let (verifier, headers) = (web::Data::new(self.verifier), self.headers);
         run::serve(listeners, workers, move || {
-            let headers = DefaultHeaders::new()
-                .add((header::CACHE_CONTROL, "no-store"))
-                .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
             App::new()
-                .wrap(headers)
+                .wrap(no_store())
+                .wrap(headers.clone())
                 .app_data(verifier.clone())
                 .route("/me", web::get().to(me))
                 .route("/reports", web::get().to(reports))

@@ -13,9 +13,13 @@ use actix_web::{
 use serde::Deserialize;
 use sso_broker::{
     handoff::{Issuer, Receiver, Target, TrustedIssuer},
-    web::handoff::{self, Landing, LandingPages, SwitchPage},
+    web::{
+        HeadersLayer,
+        handoff::{self, Landing, LandingPages, SwitchPage},
+    },
 };
 use sso_core::{
+    BaseHeaders,
     jwt::{Key, KeySet, SharedKeys},
     wire::WRONG_CREDENTIALS,
 };
@@ -29,7 +33,9 @@ use sso_server::{
 };
 use url::Url;
 
-use super::{Chrome, NO_THEME, SiteInfo, broker_headers, html, page, redirect_broker::not_found_page, see_other};
+use super::{
+    Chrome, NO_THEME, SiteInfo, html, no_store, page, page_policy, redirect_broker::not_found_page, see_other,
+};
 use crate::{
     Failure, assets,
     cli::LinkedAppOptions,
@@ -111,7 +117,8 @@ impl LinkedApp {
         run::serve(listeners, workers, move || {
             App::new()
                 .wrap(self.sessions())
-                .wrap(broker_headers("", ""))
+                .wrap(no_store())
+                .wrap(HeadersLayer::new(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", ""))))
                 .configure(self.0.landing.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(self.clone()))

@@ -148,19 +148,17 @@ fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, location)).finish()
 }
 
-/// The headers of a broker's answers. Only what a page needs is allowed: `connect` and `script` name the server's
-/// origin for silent attach. The `Referer` of a JSONP script must name the origin that asks.
-fn broker_headers(connect: &str, script: &str) -> DefaultHeaders {
-    let policy = format!(
+/// The policy of a site's pages. Only what they need is allowed: `connect` and `script` name the server's origin for silent attach.
+fn page_policy(connect: &str, script: &str) -> String {
+    format!(
         "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self'; connect-src 'self'{connect}; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    DefaultHeaders::new()
-        .add((header::CONTENT_SECURITY_POLICY, policy))
-        .add((header::REFERRER_POLICY, "strict-origin-when-cross-origin"))
-        .add((header::X_FRAME_OPTIONS, "DENY"))
-        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .add((header::CACHE_CONTROL, "no-store"))
+    )
+}
+
+/// What a site answers is for one visitor, unless it says otherwise.
+fn no_store() -> DefaultHeaders {
+    DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store"))
 }
 
 /// `sso broker`: one broker site by itself.

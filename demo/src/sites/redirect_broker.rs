@@ -8,15 +8,15 @@ use sso_broker::{Broker, OptionalVisitor, RequestError, Sso, SsoSession, User, V
 use sso_core::wire::for_pages;
 use sso_server::web::get_or_head;
 
-use super::{Chrome, NO_THEME, attributes, broker_headers, page, reports::reports, see_other, theme_in};
+use super::{Chrome, NO_THEME, attributes, no_store, page, page_policy, reports::reports, see_other, theme_in};
 use crate::{
     Failure, assets,
     pages::{self, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, THEMES, Way},
     run,
 };
 
-/// The forms of the home page share one token.
-const HOME_FORM: &str = "home";
+/// The forms of the home page, of which other pages have the logout, share one token.
+pub(super) const HOME_FORM: &str = "home";
 const LOGIN_FORM: &str = "login";
 
 /// A broker site with redirects.
@@ -32,7 +32,8 @@ pub(crate) struct RedirectBroker {
 
 impl RedirectBroker {
     pub(crate) fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
-        Self { sso: Sso::new(broker).pages(chrome.clone()), chrome, own_form, api: None }
+        let sso = Sso::new(broker).pages(chrome.clone()).page_policy(page_policy("", ""));
+        Self { sso, chrome, own_form, api: None }
     }
 
     /// Also shows data of the service at this origin.
@@ -54,7 +55,7 @@ impl RedirectBroker {
             let (own_form, has_api) = (site.own_form, site.api.is_some());
             App::new()
                 .wrap(site.sso.middleware())
-                .wrap(broker_headers("", ""))
+                .wrap(no_store())
                 .configure(site.sso.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(site))
@@ -110,6 +111,7 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
         &BrokerAbout {
             layout: site.chrome.layout(&links, &theme),
             user: shown(visitor.user.as_ref(), &details),
+            logout_token: &visitor.form_token(HOME_FORM),
             attached: visitor.session.is_attached(),
             not_allowed: visitor.not_allowed,
             expired: visitor.expired,

@@ -6,7 +6,7 @@ use sso_broker::{RequestError, ServiceError, Visitor};
 
 use super::{
     page,
-    redirect_broker::{RedirectBroker, theme_of},
+    redirect_broker::{HOME_FORM, RedirectBroker, theme_of},
 };
 use crate::pages::BrokerReports;
 
@@ -24,6 +24,7 @@ pub(super) async fn reports(
     let shown = BrokerReports {
         layout: site.chrome().layout(&links, &theme),
         username: visitor.user.as_ref().map(|user| user.username.as_str()),
+        logout_token: &visitor.form_token(HOME_FORM),
         service: site.api().unwrap_or_default(),
         answer: answer.as_ref().and_then(|answer| answer.as_deref().ok()),
         problem: answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str),

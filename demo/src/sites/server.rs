@@ -6,7 +6,10 @@ use actix_web::{App, HttpRequest, HttpResponse, dev::Server as Running, http::St
 use sso_broker::{handoff::Issuer, web::handoff};
 use sso_server::{
     Server, Session,
-    web::{AccountPage, ConfirmPage, ErrorPage, Form, LoginPage, Pages, Site, Visitor, get_or_head, page_headers},
+    web::{
+        AccountPage, ConfirmPage, ErrorPage, Form, LOGOUT_FORM, LoginPage, Pages, Site, Visitor, get_or_head,
+        page_headers,
+    },
 };
 
 use super::{Chrome, NO_THEME, SiteInfo, account, attributes, html, profile, theme_in};
@@ -54,6 +57,7 @@ impl ServerSite {
         run::serve(listeners, workers, move || {
             let issuer = self.issuer.clone();
             App::new()
+                .wrap(self.site.headers())
                 .configure(self.site.routes())
                 .configure(|app| {
                     if let Some(issuer) = issuer {
@@ -145,7 +149,7 @@ async fn home(visitor: Visitor, form: Form, look: web::Data<Look>, issuer: Optio
         linked: &linked,
         layout: look.chrome.layout(&links, theme_of(session)),
         user: user.map(|user| pages::User { username: &user.username, attributes: &details }),
-        form_token: &form.token("logout"),
+        logout_token: &form.token(LOGOUT_FORM),
     });
     let mut response = HttpResponse::Ok();
     page_headers(&mut response, &[]);

@@ -17,10 +17,7 @@ use crate::{LocalPath, RequestError};
 /// An answer for this visitor at this moment: no cache keeps it, and no `Referer` tells of the page it was.
 fn fleeting(status: StatusCode) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
-    answer
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::REFERRER_POLICY, "no-referrer"));
     answer
 }
 

@@ -1,7 +1,7 @@
-//! Around every request: gives it its scope, writes the cookies it changed, answers its SSO errors.
+//! Around every request: gives it its scope, writes the cookies it changed, answers its SSO errors, and completes its headers.
 
 use std::{
-    future::{Future, Ready, ready},
+    future::{Future, Ready},
     pin::Pin,
     rc::Rc,
 };
@@ -15,7 +15,8 @@ use actix_web::{
 };
 
 use super::{
-    FormRefused, ProblemKind, Sso, SsoSession, answer, asker::reads_pages, session::RequestScope, tokens::written,
+    FormRefused, HeadersLayer, ProblemKind, Sso, SsoSession, answer, asker::reads_pages, headers::HeadersService,
+    session::RequestScope, tokens::written,
 };
 use crate::RequestError;
 
@@ -44,12 +45,12 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Transform = SsoService<S>;
+    type Transform = HeadersService<SsoService<S>>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(SsoService { inner, sso: self.sso.clone() }))
+        HeadersLayer::new(self.sso.headers.clone()).new_transform(SsoService { inner, sso: self.sso.clone() })
     }
 }
 

@@ -8,6 +8,7 @@
 //!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need; `logout`: `/sso/logout`
 //! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
 //!   errors
+//! - `headers`: what every answer carries
 //! - `asker`: who is asking, a person's page visit or something else
 //! - [`handoff`]: out to another application, and in from one
 //! - `tokens`: cookies and sessions as token stores
@@ -20,6 +21,7 @@ mod attach;
 pub mod bearer;
 mod error;
 pub mod handoff;
+mod headers;
 mod logout;
 mod middleware;
 pub mod pages;
@@ -34,10 +36,13 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web::ServiceConfig};
 use serde::{Deserialize, Serialize};
 
+use sso_core::BaseHeaders;
+
 use crate::{Broker, TokenStore};
 
 pub use bearer::{Access, TokenRefused};
 pub use error::{FormRefused, MissingMiddleware};
+pub use headers::HeadersLayer;
 pub use middleware::SsoMiddleware;
 pub use pages::{Leave, Pages, Problem, ProblemKind};
 pub use session::SsoSession;
@@ -61,6 +66,7 @@ pub struct Sso {
     pages: Arc<dyn Pages>,
     /// `None`: there is no AJAX side.
     silent: Option<SilentMode>,
+    headers: BaseHeaders,
 }
 
 /// How a page's script attaches silently. The server's entry for this broker must say the same.
@@ -87,7 +93,14 @@ enum Storage {
 impl Sso {
     /// Serves this broker, with tokens in cookies and plain error pages.
     pub fn new(broker: Broker) -> Self {
-        Self { broker, storage: Storage::Cookies, pages: Arc::new(pages::PlainPages), silent: None }
+        let headers = BaseHeaders::new(broker.public_url());
+        Self { broker, storage: Storage::Cookies, pages: Arc::new(pages::PlainPages), silent: None, headers }
+    }
+
+    /// The `Content-Security-Policy` of pages that set none themselves, the error pages among them. Without it they have one that forbids
+    /// only frames, plugins and another base. A page whose script attaches silently needs the server's origin in `connect-src`, or with JSONP in `script-src`.
+    pub fn page_policy(self, policy: impl Into<String>) -> Self {
+        Self { headers: self.headers.page_policy(policy), ..self }
     }
 
     /// Keeps tokens in actix-session, whose middleware must be the outer one, wrapped after ours. Its cookie must be
@@ -132,7 +145,9 @@ impl Sso {
         }
     }
 
-    /// The middleware, for `App::wrap`. Extractors and routes work only inside it.
+    /// The middleware, for `App::wrap`. Extractors and routes work only inside it. It also gives every answer the headers that it should carry, unless
+    /// the answer sets them itself: no sniffing, no frames, no window that another site's page holds, no use by other sites' pages, https only where
+    /// the public URL is https.
     pub fn middleware(&self) -> SsoMiddleware {
         SsoMiddleware::new(self.clone())
     }

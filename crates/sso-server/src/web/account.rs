@@ -229,6 +229,7 @@ fn confirm_page(
         form_token: &form.token(&form_name("confirm", username)),
         username,
         error,
+        logout_token: &form.token(super::login::LOGOUT_FORM),
         session: visitor.session.as_deref(),
     });
     form_page(status, visitor, form, html)

@@ -195,10 +195,12 @@ fn jsonp(callback: &Callback, value: &impl Serialize, status: u16) -> HttpRespon
     silent_headers(&mut HttpResponse::Ok()).content_type("application/javascript").body(script)
 }
 
+/// Pages of brokers load these answers; who may is decided by `Origin` and `Referer`.
 fn silent_headers(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
 }
 
 /// Lets the asking page read the answer, if it is a page of the broker it names. Never `*`: that cannot carry a cookie.

@@ -17,7 +17,8 @@ use crate::{
 
 /// The names of the forms in their tokens.
 pub(super) const LOGIN_FORM: &str = "login";
-pub(super) const LOGOUT_FORM: &str = "logout";
+/// The same of the logout form, which any page may have: [`Form::token`] makes its token, and it posts to `/logout`.
+pub const LOGOUT_FORM: &str = "logout";
 
 /// Where to go after a login without a broker. Only paths of this site are followed.
 #[derive(Debug, Default, Deserialize)]

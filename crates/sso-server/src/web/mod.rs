@@ -6,7 +6,8 @@
 //!
 //! # async fn run(server: sso_server::Server) -> std::io::Result<()> {
 //! let site = Site::new(server);
-//! HttpServer::new(move || App::new().configure(site.routes())).bind("127.0.0.1:8000")?.run().await
+//! let app = move || App::new().wrap(site.headers()).configure(site.routes());
+//! HttpServer::new(app).bind("127.0.0.1:8000")?.run().await
 //! # }
 //! ```
 //!
@@ -15,6 +16,7 @@
 //! - `account`: `/account` and `/confirm`
 //! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
+//! - `headers`: what every answer carries
 //! - `cookie`: the two cookies; `answer`: how refusals become HTTP
 
 mod access;
@@ -25,6 +27,7 @@ mod attach;
 mod cookie;
 mod extract;
 mod form;
+mod headers;
 mod jwks;
 mod login;
 mod pages;
@@ -37,10 +40,13 @@ use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::h
 pub use answer::{accepts_html, page_headers};
 pub use extract::{Linked, Visitor};
 pub use form::Form;
+pub use headers::HeadersLayer;
+pub use login::LOGOUT_FORM;
 pub use pages::{AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
 
 use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
 use cookie::Cookies;
+use sso_core::BaseHeaders;
 
 /// A server with its web settings. Cheap to clone.
 #[derive(Clone)]
@@ -117,6 +123,12 @@ impl Site {
     /// The server.
     pub fn server(&self) -> &Server {
         &self.0.server
+    }
+
+    /// The headers that every answer should carry, for `App::wrap`, last of all: no sniffing, no frames, no window that another site's page holds, no
+    /// use by other sites' pages, https only where the public URL is https. What an answer says itself stands.
+    pub fn headers(&self) -> HeadersLayer {
+        HeadersLayer::new(BaseHeaders::new(self.server().public_url()))
     }
 
     /// Everything the protocol needs, for `App::configure`. A home page is yours to add.

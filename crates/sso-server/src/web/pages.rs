@@ -13,7 +13,7 @@ pub trait Pages: Send + Sync + 'static {
     /// The account page: POSTs to `/account` with `action` (`end`, `end_others`, `forget`), `handle` and the hidden `form_token`; a POST to
     /// `/account/password` with `old`, `new`, `again` and a `form_token` of its own; and a logout.
     fn account(&self, page: &AccountPage<'_>) -> String;
-    /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`.
+    /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`; and a logout.
     fn confirm(&self, page: &ConfirmPage<'_>) -> String;
     /// A page for what went wrong. It should offer a way on.
     fn error(&self, page: &ErrorPage<'_>) -> String;
@@ -77,6 +77,8 @@ pub struct ConfirmPage<'a> {
     pub username: &'a str,
     /// Why the last try failed.
     pub error: Option<&'a str>,
+    /// The value of the hidden field `form_token` of a logout form, which posts to `/logout`.
+    pub logout_token: &'a str,
     /// The visitor's session, if there is one.
     pub session: Option<&'a Session>,
 }
@@ -159,12 +161,11 @@ impl Pages for PlainPages {
             "Your account",
             &format!(
                 "<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>{}\
-                 <form method=\"post\" action=\"/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-                 <button>Log out</button></form>",
+                 {}",
                 escape(&account.user.username),
                 button("end_others", "", "End all others"),
                 page.password.map(|form| password_form(&form, &account.user.username)).unwrap_or_default(),
-                escape(page.logout_token),
+                logout_form(page.logout_token),
             ),
         )
     }
@@ -177,10 +178,11 @@ impl Pages for PlainPages {
                 "{error}<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
                  <p>Enter the password of {} to continue.</p>\
                  <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
-                 <p><button>Continue</button></p></form>",
+                 <p><button>Continue</button></p></form>{}",
                 escape(page.action),
                 escape(page.form_token),
                 escape(page.username),
+                logout_form(page.logout_token),
             ),
         )
     }
@@ -208,6 +210,14 @@ fn password_form(form: &PasswordForm<'_>, username: &str) -> String {
         field("old", "Current password", "current-password"),
         field("new", &format!("New password, {MIN_CHARS} characters or more"), "new-password"),
         field("again", "New password again", "new-password"),
+    )
+}
+
+fn logout_form(token: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
+         <button>Log out</button></form>",
+        escape(token)
     )
 }
 
@@ -249,7 +259,14 @@ mod tests {
             session: None,
         };
         let error = ErrorPage { status: 400, message: evil, session: None };
-        let confirm = ConfirmPage { action: evil, form_token: evil, username: evil, error: Some(evil), session: None };
+        let confirm = ConfirmPage {
+            action: evil,
+            form_token: evil,
+            username: evil,
+            error: Some(evil),
+            logout_token: evil,
+            session: None,
+        };
         for html in [PlainPages.login(&login), PlainPages.confirm(&confirm), PlainPages.error(&error)] {
             assert!(!html.contains("<script"), "{html}");
             assert!(html.contains("&quot;&gt;&lt;script&gt;"), "{html}");

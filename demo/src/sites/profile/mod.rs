@@ -16,7 +16,7 @@ use sso_server::{
     core::wire::User,
     data::DataError,
     form::{FormRefusal, TimeLimit},
-    web::{Form, Site, Visitor, get_or_head, page_headers},
+    web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
 };
 
 use super::{
@@ -149,7 +149,8 @@ async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpRespon
     let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
     let links = desk.look.chrome.links();
     let layout = desk.look.chrome.layout(&links, theme_of(Some(session)));
-    desk.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers })
+    let logout_token = desk.form.token(LOGOUT_FORM);
+    desk.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers, logout_token: &logout_token })
 }
 
 fn sent(fields: Fields) -> Sent {
@@ -242,6 +243,7 @@ impl Desk {
             carried,
             fields,
             problem,
+            logout_token: &self.form.token(LOGOUT_FORM),
         };
         self.page(status, &template)
     }
