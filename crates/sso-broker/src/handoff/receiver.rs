@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sso_core::jwt::{Expected, HandoffClaims, InvalidToken, SharedKeys};
+use sso_core::jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
 use url::Url;
 
 use super::{LANDING_PATH, NotAnOrigin, Way, origin};
@@ -88,6 +88,9 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// A token that is good for longer is refused, in seconds: used ones need not be remembered for longer than that.
+    pub const LONGEST: i64 = 120;
+
     /// The application at this origin. It remembers used tokens in memory.
     pub fn new(origin_text: &str) -> Result<Self, NotAnOrigin> {
         let used = Arc::new(MemoryUsedIds::default());
@@ -141,6 +144,9 @@ impl Receiver {
         let claims = verified.ok_or(InvalidToken)?;
         let page = LocalPath::parse(&claims.path, &self.origin).ok_or(InvalidToken)?;
         let registered = claims.registered;
+        if !is_short_lived(&registered, now) {
+            return Err(InvalidToken);
+        }
         // Two issuers may choose the same.
         let id = format!("{} {}", registered.iss, registered.jti);
         if !self.used.first_use(&id, registered.exp, now) {
@@ -148,6 +154,14 @@ impl Receiver {
         }
         Ok(Arrival { username: registered.sub, page, issuer: registered.iss })
     }
+}
+
+/// Whether its times are those of a hand-off; that it is good now is known. The clock of who made it may be ahead as elsewhere.
+fn is_short_lived(token: &Registered, now: i64) -> bool {
+    token.exp.saturating_sub(now) <= Receiver::LONGEST
+        && token.exp.saturating_sub(token.iat) <= Receiver::LONGEST
+        && token.iat <= now.saturating_add(KeySet::LEEWAY)
+        && token.nbf < token.exp
 }
 
 impl TrustedIssuer {

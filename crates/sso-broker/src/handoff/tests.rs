@@ -64,6 +64,42 @@ fn everything_else_is_refused_without_a_reason() {
 }
 
 #[test]
+fn a_token_of_another_kind_of_time_is_refused() {
+    let keys = pair_keys(1);
+    let receive = |change: &dyn Fn(&mut Registered)| {
+        let mut registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
+        change(&mut registered);
+        let claims = sso_core::jwt::HandoffClaims { registered, path: "/".into() };
+        receiver(&keys).receive(&keys.current().sign(&claims, NOW).unwrap(), FROM_SHOP, NOW).is_ok()
+    };
+    for (good, change) in [
+        (true, (0, 0, 60)),
+        (true, (0, 0, 120)),
+        (true, (-59, -59, 1)),
+        // The maker's clock is ahead.
+        (true, (30, 30, 90)),
+        // The maker allows for a receiver's that is behind.
+        (true, (0, -30, 60)),
+        (false, (0, 0, 121)),
+        (false, (0, 0, 10 * 365 * 24 * 60 * 60)),
+        (false, (0, 0, i64::MAX - NOW)),
+        (false, (31, 0, 60)),
+        (false, (i64::MAX - NOW, 0, 60)),
+        (false, (i64::MIN + NOW, 0, 60)),
+        // Made long ago.
+        (false, (-61, -61, 60)),
+        (false, (-300, -300, 60)),
+        (false, (0, 20, 10)),
+    ] {
+        let (iat, nbf, exp) = change;
+        let accepted = receive(&|claims| {
+            (claims.iat, claims.nbf, claims.exp) = (NOW + iat, NOW + nbf, NOW + exp);
+        });
+        assert_eq!(accepted, good, "{change:?}");
+    }
+}
+
+#[test]
 fn a_page_of_another_site_is_never_the_destination() {
     let keys = pair_keys(1);
     for path in ["//evil.example", "/\\evil.example", "https://evil.example/", "", "/.//evil.example"] {
