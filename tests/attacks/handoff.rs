@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::Value;
 use sso_core::jwt::{Algorithm, HandoffClaims, Key, KeySet, Registered};
 use sso_tests::{
-    Demo, Visitor,
+    Demo, Site, Visitor,
+    process::free_ports,
     visitor::{Answer, send},
 };
 
@@ -282,6 +283,9 @@ async fn threat_23_a_ticket_that_was_altered_or_copied_is_worthless() {
         assert_refused(&browser.get(&arrive).await, &bad);
         assert_eq!(who(&demo, &browser, "otto").await, OUT);
     }
+    // Nor does a program use it up that only looks at the link.
+    let looked = send(visitor.request(Method::HEAD, &arrive)).await;
+    assert_eq!((looked.status, looked.header("set-cookie")), (401, ""));
     assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
     // It is used up, for a copy too.
     let thief = with(&ticket);
@@ -294,6 +298,41 @@ async fn threat_23_a_ticket_that_was_altered_or_copied_is_worthless() {
     for secret in [good.as_str(), good.rsplit('.').next().unwrap(), &ticket, ticket_mac] {
         assert_eq!(log.lines().find(|line| line.contains(secret)), None, "{secret}");
     }
+}
+
+#[tokio::test]
+async fn threat_33_a_hand_off_that_would_be_good_for_longer_is_refused() {
+    let (port, secret) = (free_ports(1), "0123456789abcdef0123456789abcdef");
+    let (listen, url, shop) = (format!("127.0.0.1:{port}"), format!("http://localhost:{port}"), "http://localhost:1");
+    let environment = [
+        ("SSO_USERS", "[]"),
+        ("SSO_SESSION_KEY", secret),
+        ("SSO_APP_URL", &url),
+        ("SSO_PEER", shop),
+        ("SSO_PAIR_KEY", secret),
+    ];
+    let start = || Site::try_start(&["linked-app", "--listen", &listen], &environment).unwrap();
+    let keys = KeySet::new(vec![Key::hs256("pair", secret.as_bytes()).unwrap()]).unwrap();
+    let made = |lifetime: u64| {
+        let registered = Registered::new(shop, "jackie", &url, now(), Duration::from_secs(lifetime));
+        keys.sign(&HandoffClaims { registered, path: "/reports/2".into() }, now()).unwrap()
+    };
+    let deliver = async |token: &str| {
+        let visitor = Visitor::new();
+        let request = visitor.request(Method::POST, &format!("{url}{LANDING}")).form(&[("token", token)]);
+        (send(request.header("Origin", shop)).await, visitor)
+    };
+    let site = start();
+    for lifetime in [130, 3600, 10 * 365 * 24 * 60 * 60] {
+        assert_refused(&deliver(&made(lifetime)).await.0, &format!("{lifetime} s"));
+    }
+    let good = made(60);
+    let (landed, visitor) = deliver(&good).await;
+    assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
+    // A restart forgets which tokens were used; what it would take again is good for a minute, and not for years.
+    drop(site);
+    let _site = start();
+    assert_refused(&deliver(&made(3600)).await.0, "after a restart");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod ajax;
 mod entry;
 mod forged;
 mod handoff;
+mod no_referrer;
 mod pages;
 mod password;
 mod popup;

@@ -32,6 +32,7 @@ mod ended;
 mod entry;
 mod forms;
 mod frozen;
+mod head;
 mod key_files;
 mod keys;
 mod linked;

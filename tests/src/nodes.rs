@@ -131,6 +131,26 @@ impl Nginx {
         Self::start_with(&at(&text, port, nodes), port).await
     }
 
+    /// Starts it as a plain proxy, from each of these ports to the other one, which adds this header to every answer.
+    pub async fn adding(header: &str, value: &str, ports: &[(u16, u16)]) -> Self {
+        let servers: String = ports
+            .iter()
+            .map(|(from, to)| {
+                format!(
+                    "server {{ listen 127.0.0.1:{from}; listen [::1]:{from}; add_header {header} {value} always; \
+                     location / {{ proxy_pass http://127.0.0.1:{to}; proxy_http_version 1.1; \
+                      proxy_set_header Host $http_host; }} }}\n"
+                )
+            })
+            .collect();
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|kind| format!("{kind}_temp_path {kind};\n"))
+            .collect();
+        let configuration = format!("pid nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{servers}}}\n");
+        Self::start_with(&configuration, ports[0].0).await
+    }
+
     async fn start_with(configuration: &str, port: u16) -> Self {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("nginx.conf"), configuration).unwrap();

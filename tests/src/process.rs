@@ -288,4 +288,4 @@ impl Pair {
 }
 
 /// The hash of `jackie123`, cheap to check.
-pub(crate) const JACKIE123: &str = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK";
+pub const JACKIE123: &str = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK";

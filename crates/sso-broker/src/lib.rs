@@ -11,8 +11,8 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "actix")] {
-//! use actix_web::{App, HttpServer, web};
-//! use sso_broker::{Broker, Sso, Visitor};
+//! use actix_web::{App, HttpServer};
+//! use sso_broker::{Broker, Sso, Visitor, web::get_or_head};
 //!
 //! async fn home(visitor: Visitor) -> String {
 //!     visitor.user.map_or("Hello, stranger".into(), |user| format!("Hello, {}", user.username))
@@ -21,7 +21,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let broker = Broker::from_env()?.public_url("http://alice.localhost:8001").build()?;
 //! let sso = Sso::new(broker);
-//! HttpServer::new(move || App::new().wrap(sso.middleware()).configure(sso.routes()).route("/", web::get().to(home)))
+//! HttpServer::new(move || App::new().wrap(sso.middleware()).configure(sso.routes()).route("/", get_or_head().to(home)))
 //!     .bind("127.0.0.1:8001")?
 //!     .run()
 //!     .await?;

@@ -18,7 +18,8 @@
 //! - [`wire`]: names and JSON shapes
 //! - [`jwt`]: JSON Web Tokens, the other way of single sign-on: claims and key sets
 //! - [`loopback`]: which hosts are this machine
-//! - [`form`]: form tokens, for the pages of either side; [`headers`]: what every answer of either side carries
+//! - [`form`]: form tokens, for the pages of either side; [`sent_by`]: whether a page of the site's own sent a request;
+//!   [`headers`]: what every answer of either side carries
 //! - [`random`]: where all randomness comes from
 //!
 //! # Warnings
@@ -40,6 +41,7 @@ pub mod loopback;
 pub mod origin;
 pub mod random;
 pub mod secret;
+pub mod sent_by;
 pub mod token;
 pub mod wire;
 
@@ -53,4 +55,5 @@ pub use headers::BaseHeaders;
 pub use loopback::is_loopback;
 pub use origin::{AllowedOrigins, ReturnPages, ReturnUrl};
 pub use secret::Secret;
+pub use sent_by::SentBy;
 pub use token::{Token, VerificationCode};

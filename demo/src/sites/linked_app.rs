@@ -16,10 +16,11 @@ use sso_broker::{
     web::{
         HeadersLayer,
         handoff::{self, Landing, LandingPages, SwitchPage},
+        sent_by,
     },
 };
 use sso_core::{
-    BaseHeaders,
+    BaseHeaders, SentBy,
     jwt::{Key, KeySet, SharedKeys},
     wire::WRONG_CREDENTIALS,
 };
@@ -168,9 +169,7 @@ impl LinkedApp {
 
     /// Whether a form came from a page of this very site; browsers say so by themselves.
     fn sent_it(&self, request: &HttpRequest) -> bool {
-        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        text("Sec-Fetch-Site").is_none_or(|site| site == "same-origin")
-            && text("Origin").is_some_and(|origin| origin == self.0.origin.origin().ascii_serialization())
+        sent_by(request, &self.0.origin) == SentBy::OwnPage
     }
 }
 

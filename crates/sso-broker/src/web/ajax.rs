@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use super::{
     SilentMode, SsoSession,
     answer::{json, no_content},
-    script::{Answer, ScriptError, command, own_json, refused},
+    get_or_head,
+    script::{Answer, GET, GET_OR_POST, POST, ScriptError, command, own_json, refused},
 };
 use crate::RequestError;
 
@@ -19,12 +20,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig, mode: SilentMode) {
     config.service(
         web::scope("/sso/ajax")
             .app_data(web::Data::new(mode))
-            .service(command("/attach").route(web::post().to(attach)))
-            .service(command("/verify").route(web::post().to(verify)))
-            .service(command("/info").route(web::get().to(info)))
-            .service(command("/login").route(web::post().to(login)))
-            .service(command("/logout").route(web::post().to(logout)))
-            .service(command("/data").route(web::get().to(data)).route(web::post().to(set_data)))
+            .service(command("/attach", POST).route(web::post().to(attach)))
+            .service(command("/verify", POST).route(web::post().to(verify)))
+            .service(command("/info", GET).route(get_or_head().to(info)))
+            .service(command("/login", POST).route(web::post().to(login)))
+            .service(command("/logout", POST).route(web::post().to(logout)))
+            .service(command("/data", GET_OR_POST).route(get_or_head().to(data)).route(web::post().to(set_data)))
             .default_service(web::to(async || refused(ScriptError::UnknownCommand))),
     );
 }

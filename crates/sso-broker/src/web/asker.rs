@@ -4,8 +4,8 @@ use actix_web::{
     HttpRequest,
     http::{Method, header},
 };
-
-use crate::Broker;
+use sso_core::SentBy;
+use url::Url;
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,14 +93,9 @@ fn is_navigation(request: &HttpRequest) -> bool {
     }
 }
 
-/// Whether the browser says, by what no page can forge, that a page of this very site sent the request. `None`: it says nothing.
-pub(super) fn is_own_page(request: &HttpRequest, broker: &Broker) -> Option<bool> {
-    // `Origin` is `null` from pages whose referrer policy hides it; `Sec-Fetch-Site` is never hidden.
-    if let Some(site) = header(request, "Sec-Fetch-Site") {
-        return Some(site == "same-origin");
-    }
-    let own = broker.public_url().origin().ascii_serialization();
-    header(request, "Origin").map(|origin| origin == own)
+/// Which page sent a request to the site at this origin: for forms of your own that have no form token.
+pub fn sent_by(request: &HttpRequest, own: &Url) -> SentBy {
+    SentBy::of(header(request, "Sec-Fetch-Site"), header(request, "Origin"), own)
 }
 
 /// The text of a header.

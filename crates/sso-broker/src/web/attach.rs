@@ -7,15 +7,15 @@ use super::{
     ProblemKind, SsoSession,
     answer::{attach_by_redirect, page, redirect},
     asker::Asker,
-    pages,
+    get_or_head, pages,
 };
 use crate::{AttachOutcome, Broker, LocalPath, RequestError, TokenStore};
 
 pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
     config
-        .route(return_path, web::get().to(come_back))
-        .route("/sso/attach", web::get().to(attach))
-        .route("/sso/login", web::get().to(login));
+        .service(web::resource(return_path).route(get_or_head().to(come_back)))
+        .service(web::resource("/sso/attach").route(get_or_head().to(attach)))
+        .service(web::resource("/sso/login").route(get_or_head().to(login)));
 }
 
 /// The page to go on to. Anything but a page of this site is the first page.

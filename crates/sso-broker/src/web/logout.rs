@@ -15,7 +15,7 @@ struct Fields {
 }
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/sso/logout", web::post().to(log_out));
+    config.service(web::resource("/sso/logout").route(web::post().to(log_out)));
 }
 
 /// Logs out, at all brokers, and goes on to the first page.

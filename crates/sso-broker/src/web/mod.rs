@@ -33,13 +33,17 @@ pub mod visitor;
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, web::ServiceConfig};
+use actix_web::{
+    HttpRequest, Route, guard,
+    web::{self, ServiceConfig},
+};
 use serde::{Deserialize, Serialize};
 
 use sso_core::BaseHeaders;
 
 use crate::{Broker, TokenStore};
 
+pub use asker::sent_by;
 pub use bearer::{Access, TokenRefused};
 pub use error::{FormRefused, MissingMiddleware};
 pub use headers::HeadersLayer;
@@ -156,4 +160,17 @@ impl Sso {
     pub fn broker(&self) -> &Broker {
         &self.broker
     }
+}
+
+/// A route for GET and HEAD, for pages of yours too: who only looks (`curl -I`, a health check) asks with HEAD, and is sent to the server and
+/// back as a visitor is.
+///
+/// ```
+/// # use actix_web::App;
+/// # use sso_broker::{Visitor, web::get_or_head};
+/// # async fn home(visitor: Visitor) -> String { String::new() }
+/// let app = App::new().route("/", get_or_head().to(home));
+/// ```
+pub fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

@@ -9,15 +9,16 @@ use serde_json::{Map, Value};
 use super::{
     SsoSession,
     answer::{json, no_content},
-    script::{Answer, ScriptError, command, own_json},
+    get_or_head,
+    script::{Answer, GET, POST, ScriptError, command, own_json},
 };
 use crate::{RequestError, SessionStatus, client::without_limits};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(command("/sso/session").route(web::get().to(status)))
-        .service(command("/sso/session/keepalive").route(web::post().to(keepalive)))
-        .service(command("/sso/session/logout").route(web::post().to(logout)));
+        .service(command("/sso/session", GET).route(get_or_head().to(status)))
+        .service(command("/sso/session/keepalive", POST).route(web::post().to(keepalive)))
+        .service(command("/sso/session/logout", POST).route(web::post().to(logout)));
 }
 
 /// `GET /sso/session`: what is left of the session. Asking does not extend it.

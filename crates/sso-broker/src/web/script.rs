@@ -1,13 +1,23 @@
 //! What is asked by a script: that it is one of this site's own pages, and the errors it is told.
 
-use actix_web::{HttpMessage, HttpResponse, Resource, ResponseError, http::StatusCode, web};
+use actix_web::{
+    HttpMessage, HttpResponse, Resource, ResponseError,
+    http::{
+        Method, StatusCode,
+        header::{self, TryIntoHeaderValue},
+    },
+    web,
+};
 use serde::{Serialize, de::DeserializeOwned};
-use sso_core::wire::{ApiError, AttachBy};
+use sso_core::{
+    SentBy,
+    wire::{ApiError, AttachBy},
+};
 
 use super::{
     SsoSession,
     answer::{json, public_text, status_of, told},
-    asker::is_own_page,
+    asker::sent_by,
 };
 use crate::{RequestError, VerifyError};
 
@@ -20,7 +30,7 @@ pub(super) enum ScriptError {
     #[error("No such command")]
     UnknownCommand,
     #[error("This command has another method")]
-    WrongMethod,
+    WrongMethod(&'static [Method]),
     #[error("Only this site's own pages may ask for this")]
     ForeignPage,
     #[error("The content type must be application/json")]
@@ -45,10 +55,14 @@ pub(super) enum ScriptError {
 /// As one type: an error's answer is an ordinary answer here.
 pub(super) type Answer = Result<HttpResponse, ScriptError>;
 
-/// An address that answers in JSON to wrong methods, too.
-pub(super) fn command(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(async || refused(ScriptError::WrongMethod)))
+/// An address that answers in JSON to other methods than these, too.
+pub(super) fn command(path: &str, methods: &'static [Method]) -> Resource {
+    web::resource(path).default_service(web::to(move || async move { refused(ScriptError::WrongMethod(methods)) }))
 }
+
+pub(super) const GET: &[Method] = &[Method::GET, Method::HEAD];
+pub(super) const POST: &[Method] = &[Method::POST];
+pub(super) const GET_OR_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 
 pub(super) fn refused(error: ScriptError) -> Answer {
     Err(error)
@@ -58,7 +72,7 @@ pub(super) fn refused(error: ScriptError) -> Answer {
 pub(super) async fn own_json<T: DeserializeOwned>(session: &SsoSession, body: web::Payload) -> Result<T, ScriptError> {
     let request = session.http_request();
     // A browser that does not say so is none we know.
-    if is_own_page(request, session.broker()) != Some(true) {
+    if sent_by(request, session.broker().public_url()) != SentBy::OwnPage {
         return Err(ScriptError::ForeignPage);
     }
     // Nothing that a plain form can send; a script of another origin would have to ask first, and is not answered.
@@ -82,7 +96,7 @@ impl ResponseError for ScriptError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::UnknownCommand => StatusCode::NOT_FOUND,
-            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::ForeignPage => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -104,6 +118,12 @@ impl ResponseError for ScriptError {
             other => ApiError::new(other.to_string()),
         };
         let error = ApiError { attach, ..error };
-        json(self.status_code(), &Told { error, expired })
+        let mut response = json(self.status_code(), &Told { error, expired });
+        if let Self::WrongMethod(methods) = self
+            && let Ok(allow) = header::Allow(methods.to_vec()).try_into_value()
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
     }
 }

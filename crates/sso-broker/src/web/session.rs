@@ -10,13 +10,13 @@ use actix_session::SessionExt;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use serde_json::{Map, Value};
 use sso_core::{
-    BearerToken,
+    BearerToken, SentBy,
     wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, SessionStatus},
 };
 
 use super::{
     FormRefused, MissingMiddleware, Sso, Storage,
-    asker::{header, is_embedded, is_own_page, is_prefetch},
+    asker::{header, is_embedded, is_prefetch, sent_by},
     tokens::{CookieChanges, CookieStore, SessionStore},
 };
 use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, User};
@@ -160,9 +160,9 @@ impl SsoSession {
     /// Checks that a form was served to this visitor with this token, and was sent by a page of this site.
     pub fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
         // A program that says nothing of its pages (curl) has only the token.
-        let is_own_page = is_own_page(&self.request, self.broker()).unwrap_or(true);
+        let is_foreign = sent_by(&self.request, self.broker().public_url()) == SentBy::Other;
         let accepted = self.with_store(|store| self.broker().accepts_form(store, form, token));
-        if is_own_page && accepted { Ok(()) } else { Err(FormRefused) }
+        if !is_foreign && accepted { Ok(()) } else { Err(FormRefused) }
     }
 
     /// Whether the visitor has a token. The server may still have forgotten it.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::{
     Linked, Site, access,
     answer::{ApiFailure, header_text, no_content, ok},
-    extract,
+    extract, get_or_head,
 };
 use crate::{Credentials, data::MAX_DATA};
 
@@ -26,15 +26,15 @@ pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     let mut api = web::scope("/api")
         // The largest good body, and what form encoding makes of it at worst.
         .app_data(web::PayloadConfig::new(3 * MAX_DATA + 1024))
-        .service(call("/data", "GET, POST").route(web::get().to(data)).route(web::post().to(set_data)))
-        .service(call("/session", "GET").route(web::get().to(session)))
+        .service(call("/data", "GET, HEAD, POST").route(get_or_head().to(data)).route(web::post().to(set_data)))
+        .service(call("/session", "GET, HEAD").route(get_or_head().to(session)))
         .service(call("/session/keepalive", "POST").route(web::post().to(keep_alive)))
         .service(call("/token", "POST").route(web::post().to(access::token)))
         .service(call("/introspect", "POST").route(web::post().to(access::introspect)))
         .default_service(web::to(not_found));
     for suffix in ["", ".php"].into_iter().take(1 + usize::from(php)) {
         api = api
-            .service(call(&format!("/info{suffix}"), "GET").route(web::get().to(info)))
+            .service(call(&format!("/info{suffix}"), "GET, HEAD").route(get_or_head().to(info)))
             .service(call(&format!("/login{suffix}"), "POST").route(web::post().to(log_in)))
             .service(call(&format!("/logout{suffix}"), "POST").route(web::post().to(log_out)));
     }

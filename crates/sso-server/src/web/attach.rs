@@ -16,6 +16,7 @@ use sso_core::{
 use super::{
     Form, Site,
     answer::{UNAVAILABLE_RETRY, accepts_html, error_page, header_text},
+    get_or_head,
     login::{LoginFields, LoginForm},
 };
 use crate::{
@@ -27,7 +28,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     for path in ["/attach", "/attach.php"].into_iter().take(1 + usize::from(php)) {
         app.service(
             web::resource(path)
-                .route(web::get().to(attach))
+                .route(get_or_head().to(attach))
                 .route(web::post().to(log_in))
                 .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         );

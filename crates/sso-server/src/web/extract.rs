@@ -7,7 +7,7 @@ use actix_web::{
     cookie::Cookie,
     dev::Payload,
     error::{ErrorInternalServerError, InternalError},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     web,
 };
 use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
@@ -108,9 +108,10 @@ impl FromRequest for Visitor {
     }
 }
 
-/// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, or a script that says so is nobody's activity.
+/// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, HEAD, or a script that says so is nobody's activity.
 pub(super) fn is_visit(request: &HttpRequest) -> bool {
-    fetch_mode(request).is_none_or(|mode| mode == NAVIGATE)
+    request.method() != Method::HEAD
+        && fetch_mode(request).is_none_or(|mode| mode == NAVIGATE)
         && fetch_dest(request).is_none_or(|dest| dest == DOCUMENT)
         && !header_text(request, header::HeaderName::from_static("sec-purpose"))
             .is_some_and(|purpose| purpose.contains("prefetch"))

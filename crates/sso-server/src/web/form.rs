@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, cookie::Cookie, dev::Payload, http::header, web};
+use sso_core::SentBy;
 
 use super::{Site, answer::header_text};
 use crate::{
@@ -18,7 +19,7 @@ pub struct Form {
     site: web::Data<Site>,
     binding: String,
     is_new: bool,
-    from_own_page: bool,
+    sent_by: SentBy,
 }
 
 impl Form {
@@ -34,7 +35,7 @@ impl Form {
 
     /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in time.
     pub fn check(&self, page: &str, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
-        if self.is_new || !self.from_own_page {
+        if self.is_new || self.sent_by == SentBy::Other {
             return Err(FormRefusal::Forged);
         }
         self.site.server().check_form(page, &self.binding, token, limit)
@@ -52,15 +53,13 @@ impl FromRequest for Form {
         let known = site.0.cookies.form(request);
         let is_new = known.is_none();
         let binding = known.unwrap_or_else(|| CookieValue::generate().expose().to_owned());
-        let from_own_page = is_from_own_page(request, site.server().public_url());
-        ready(Ok(Self { site, binding, is_new, from_own_page }))
+        let sent_by = sent_by(request, site.server().public_url());
+        ready(Ok(Self { site, binding, is_new, sent_by }))
     }
 }
 
-/// Whether what the browser says by itself (`Sec-Fetch-Site`, `Origin`) fits a form of our own. Saying nothing fits: then the token alone decides.
-pub(super) fn is_from_own_page(request: &HttpRequest, public_url: &url::Url) -> bool {
-    let site = header_text(request, header::HeaderName::from_static("sec-fetch-site"));
-    let origin = header_text(request, header::ORIGIN);
-    site.is_none_or(|site| site == "same-origin")
-        && origin.is_none_or(|origin| origin == public_url.origin().ascii_serialization())
+/// Which page sent a request to the server at this URL.
+pub(super) fn sent_by(request: &HttpRequest, public_url: &url::Url) -> SentBy {
+    let fetch_site = header_text(request, header::HeaderName::from_static("sec-fetch-site"));
+    SentBy::of(fetch_site, header_text(request, header::ORIGIN), public_url)
 }

@@ -161,7 +161,8 @@ impl std::fmt::Debug for Site {
     }
 }
 
-/// A route for GET and HEAD: what checks a page's health or follows a link asks with either.
+/// A route for GET and HEAD: what checks a page's health or follows a link asks with either. HEAD is GET without a body, but no
+/// person's visit: it uses up nothing that is good once, such as what remembers a browser.
 pub fn get_or_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

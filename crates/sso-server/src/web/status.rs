@@ -7,21 +7,22 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use sso_core::wire::SessionStatus;
+use sso_core::{SentBy, wire::SessionStatus};
 
 use super::{
     Site,
     answer::{ApiFailure, header_text, no_content, ok},
-    form::is_from_own_page,
+    form::sent_by,
+    get_or_head,
 };
 use crate::{Remember, resume::ResumeError};
 
 type Answer = Result<HttpResponse, ApiFailure>;
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.route("/sso/session", web::get().to(status))
-        .route("/sso/session/keepalive", web::post().to(keep_alive))
-        .route("/sso/session/logout", web::post().to(log_out));
+    app.service(web::resource("/sso/session").route(get_or_head().to(status)))
+        .service(web::resource("/sso/session/keepalive").route(web::post().to(keep_alive)))
+        .service(web::resource("/sso/session/logout").route(web::post().to(log_out)));
 }
 
 /// Never extends the session, and renews no cookie.
@@ -61,7 +62,7 @@ fn check_source(request: &HttpRequest, site: &Site) -> Result<(), ApiFailure> {
     if !is_json {
         return Err(ApiFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be application/json"));
     }
-    if !is_from_own_page(request, site.server().public_url()) {
+    if sent_by(request, site.server().public_url()) == SentBy::Other {
         return Err(ApiFailure::new(StatusCode::FORBIDDEN, "Only this site's own pages may ask for this"));
     }
     Ok(())

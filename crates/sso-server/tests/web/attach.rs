@@ -216,6 +216,9 @@ async fn a_remembered_browser_gets_its_next_token_also_when_the_attach_fails() {
     let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
     let Remember::Set(remembered) = visit.remember else { panic!("the browser is not remembered") };
     let cookie = format!("__Host-sso_session_remember={}", remembered.expose());
+    let looked = send(world.site(), Method::HEAD, &uri, &[HTML, ("Cookie", &cookie)], "").await;
+    assert_eq!(looked.status, StatusCode::SEE_OTHER);
+    assert_eq!(looked.cookie("__Host-sso_session_remember"), None, "HEAD is nobody's visit, and uses nothing up");
     let answer = world.get(&uri, &[HTML, ("Cookie", &cookie)]).await;
     assert_eq!(answer.query("sso_error").as_deref(), Some("Token is already attached"));
     let next = answer.cookie("__Host-sso_session_remember").unwrap();

@@ -10,15 +10,15 @@ use actix_session::{Session, SessionExt};
 use actix_web::{
     HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     web::{self, ServiceConfig},
 };
 use serde::Deserialize;
-use sso_core::FormKey;
+use sso_core::{FormKey, SentBy};
 use url::form_urlencoded::{self, byte_serialize};
 
 use super::{
-    header_text, page, script_route, sign_in,
+    get_or_head, header_text, page, script_route, sign_in,
     ticket::{TICKET_SECONDS, Ticket, TicketKey},
     user_of,
 };
@@ -26,6 +26,7 @@ use crate::{
     LocalPath,
     handoff::{Arrival, Receiver, Source},
     time::{millis, numeric_date},
+    web::sent_by,
 };
 
 const TICKET: &str = "sso-handoff";
@@ -108,14 +109,21 @@ impl Landing {
             let path = landing.0.receiver.landing_path().to_owned();
             config
                 .app_data(web::Data::new(landing))
-                .service(web::resource(&path).route(web::post().to(by_form)).route(web::get().to(by_query)))
-                .service(web::resource(format!("{path}/in")).route(web::get().to(arrive)).route(web::post().to(choose)))
+                .service(web::resource(&path).route(web::post().to(by_form)).route(get_or_head().to(by_query)))
+                .service(
+                    web::resource(format!("{path}/in")).route(get_or_head().to(arrive)).route(web::post().to(choose)),
+                )
                 .configure(script_route);
         }
     }
 
     fn refused(&self) -> HttpResponse {
         page(StatusCode::UNAUTHORIZED, "", "same-origin").cookie(self.cookie("", 0)).body(self.0.pages.refused())
+    }
+
+    /// To HEAD, with which a program looks at a link before a person follows it: what is good once is not used up by that.
+    fn unused(&self) -> HttpResponse {
+        page(StatusCode::UNAUTHORIZED, "", "same-origin").body(self.0.pages.refused())
     }
 
     fn arrived(&self, arrival: Arrival) -> HttpResponse {
@@ -182,6 +190,9 @@ async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option
 
 /// A token in the address, where the issuer may send it so.
 async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Option<web::Query<Token>>) -> HttpResponse {
+    if request.method() == Method::HEAD {
+        return landing.unused();
+    }
     let referer = header_text(&request, "Referer");
     let token = query.map(|query| query.into_inner().token).unwrap_or_default();
     match landing.0.receiver.receive(&token, Source::Query { referer }, numeric_date()) {
@@ -192,6 +203,9 @@ async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Opti
 
 /// The request after it, with all cookies.
 async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpResponse {
+    if request.method() == Method::HEAD {
+        return landing.unused();
+    }
     let Some((ticket, sealed)) = landing.ticket(&request) else { return landing.refused() };
     let session = request.get_session();
     match user_of(&session) {
@@ -221,8 +235,7 @@ async fn choose(request: HttpRequest, landing: web::Data<Landing>, form: Option<
     let Some((ticket, sealed)) = landing.ticket(&request) else { return landing.refused() };
     let session = request.get_session();
     let current = user_of(&session).unwrap_or_default();
-    let origin = landing.0.receiver.origin().origin().ascii_serialization();
-    let is_ours = header_text(&request, "Origin").is_none_or(|shown| shown == origin)
+    let is_ours = sent_by(&request, landing.0.receiver.origin()) != SentBy::Other
         && landing.0.forms.served(&switch_form(&current), &sealed, &form_token).is_ok();
     if !is_ours {
         return landing.refused();

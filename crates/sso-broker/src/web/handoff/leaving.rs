@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
 };
 use url::form_urlencoded::{self, byte_serialize};
 
@@ -75,7 +75,9 @@ pub fn leave(
     let url = query().find(|(name, _)| name == "url").map(|(_, url)| url).unwrap_or_default();
     let link: String = byte_serialize(url.as_bytes()).collect();
     let link = format!("{}?url={link}", request.path());
-    let acts = is_from_own_page(request, &issuer.origin()) && !query().any(|(name, _)| name == ASK);
+    let acts = request.method() != Method::HEAD
+        && is_from_own_page(request, &issuer.origin())
+        && !query().any(|(name, _)| name == ASK);
     let Some(username) = user else {
         // The login's own page leads back here.
         let back = if acts { link } else { format!("{link}&{ASK}=") };

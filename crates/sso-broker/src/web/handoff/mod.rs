@@ -6,12 +6,12 @@ mod ticket;
 
 use actix_session::Session;
 use actix_web::{
-    HttpResponse, HttpResponseBuilder, guard,
+    HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
     web::{self, ServiceConfig},
 };
 
-use super::asker::header as header_text;
+use super::{asker::header as header_text, get_or_head};
 
 pub use landing::{Landing, LandingPages, SwitchPage};
 pub use leaving::{LeavingPage, LeavingPages, leave};
@@ -36,7 +36,7 @@ pub fn sign_in(session: &Session, username: &str) {
 
 /// The script that sends the form on the way out, for applications without a [`Landing`].
 pub fn script_route(config: &mut ServiceConfig) {
-    config.route(SCRIPT_PATH, web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(script));
+    config.service(web::resource(SCRIPT_PATH).route(get_or_head().to(script)));
 }
 
 async fn script() -> HttpResponse {
