@@ -105,7 +105,7 @@ async fn is_unavailable(world: &World<RedisStore>, session: &Session, key: &Link
     for _ in 0..3 {
         let started = Instant::now();
         unavailable(world.store.get(&session.id).await.unwrap_err());
-        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
         unavailable(world.store.resolve(key).await.unwrap_err());
         unavailable(world.store.ping().await.unwrap_err());
     }

@@ -1,20 +1,9 @@
-//! The connection: opened when it is first needed, again when it breaks, and never waited for long.
+//! What is asked of Redis. All of it may be asked twice.
 
-use std::{future::Future, sync::OnceLock, time::Duration};
+use redis::{Client, RedisError, Script, TlsCertificates};
 
-use redis::{
-    Client, RedisError, Script, TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-
-use crate::store::{StoreError, home::Home};
-
-const CONNECT: Duration = Duration::from_millis(500);
-const ANSWER: Duration = Duration::from_millis(700);
-const RETRY_DELAY: Duration = Duration::from_millis(200);
-const RETRIES: usize = 2;
-/// For all of it together, whatever happens.
-const LIMIT: Duration = Duration::from_millis(1_500);
+use super::shared::Shared;
+use crate::store::StoreError;
 
 /// In seconds: as good as for ever.
 const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
@@ -22,12 +11,7 @@ const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
 /// What a script answers: texts, none where there is nothing.
 pub(super) type Reply = Vec<Vec<u8>>;
 
-pub(super) struct Connection {
-    client: Client,
-    /// Made at the first call, for that is sure to be on a runtime.
-    manager: OnceLock<ConnectionManager>,
-    home: Home,
-}
+pub(super) struct Connection(Shared);
 
 impl Connection {
     /// Does not wait for Redis to be there.
@@ -40,21 +24,7 @@ impl Connection {
             Some(_) => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert })?,
             None => Client::open(url)?,
         };
-        Ok(Self { client, manager: OnceLock::new(), home: Home::here() })
-    }
-
-    fn manager(&self) -> Result<ConnectionManager, StoreError> {
-        if let Some(manager) = self.manager.get() {
-            return Ok(manager.clone());
-        }
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER))
-            .set_number_of_retries(RETRIES)
-            .set_max_delay(RETRY_DELAY);
-        let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(self.manager.get_or_init(|| manager).clone())
+        Ok(Self(Shared::new(client)))
     }
 
     pub(super) async fn run(&self, script: &Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
@@ -62,58 +32,56 @@ impl Connection {
         for arg in args {
             invocation.arg(*arg);
         }
-        let mut connection = self.manager()?;
-        self.in_time(invocation.invoke_async(&mut connection)).await
+        let invocation = &invocation;
+        self.0.call(|mut connection| async move { invocation.invoke_async(&mut connection).await }).await
     }
 
     /// Whether it can be written to.
     pub(super) async fn ping(&self, key: &str) -> Result<(), StoreError> {
-        let mut connection = self.manager()?;
         // A replica, and a Redis whose memory or disk is full, would answer a PING.
         let mut probe = redis::cmd("SET");
         probe.arg(key).arg("1").arg("EX").arg(60);
-        self.in_time(probe.query_async(&mut connection)).await
+        self.command(&probe).await
     }
 
     /// What is there, if it stays for nine years at least.
     pub(super) async fn lasting(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut connection = self.manager()?;
         let mut pipe = redis::pipe();
         pipe.atomic().cmd("GET").arg(key).cmd("TTL").arg(key);
-        let (found, seconds) = self.in_time(pipe.query_async::<(Option<Vec<u8>>, i64)>(&mut connection)).await?;
+        let (found, seconds): (Option<Vec<u8>>, i64) = self.pipe(&pipe).await?;
         Ok(found.filter(|_| u64::try_from(seconds).is_ok_and(|seconds| seconds > TEN_YEARS / 10 * 9)))
     }
 
     /// Puts the value if there is none, and keeps what is there for ten years from now; what is there.
     pub(super) async fn put_first(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let mut connection = self.manager()?;
         let mut pipe = redis::pipe();
         pipe.atomic().cmd("SET").arg(key).arg(value).arg("NX").ignore();
         pipe.cmd("EXPIRE").arg(key).arg(TEN_YEARS).ignore().cmd("GET").arg(key);
-        let (found,) = self.in_time(pipe.query_async::<(Vec<u8>,)>(&mut connection)).await?;
+        let (found,): (Vec<u8>,) = self.pipe(&pipe).await?;
         Ok(found)
     }
 
     /// Puts the value in place of what is there, for ten years.
     pub(super) async fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        let mut connection = self.manager()?;
         let mut put = redis::cmd("SET");
         put.arg(key).arg(value).arg("EX").arg(TEN_YEARS);
-        self.in_time(put.query_async(&mut connection)).await
+        self.command(&put).await
     }
 
     /// One step through the names of all records that match; the cursor to go on from, 0 at the end. What is no hash is not ours.
     pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
-        let mut connection = self.manager()?;
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500).arg("TYPE").arg("hash");
-        self.in_time(scan.query_async(&mut connection)).await
+        self.command(&scan).await
     }
 
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(LIMIT, self.home.run(answer)).await {
-            Ok(answer) => answer.map_err(|error| StoreError::Unavailable(error.to_string())),
-            Err(_) => Err(StoreError::Unavailable("Redis did not answer in time".into())),
-        }
+    async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+        let ask = |mut connection| async move { command.query_async(&mut connection).await };
+        self.0.call(ask).await
+    }
+
+    async fn pipe<T: redis::FromRedisValue>(&self, pipe: &redis::Pipeline) -> Result<T, StoreError> {
+        let ask = |mut connection| async move { pipe.query_async(&mut connection).await };
+        self.0.call(ask).await
     }
 }

@@ -27,12 +27,16 @@
 //!
 //! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`], [`Unlink::All`] and
 //! [`remove_all`](Store::remove_all) go in batches: what is made meanwhile may stay. What failed with [`StoreError::Unavailable`] may have happened nevertheless.
+//!
+//! A script that got no answer is run once more, on a new connection. So each may run twice: what it finds to be written already by this very call, it
+//! leaves, and says that it was done. (What removes says then that there was nothing.)
 
 mod connection;
 mod families;
 mod lists;
 mod parameters;
 mod scripts;
+mod shared;
 
 use std::{fmt, sync::Arc};
 
@@ -277,11 +281,7 @@ impl Store for RedisStore {
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
         let (name, nonce, until) = (self.keys.used(id), random::bytes(), text(until));
         let args = [name.as_bytes(), &nonce[..], until.as_bytes()];
-        let reply = match self.run(&self.scripts.consume, &args).await {
-            // It may have run all the same. Asked again with the same nonce, it says so.
-            Err(StoreError::Unavailable(_)) => self.run(&self.scripts.consume, &args).await?,
-            answer => answer?,
-        };
+        let reply = self.run(&self.scripts.consume, &args).await?;
         match reply.first().map(Vec::as_slice) {
             Some(b"won") => Ok(true),
             Some(b"lost") => Ok(false),

@@ -1,7 +1,10 @@
 -- Store::insert.
 local id, version, sealed, seen, keep, epoch, cookie, old, user = unpack(ARGV, 3)
 local s = key('s', id)
-if redis.call('EXISTS', s) == 1 or taken(cookie, id) then return { 'conflict' } end
+local was = redis.call('HGET', s, 'sealed')
+-- Each call seals anew: this one runs again.
+if was == sealed then return { 'done' } end
+if was or taken(cookie, id) then return { 'conflict' } end
 redis.call('HSET', s, 'version', version, 'sealed', sealed, 'seen', seen, 'keep', keep, 'epoch', epoch,
   'cookie', cookie, 'old', old, 'user', user)
 redis.call('SET', key('c', cookie), id, 'PX', lifetime(keep))

@@ -1,8 +1,10 @@
 -- Store::update.
 local id, version, sealed, seen, keep, epoch, cookie, old, user, made_from = unpack(ARGV, 3)
 local s = key('s', id)
-local was = redis.call('HMGET', s, 'version', 'seen', 'keep', 'epoch', 'cookie', 'old', 'user')
+local was = redis.call('HMGET', s, 'version', 'seen', 'keep', 'epoch', 'cookie', 'old', 'user', 'sealed')
 if not was[1] then return { 'gone' } end
+-- Each call seals anew: this one runs again.
+if was[8] == sealed then return { 'done', was[2], was[3] } end
 if was[1] ~= made_from then return { 'conflict' } end
 if cookie ~= was[5] and cookie ~= was[6] and taken(cookie, id) then return { 'conflict' } end
 for n = 5, 6 do
