@@ -3,9 +3,13 @@
 //! - [`crash`]: the server is killed and started again, and so is its store
 //! - [`lost_node`]: two servers behind nginx, one of them killed or restarted
 //! - [`shared`]: what one node begins the other goes on with
+//! - [`connections`]: the store is there, and the connections to it are not
+//! - [`full_disk`]: nothing can be written
 //! - [`recipe`]: the script that starts all of it
 
+mod connections;
 mod crash;
+mod full_disk;
 mod lost_node;
 mod recipe;
 mod shared;

@@ -5,6 +5,7 @@
 //! - [`visitor`]: a browser without a screen: HTTP with cookies, forms and redirects that can be looked at
 //! - [`peer`]: a broker without a site: attach URLs, bearer tokens, calls of the API
 //! - [`load`]: many visitors at once, and what was acknowledged to them; [`nodes`]: several servers on one store behind nginx
+//! - [`proxy`]: between a server and its store
 //! - [`browser`]: headless Chromium
 
 pub mod browser;
@@ -12,6 +13,7 @@ pub mod load;
 pub mod nodes;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod stores;
 pub mod visitor;
 

@@ -123,16 +123,16 @@ impl SqlDirectory {
 
     /// The broker of this id, also if disabled.
     pub async fn broker(&self, id: &BrokerId) -> Result<Option<StoredBroker>, DirectoryError> {
-        let query = sqlx::query::<Any>(COLUMNS).bind(id.as_str());
-        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(COLUMNS).bind(id.as_str());
+        let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         Ok(row.map(|row| StoredBroker::in_row(&row, &self.keys)).transpose()?.transpose()?)
     }
 
     /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end. One that cannot be read hides
     /// no other.
     pub async fn brokers_after(&self, after: &str) -> Result<Vec<Result<StoredBroker, Unreadable>>, DirectoryError> {
-        let query = sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
-        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
+        let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         rows.iter().map(|row| StoredBroker::in_row(row, &self.keys)).collect()
     }
 

@@ -131,16 +131,16 @@ impl SqlDirectory {
         if check_username(username).is_err() {
             return Ok(None);
         }
-        let query = sqlx::query::<Any>(COLUMNS).bind(username);
-        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(COLUMNS).bind(username);
+        let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         Ok(row.as_ref().map(StoredUser::in_row).transpose()?.transpose()?)
     }
 
     /// Some hundred users, in the order of their names, from the first one after `after`; none at the end. One that cannot be read hides
     /// no other.
     pub async fn users_after(&self, after: &str) -> Result<Vec<Result<StoredUser, Unreadable>>, DirectoryError> {
-        let query = sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
-        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
+        let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         rows.iter().map(StoredUser::in_row).collect()
     }
 
@@ -221,8 +221,8 @@ impl Users for SqlDirectory {
     }
 
     async fn ping(&self) -> Result<(), UsersUnavailable> {
-        let query = sqlx::query::<Any>("SELECT version FROM sso_schema LIMIT 1");
-        let answer = self.database.read(query.fetch_optional(&self.database.pool)).await;
+        let query = || sqlx::query::<Any>("SELECT version FROM sso_schema LIMIT 1");
+        let answer = self.database.read(|| query().fetch_optional(&self.database.pool)).await;
         answer.map(drop).map_err(|error| unavailable(error.into()))
     }
 

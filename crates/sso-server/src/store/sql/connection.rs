@@ -12,9 +12,14 @@ use std::{
 };
 
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions, pool::PoolConnection};
+use sso_core::random;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::{Engine, TIMEOUT, unavailable};
+use super::{
+    Engine, TIMEOUT,
+    health::{Health, is_of_standby},
+    unavailable,
+};
 use crate::store::{StoreError, home::Home};
 
 /// The steps that make the tables, in their order.
@@ -38,6 +43,7 @@ pub(crate) struct Database {
     pub(crate) engine: Engine,
     /// SQLite has one writer at a time; waiting here is fair, and cheaper than asking it again and again.
     writers: Arc<Semaphore>,
+    pub(super) health: Health,
     home: Arc<Home>,
 }
 
@@ -56,38 +62,58 @@ impl Database {
     }
 
     async fn open(engine: Engine, url: &str) -> Result<Self, StoreError> {
-        let pool = open(engine, url).await?;
-        Ok(Self { pool, engine, writers: Arc::new(Semaphore::new(engine.writers())), home: Arc::new(Home::here()) })
+        let health = Health::default();
+        let pool = open(engine, url, &health).await?;
+        let writers = Arc::new(Semaphore::new(engine.writers()));
+        Ok(Self { pool, engine, writers, health, home: Arc::new(Home::here()) })
     }
 
     /// Begins what is done as a whole, and may write.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        Transaction::begin(&self.pool, self.engine).await
+        match Transaction::begin(&self.pool, self.engine).await {
+            // Nothing has happened yet.
+            Err(error) if self.health.is_of_connection(&error) => Transaction::begin(&self.pool, self.engine).await,
+            begun => begun,
+        }
     }
 
-    /// A call that only reads.
-    pub(crate) async fn read<T>(
-        &self,
-        call: impl Future<Output = Result<T, sqlx::Error>> + Send,
-    ) -> Result<T, StoreError> {
+    /// A call that only reads. It is made once more if its connection was dead.
+    pub(crate) async fn read<T: Send, F>(&self, call: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>> + Send,
+    {
+        self.in_time(async {
+            match call().await {
+                Err(error) if self.health.is_of_connection(&error) => call().await,
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T, StoreError> {
         match tokio::time::timeout(TIMEOUT, self.home.run(call)).await {
             Ok(result) => result.map_err(|error| unavailable(&error)),
             Err(_) => Err(StoreError::Unavailable("the database did not answer in time".into())),
         }
     }
 
-    /// A call that writes: one statement, or one transaction. It is made anew when PostgreSQL undid it so that somebody else could go on.
-    pub(crate) async fn write<T, F>(&self, call: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
+    /// A call that writes: one statement, or one transaction. It is made anew when PostgreSQL undid it so that somebody else could go on, or did not
+    /// begin it because it can only be read there.
+    pub(crate) async fn write<T: Send, F>(&self, call: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
-        self.read(async {
+        self.in_time(async {
             let _turn = self.writers.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
             let mut attempt = 1;
             loop {
                 match call().await {
-                    Err(error) if attempt < WRITES && is_undone(&error) => {}
-                    answer => return answer,
+                    Err(error) if attempt < WRITES && (is_undone(&error) || self.refuses_writes(&error)) => {}
+                    answer => {
+                        self.health.has_written(answer.as_ref().err());
+                        return answer;
+                    }
                 }
                 tokio::time::sleep(attempt * WRITE_PAUSE).await;
                 attempt += 1;
@@ -96,11 +122,33 @@ impl Database {
         .await
     }
 
+    /// Whether the database can only be read; connections to it are not used any more.
+    fn refuses_writes(&self, error: &sqlx::Error) -> bool {
+        self.health.is_of_connection(error) && is_of_standby(error)
+    }
+
     /// A statement that writes; how many rows it was about.
     pub(crate) async fn execute<'q>(&self, query: impl Fn() -> Query<'q> + Send + Sync) -> Result<u64, StoreError> {
         Ok(self.write(|| query().execute(&self.pool)).await?.rows_affected())
     }
+
+    /// Whether writes work, which is tried at the start, and when one has failed until one works. A disk that is full shows in nothing else.
+    pub(super) async fn prove_writes(&self) -> Result<(), StoreError> {
+        if self.health.is_proven() {
+            return Ok(());
+        }
+        let proof = "INSERT INTO sso_settings (name, record) VALUES ('proof', $1) \
+                     ON CONFLICT (name) DO UPDATE SET record = excluded.record";
+        // What is there already, SQLite would not write.
+        let record = random::bytes().repeat(PROOF);
+        self.execute(|| sqlx::query::<Any>(proof).bind(record.as_slice())).await?;
+        self.health.set_proven(true);
+        Ok(())
+    }
 }
+
+/// More than a login writes, which would not fit where a small record does: so often 32 bytes.
+const PROOF: usize = 2_048;
 
 /// A statement with its values.
 type Query<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
@@ -173,11 +221,11 @@ fn make_private(file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
+async fn open(engine: Engine, url: &str, health: &Health) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     let mut attempt = 0;
     loop {
-        let result = tokio::time::timeout(2 * TIMEOUT, try_open(engine, url)).await;
+        let result = tokio::time::timeout(2 * TIMEOUT, try_open(engine, url, health)).await;
         let Ok(result) = result else {
             return Err(StoreError::Unavailable("the database did not answer in time".into()));
         };
@@ -191,16 +239,21 @@ async fn open(engine: Engine, url: &str) -> Result<AnyPool, StoreError> {
     }
 }
 
-async fn try_open(engine: Engine, url: &str) -> Result<AnyPool, sqlx::Error> {
+async fn try_open(engine: Engine, url: &str, health: &Health) -> Result<AnyPool, sqlx::Error> {
     if engine == Engine::Postgres {
         // A pool would try again until its time is over, and say nothing but that.
         AnyConnection::connect(url).await?.close().await?;
     }
+    let health = health.clone();
     let pool = AnyPoolOptions::new()
         .max_connections(engine.connections())
         .acquire_timeout(TIMEOUT)
-        // A connection that the other side has closed fails one statement and is replaced; asking each time would be a round trip more.
+        // Testing them each time would be a round trip more.
         .test_before_acquire(false)
+        .before_acquire(move |connection, about| {
+            let health = health.clone();
+            Box::pin(async move { Ok(engine == Engine::Sqlite || health.is_usable(connection, about.idle_for).await) })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 let settings = match engine {

@@ -33,8 +33,9 @@ impl SqlStore {
     }
 
     pub(super) async fn family_named(&self, name: &str) -> Result<Option<Arc<Family>>, StoreError> {
-        let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE name = $1").bind(name);
-        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        let query = "SELECT name, record FROM sso_families WHERE name = $1";
+        let query = || sqlx::query::<Any>(query).bind(name);
+        let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         row.map(|row| self.family_in(&row)).transpose()
     }
 
@@ -50,8 +51,9 @@ impl SqlStore {
         if self.database.execute(update).await? == 1 {
             return Ok(Arc::new(next));
         }
-        let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_families WHERE name = $1").bind(&name);
-        match self.database.read(query.fetch_optional(&self.database.pool)).await? {
+        let query = "SELECT version FROM sso_families WHERE name = $1";
+        let query = || sqlx::query_scalar::<Any, i64>(query).bind(&name);
+        match self.database.read(|| query().fetch_optional(&self.database.pool)).await? {
             Some(_) => Err(StoreError::Conflict),
             None => Err(StoreError::NotFound),
         }
@@ -63,8 +65,9 @@ impl SqlStore {
     }
 
     pub(super) async fn families_of_user(&self, username: &str) -> Result<Listed<Arc<Family>>, StoreError> {
-        let query = sqlx::query::<Any>("SELECT name, record FROM sso_families WHERE username = $1").bind(username);
-        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        let query = "SELECT name, record FROM sso_families WHERE username = $1";
+        let query = || sqlx::query::<Any>(query).bind(username);
+        let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         let open = |row: &AnyRow| Ok((column(row, "name")?, self.family_in(row)));
         Ok(Listed::of("family", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }

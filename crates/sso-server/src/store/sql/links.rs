@@ -34,8 +34,8 @@ const ATTEMPTS: usize = 20;
 
 impl SqlStore {
     pub(super) async fn resolve_link(&self, name: &str) -> Result<Option<Resolved>, StoreError> {
-        let query = sqlx::query::<Any>(RESOLVE).bind(name);
-        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(RESOLVE).bind(name);
+        let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         row.map(|row| {
             let (_, link) = self.keys.open_link(name, &column::<Vec<u8>>(&row, "link")?)?;
             Resolved::sealed(link, Arc::new(self.session_in(&row)?))
@@ -125,8 +125,9 @@ impl SqlStore {
     }
 
     pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {
-        let query = sqlx::query::<Any>("SELECT name, record FROM sso_links WHERE session = $1").bind(session);
-        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        let query = "SELECT name, record FROM sso_links WHERE session = $1";
+        let query = || sqlx::query::<Any>(query).bind(session);
+        let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         let open = |row: &AnyRow| {
             let name: String = column(row, "name")?;
             let link = self.keys.open_link(&name, &column::<Vec<u8>>(row, "record")?);

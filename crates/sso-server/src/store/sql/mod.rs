@@ -6,6 +6,7 @@
 mod backup;
 mod connection;
 mod families;
+mod health;
 mod links;
 mod purge;
 mod rotation;
@@ -200,7 +201,8 @@ impl Store for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // A replica, and a file that somebody has locked, would answer any SELECT. Anybody may ask this, so it writes nothing.
+        // A replica, and a file that somebody has locked, would answer any SELECT. Anybody may ask this, so it writes
+        // nothing as long as writes work.
         let is_writable = || async {
             match self.database.engine {
                 Engine::Sqlite => self.database.begin().await?.rollback().await.map(|()| true),
@@ -210,11 +212,10 @@ impl Store for SqlStore {
                 }
             }
         };
-        if self.database.write(is_writable).await? {
-            Ok(())
-        } else {
-            Err(StoreError::Unavailable("the database can only be read".into()))
+        if !self.database.write(is_writable).await? {
+            return Err(StoreError::Unavailable("the database can only be read".into()));
         }
+        self.database.prove_writes().await
     }
 }
 

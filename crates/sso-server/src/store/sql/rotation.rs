@@ -14,9 +14,10 @@ const STEP: i64 = 500;
 
 /// Whether these are the keys that the database was made with: other ones would find nothing, and log everybody out.
 pub(crate) async fn check_keys(database: &Database, keys: &StoreKeys) -> Result<(), StoreError> {
-    let find = sqlx::query_scalar::<Any, Vec<u8>>("SELECT record FROM sso_settings WHERE name = $1").bind(PLACE);
+    let find = "SELECT record FROM sso_settings WHERE name = $1";
+    let find = || sqlx::query_scalar::<Any, Vec<u8>>(find).bind(PLACE);
     // Only what changes something is a write, which others who write would have to be waited for.
-    let found = match database.read(find.fetch_optional(&database.pool)).await? {
+    let found = match database.read(|| find().fetch_optional(&database.pool)).await? {
         Some(found) => found,
         None => put_first(database, keys).await?,
     };
@@ -51,9 +52,9 @@ async fn put_first(database: &Database, keys: &StoreKeys) -> Result<Vec<u8>, Sto
 async fn reseal_brokers(database: &Database, keys: &StoreKeys) -> Result<(), StoreError> {
     let mut last = String::new();
     loop {
-        let page = sqlx::query::<Any>("SELECT id, secrets FROM sso_brokers WHERE id > $1 ORDER BY id LIMIT $2");
-        let page = page.bind(&last).bind(STEP);
-        let rows = database.read(page.fetch_all(&database.pool)).await?;
+        let page = "SELECT id, secrets FROM sso_brokers WHERE id > $1 ORDER BY id LIMIT $2";
+        let page = || sqlx::query::<Any>(page).bind(&last).bind(STEP);
+        let rows = database.read(|| page().fetch_all(&database.pool)).await?;
         if rows.is_empty() {
             return Ok(());
         }

@@ -73,14 +73,14 @@ impl SqlStore {
     }
 
     async fn one_session(&self, query: &'static str, name: &str) -> Result<Option<Arc<Session>>, StoreError> {
-        let query = sqlx::query::<Any>(query).bind(name);
-        let row = self.database.read(query.fetch_optional(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(query).bind(name);
+        let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         row.map(|row| self.session_in(&row).map(Arc::new)).transpose()
     }
 
     pub(super) async fn sessions_of(&self, username: &str) -> Result<Listed<Arc<Session>>, StoreError> {
-        let query = sqlx::query::<Any>(COLUMNS_BY_USER).bind(username);
-        let rows = self.database.read(query.fetch_all(&self.database.pool)).await?;
+        let query = || sqlx::query::<Any>(COLUMNS_BY_USER).bind(username);
+        let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         let open = |row: &AnyRow| Ok((column(row, "name")?, self.session_in(row).map(Arc::new)));
         Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }
