@@ -185,7 +185,7 @@ async fn select_1(name: &'static str, url: &str) -> Subject {
 
 async fn get(name: &'static str, url: &str) -> Subject {
     let client = redis::Client::open(url).unwrap();
-    let connection = client.get_connection_manager().await.unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
     subject(name, move || {
         let mut connection = connection.clone();
         async move {

@@ -204,7 +204,8 @@ async fn another_redis_becomes_the_primary_behind_the_same_address() {
 
 /// Ends what others have with this PostgreSQL, as an idle limit does.
 fn end_others(engine: &Engine) {
-    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
     let done = Command::new(postgres_bin("psql")).args(["-Atd", &engine.url(), "-c", end]).output().unwrap();
     assert!(done.status.success(), "{done:?}");
 }

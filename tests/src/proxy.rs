@@ -57,7 +57,8 @@ impl Proxy {
         self.fate.send_modify(|fate| fate.cut = fate.made);
     }
 
-    /// Loses all answers on the connections that are there: they stay open, what is sent arrives, and nothing is heard any more.
+    /// Loses all answers on the connections that are there: they stay open, what is sent arrives, and nothing is heard
+    /// any more.
     pub fn silence(&self) {
         self.fate.send_modify(|fate| fate.silent = fate.made);
     }

@@ -23,8 +23,8 @@ struct Block {
     used: u16,
 }
 
-/// The first of `count` ports in a row that are free on both loopback addresses. They stay with this process until it ends, also while nothing
-/// listens there: a server can be ended and started again.
+/// The first of `count` ports in a row that are free on both loopback addresses. They stay with this process until it
+/// ends, also while nothing listens there: a server can be ended and started again.
 pub fn free_ports(count: u16) -> u16 {
     assert!(count < BLOCK, "a block has only {BLOCK} ports");
     static BLOCK_IN_USE: Mutex<Option<Block>> = Mutex::new(None);

@@ -1,4 +1,5 @@
-//! The one connection that all calls share: opened when it is first needed, replaced when anything is wrong with it, and never waited for long.
+//! The one connection that all calls share: opened when first needed, replaced when anything is wrong with it, and
+//! never waited for long.
 
 use std::{
     future::Future,
@@ -64,8 +65,8 @@ impl Shared {
         Self { client, config, slot: Mutex::default(), home: Home::here() }
     }
 
-    /// Makes a call, which may be made twice. Nobody there: it is tried again as long as nobody waits too long. No answer, or one that says something of
-    /// Redis and not of the call: it is tried once more, on a new connection.
+    /// Makes a call, which may be made twice. While nobody is there it is tried again, as long as `LIMIT` allows. After
+    /// no answer, or one that is about Redis and not about the call, it is tried once more, on a new connection.
     pub(super) async fn call<T, F>(
         &self,
         ask: impl Fn(MultiplexedConnection) -> F + Send + Sync,

@@ -1,4 +1,4 @@
-//! What is known of the database's health: when a connection was last found dead, and whether a write has worked since one failed.
+//! The database's health: when a connection was last found dead, and whether a write has worked since one failed.
 
 use std::{
     sync::{
@@ -26,8 +26,8 @@ struct State {
 }
 
 impl Health {
-    /// Whether a connection of the pool, which nobody has used for this long, can be used. What ends one of them, such as a restart of the database, has
-    /// most likely ended all that were idle then, so these are not even tested.
+    /// Whether a connection of the pool, which nobody has used for this long, can be used. What ends one of them, such
+    /// as a restart of the database, has most likely ended all that were idle then, so these are not even tested.
     pub(super) async fn is_usable(&self, connection: &mut AnyConnection, idle_for: Duration) -> bool {
         if self.found_dead().is_some_and(|at| at.elapsed() <= idle_for) {
             return false;
@@ -80,7 +80,8 @@ impl Health {
     }
 }
 
-/// Whether nothing happened, because the database is one that can only be read: a standby that was the primary when the connection was made.
+/// Whether nothing happened, because the database can only be read: a standby that was the primary when the
+/// connection was made.
 pub(super) fn is_of_standby(error: &sqlx::Error) -> bool {
     code(error).as_deref() == Some("25006")
 }
