@@ -38,6 +38,7 @@ impl OnSmallDisk {
             .env("SSO_STORE", format!("sqlite:{}", dir.path().join("sso.db").display()))
             .env("SSO_USERS", format!("[{{ username = \"jackie\", password = \"{JACKIE123}\" }}]"))
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut said = String::new();
