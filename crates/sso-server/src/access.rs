@@ -197,7 +197,7 @@ async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<Arc<Brok
 /// The account of the token's user, if the login that it was made in goes on.
 async fn account_of(parts: &Parts, claims: &AccessClaims) -> Result<Option<Arc<Account>>, Unavailable> {
     let Some(wanted) = &claims.session else { return Ok(None) };
-    let sessions = parts.store.of_user(&claims.registered.sub).await.map_err(unavailable)?;
+    let sessions = parts.sessions_of(&claims.registered.sub).await?;
     let session = sessions.into_iter().find(|session| {
         let is_same: bool = handle(parts, session).as_bytes().ct_eq(wanted.as_bytes()).into();
         is_same && session.user().is_some_and(|user| user.username == claims.registered.sub) && !parts.is_ended(session)

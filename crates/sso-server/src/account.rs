@@ -104,7 +104,7 @@ pub enum AccountError {
 pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<Account>, Unavailable> {
     let Some(user) = session.user().cloned() else { return Ok(None) };
     let sessions = sessions(parts, &user.username, Some(&session.id)).await?;
-    let mut browsers: Vec<_> = families(parts, &user.username)
+    let mut browsers: Vec<_> = remember::of_user(parts, &user.username)
         .await?
         .iter()
         .map(|family| RememberedBrowser {
@@ -165,7 +165,7 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
             end_all(parts, username, Some(session), DestroyReason::Revoked).await?;
         }
         AccountChange::Forget(handle) => {
-            let families = families(parts, username).await?;
+            let families = remember::of_user(parts, username).await?;
             let meant = families.iter().find(|family| family_handle(parts, &family.id) == *handle);
             remember::remove(parts, Some(&meant.ok_or(AccountError::NotFound)?.id)).await?;
         }
@@ -195,7 +195,7 @@ pub(crate) async fn end_all(
         tracing::warn!(username, ended.sessions, ended.browsers, "what could not be read was removed");
     }
     // First what could begin new ones.
-    for family in families(parts, username).await? {
+    for family in remember::of_user(parts, username).await? {
         if keep.and_then(|keep| keep.family.as_ref()) != Some(&family.id) {
             remember::remove(parts, Some(&family.id)).await?;
             ended.browsers += 1;
@@ -239,15 +239,9 @@ fn is_confirmed(session: &Session, now: Timestamp) -> bool {
 }
 
 pub(crate) async fn live(parts: &Parts, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
-    let mut sessions = parts.store.of_user(username).await.map_err(unavailable)?;
+    let mut sessions = parts.sessions_of(username).await?;
     sessions.retain(|session| !parts.is_ended(session));
     Ok(sessions)
-}
-
-pub(crate) async fn families(parts: &Parts, username: &str) -> Result<Vec<Arc<Family>>, Unavailable> {
-    let (mut families, now) = (parts.store.families_of(username).await.map_err(unavailable)?, parts.now());
-    families.retain(|family| now < family.expires);
-    Ok(families)
 }
 
 /// Ends a session, unless somebody else is logged in there by now; whether it did. Its brokers are told at their next call.

@@ -158,7 +158,7 @@ async fn attach_to(
         Some(session) if may_start || !session.begun_silently => (session, None),
         None if may_start => {
             // Who repeats an attach without the cookie is refused before anything is kept.
-            let taken = parts.store.resolve(&key_of(&attach.request)).await.map_err(unavailable)?;
+            let taken = parts.resolve(&key_of(&attach.request)).await?;
             if taken.is_some_and(|found| !parts.is_ended(&found.session)) {
                 return Err(AttachError::AlreadyAttached);
             }

@@ -133,7 +133,7 @@ async fn is_known_in(parts: &Parts, browser: &Browser, username: &str) -> Result
         return Ok(true);
     }
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(false) };
-    let session = parts.store.load(&cookie).await.map_err(unavailable)?;
+    let session = parts.load(&cookie).await?;
     let session = session.filter(|session| lifecycle::accepts(session, cookie, parts.now()));
     Ok(session.is_some_and(|session| is_known_to(&session, username)))
 }

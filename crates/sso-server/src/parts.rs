@@ -9,8 +9,10 @@ use crate::{
     brokers::{Broker, Brokers},
     clock::{Clock, Timestamp},
     resume::Browser,
-    session::{CookieValue, DestroyReason, Policy, Session, State, TokenPolicy, lifecycle},
-    store::{Store, StoreError},
+    session::{
+        CookieHash, CookieValue, DestroyReason, LinkKey, Policy, Session, SessionId, State, TokenPolicy, lifecycle,
+    },
+    store::{Resolved, Store, StoreError},
     throttle::Throttle,
     users::{Users, password::Passwords},
 };
@@ -95,6 +97,52 @@ impl Parts {
             }
             fit
         }))
+    }
+
+    /// The session that a cookie leads to; see [`Store::load`].
+    pub(crate) async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, Unavailable> {
+        self.set_right(self.store.load(cookie).await.map_err(unavailable)?).await
+    }
+
+    /// The session of this id.
+    pub(crate) async fn session(&self, id: &SessionId) -> Result<Option<Arc<Session>>, Unavailable> {
+        self.set_right(self.store.get(id).await.map_err(unavailable)?).await
+    }
+
+    /// The link of a broker's token, and its session.
+    pub(crate) async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, Unavailable> {
+        let Some(found) = self.store.resolve(key).await.map_err(unavailable)? else { return Ok(None) };
+        let session = self.set_right(Some(found.session)).await?;
+        Ok(session.map(|session| Resolved { session, ..found }))
+    }
+
+    /// The sessions in which this user is logged in, in no particular order.
+    pub(crate) async fn sessions_of(&self, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
+        let mut sessions = Vec::new();
+        for session in self.store.of_user(username).await.map_err(unavailable)? {
+            sessions.extend(self.set_right(Some(session)).await?);
+        }
+        Ok(sessions)
+    }
+
+    /// A session as it was found, but where a clock that was ahead has written times that lie in the future, these are now, and are written so: a login
+    /// would not end otherwise.
+    async fn set_right(&self, found: Option<Arc<Session>>) -> Result<Option<Arc<Session>>, Unavailable> {
+        let now = self.now();
+        let Some(session) = found else { return Ok(None) };
+        if !lifecycle::is_ahead(&session, now) {
+            return Ok(Some(session));
+        }
+        tracing::warn!("a session has times in the future: a clock was ahead, here or at another node");
+        let changed = self.change(&session, |session| {
+            lifecycle::set_right(session, now);
+            true
+        });
+        match changed.await {
+            Ok(session) => Ok(Some(session)),
+            Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+            Err(ChangeError::Unavailable(error)) => Err(error),
+        }
     }
 
     /// Starts an anonymous session and gives the value of its cookie.

@@ -104,11 +104,37 @@ pub(crate) async fn begin(
         browser: browser.name.clone().unwrap_or_default(),
         created: now,
         last_used: now,
-        expires: now.after(parts.tokens.remember_lifetime),
+        expires: parts.tokens.remembered_until(now, now),
     };
     let family = parts.store.insert_family(family).await.map_err(unavailable)?;
     let token = token_of(parts, &family)?;
     Ok((family, token))
+}
+
+/// The families that remember this user and still work, in no particular order.
+pub(crate) async fn of_user(parts: &Parts, username: &str) -> Result<Vec<Arc<Family>>, Unavailable> {
+    let mut families = Vec::new();
+    for family in parts.store.families_of(username).await.map_err(unavailable)? {
+        families.extend(good(parts, family).await?);
+    }
+    Ok(families)
+}
+
+/// A family that was found, if it still works. Where a clock that was ahead has written times that lie in the future, these are now, and are written so.
+async fn good(parts: &Parts, family: Arc<Family>) -> Result<Option<Arc<Family>>, Unavailable> {
+    let mut right = Family::clone(&family);
+    right.set_right(parts.now(), &parts.tokens);
+    let family = if right == *family {
+        family
+    } else {
+        match parts.store.update_family(right.clone()).await {
+            Ok(family) => family,
+            // Whoever was faster has set it right, too, or has removed it.
+            Err(StoreError::Conflict | StoreError::NotFound) => Arc::new(right),
+            Err(error) => return Err(unavailable(error)),
+        }
+    };
+    Ok(Some(family).filter(|family| parts.now() < family.expires))
 }
 
 /// Whether a browser that navigates to a page that logs in is known by its token.
@@ -196,7 +222,7 @@ pub(crate) async fn log_out(parts: &Parts, browser: &Browser) -> Result<(), Unav
 /// cookie, that of a thief.
 pub(crate) async fn log_out_family(parts: &Parts, username: &str, id: &str) -> Result<(), Unavailable> {
     remove(parts, Some(id)).await?;
-    let sessions = parts.store.of_user(username).await.map_err(unavailable)?;
+    let sessions = parts.sessions_of(username).await?;
     for session in sessions.iter().filter(|session| !parts.is_ended(session)) {
         let logged_out = parts.change(session, |session| {
             let is_meant = session.family.as_deref() == Some(id);
@@ -236,10 +262,8 @@ fn claims_of(parts: &Parts, browser: &Browser) -> Option<RememberClaims> {
 async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<Family>, Arc<Account>)>, Unavailable> {
     for _ in 0..ATTEMPTS {
         let Some(family) = parts.store.family(&claims.family).await.map_err(unavailable)? else { return Ok(None) };
+        let Some(family) = good(parts, family).await? else { return Ok(None) };
         let now = parts.now();
-        if now >= family.expires {
-            return Ok(None);
-        }
         let account = parts.users.find_now(&family.username).await.map_err(standing::users_unavailable)?;
         let account = account.filter(|account| standing::credential(parts, account) == family.password);
         let Some(account) = account else {
@@ -262,7 +286,7 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
             issued: now,
             old: Some(old),
             last_used: now,
-            expires: now.after(parts.tokens.remember_lifetime),
+            expires: parts.tokens.remembered_until(family.created, now),
             ..Family::clone(&family)
         };
         match parts.store.update_family(next).await {
@@ -295,7 +319,7 @@ async fn stolen(parts: &Parts, family: &Family) -> Result<(), Unavailable> {
     remove(parts, Some(&family.id)).await?;
     // Nobody can tell which family they are of.
     parts.store.remove_unreadable(&family.username).await.map_err(unavailable)?;
-    for session in parts.store.of_user(&family.username).await.map_err(unavailable)? {
+    for session in parts.sessions_of(&family.username).await? {
         let is_of_family = |session: &Session| session.family.as_deref() == Some(family.id.as_str());
         if is_of_family(&session) && !parts.is_ended(&session) {
             parts.destroy(&session, DestroyReason::RememberTokenReused, is_of_family).await?;

@@ -45,7 +45,7 @@ pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standi
             return Ok(Standing::Ended(ended));
         }
         // Somebody logged in or out meanwhile, or confirmed the password.
-        match parts.store.get(&session.id).await.map_err(unavailable)? {
+        match parts.session(&session.id).await? {
             Some(current) if !parts.is_ended(&current) => session = current,
             Some(current) => return Ok(Standing::Ended(current)),
             None => return Ok(Standing::Ended(session)),

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use moka::{policy::EvictionPolicy, sync::Cache};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, session::Policy};
 
 /// Counts failures by key and says when the next try may come. Never a permanent lock: the wait has a limit,
 /// and quiet keys are forgotten.
@@ -58,9 +58,11 @@ impl Throttle {
         Self { free_tries, longest_wait, failures }
     }
 
-    /// Whether a try may be made now.
+    /// Whether a try may be made now. A wait that is longer than any was noted by a clock that was ahead: it is over.
     pub fn check(&self, key: &str, now: Timestamp) -> Result<(), TooEarly> {
-        self.failures.get(&hash(key)).map_or(Ok(()), |failures| failures.check(now))
+        let longest = now.after(self.longest_wait).after(Policy::CLOCK_SKEW);
+        let failures = self.failures.get(&hash(key)).filter(|failures| failures.next_try <= longest);
+        failures.map_or(Ok(()), |failures| failures.check(now))
     }
 
     /// The slot that a try under this key takes now; `None` while tries are free.
@@ -129,6 +131,16 @@ impl fmt::Debug for Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_right_locks_nobody_out() {
+        let throttle = Throttle::new(0, Duration::from_secs(5));
+        let now = Timestamp::from_millis(0);
+        throttle.failed("k", now.after(Duration::from_secs(3_600)));
+        assert_eq!(throttle.check("k", now), Ok(()));
+        throttle.failed("k", now);
+        assert!(throttle.check("k", now).is_err(), "it counts on");
+    }
 
     #[test]
     fn waits_grow_to_their_limit_and_end() {

@@ -40,6 +40,7 @@ pub(super) const VARIABLES: [(&str, &str, Form); 24] = [
     ("SSO_JWT_KEYS", "jwt.keys", Form::Text),
     ("SSO_JWT_ACCESS_LIFETIME", "jwt.access_lifetime", Form::Text),
     ("SSO_JWT_REMEMBER_LIFETIME", "jwt.remember_lifetime", Form::Text),
+    ("SSO_JWT_REMEMBER_ABSOLUTE", "jwt.remember_absolute", Form::Text),
     ("SSO_JWT_REMEMBER_ME", "jwt.remember_me", Form::Toml),
     ("SSO_BROKERS", "brokers", Form::Toml),
     ("SSO_USERS", "users", Form::Toml),
@@ -90,6 +91,7 @@ pub(super) struct JwtKeys {
     pub(super) keys: Option<PathBuf>,
     pub(super) access_lifetime: Option<Spanned<Lifetime>>,
     pub(super) remember_lifetime: Option<Spanned<Lifetime>>,
+    pub(super) remember_absolute: Option<Spanned<Lifetime>>,
     pub(super) remember_me: Option<bool>,
 }
 

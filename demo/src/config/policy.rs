@@ -43,6 +43,7 @@ pub(super) fn tokens(layers: &Layers) -> Result<TokenPolicy, Failure> {
     let tokens = TokenPolicy {
         access_lifetime: lifetime(layers, |keys| keys.jwt.access_lifetime.as_ref(), default.access_lifetime),
         remember_lifetime: lifetime(layers, |keys| keys.jwt.remember_lifetime.as_ref(), default.remember_lifetime),
+        remember_absolute: lifetime(layers, |keys| keys.jwt.remember_absolute.as_ref(), default.remember_absolute),
         remember_me: layers.value(|keys| keys.jwt.remember_me.as_ref()).unwrap_or(default.remember_me),
     };
     tokens.check().map_err(|error| wrong(layers, "jwt", error))?;
@@ -63,6 +64,7 @@ fn wrong(layers: &Layers, section: &str, error: InvalidPolicy) -> Failure {
         Setting::LinkLifetime => |keys| keys.session.link_lifetime.as_ref(),
         Setting::AccessLifetime => |keys| keys.jwt.access_lifetime.as_ref(),
         Setting::RememberLifetime => |keys| keys.jwt.remember_lifetime.as_ref(),
+        Setting::RememberAbsolute => |keys| keys.jwt.remember_absolute.as_ref(),
     };
     let measures: [Key; 3] =
         [wrong, |keys| keys.session.idle_timeout.as_ref(), |keys| keys.session.absolute_lifetime.as_ref()];

@@ -9,7 +9,7 @@ use sso_core::{
 
 use crate::{
     brokers::Broker,
-    parts::{Parts, Unavailable, unavailable},
+    parts::{Parts, Unavailable},
     session::{LinkKey, Session},
     standing::{self, Standing},
     throttle::TooEarly,
@@ -124,7 +124,7 @@ pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resume
     let broker = parts.broker(&bearer.broker).await?.ok_or(ResumeError::NotAttached)?;
 
     let key = LinkKey { broker: bearer.broker.clone(), token: bearer.token.clone() };
-    let resolved = parts.store.resolve(&key).await.map_err(unavailable)?.ok_or(ResumeError::NotAttached)?;
+    let resolved = parts.resolve(&key).await?.ok_or(ResumeError::NotAttached)?;
 
     let now = parts.now();
     let is_proven = broker.proves(&bearer, &resolved.link.code, now);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    parts::{ChangeError, Parts, Unavailable, unavailable},
+    parts::{ChangeError, Parts, Unavailable},
     remember::{self, Recognised, Remember, RememberToken},
     session::{CookieValue, DestroyReason, Fingerprint, Policy, Renewal, Session, State, lifecycle},
     standing::{self, Standing},
@@ -63,7 +63,7 @@ pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option
 /// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else.
 pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
-    let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
+    let Some(session) = parts.load(&cookie).await? else { return Ok(None) };
     if !lifecycle::accepts(&session, cookie, parts.now()) {
         return Ok(None);
     }
@@ -184,7 +184,7 @@ pub(crate) async fn just_logged_in(
     username: &str,
 ) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
-    let session = parts.store.load(&cookie).await.map_err(unavailable)?;
+    let session = parts.load(&cookie).await?;
     Ok(session.filter(|session| {
         session.user().is_some_and(|user| user.username == username)
             && session.fingerprint == browser.fingerprint
@@ -197,7 +197,7 @@ pub(crate) async fn just_logged_in(
 /// and the browser's brokers would drift onto two.
 async fn revive_shared(parts: &Parts, browser: &Browser) -> Result<Option<(Arc<Session>, CookieValue)>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
-    let Some(session) = parts.store.load(&cookie).await.map_err(unavailable)? else { return Ok(None) };
+    let Some(session) = parts.load(&cookie).await? else { return Ok(None) };
     let now = parts.now();
     let is_expired = |session: &Session| matches!(parts.state(session), State::Expired(_));
     if !session.serves_php || !is_expired(&session) || !lifecycle::accepts(&session, cookie, now) {

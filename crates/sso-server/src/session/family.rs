@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::{Policy, TokenPolicy};
 use crate::clock::Timestamp;
 
 /// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole family goes.
@@ -23,12 +24,29 @@ pub struct Family {
     pub password: [u8; 32],
     /// The browser, as its user is shown it; see [`browser_name`].
     pub browser: String,
-    /// When it began.
+    /// When it began. It ends so long after that, however much it is used.
     pub created: Timestamp,
     /// When it last logged somebody in.
     pub last_used: Timestamp,
     /// Until when it works, and a store keeps it.
     pub expires: Timestamp,
+}
+
+impl Family {
+    /// Makes times that lie in the future now, and has the family end no later than the policy allows: it may have been written by a clock that was ahead,
+    /// or under another policy.
+    pub fn set_right(&mut self, now: Timestamp, tokens: &TokenPolicy) {
+        let latest = now.after(Policy::CLOCK_SKEW);
+        let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
+        set(&mut self.created);
+        set(&mut self.issued);
+        set(&mut self.last_used);
+        if let Some(old) = &mut self.old {
+            set(&mut old.replaced);
+            old.successor_seen.iter_mut().for_each(set);
+        }
+        self.expires = self.expires.min(tokens.remembered_until(self.created, self.last_used));
+    }
 }
 
 /// A token that was replaced.

@@ -19,7 +19,7 @@
 //! The absolute lifetime counts from the login, so it ends a session whatever the activity; the idle timeout counts from the last use. Under
 //! `never_expire` a logged-in session has neither.
 
-use super::{CookieHash, CookieValue, Policy, Session, record::DestroyReason};
+use super::{CookieHash, CookieValue, OldCookie, Policy, Session, record::DestroyReason};
 use crate::clock::Timestamp;
 
 /// What a session is at an instant.
@@ -112,6 +112,47 @@ pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
 /// Whether the use at `now` is worth a write.
 pub fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
     now.since(session.last_seen) >= policy.effective_touch_every()
+}
+
+/// Whether a time in the record lies in the future: it was noted by a clock that was ahead and has been set right since.
+pub fn is_ahead(session: &Session, now: Timestamp) -> bool {
+    let login = session.signed_in.as_ref();
+    let times = [
+        Some(session.created),
+        Some(session.cookie_since),
+        Some(session.last_seen),
+        session.destroyed.map(|(_, at)| at),
+        login.map(|login| login.at),
+        login.and_then(|login| login.password_at),
+    ];
+    let latest = now.after(Policy::CLOCK_SKEW);
+    times.into_iter().flatten().any(|time| time > latest) || session.old_cookie.is_some_and(|old| works_too_long(old, now))
+}
+
+/// Whether a replaced cookie value would work longer than any does. It was dead from some time on, by a clock that was ahead: it is dead now.
+fn works_too_long(old: OldCookie, now: Timestamp) -> bool {
+    old.works_until != Timestamp::NEVER && old.works_until > now.after(Policy::RENEWAL_GRACE).after(Policy::CLOCK_SKEW)
+}
+
+/// Makes the times in the record that lie in the future now: nothing that counts from them would end otherwise.
+pub fn set_right(session: &mut Session, now: Timestamp) {
+    let latest = now.after(Policy::CLOCK_SKEW);
+    let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
+    set(&mut session.created);
+    set(&mut session.cookie_since);
+    set(&mut session.last_seen);
+    if let Some((_, at)) = &mut session.destroyed {
+        set(at);
+    }
+    if let Some(login) = &mut session.signed_in {
+        set(&mut login.at);
+        login.password_at.iter_mut().for_each(set);
+    }
+    if let Some(old) = &mut session.old_cookie
+        && works_too_long(*old, now)
+    {
+        old.works_until = now;
+    }
 }
 
 /// Makes an ended session a fresh anonymous one, for the broker that cannot attach anew. Where it was destroyed, its cookie may be in the

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use cell::{Cell, Linked, Phase, State, Ways};
 use families::Families;
 
-use super::{LinkOutcome, Removed, Resolved, Store, StoreError, Unlink};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, Unlink, last_use};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -39,6 +39,7 @@ pub struct MemoryStore {
     families: Families,
     /// One-time ids, until when they are remembered.
     used: Cache<String, Timestamp>,
+    clock: Arc<dyn Clock>,
     /// One changes at a time what leads where; readers do not wait for it. No cell's lock is held when this one is taken, or when `sessions` is used.
     turn: Mutex<()>,
 }
@@ -54,7 +55,7 @@ impl MemoryStore {
 
     /// The same with room for so many sessions without a user, at least one.
     pub fn bounded(clock: impl Clock, max_anonymous: usize) -> Self {
-        let (clock, ways) = (Arc::new(clock), Arc::new(Ways::new(max_anonymous)));
+        let (clock, ways): (Arc<dyn Clock>, _) = (Arc::new(clock), Arc::new(Ways::new(max_anonymous)));
         let lost = ways.clone();
         let sessions = Cache::builder()
             .expire_after(KeepUntil(clock.clone()))
@@ -66,7 +67,7 @@ impl MemoryStore {
             })
             .build();
         let used = Cache::builder().expire_after(KeepUntil(clock.clone())).build();
-        Self { sessions, ways, families: Families::new(clock), used, turn: Mutex::default() }
+        Self { sessions, ways, families: Families::new(clock.clone()), used, clock, turn: Mutex::default() }
     }
 
     /// Has moka ask anew how long to keep the cell, unless it was dropped meanwhile.
@@ -209,7 +210,7 @@ impl Store for MemoryStore {
                 self.ways.cookies.invalidate(&lost);
             }
             session.version += 1;
-            session.last_seen = session.last_seen.max(current.last_seen);
+            session.last_seen = last_use(current.last_seen, session.last_seen, self.clock.now());
             // Another login, or none, has times of its own.
             if session.epoch == current.epoch {
                 session.keep_until = session.keep_until.max(current.keep_until);

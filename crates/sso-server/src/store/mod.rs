@@ -46,8 +46,13 @@ pub use sql::{Copied, Purged, SqlStore};
 
 use crate::{
     clock::Timestamp,
-    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
 };
+
+/// The last use that the updated record has, of the one that is there and the one that comes. See [`Store::update`].
+pub(crate) fn last_use(there: Timestamp, comes: Timestamp, now: Timestamp) -> Timestamp {
+    if there > now.after(Policy::CLOCK_SKEW) { comes } else { there.max(comes) }
+}
 
 /// Why a store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +150,8 @@ pub trait Store: Send + Sync + 'static {
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError>;
 
     /// Replaces the record of the same id and version; the version then grows by one. A cookie that is not
-    /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between.
+    /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between; but a `last_seen`
+    /// that lies in the future, further than [clocks differ](Policy::CLOCK_SKEW), is replaced.
     ///
     /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;

@@ -8,6 +8,7 @@ mod common;
 mod account;
 mod attach;
 mod browsers;
+mod clock;
 mod data;
 mod entry;
 mod lifetimes;

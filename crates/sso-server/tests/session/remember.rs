@@ -9,14 +9,15 @@ use std::{
 };
 
 use sso_server::{
-    Account, Remember, RememberToken,
+    Account, Remember, RememberToken, Store,
     attach::AttachOutcome,
+    clock::Clock,
     core::{
         AttachError, AttachRequest, BrowserHeaders, Token,
         jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
     },
     resume::{Browser, ResumeError, Visit},
-    session::CookieValue,
+    session::{CookieValue, Family},
 };
 
 use crate::common::{self, Attached, HOUR, MINUTE, PASSWORD, World, credentials, key, redirect_request};
@@ -391,4 +392,40 @@ async fn a_login_or_logout_through_a_broker_ends_what_the_browser_was_remembered
         jar.session = None;
         assert!(jar.come_back(&world).await.is_none(), "jackie's family is gone");
     }
+}
+
+#[tokio::test]
+async fn threat_33_a_browser_that_comes_back_again_and_again_needs_the_password_after_180_days() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    for day in (20..180).step_by(20) {
+        world.advance(20 * DAY);
+        jar.session = None;
+        assert!(jar.come_back(&world).await.is_some(), "day {day}");
+    }
+    world.advance(20 * DAY);
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_none());
+    // Its twin: the password begins a new time.
+    let visit = world.server.log_in_and_remember(Browser::default(), &credentials("jackie")).await.unwrap();
+    jar.receive(visit.set_cookie, visit.remember);
+    world.advance(20 * DAY);
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_some());
+}
+
+#[tokio::test]
+async fn threat_33_a_family_of_before_the_limit_ends_by_it() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    let family = world.store.families_of("jackie").await.unwrap().remove(0);
+    // As an earlier version has written it: moved on at each use.
+    let now = world.clock.now();
+    let expires = now.after(200 * DAY);
+    world.store.update_family(Family { expires, ..(*family).clone() }).await.unwrap();
+    world.advance(29 * DAY);
+    jar.session = None;
+    assert!(jar.come_back(&world).await.is_some());
+    let family = world.store.families_of("jackie").await.unwrap().remove(0);
+    assert_eq!(family.expires, now.after(59 * DAY));
 }

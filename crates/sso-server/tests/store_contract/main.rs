@@ -53,6 +53,7 @@ macro_rules! contract {
                 update_swaps_the_cookie_in_the_same_write,
                 update_to_a_taken_cookie_changes_nothing,
                 update_never_moves_times_back,
+                a_last_use_in_the_future_does_not_count,
                 touch_moves_times_forward_and_nothing_else,
                 touch_of_what_is_not_there_is_not_found,
                 the_store_answers_a_ping,

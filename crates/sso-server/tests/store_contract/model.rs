@@ -110,7 +110,7 @@ fn op(alone: bool) -> impl Strategy<Value = Op> {
         4 => (s.clone(), c.clone()).prop_map(|(session, cookie)| Op::Insert { session, cookie }),
         6 => (s.clone(), prop_oneof![4 => Just(0), 1 => 1..3u64], c.clone())
             .prop_map(|(session, behind, cookie)| Op::Update { session, behind, cookie }),
-        2 => (s.clone(), 0..100u64).prop_map(|(session, at)| Op::Touch { session, at }),
+        2 => (s.clone(), 0..30u64).prop_map(|(session, at)| Op::Touch { session, at }),
         8 => (k.clone(), s.clone(), proptest::option::of(s.clone()))
             .prop_map(|(key, session, replaces)| Op::Link { key, session, replaces }),
         2 => (s.clone(), k.clone()).prop_map(|(session, keep)| Op::UnlinkOthers { session, keep }),

@@ -143,3 +143,19 @@ pub(crate) async fn touch_of_what_is_not_there_is_not_found<S: Store>(world: Wor
 pub(crate) async fn the_store_answers_a_ping<S: Store>(world: World<S>) {
     assert_eq!(world.store.ping().await, Ok(()));
 }
+
+pub(crate) async fn a_last_use_in_the_future_does_not_count<S: Store>(world: World<S>) {
+    let now = world.clock.now();
+    let (ahead, hour) = (world.inserted().await, Duration::from_secs(60 * 60));
+    world.store.touch(&ahead.id, now.after(hour), ahead.keep_until).await.unwrap();
+    let read = world.store.get(&ahead.id).await.unwrap().unwrap();
+    assert_eq!(read.last_seen, now.after(hour));
+    let updated = world.store.update(Session { last_seen: now, ..Session::clone(&read) }).await.unwrap();
+    assert_eq!(updated.last_seen, now);
+    assert_eq!(world.store.get(&ahead.id).await.unwrap().unwrap().last_seen, now);
+    // A touch that came between counts, also that of a node whose clock is a little ahead.
+    let later = now.after(Duration::from_secs(20));
+    world.store.touch(&ahead.id, later, ahead.keep_until).await.unwrap();
+    let updated = world.store.update(Session { last_seen: now, ..Session::clone(&updated) }).await.unwrap();
+    assert_eq!(updated.last_seen, later);
+}

@@ -51,7 +51,7 @@ use scripts::Scripts;
 use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
 use crate::{
     clock::{Clock, Timestamp},
-    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
 };
 
 /// The URL is not that of a Redis.
@@ -135,7 +135,8 @@ impl RedisStore {
         let [version, epoch, made_from] = &numbers;
         let [seen, keep] = [session.last_seen, session.keep_until].map(text);
         let cookie = self.keys.cookie(&session.cookie);
-        let args: [&[u8]; 10] = [
+        let latest = text(self.clock.now().after(Policy::CLOCK_SKEW));
+        let args: [&[u8]; 11] = [
             name.as_bytes(),
             version.as_bytes(),
             &sealed,
@@ -146,6 +147,7 @@ impl RedisStore {
             old.as_bytes(),
             user.as_bytes(),
             made_from.as_bytes(),
+            latest.as_bytes(),
         ];
         self.run(script, &args).await
     }

@@ -7,7 +7,7 @@ use sqlx::{Any, AnyConnection, any::AnyRow};
 use super::{SqlStore, column, version_of};
 use crate::{
     clock::Timestamp,
-    session::Session,
+    session::{Policy, Session},
     store::{
         StoreError,
         StoreError::{Conflict, NotFound},
@@ -23,9 +23,9 @@ const COLUMNS_BY_COOKIE: &str = "SELECT s.name AS name, s.last_seen AS last_seen
 const INSERT: &str = "INSERT INTO sso_sessions (name, username, version, epoch, last_seen, keep_until, record) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 
-/// Times keep the later value, for a touch may have come between; another login, or none, has times of its own.
+/// Times keep the later value, for a touch may have come between, and a last use after $8 does not count; another login, or none, has times of its own.
 const UPDATE: &str = "UPDATE sso_sessions SET username = $3, version = version + 1, epoch = $4, record = $7, \
-     last_seen = CASE WHEN last_seen > $5 THEN last_seen ELSE $5 END, \
+     last_seen = CASE WHEN last_seen > $5 AND last_seen <= $8 THEN last_seen ELSE $5 END, \
      keep_until = CASE WHEN epoch = $4 AND keep_until > $6 THEN keep_until ELSE $6 END \
      WHERE name = $1 AND version = $2 RETURNING last_seen, keep_until";
 
@@ -99,6 +99,7 @@ impl SqlStore {
         let record = self.keys.seal_session(&name, &session)?;
         let cookie = self.keys.cookie(&session.cookie);
         let old_cookie = session.old_cookie.map(|old| self.keys.cookie(&old.hash));
+        let latest = self.clock.now().after(Policy::CLOCK_SKEW);
         let updated = self.database.write(|| async {
             let mut transaction = self.database.begin().await?;
             let row = sqlx::query::<Any>(UPDATE)
@@ -109,6 +110,7 @@ impl SqlStore {
                 .bind(session.last_seen.as_millis())
                 .bind(session.keep_until.as_millis())
                 .bind(record.as_slice())
+                .bind(latest.as_millis())
                 .fetch_optional(transaction.connection()?)
                 .await?;
             let Some(row) = row else {

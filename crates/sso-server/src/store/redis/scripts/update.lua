@@ -1,5 +1,5 @@
 -- Store::update.
-local id, version, sealed, seen, keep, epoch, cookie, old, user, made_from = unpack(ARGV, 3)
+local id, version, sealed, seen, keep, epoch, cookie, old, user, made_from, latest = unpack(ARGV, 3)
 local s = key('s', id)
 local was = redis.call('HMGET', s, 'version', 'seen', 'keep', 'epoch', 'cookie', 'old', 'user', 'sealed')
 if not was[1] then return { 'gone' } end
@@ -13,8 +13,8 @@ for n = 5, 6 do
     redis.call('DEL', key('c', lost))
   end
 end
--- A touch may have come between. Another login, or none, has times of its own.
-seen = later(seen, was[2])
+-- A touch may have come between, but no use in the future counts. Another login, or none, has times of its own.
+if tonumber(was[2]) <= tonumber(latest) then seen = later(seen, was[2]) end
 if epoch == was[4] then keep = later(keep, was[3]) end
 if was[7] ~= '' and was[7] ~= user then redis.call('ZREM', key('u', was[7]), id) end
 redis.call('HSET', s, 'version', version, 'sealed', sealed, 'seen', seen, 'keep', keep, 'epoch', epoch,

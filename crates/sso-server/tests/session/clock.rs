@@ -1,0 +1,98 @@
+//! A clock that was ahead at a login and is set right: what it has written does not make anything last longer.
+
+use std::time::Duration;
+
+use sso_server::{Policy, clock::Clock, resume::Browser as Shown};
+
+use crate::common::{Attached, Browser, HOUR, MINUTE, World, credentials};
+
+/// What somebody may ask first after the clock was set right.
+const QUESTIONS: [&str; 4] = ["script", "visit", "broker", "account"];
+
+/// jackie logs in at a time that the clock should not have reached yet, and it is set right.
+async fn logged_in_ahead(by: Duration) -> (World, Browser, Attached) {
+    let world = World::new();
+    let (mut browser, now) = (Browser::default(), world.clock.now());
+    world.advance(by);
+    world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.clock.set(now);
+    (world, browser, alice)
+}
+
+/// Whether jackie is logged in, as far as this question shows. None of them is a use of the session but the visit.
+async fn is_logged_in(world: &World, browser: &Browser, alice: &Attached, question: &str) -> bool {
+    match question {
+        "script" => world.server.session_of(browser.cookie.as_ref()).await.unwrap().is_some(),
+        "visit" => world.server.visit(browser.cookie.as_ref()).await.unwrap().is_some(),
+        "broker" => {
+            let resumed = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+            resumed.user().is_ok_and(|user| user.is_some())
+        }
+        _ => !world.server.sessions_of("jackie").await.unwrap().is_empty(),
+    }
+}
+
+#[tokio::test]
+async fn a_login_ends_when_nobody_has_used_it_since_the_clock_was_set_right() {
+    for question in QUESTIONS {
+        let (world, browser, alice) = logged_in_ahead(10 * HOUR).await;
+        assert!(is_logged_in(&world, &browser, &alice, question).await, "{question}: it goes on");
+        let policy = Policy::default();
+        world.advance(policy.idle_timeout - MINUTE);
+        assert!(is_logged_in(&world, &browser, &alice, "script").await, "{question}: its time is not up");
+        world.advance(MINUTE + policy.touch_every);
+        assert!(!is_logged_in(&world, &browser, &alice, "script").await, "{question}");
+        assert!(!is_logged_in(&world, &browser, &alice, "broker").await, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn it_ends_after_its_absolute_lifetime_however_much_it_is_used() {
+    let (world, mut browser, alice) = logged_in_ahead(10 * HOUR).await;
+    for _ in 0..12 * 6 {
+        let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().expect("12 hours are not over");
+        browser.receive(visit.set_cookie);
+        world.advance(10 * MINUTE);
+    }
+    assert!(!is_logged_in(&world, &browser, &alice, "visit").await);
+}
+
+#[tokio::test]
+async fn a_cookie_that_a_login_has_replaced_stays_dead() {
+    let world = World::new();
+    let (mut browser, now) = (Browser::default(), world.clock.now());
+    world.attach(&mut browser, "Alice").await;
+    let planted = browser.cookie.clone();
+    world.advance(10 * MINUTE);
+    world.log_in(&mut browser, "jackie").await;
+    world.clock.set(now);
+    assert!(world.server.visit(planted.as_ref()).await.unwrap().is_none());
+    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn nodes_whose_clocks_differ_a_little_write_no_more_than_others() {
+    let (world, browser, alice) = logged_in_ahead(Policy::CLOCK_SKEW).await;
+    let before = world.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap().version;
+    for question in QUESTIONS {
+        assert!(is_logged_in(&world, &browser, &alice, question).await);
+    }
+    let after = world.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap().version;
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn a_browser_is_not_remembered_for_longer() {
+    let (world, day) = (World::new(), 24 * HOUR);
+    let now = world.clock.now();
+    world.advance(100 * day);
+    world.server.log_in_and_remember(Shown::default(), &credentials("jackie")).await.unwrap();
+    world.clock.set(now);
+    let visit = world.server.log_in(Shown::default(), &credentials("jackie")).await.unwrap();
+    let account = world.server.account(&visit.session).await.unwrap().unwrap();
+    assert_eq!(account.browsers.iter().map(|known| known.expires).collect::<Vec<_>>(), [now.after(30 * day)]);
+    world.advance(31 * day);
+    let visit = world.server.log_in(Shown::default(), &credentials("jackie")).await.unwrap();
+    assert!(world.server.account(&visit.session).await.unwrap().unwrap().browsers.is_empty());
+}
