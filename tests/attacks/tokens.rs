@@ -6,7 +6,7 @@ use sso_tests::{Demo, Visitor, visitor::send};
 
 use crate::{
     ground::{Ground, cookie, peer_of, thief_of},
-    peer::ask,
+    peer::{ask, code_in},
 };
 
 #[tokio::test]
@@ -168,4 +168,35 @@ async fn threat_5_a_brokers_token_copied_before_the_login_is_dead() {
     // A broker whose entry does not allow it cannot log a visitor in with a password either.
     let answer = own.post("/api/login", &[("username", "john"), ("password", "john123")]).await;
     assert_eq!((answer.status, own.user().await.as_deref()), (403, Some("jackie")));
+}
+
+#[tokio::test]
+async fn threat_27_a_strangers_link_cuts_no_live_link() {
+    let ground = Ground::start("");
+    let (alice, paula) = (ground.peer("Alice"), ground.peer("Paula"));
+    let victim = Visitor::new();
+    let own = alice.log_in(&victim, "jackie", "jackie123").await;
+    let php = paula.attach(&victim).await;
+    assert_eq!((own.user().await.as_deref(), php.user().await.as_deref()), (Some("jackie"), Some("jackie")));
+    // The victim follows links of the attacker, who visits the brokers too and adds what the checksum does not cover.
+    for n in 0..25 {
+        // Alice attaches anew by herself where so many are made that hers is the oldest of 20.
+        if n < 5 {
+            let more = [("return_url", alice.return_url()), ("prompt", "login".to_owned())];
+            let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            code_in(&victim.get(&alice.attach_url(&Token::generate(), &more)).await);
+        }
+        paula.attach(&victim).await;
+        assert_eq!((own.user().await.as_deref(), php.user().await.as_deref()), (Some("jackie"), Some("jackie")));
+    }
+}
+
+#[tokio::test]
+async fn threat_27_its_twin_a_login_on_the_way_cuts_what_was_copied_before() {
+    let ground = Ground::start("");
+    let (alice, visitor) = (ground.peer("Alice"), Visitor::new());
+    let copied = alice.attach(&visitor).await;
+    let own = alice.log_in(&visitor, "jackie", "jackie123").await;
+    assert_eq!(own.user().await.as_deref(), Some("jackie"));
+    assert_eq!(copied.get("/api/info").await.status, 403);
 }

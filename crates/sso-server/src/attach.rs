@@ -87,7 +87,7 @@ pub(crate) async fn check(
     let rules = broker.rules(parts.now());
     let return_url = rules.return_url(&request).map_err(refused(&None))?;
     if request.prompt_login && broker.is_php() {
-        // It ends the broker's older links, and the checksum does not cover it: added by a stranger to the URL of a broker that cannot
+        // A login ends the broker's older links, and the checksum does not cover it: added by a stranger to the URL of a broker that cannot
         // attach anew, it would lock the visitor out.
         return Err(refused(&return_url)(AttachError::Invalid("prompt")));
     }
@@ -131,6 +131,27 @@ pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Brow
         },
         Err(error) => AttachError::from(error).into(),
     }
+}
+
+/// The same for a browser whose user has just logged in on the way: the broker made this token for that login, so one that was copied before it is dead now.
+/// Only a login cuts them: the parameter that asks for one is in a URL that anybody can have a visitor open.
+pub(crate) async fn after_login(parts: &Parts, request: &CheckedAttach, browser: &Browser) -> AttachAnswer {
+    let mut answer = attach(parts, request, browser).await;
+    if matches!(answer.outcome, Ok(AttachOutcome::Linked(_)))
+        && let Err(error) = cut_others(parts, &key_of(&request.request)).await
+    {
+        answer.outcome = Err(error.into());
+    }
+    answer
+}
+
+/// Cuts the other links of this one's session at its broker.
+async fn cut_others(parts: &Parts, key: &LinkKey) -> Result<(), Unavailable> {
+    if let Some(found) = parts.resolve(key).await? {
+        let others = Unlink::OthersAtBroker { session: found.session.id.clone(), keep: key.clone() };
+        parts.store.unlink(&others).await.map_err(unavailable)?;
+    }
+    Ok(())
 }
 
 async fn recognise(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> Result<Recognised, Unavailable> {
@@ -210,15 +231,11 @@ pub(crate) async fn link(
             // A token on an ended session counts as free.
             Ok(LinkOutcome::Taken(other)) if parts.is_ended(&other) => replaces = Some(other.id.clone()),
             Ok(LinkOutcome::Taken(_)) => return Err(AttachError::AlreadyAttached),
+            Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom),
             Err(StoreError::NotFound) => return Err(AttachError::NoSession),
             Err(error) => return Err(unavailable(error).into()),
         }
     };
-    if attach.request.prompt_login {
-        // The broker made this token for the login: one that was copied before it is dead now.
-        let others = Unlink::OthersAtBroker { session: session.id.clone(), keep: key };
-        parts.store.unlink(&others).await.map_err(unavailable)?;
-    }
     tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
     Ok(code)
 }

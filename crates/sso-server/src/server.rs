@@ -75,6 +75,11 @@ impl Server {
         patiently(attach::attach(&self.0, request, &browser.into())).await
     }
 
+    /// The same right after the browser's user has logged in on the way to this broker: its older tokens for the session are dead then.
+    pub async fn attach_after_login(&self, request: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
+        patiently(attach::after_login(&self.0, request, &browser.into())).await
+    }
+
     /// Whether a page of this origin may read the JSON of the broker's silent attach (CORS).
     pub async fn allows_cors(&self, broker: &BrokerId, origin: &str) -> bool {
         matches!(self.0.broker(broker).await, Ok(Some(broker)) if broker.allows_cors(origin))

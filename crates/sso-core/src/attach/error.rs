@@ -38,6 +38,9 @@ pub enum AttachError {
     /// The token belongs to another live session.
     #[error("{ALREADY_ATTACHED}")]
     AlreadyAttached,
+    /// The session has as many links at this broker as it may, all of them in use.
+    #[error("Too many tokens of this broker are attached")]
+    NoRoom,
     /// Too many wrong checksums for this token.
     #[error("Too many failed attempts. Try again later.")]
     TooManyFailures {
@@ -61,7 +64,7 @@ impl AttachError {
             | Self::NotANavigation
             | Self::AlreadyAttached => 400,
             Self::UnknownBroker | Self::InvalidChecksum | Self::SilentOff | Self::NoSession => 403,
-            Self::TooManyFailures { .. } => 429,
+            Self::NoRoom | Self::TooManyFailures { .. } => 429,
             Self::Unavailable => 503,
         }
     }

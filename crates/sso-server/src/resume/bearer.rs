@@ -9,9 +9,10 @@ use sso_core::{
 
 use crate::{
     brokers::Broker,
-    parts::{Parts, Unavailable},
-    session::{LinkKey, Session},
+    parts::{Parts, Unavailable, unavailable},
+    session::{Link, LinkKey, Session},
     standing::{self, Standing},
+    store::StoreError,
     throttle::TooEarly,
 };
 
@@ -139,6 +140,13 @@ pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resume
     // A jasny/sso broker could not attach anew; its links end with their session.
     if !broker.is_php() && now >= resolved.link.at.after(parts.policy.link_lifetime) {
         return Err(ResumeError::NotAttached);
+    }
+    if broker.is_php() && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
+        // So that it is not the one to make room.
+        match parts.store.called(&key, now).await {
+            Ok(()) | Err(StoreError::NotFound) => {}
+            Err(error) => return Err(unavailable(error).into()),
+        }
     }
     let state = parts.state(&resolved.session);
     if state.is_ended() {

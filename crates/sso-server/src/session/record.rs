@@ -3,7 +3,7 @@
 //! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is
 //! replaced freely; links (broker, token) point to it too, and hold the verification code.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use sso_core::{BrokerId, Token, VerificationCode, base36, random, wire::User};
@@ -279,6 +279,10 @@ impl Link {
     /// A session has at most so many links at one broker, for anyone can attach token after token to a session of their own. A browser needs
     /// one, and some more while tabs attach at the same time.
     pub const MAX_PER_BROKER: usize = 20;
+    /// Where their broker cannot attach anew, a call with one is written down at most this often.
+    pub const CALLED_EVERY: Duration = Duration::from_secs(5 * 60);
+    /// There, one that was used makes room only so long after that: an hour, by what is written down.
+    pub const UNUSED: Duration = Duration::from_secs(60 * 60 + 5 * 60);
 }
 
 #[cfg(test)]

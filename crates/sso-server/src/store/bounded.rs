@@ -81,6 +81,10 @@ impl Store for Bounded {
         self.call(self.store.link(key, link, replaces)).await
     }
 
+    async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
+        self.call(self.store.called(key, at)).await
+    }
+
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         match which {
             // In many steps, each of which the store itself bounds.

@@ -23,7 +23,10 @@ use parking_lot::Mutex;
 use cell::{Cell, Linked, Phase, State, Ways};
 use families::Families;
 
-use super::{LinkOutcome, Removed, Resolved, Store, StoreError, Unlink, last_use};
+use super::{
+    LinkOutcome, Removed, Resolved, Store, StoreError, Unlink, last_use,
+    room::{self, Other},
+};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -97,7 +100,8 @@ impl MemoryStore {
     /// The link and its session, at one instant; `None` if the link was cut while it was looked at.
     fn look_at(linked: &Linked) -> Option<Resolved> {
         let state = linked.cell.0.read();
-        let resolved = || Resolved { link: linked.link.clone(), session: state.session.clone() };
+        let resolved =
+            || Resolved { link: linked.link.clone(), session: state.session.clone(), called: linked.called() };
         (!linked.is_dead(&state)).then(resolved)
     }
 
@@ -129,22 +133,15 @@ impl MemoryStore {
         cut.count() as u64
     }
 
-    /// Keeps the links of a session at one broker few: those that were made first go. `newest` stays.
-    fn bound_links(&self, cell: &Arc<Cell>, state: &mut State, newest: &LinkKey) {
-        let made = |key: &LinkKey| {
-            let linked = self.ways.links.get(key)?;
-            Arc::ptr_eq(&linked.cell, cell).then_some(linked.link.at)
-        };
-        let is_other = |key: &LinkKey| key.broker == newest.broker && key != newest;
-        let others = state.links.iter().filter(|key| is_other(key));
-        let mut others: Vec<_> = others.filter_map(|key| Some((made(key)?, key.clone()))).collect();
-        others.sort_by_key(|(made, _)| *made);
-        let surplus = (others.len() + 1).saturating_sub(Link::MAX_PER_BROKER);
-        for (_, key) in others.drain(..surplus) {
-            self.ways.cut(cell, &key);
-        }
-        // Also those that lead to another session since.
-        state.links.retain(|key| !is_other(key) || others.iter().any(|(_, kept)| kept == key));
+    /// Which links of this session make room for a new one; `None`: none may.
+    fn room(&self, cell: &Arc<Cell>, state: &State, key: &LinkKey, new: &Link) -> Option<Vec<LinkKey>> {
+        let others = state.links.iter().filter(|other| other.broker == key.broker && *other != key);
+        let others = others.filter_map(|key| {
+            // It may lead to another session since.
+            let linked = self.ways.links.get(key).filter(|linked| Arc::ptr_eq(&linked.cell, cell))?;
+            Some(Other { key: key.clone(), made: linked.link.at, called: linked.called() })
+        });
+        room::made_for(new, others.collect())
     }
 }
 
@@ -254,6 +251,8 @@ impl Store for MemoryStore {
                 return Ok(LinkOutcome::Taken(found.session));
             }
         }
+        let going = self.room(&cell, &cell.0.read(), &key, &link);
+        let Some(going) = going else { return Ok(LinkOutcome::NoRoom) };
         if let Some(owner) = owner {
             let _state = owner.cell.0.write();
             self.ways.cut(&owner.cell, &key);
@@ -265,11 +264,23 @@ impl Store for MemoryStore {
             return Err(StoreError::NotFound);
         }
         self.ways.links.insert(key.clone(), Linked::new(link, cell.clone()));
+        for other in &going {
+            self.ways.cut(&cell, other);
+        }
         // Named already, if it was here before and moved away.
-        state.links.retain(|other| *other != key);
-        state.links.push(key.clone());
-        self.bound_links(&cell, &mut state, &key);
+        state.links.retain(|other| *other != key && !going.contains(other));
+        state.links.push(key);
         Ok(LinkOutcome::Linked(code))
+    }
+
+    async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
+        let linked = self.ways.links.get(key).ok_or(StoreError::NotFound)?;
+        let state = linked.cell.0.read();
+        if linked.is_dead(&state) {
+            return Err(StoreError::NotFound);
+        }
+        linked.note_call(at);
+        Ok(())
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {

@@ -10,7 +10,9 @@
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
 //!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does. A family stays until it `expires`, a used id until the time given
 //!   with it; whether a family still works is not the store's to judge either.
-//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, the oldest make room. A store may also let sessions go
+//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, others make room. Those of a broker that attaches anew by
+//!   itself: the oldest. Of another: first those that never made a call, the oldest first, then the longest unused, if that is [long ago](Link::UNUSED); if none
+//!   of them may go, the new one is refused. A store may also let sessions go
 //!   in which nobody is logged in, if there are too many; the longest unused first, and never any other.
 //! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. A call that failed with
 //!   [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the server gives up sooner. But a record that cannot
@@ -28,6 +30,7 @@ mod listed;
 mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod room;
 #[cfg(feature = "sql")]
 pub(crate) mod sql;
 
@@ -78,15 +81,17 @@ pub struct Resolved {
     pub link: Link,
     /// Its session.
     pub session: Arc<Session>,
+    /// When its broker last called with it, as far as that was [noted](Store::called).
+    pub called: Option<Timestamp>,
 }
 
 impl Resolved {
     /// The link and the session that the store has for it: it must be the very one that was sealed into the link. Who can write to the store, but
     /// has no key, could name another.
     #[cfg(any(feature = "redis", feature = "sql"))]
-    pub(crate) fn sealed(link: Link, session: Arc<Session>) -> Result<Self, StoreError> {
+    pub(crate) fn sealed(link: Link, session: Arc<Session>, called: Option<Timestamp>) -> Result<Self, StoreError> {
         if link.session == session.id {
-            Ok(Self { link, session })
+            Ok(Self { link, session, called })
         } else {
             Err(StoreError::Unavailable("a link leads to another session than it was made for".into()))
         }
@@ -100,6 +105,8 @@ pub enum LinkOutcome {
     Linked(VerificationCode),
     /// The token leads to this other session; nothing was changed.
     Taken(Arc<Session>),
+    /// The session has too many links at this broker, none of which may go; nothing was changed.
+    NoRoom,
 }
 
 /// Which links to cut.
@@ -161,8 +168,13 @@ pub trait Store: Send + Sync + 'static {
     async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError>;
 
     /// Links a token to a session, unless it leads to another one than `replaces`. The same token and session keep their
-    /// first code. The session's oldest other links at this broker make room, by [`Link::at`]. [`NotFound`](StoreError::NotFound) if the session is gone.
+    /// first code. The session's other links at this broker [make room](self), by [`Link::at`] and by their calls; the present is that of the new one.
+    /// [`NotFound`](StoreError::NotFound) if the session is gone.
     async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError>;
+
+    /// Notes that the link's broker called with it at `at`; never moves a time back. A link that moves to another session has made no call there.
+    /// [`NotFound`](StoreError::NotFound) if it is gone.
+    async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError>;
 
     /// Cuts links; how many. Those of a broker, and all, not at one instant but in steps, as [`remove_all`](Self::remove_all) does.
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError>;

@@ -114,6 +114,10 @@ impl Store for Spy {
         self.enter("link")?.link(key, link, replaces).await
     }
 
+    async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
+        self.enter("called")?.called(key, at).await
+    }
+
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         self.enter("unlink")?.unlink(which).await
     }

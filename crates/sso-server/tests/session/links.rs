@@ -1,11 +1,14 @@
 //! Links: whose token leads where, and how they are cut (threats: fixation, bearer tokens that live for ever).
 
 use sso_server::{
-    core::{AttachError, Token},
+    Policy,
+    attach::AttachOutcome,
+    core::{AttachError, BrowserHeaders, Token},
     resume::ResumeError::{self, NoBearer, NotAttached},
+    session::Link,
 };
 
-use crate::common::{Browser, World};
+use crate::common::{Attached, Browser, HOUR, MINUTE, World, key, redirect_request};
 
 #[tokio::test]
 async fn all_brokers_share_one_session() {
@@ -100,7 +103,7 @@ async fn a_token_of_another_browser_is_refused() {
 }
 
 #[tokio::test]
-async fn prompt_login_kills_the_older_links_of_that_broker_and_of_no_other() {
+async fn a_login_on_the_way_kills_the_older_links_of_that_broker_and_of_no_other() {
     let world = World::new();
     let (mut browser, mut other) = (Browser::default(), Browser::default());
     let (old, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
@@ -112,10 +115,88 @@ async fn prompt_login_kills_the_older_links_of_that_broker_and_of_no_other() {
     assert_eq!(world.info(&old).await, Ok(None));
 
     world.log_in(&mut browser, "jackie").await;
-    let new = world.try_attach(&mut browser, "Alice", &token, true).await.unwrap().unwrap();
-    assert_eq!(world.info(&old).await, Err(ResumeError::NotAttached));
+    // The parameter alone does nothing to others: anybody can have a visitor open such a URL.
+    let asked = world.try_attach(&mut browser, "Alice", &Token::generate(), true).await.unwrap().unwrap();
+    for link in [&old, &asked] {
+        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
+    }
+
+    let request = redirect_request("Alice", &token, key("Alice").attach(&token), true);
+    let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
+    let AttachOutcome::Linked(code) =
+        world.server.attach_after_login(&checked, browser.cookie.as_ref()).await.outcome.unwrap()
+    else {
+        panic!("somebody is logged in")
+    };
+    let new = Attached { broker: "Alice", token, code };
+    for link in [&old, &asked] {
+        assert_eq!(world.info(link).await, Err(ResumeError::NotAttached));
+    }
     for link in [&new, &greg] {
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
     assert_eq!(world.info(&foreign).await, Ok(None), "another visitor of the same broker");
+}
+
+#[tokio::test]
+async fn threat_27_foreign_attaches_do_not_take_the_link_of_a_broker_that_cannot_attach_anew() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let own = world.attach(&mut browser, "Php").await;
+    world.log_in(&mut browser, "jackie").await;
+    assert_eq!(world.info(&own).await.unwrap().as_deref(), Some("jackie"));
+    for _ in 0..Link::MAX_PER_BROKER + 5 {
+        world.attach(&mut browser, "Php").await;
+    }
+    assert_eq!(world.info(&own).await.unwrap().as_deref(), Some("jackie"));
+    // Of those that attach anew by themselves the oldest goes; its twin.
+    let alice = world.attach(&mut browser, "Alice").await;
+    assert!(world.info(&alice).await.is_ok());
+    for _ in 0..Link::MAX_PER_BROKER {
+        world.attach(&mut browser, "Alice").await;
+    }
+    assert_eq!(world.info(&alice).await, Err(ResumeError::NotAttached));
+}
+
+#[tokio::test]
+async fn threat_27_where_all_links_are_in_use_the_new_one_is_refused() {
+    let world = World::living(Policy { idle_timeout: 12 * HOUR, ..Policy::default() });
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let mut links = Vec::new();
+    for _ in 0..Link::MAX_PER_BROKER {
+        let link = world.attach(&mut browser, "Php").await;
+        assert!(world.info(&link).await.is_ok());
+        links.push(link);
+    }
+    let refused = world.try_attach(&mut browser, "Php", &Token::generate(), false).await;
+    assert_eq!(refused.unwrap_err(), AttachError::NoRoom);
+    // All but one go on calling.
+    for _ in 0..8 {
+        world.advance(10 * MINUTE);
+        for link in &links[1..] {
+            assert!(world.info(link).await.is_ok());
+        }
+    }
+    assert!(world.try_attach(&mut browser, "Php", &Token::generate(), false).await.unwrap().is_some());
+    assert_eq!(world.info(&links[0]).await, Err(ResumeError::NotAttached));
+    for link in &links[1..] {
+        assert!(world.info(link).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_written_down_now_and_then_and_only_where_it_matters() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (php, alice) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Alice").await);
+    let noted = || world.store.calls().iter().filter(|call| **call == "called").count();
+    for _ in 0..3 {
+        world.info(&php).await.unwrap();
+        world.info(&alice).await.unwrap();
+    }
+    assert_eq!(noted(), 1);
+    world.advance(Link::CALLED_EVERY);
+    world.info(&php).await.unwrap();
+    assert_eq!(noted(), 1, "once more");
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use sso_server::{
     Store,
     clock::{Clock, Timestamp},
-    session::Link,
+    session::{Link, LinkKey, SessionId},
     store::{
-        LinkOutcome::{Linked, Taken},
+        LinkOutcome::{self, Linked, Taken},
         StoreError::NotFound,
         Unlink,
     },
@@ -218,4 +218,88 @@ pub(crate) async fn the_oldest_links_at_a_broker_make_room<S: Store>(world: Worl
     let link = Link { at: Timestamp::from_millis(1), ..link_to(&session.id) };
     world.store.link(late.clone(), link, None).await.unwrap();
     assert!(world.target(&late).await.is_some() && world.target(&keys[5]).await.is_none());
+}
+
+/// Links this token of a broker that cannot attach anew.
+async fn put<S: Store>(world: &World<S>, key: &LinkKey, session: &SessionId) -> LinkOutcome {
+    let link = Link { at: world.clock.now(), heals: false, ..link_to(session) };
+    world.store.link(key.clone(), link, None).await.unwrap()
+}
+
+pub(crate) async fn calls_are_noted_and_never_moved_back<S: Store>(world: World<S>) {
+    let (session, other) = (world.inserted().await, world.inserted().await);
+    let (key, now) = (token_of("Alice"), world.clock.now());
+    let called = async |key: &LinkKey| world.store.resolve(key).await.unwrap().unwrap().called;
+    assert_eq!(world.store.called(&key, now).await, Err(NotFound));
+    world.linked(&key, &session.id).await;
+    assert_eq!(called(&key).await, None);
+    let later = now.after(Duration::from_secs(9));
+    for at in [now, later, now] {
+        world.store.called(&key, at).await.unwrap();
+    }
+    assert_eq!(called(&key).await, Some(later));
+    world.linked(&key, &session.id).await;
+    assert_eq!(called(&key).await, Some(later), "it is the same link");
+    assert!(matches!(world.link(&key, &other.id, Some(&session.id)).await, Linked(_)));
+    assert_eq!(called(&key).await, None, "it has made no call there");
+}
+
+pub(crate) async fn links_that_never_called_make_room_first<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let keys: Vec<_> = (0..Link::MAX_PER_BROKER).map(|_| token_of("Alice")).collect();
+    for key in &keys {
+        assert!(matches!(put(&world, key, &session.id).await, Linked(_)));
+        world.clock.advance(Duration::from_secs(1));
+    }
+    // The oldest is in use, and so is one more.
+    for key in [&keys[0], &keys[7]] {
+        world.store.called(key, world.clock.now()).await.unwrap();
+    }
+    let mut foreign = Vec::new();
+    for _ in 0..Link::MAX_PER_BROKER + 5 {
+        let key = token_of("Alice");
+        assert!(matches!(put(&world, &key, &session.id).await, Linked(_)));
+        world.clock.advance(Duration::from_secs(1));
+        foreign.push(key);
+    }
+    for (n, key) in keys.iter().enumerate() {
+        assert_eq!(world.target(key).await.is_some(), n == 0 || n == 7, "link {n}");
+    }
+    for (n, key) in foreign.iter().enumerate() {
+        assert_eq!(world.target(key).await.is_some(), n >= 7, "foreign link {n}");
+    }
+    assert_eq!(world.store.links_of(&session.id).await.unwrap().len(), Link::MAX_PER_BROKER);
+}
+
+pub(crate) async fn links_in_use_make_no_room_and_unused_ones_do<S: Store>(world: World<S>) {
+    let session = world.inserted().await;
+    let keys: Vec<_> = (0..Link::MAX_PER_BROKER).map(|_| token_of("Alice")).collect();
+    for key in &keys {
+        put(&world, key, &session.id).await;
+        world.store.called(key, world.clock.now()).await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+    }
+    let (late, elsewhere) = (token_of("Alice"), token_of("Greg"));
+    assert!(matches!(put(&world, &late, &session.id).await, LinkOutcome::NoRoom));
+    assert_eq!(world.target(&late).await, None);
+    for key in &keys {
+        assert_eq!(world.target(key).await.as_ref(), Some(&session.id));
+    }
+    assert!(matches!(put(&world, &elsewhere, &session.id).await, Linked(_)), "another broker has room of its own");
+    let moved = world.inserted().await;
+    world.linked(&late, &moved.id).await;
+    let replaces = Link { at: world.clock.now(), heals: false, ..link_to(&session.id) };
+    let refused = world.store.link(late.clone(), replaces, Some(&moved.id)).await.unwrap();
+    assert!(matches!(refused, LinkOutcome::NoRoom));
+    assert_eq!(world.target(&late).await.as_ref(), Some(&moved.id), "nothing was changed");
+
+    world.clock.advance(Link::UNUSED - Duration::from_secs(Link::MAX_PER_BROKER as u64));
+    world.store.called(&keys[0], world.clock.now()).await.unwrap();
+    world.clock.advance(Duration::from_secs(3));
+    // Of the two that were not used for so long, the one unused for longest.
+    assert!(matches!(put(&world, &token_of("Alice"), &session.id).await, Linked(_)));
+    assert_eq!(world.target(&keys[1]).await, None);
+    for key in [&keys[0], &keys[2], &keys[3]] {
+        assert!(world.target(key).await.is_some());
+    }
 }

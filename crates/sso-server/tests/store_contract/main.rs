@@ -72,6 +72,9 @@ macro_rules! contract {
                 a_great_many_links_of_a_broker_are_cut_and_no_others,
                 a_cut_token_can_be_linked_anew,
                 the_oldest_links_at_a_broker_make_room,
+                calls_are_noted_and_never_moved_back,
+                links_that_never_called_make_room_first,
+                links_in_use_make_no_room_and_unused_ones_do,
             ]);
             contract!(@rules $make, users: [
                 a_user_has_the_sessions_they_are_logged_in_to,
@@ -161,7 +164,7 @@ impl<S: Store> World<S> {
     async fn linked(&self, key: &LinkKey, session: &SessionId) -> VerificationCode {
         match self.link(key, session, None).await {
             LinkOutcome::Linked(code) => code,
-            LinkOutcome::Taken(_) => panic!("the token is taken"),
+            LinkOutcome::Taken(_) | LinkOutcome::NoRoom => panic!("the token is taken, or there is no room"),
         }
     }
 

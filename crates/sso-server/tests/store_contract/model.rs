@@ -224,6 +224,7 @@ impl Names {
                 match store.link(self.keys[key].clone(), link, replaces).await? {
                     LinkOutcome::Linked(code) => Answer::Linked(code.as_str().to_owned()),
                     LinkOutcome::Taken(session) => Answer::Taken(self.view(&session)),
+                    LinkOutcome::NoRoom => unreachable!("there are fewer keys"),
                 }
             }
             Op::UnlinkOthers { session, keep } => Answer::Count(store.unlink(&self.others(session, keep)).await?),

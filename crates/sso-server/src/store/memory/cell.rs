@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use moka::{
@@ -12,7 +12,11 @@ use moka::{
 use parking_lot::RwLock;
 
 use super::{anonymous::Anonymous, index::Index, username};
-use crate::session::{CookieHash, Link, LinkKey, Session, SessionId};
+use crate::{
+    clock::Timestamp,
+    session::{CookieHash, Link, LinkKey, Session, SessionId},
+    store::room::noted,
+};
 
 /// A session's place. Links and cookies hold it directly, so that resolving a token is one look-up in one map.
 pub(super) struct Cell(pub(super) RwLock<State>);
@@ -40,6 +44,8 @@ pub(super) struct Linked {
     pub(super) cell: Arc<Cell>,
     /// Set under the cell's lock, so that link and session are seen at one instant.
     cut: AtomicBool,
+    /// When its broker last called, in milliseconds; zero if it never did.
+    called: AtomicI64,
 }
 
 /// What leads to cells. Only the one who writes holds the locks of two cells; no map calls back.
@@ -65,7 +71,15 @@ impl Cell {
 
 impl Linked {
     pub(super) fn new(link: Link, cell: Arc<Cell>) -> Arc<Self> {
-        Arc::new(Self { link, cell, cut: AtomicBool::new(false) })
+        Arc::new(Self { link, cell, cut: AtomicBool::new(false), called: AtomicI64::new(0) })
+    }
+
+    pub(super) fn called(&self) -> Option<Timestamp> {
+        noted(self.called.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn note_call(&self, at: Timestamp) {
+        self.called.fetch_max(at.as_millis(), Ordering::Relaxed);
     }
 
     /// Whether it was cut, or its session is gone. For who holds the cell's lock.

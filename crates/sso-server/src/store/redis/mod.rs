@@ -48,7 +48,7 @@ use connection::{Connection, Reply};
 use parameters::Parameters;
 use scripts::Scripts;
 
-use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind};
+use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind, room::noted};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
@@ -212,9 +212,10 @@ impl Store for RedisStore {
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
         let (full, name) = self.link_names(key);
         let reply = self.run(&self.scripts.resolve, &[full.as_bytes()]).await?;
-        let (Some(session), Some(sealed)) = (self.found(&reply)?, reply.first()) else { return Ok(None) };
+        let Some((called, found)) = reply.split_last() else { return Ok(None) };
+        let (Some(session), Some(sealed)) = (self.found(found)?, found.first()) else { return Err(unexpected()) };
         let (_, link) = self.keys.open_link(&name, sealed)?;
-        Resolved::sealed(link, session).map(Some)
+        Resolved::sealed(link, session, noted(instant(called)?.as_millis())).map(Some)
     }
 
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
@@ -239,6 +240,7 @@ impl Store for RedisStore {
         let heals: &[u8] = if link.heals { b"1" } else { b"0" };
         let replaces = replaces.map(|id| self.keys.session(id)).unwrap_or_default();
         let (made, most) = (text(link.at), Link::MAX_PER_BROKER.to_string());
+        let unused = Link::UNUSED.as_millis().to_string();
         let args = [
             full.as_bytes(),
             session.as_bytes(),
@@ -247,14 +249,21 @@ impl Store for RedisStore {
             made.as_bytes(),
             replaces.as_bytes(),
             most.as_bytes(),
+            unused.as_bytes(),
         ];
         let reply = self.run(&self.scripts.link, &args).await?;
         match reply.as_slice() {
             [word] if word == b"linked" => Ok(LinkOutcome::Linked(link.code)),
             [word, sealed] if word == b"same" => Ok(LinkOutcome::Linked(self.keys.open_link(&name, sealed)?.1.code)),
+            [word] if word == b"no room" => Ok(LinkOutcome::NoRoom),
             [word, ..] if word == b"taken" => self.found(&reply)?.map(LinkOutcome::Taken).ok_or_else(unexpected),
             other => Err(refusal(other)),
         }
+    }
+
+    async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
+        let (full, _) = self.link_names(key);
+        done(&self.run(&self.scripts.called, &[full.as_bytes(), text(at).as_bytes()]).await?)
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {

@@ -32,6 +32,7 @@ scripts! {
     update: "update",
     touch: "touch",
     link: "link",
+    called: "called",
     unlink_others: "unlink_others",
     unlink_batch: "unlink_batch",
     links_of: "links_of",

@@ -23,7 +23,12 @@ use super::{
 use crate::store::{StoreError, home::Home};
 
 /// The steps that make the tables, in their order.
-const SCHEMA: [&str; 3] = [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const SCHEMA: [&str; 4] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// `pg_advisory_xact_lock`: one node at a time makes tables.
 const LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7305061)) AS locked";

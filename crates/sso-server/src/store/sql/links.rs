@@ -2,35 +2,53 @@
 
 use std::sync::Arc;
 
-use sqlx::{Any, any::AnyRow};
+use sqlx::{Any, Row, any::AnyRow};
 
 use super::{SqlStore, column, purge::emptied};
 use crate::{
+    clock::Timestamp,
     session::{Link, LinkKey, SessionId},
-    store::{LinkOutcome, Resolved, StoreError, Unlink, listed::Listed},
+    store::{
+        LinkOutcome, Resolved, StoreError, Unlink,
+        listed::Listed,
+        room::{self, Other, noted},
+    },
 };
 
 /// One JOIN: one round trip.
-const RESOLVE: &str = "SELECT l.record AS link, s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
+const RESOLVE: &str = "SELECT l.record AS link, l.called AS called, s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
      FROM sso_links l JOIN sso_sessions s ON s.name = l.session WHERE l.name = $1";
 
 /// Puts the link if its session is there and the token is free, or belongs to the session that is named.
 const PUT: &str = "INSERT INTO sso_links (name, session, broker, heals, made, record) \
      SELECT $1, name, $3, $4, $5, $6 FROM sso_sessions WHERE name = $2 \
      ON CONFLICT (name) DO UPDATE SET session = excluded.session, broker = excluded.broker, \
-     heals = excluded.heals, made = excluded.made, record = excluded.record \
+     heals = excluded.heals, made = excluded.made, called = 0, record = excluded.record \
      WHERE sso_links.session = $7 AND sso_links.session <> excluded.session";
 
 /// Changes nothing, but has others who link to the session wait: so they count one after the other.
 const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1";
 
-/// All links of a session at a broker but the newest ones and the one that was just made.
-const CUT_OLDEST: &str = "DELETE FROM sso_links WHERE session = $1 AND broker = $2 AND name IN \
-     (SELECT name FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3 \
-     ORDER BY made DESC, name LIMIT 9223372036854775807 OFFSET $4)";
+/// The other links of a session at a broker than the one that was just made.
+const OTHERS: &str = "SELECT name, made, called FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3";
+
+const CALLED: &str = "UPDATE sso_links SET called = CASE WHEN called > $2 THEN called ELSE $2 END WHERE name = $1";
 
 /// How often a link that comes and goes is looked at again.
 const ATTEMPTS: usize = 20;
+
+/// What became of a try to put a link.
+enum Put {
+    Done,
+    /// The token leads to another session, or its own is gone.
+    Refused,
+    NoRoom,
+}
+
+fn other(row: &AnyRow) -> Result<Other<String>, sqlx::Error> {
+    let made = Timestamp::from_millis(row.try_get("made")?);
+    Ok(Other { key: row.try_get("name")?, made, called: noted(row.try_get("called")?) })
+}
 
 impl SqlStore {
     pub(super) async fn resolve_link(&self, name: &str) -> Result<Option<Resolved>, StoreError> {
@@ -38,7 +56,7 @@ impl SqlStore {
         let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         row.map(|row| {
             let (_, link) = self.keys.open_link(name, &column::<Vec<u8>>(&row, "link")?)?;
-            Resolved::sealed(link, Arc::new(self.session_in(&row)?))
+            Resolved::sealed(link, Arc::new(self.session_in(&row)?), noted(column(&row, "called")?))
         })
         .transpose()
     }
@@ -51,8 +69,10 @@ impl SqlStore {
     ) -> Result<LinkOutcome, StoreError> {
         let (name, session) = (self.keys.link(key), self.keys.session(&link.session));
         for _ in 0..ATTEMPTS {
-            if self.try_put(key, link, &name, &session, replaces).await? {
-                return Ok(LinkOutcome::Linked(link.code.clone()));
+            match self.try_put(key, link, &name, &session, replaces).await? {
+                Put::Done => return Ok(LinkOutcome::Linked(link.code.clone())),
+                Put::NoRoom => return Ok(LinkOutcome::NoRoom),
+                Put::Refused => {}
             }
             // Somebody has the token, or the session is gone.
             if self.session_named(&session).await?.is_none() {
@@ -68,7 +88,7 @@ impl SqlStore {
         Err(StoreError::Unavailable("a link changes all the time".into()))
     }
 
-    /// Whether it was put. The session's oldest links at this broker make room.
+    /// Puts it, and has the session's other links at this broker make room.
     async fn try_put(
         &self,
         key: &LinkKey,
@@ -76,11 +96,10 @@ impl SqlStore {
         name: &str,
         session: &str,
         replaces: Option<&SessionId>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Put, StoreError> {
         let broker = self.keys.broker(&key.broker);
         let sealed = self.keys.seal_link(name, key, link)?;
         let replaces = replaces.map(|id| self.keys.session(id));
-        let others = i64::try_from(Link::MAX_PER_BROKER).unwrap_or(i64::MAX) - 1;
         let work = || async {
             let mut transaction = self.database.begin().await?;
             sqlx::query::<Any>(LOCK).bind(session).execute(transaction.connection()?).await?;
@@ -94,14 +113,28 @@ impl SqlStore {
                 .bind(replaces.as_deref());
             if put.execute(transaction.connection()?).await?.rows_affected() == 0 {
                 transaction.rollback().await?;
-                return Ok(false);
+                return Ok(Put::Refused);
             }
-            let cut = sqlx::query::<Any>(CUT_OLDEST).bind(session).bind(&broker).bind(name).bind(others);
-            cut.execute(transaction.connection()?).await?;
+            let others = sqlx::query::<Any>(OTHERS).bind(session).bind(&broker).bind(name);
+            let others = others.fetch_all(transaction.connection()?).await?;
+            let others = others.iter().map(other).collect::<Result<_, _>>()?;
+            let Some(going) = room::made_for(link, others) else {
+                transaction.rollback().await?;
+                return Ok(Put::NoRoom);
+            };
+            for name in &going {
+                let cut = sqlx::query::<Any>("DELETE FROM sso_links WHERE name = $1").bind(name);
+                cut.execute(transaction.connection()?).await?;
+            }
             transaction.commit().await?;
-            Ok(true)
+            Ok(Put::Done)
         };
         self.database.write(work).await
+    }
+
+    pub(super) async fn note_call(&self, name: &str, at: Timestamp) -> Result<(), StoreError> {
+        let note = || sqlx::query::<Any>(CALLED).bind(name).bind(at.as_millis());
+        if self.database.execute(note).await? == 1 { Ok(()) } else { Err(StoreError::NotFound) }
     }
 
     pub(super) async fn cut_links(&self, which: &Unlink) -> Result<u64, StoreError> {

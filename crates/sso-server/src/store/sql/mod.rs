@@ -146,6 +146,10 @@ impl Store for SqlStore {
         self.put_link(&key, &link, replaces).await
     }
 
+    async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
+        self.note_call(&self.keys.link(key), at).await
+    }
+
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         self.cut_links(which).await
     }
