@@ -10,6 +10,7 @@ mod assets;
 mod backup;
 mod cli;
 mod config;
+mod deadline;
 mod demo;
 mod keys;
 mod pages;

@@ -1,25 +1,33 @@
 //! Listening on every address before anything starts, and ending cleanly.
 
 use std::{
+    future::ready,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    time::Duration,
 };
 
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
-    App, Error, HttpServer,
+    App, Error,
     body::MessageBody,
-    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse},
 };
 use tokio::{
+    net::TcpStream,
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{Failure, say};
+use crate::{Failure, deadline::{DEADLINE, Timed}, say};
 
 /// Seconds that requests under way have when the program is told to end.
 const SHUTDOWN_SECONDS: u64 = 10;
+
+/// How long a client that is still sending may go on after its answer.
+const DISCONNECT: Duration = Duration::from_secs(1);
 
 /// Logs to standard error; `RUST_LOG` chooses what, warnings by default.
 pub(crate) fn start_log() {
@@ -72,9 +80,30 @@ where
         + 'static,
     B: MessageBody + 'static,
 {
-    let mut server = HttpServer::new(app).workers(workers).shutdown_timeout(SHUTDOWN_SECONDS).disable_signals();
+    let mut server = Server::build().workers(workers).shutdown_timeout(SHUTDOWN_SECONDS).disable_signals();
+    let ending = server.graceful_shutdown_signal();
     for listener in listeners {
-        server = server.listen(listener).map_err(Failure::other)?;
+        let address = listener.local_addr().map_err(Failure::other)?;
+        let (app, ending) = (app.clone(), ending.clone());
+        // What `HttpServer` does, but that its connections have no deadlines.
+        let connections = move || {
+            let (app, ending) = (app(), ending.clone());
+            let app = app.into_factory().map_err(|error| Error::error_response(&error));
+            let http = HttpService::build()
+                .client_disconnect_timeout(DISCONNECT)
+                .local_addr(address)
+                .graceful_shutdown_signal(move || {
+                    let ending = ending.clone();
+                    async move { ending.notified().await }
+                })
+                .h1(map_config(app, |()| AppConfig::default()));
+            let timed = |stream: TcpStream| {
+                let peer = stream.peer_addr().ok();
+                ready(Ok((Timed::new(stream, DEADLINE), peer)))
+            };
+            fn_service(timed).and_then(http)
+        };
+        server = server.listen(address.to_string(), listener, connections).map_err(Failure::other)?;
     }
     Ok(server.run())
 }

@@ -3,7 +3,7 @@
 //! - [`return_url`]: a code led astray; [`poisoning`]: a broker led astray, and dead ends
 //! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
-//! - [`flood`]: filling the store
+//! - [`flood`]: filling the store; [`slow`]: holding connections
 //! - [`remember`]: remember-me cookies that were stolen
 //! - [`handoff`]: users who are sent to another application, or arrive there, against their will
 //! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
@@ -26,6 +26,7 @@ mod poisoning;
 mod remember;
 mod return_url;
 mod silent;
+mod slow;
 mod spoofed;
 mod tokens;
 
