@@ -337,15 +337,22 @@
     $('status').textContent = text;
   }
 
+  /** Label and text of an attribute; of one that has parts, such as the profile, those of each part. */
+  function rowsOf([name, value]) {
+    const label = key => LABELS[key] ?? key;
+    const text = one => (typeof one === 'string' ? one : JSON.stringify(one));
+    const hasParts = typeof value === 'object' && value !== null && !Array.isArray(value);
+    if (!hasParts) return [[label(name), text(value)]];
+    return Object.entries(value).map(([part, one]) => [`${label(part)} (${name})`, text(one)]);
+  }
+
   /** @param {object | null} now the user, or nobody */
   function show(now) {
     user = now;
     $('heading').textContent = user ? `Logged in as ${user.username}` : 'You are logged out';
     reveal(user ? ['user', 'theme'] : ['login', 'theme']);
-    $('attributes').replaceChildren(...Object.entries(user ?? {}).flatMap(([name, value]) => [
-      element('dt', LABELS[name] ?? name),
-      element('dd', typeof value === 'string' ? value : JSON.stringify(value)),
-    ]));
+    const rows = Object.entries(user ?? {}).flatMap(rowsOf).filter(([, text]) => text !== '');
+    $('attributes').replaceChildren(...rows.flatMap(([label, text]) => [element('dt', label), element('dd', text)]));
     if (user) forgetLogin();
   }
 

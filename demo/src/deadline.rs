@@ -113,9 +113,11 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_trickles_ends_the_connection() {
         let (mut client, mut server) = connection(SHORT);
-        tokio::spawn(async move { while client.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(SHORT / 10).await;
-        } });
+        tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(SHORT / 10).await;
+            }
+        });
         let mut byte = [0];
         let error = loop {
             match server.read(&mut byte).await {
@@ -145,9 +147,11 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_not_taken_ends_the_connection() {
         let (mut client, mut server) = connection(SHORT);
-        tokio::spawn(async move { while client.read_u8().await.is_ok() {
-            tokio::time::sleep(SHORT / 10).await;
-        } });
+        tokio::spawn(async move {
+            while client.read_u8().await.is_ok() {
+                tokio::time::sleep(SHORT / 10).await;
+            }
+        });
         let error = server.write_all(&[b'x'; 100_000]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

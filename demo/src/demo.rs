@@ -9,7 +9,7 @@ use sso_core::{
     jwt::{Algorithm, KeySet, SharedKeys},
 };
 use sso_server::{
-    Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UserList,
+    Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,
     clock::{Clock, SystemClock},
 };
 
@@ -175,7 +175,8 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
         Ok(broker)
     });
     let brokers = brokers.collect::<Result<BrokerList, Failure>>()?;
-    let users = users()?;
+    // Their profiles are kept until the demo ends.
+    let users = accounts()?.into_iter().collect::<UsersInMemory>();
 
     let default = options.idle_timeout.map_or_else(Policy::default, Policy::with_idle_timeout);
     let policy = Policy {
@@ -195,12 +196,12 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     store.give_to(builder).build().map_err(Failure::settings)
 }
 
-fn users() -> Result<UserList, Failure> {
-    let users = USERS.iter().map(|(username, password, fullname, email)| {
+fn accounts() -> Result<Vec<Account>, Failure> {
+    let accounts = USERS.iter().map(|(username, password, fullname, email)| {
         let hash = PasswordHash::new(password).map_err(Failure::other)?;
         Ok(Account::new(*username, hash).attribute("fullname", *fullname).attribute("email", *email))
     });
-    users.collect()
+    accounts.collect()
 }
 
 fn broker(map: &Map, site: &SiteInfo, cast: &Cast) -> Result<Broker, Failure> {
@@ -249,7 +250,7 @@ fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) 
         site: this.clone(),
         all: all.to_vec(),
         peers,
-        users: users()?,
+        users: accounts()?.into_iter().collect(),
         session_name: format!("sso_{}", this.key),
         session_key: Secret::generate().expose().to_vec(),
     })

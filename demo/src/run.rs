@@ -21,7 +21,11 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{Failure, deadline::{DEADLINE, Timed}, say};
+use crate::{
+    Failure,
+    deadline::{DEADLINE, Timed},
+    say,
+};
 
 /// Seconds that requests under way have when the program is told to end.
 const SHUTDOWN_SECONDS: u64 = 10;

@@ -4,6 +4,7 @@
 //! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
 //! - [`flood`]: filling the store; [`slow`]: holding connections
+//! - [`profile`]: what a broker may not see of its users
 //! - [`remember`]: remember-me cookies that were stolen
 //! - [`handoff`]: users who are sent to another application, or arrive there, against their will
 //! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
@@ -23,6 +24,7 @@ mod log;
 mod malformed;
 mod pages;
 mod poisoning;
+mod profile;
 mod remember;
 mod return_url;
 mod silent;

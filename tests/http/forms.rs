@@ -68,14 +68,16 @@ impl Person {
         self.visitor.submit(page, "/profile/2", &SECOND).await
     }
 
-    /// What Alice's back end finds in the shared data.
+    /// Alice's back end.
     async fn link(&self) -> Link {
         let origin = self.demo.url("alice", "");
         Peer::new(&self.url(""), "Alice", "8iwzik1bwd", Encoding::Exact, &origin).attach(&self.visitor).await
     }
 
+    /// What Alice's back end is told of the user's profile.
     async fn profile(&self) -> Value {
-        self.link().await.get("/api/data").await.json()["profile"].clone()
+        let info = self.link().await.get("/api/info").await;
+        if info.status == 204 { Value::Null } else { info.json()["profile"].clone() }
     }
 }
 
@@ -93,7 +95,7 @@ fn is_form(page: &Answer, status: u16, texts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_profile_of_two_pages_is_saved_and_every_site_finds_it() {
+async fn a_profile_of_two_pages_is_kept_with_the_account() {
     let person = Person::start(&[]).await;
     let first = person.get("/profile").await;
     is_form(&first, 200, &["value=\"Jackie Black\"", "autocomplete=\"name\"", "autocomplete=\"email\""]);
@@ -115,6 +117,8 @@ async fn a_profile_of_two_pages_is_saved_and_every_site_finds_it() {
 
     is_form(&person.get("/profile").await, 200, &["value=\"Jackie B.\""]);
     is_form(&person.second_page().await, 200, &["value=\"Leiden\"", ">\nCycles.\nSwims.</textarea>"]);
+    let alice = person.visitor.visit(&person.demo.url("alice", "/")).await;
+    assert!(["Jackie B.", "jb@example.org", "Leiden"].iter().all(|text| alice.body.contains(text)), "{}", alice.body);
     person.log_out().await;
     assert_eq!(person.profile().await, Value::Null);
     for path in ["/profile", "/profile/done"] {
@@ -313,30 +317,6 @@ async fn values_are_escaped_wherever_they_are_shown() {
     check(&person.get("/profile").await, 2);
     assert_eq!(person.profile().await["town"], SCRIPT);
 
-    // Another site put it there; and something else that is no profile at all.
-    let link = person.link().await;
-    let put = async |profile: Value| {
-        let answer = send(link.call(Method::POST, "/api/data").json(&json!({ "profile": profile }))).await;
-        assert_eq!(answer.status, 200);
-    };
-    put(json!({ "fullname": "Other", "about": format!("</textarea>{SCRIPT}") })).await;
-    is_form(&person.get("/profile").await, 200, &["value=\"Other\""]);
-    check(&person.second_page().await, 1);
-    for odd in [json!("x"), json!(["x"]), json!({ "fullname": 1 }), json!(true)] {
-        put(odd).await;
-        is_form(&person.get("/profile").await, 200, &["value=\"Jackie Black\""]);
-    }
-}
-
-#[tokio::test]
-async fn a_profile_that_does_not_fit_is_kept_on_the_page() {
-    let person = Person::start(&[]).await;
-    let link = person.link().await;
-    let nearly = json!({ "theirs": "x".repeat(16 * 1024 - 40) });
-    assert_eq!(send(link.call(Method::POST, "/api/data").json(&nearly)).await.status, 200);
-    let full = person.send_second(&person.second_page().await).await;
-    is_form(&full, 413, &["limited to 16 KiB", "role=\"alert\"", "value=\"Leiden\"", "value=\"Jackie B.\""]);
-    assert_eq!(send(link.call(Method::POST, "/api/data").json(&json!({ "theirs": null }))).await.status, 200);
-    assert_eq!(person.send_second(&full).await.status, 303);
-    assert_eq!(person.profile().await, saved());
+    let alice = person.visitor.visit(&person.demo.url("alice", "/")).await;
+    assert!(!alice.body.contains("<script>alert") && alice.body.matches(ESCAPED).count() >= 4, "{}", alice.body);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use sso_core::BrokerId;
 
 use crate::{
@@ -52,6 +53,20 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         match self.0.find_now(username).await? {
             Some(_) => self.0.set_password(username, expected, new).await,
             None => self.1.set_password(username, expected, new).await,
+        }
+    }
+
+    async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        match self.0.find(username).await? {
+            Some(_) => self.0.can_set_attributes(username).await,
+            None => self.1.can_set_attributes(username).await,
+        }
+    }
+
+    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
+        match self.0.find_now(username).await? {
+            Some(_) => self.0.set_attribute(username, name, value).await,
+            None => self.1.set_attribute(username, name, value).await,
         }
     }
 }

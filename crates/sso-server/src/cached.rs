@@ -4,6 +4,7 @@ use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use moka::future::Cache;
+use serde_json::Value;
 use sso_core::BrokerId;
 
 use crate::{
@@ -140,6 +141,16 @@ impl<T: Users> Users for CachedUsers<T> {
     ) -> Result<PasswordOutcome, UsersUnavailable> {
         let outcome = self.wait(self.source.set_password(username, expected, new), UsersUnavailable).await;
         // Also after an error: it may have been set.
+        self.found.invalidate(username).await;
+        outcome
+    }
+
+    async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        self.wait(self.source.can_set_attributes(username), UsersUnavailable).await
+    }
+
+    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
+        let outcome = self.wait(self.source.set_attribute(username, name, value), UsersUnavailable).await;
         self.found.invalidate(username).await;
         outcome
     }

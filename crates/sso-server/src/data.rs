@@ -1,14 +1,11 @@
 //! The map of values that the brokers of a session share.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 use sso_core::wire::BearerErrorCode;
 
 use crate::{
     parts::{ChangeError, Parts},
     resume::Resumed,
-    session::Session,
 };
 
 /// The size of a session's data, as JSON, in bytes.
@@ -34,8 +31,8 @@ pub enum DataError {
     Unavailable,
 }
 
-/// The same as [`merge`], for a broker.
-pub(crate) async fn merge_through_broker(
+/// Merges `changes` key by key, for a broker; `null` removes a key. What was meant for the user of the session that it called for is not given to another.
+pub(crate) async fn merge(
     parts: &Parts,
     resumed: &Resumed,
     changes: &Map<String, Value>,
@@ -43,16 +40,7 @@ pub(crate) async fn merge_through_broker(
     if resumed.is_barred {
         return Err(DataError::UserNotAllowed);
     }
-    merge(parts, &resumed.session, changes).await
-}
-
-/// Merges `changes` key by key; `null` removes a key. `seen` is the session as its caller saw it: what was meant for that user is not
-/// given to another.
-pub(crate) async fn merge(
-    parts: &Parts,
-    seen: &Arc<Session>,
-    changes: &Map<String, Value>,
-) -> Result<Map<String, Value>, DataError> {
+    let seen = &resumed.session;
     if parts.is_ended(seen) {
         return Err(DataError::SessionEnded);
     }

@@ -56,4 +56,4 @@ pub use server::Server;
 pub use session::{Policy, Session, TokenPolicy};
 pub use sso_core as core;
 pub use store::{MemoryStore, Store};
-pub use users::{Account, PasswordHash, UserList, Users};
+pub use users::{Account, PasswordHash, UserList, Users, UsersInMemory};

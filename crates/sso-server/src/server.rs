@@ -201,17 +201,18 @@ impl Server {
         resumed: &Resumed,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, DataError> {
-        patiently(data::merge_through_broker(&self.0, resumed, changes)).await
+        patiently(data::merge(&self.0, resumed, changes)).await
     }
 
-    /// The same for a page of the server itself, with the session that its visitor was found to have. Refused if somebody logged in
-    /// or out since.
-    pub async fn merge_own_data(
-        &self,
-        session: &Arc<Session>,
-        changes: &Map<String, Value>,
-    ) -> Result<Map<String, Value>, DataError> {
-        patiently(data::merge(&self.0, session, changes)).await
+    /// Whether something can be kept with the account of this name.
+    pub async fn can_set_attributes(&self, username: &str) -> Result<bool, Unavailable> {
+        patiently(self.0.users.can_set_attributes(username)).await.map_err(standing::users_unavailable)
+    }
+
+    /// Keeps what a page of the server has of a user with their account, as one attribute; whether there is such an account. A broker is told of it if its
+    /// `attributes` say so.
+    pub async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, Unavailable> {
+        patiently(self.0.users.set_attribute(username, name, value)).await.map_err(standing::users_unavailable)
     }
 
     /// A token for calls to another service in the name of the session's user: to `audience`, or to the first of the broker's.

@@ -12,6 +12,8 @@ pub(crate) struct ServerHome<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, or nobody.
     pub(crate) user: Option<User<'a>>,
+    /// Is there a profile form for them?
+    pub(crate) has_profile: bool,
     /// For the logout form, which is only shown with a user.
     pub(crate) logout_token: &'a str,
     /// Pages of linked applications, to which the user is handed over.

@@ -122,7 +122,7 @@ fn theme_in(data: &serde_json::Map<String, Value>) -> &str {
     data.get("theme").and_then(Value::as_str).unwrap_or(NO_THEME)
 }
 
-/// A user's attributes as text. `static/ajax-broker.js` has the same labels.
+/// A user's attributes as text; of one that has parts, such as the profile, each part by itself. `static/ajax-broker.js` has the same labels.
 fn attributes(user: &wire::User) -> Vec<(String, String)> {
     let label = |name: &str| match name {
         "fullname" => FULL_NAME.to_owned(),
@@ -130,7 +130,13 @@ fn attributes(user: &wire::User) -> Vec<(String, String)> {
         name => name.to_owned(),
     };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    user.attributes.iter().map(|(name, value)| (label(name), text(value))).collect()
+    let rows = user.attributes.iter().flat_map(|(name, value)| match value {
+        Value::Object(parts) => {
+            parts.iter().map(|(part, value)| (format!("{} ({name})", label(part)), text(value))).collect()
+        }
+        value => vec![(label(name), text(value))],
+    });
+    rows.filter(|(_, text)| !text.is_empty()).collect()
 }
 
 fn html(template: &impl Template) -> String {

@@ -135,9 +135,19 @@ async fn external(
     response
 }
 
-async fn home(visitor: Visitor, form: Form, look: web::Data<Look>, issuer: Option<web::Data<Issuer>>) -> HttpResponse {
+async fn home(
+    visitor: Visitor,
+    form: Form,
+    site: web::Data<Site>,
+    look: web::Data<Look>,
+    issuer: Option<web::Data<Issuer>>,
+) -> HttpResponse {
     let session = visitor.session.as_deref();
     let user = session.and_then(Session::user);
+    let has_profile = match user {
+        Some(user) => site.server().can_set_attributes(&user.username).await.unwrap_or_default(),
+        None => false,
+    };
     let details = user.map(attributes).unwrap_or_default();
     let links = look.chrome.links();
     let linked: Vec<_> = match &issuer {
@@ -149,6 +159,7 @@ async fn home(visitor: Visitor, form: Form, look: web::Data<Look>, issuer: Optio
         linked: &linked,
         layout: look.chrome.layout(&links, theme_of(session)),
         user: user.map(|user| pages::User { username: &user.username, attributes: &details }),
+        has_profile,
         logout_token: &form.token(LOGOUT_FORM),
     });
     let mut response = HttpResponse::Ok();

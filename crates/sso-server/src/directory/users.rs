@@ -254,6 +254,22 @@ impl Users for SqlDirectory {
             Err(error) => Err(unavailable(error)),
         }
     }
+
+    async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        self.can_set_password(username).await
+    }
+
+    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
+        let change = |user: &mut StoredUser| {
+            user.attributes.insert(name.to_owned(), value.clone());
+            !user.is_disabled
+        };
+        match self.change_user_if(username, change).await {
+            Ok(changed) => Ok(changed.is_some()),
+            Err(DirectoryError::NotFound) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
 }
 
 fn unavailable(error: DirectoryError) -> UsersUnavailable {

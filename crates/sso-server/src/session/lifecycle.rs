@@ -126,7 +126,8 @@ pub fn is_ahead(session: &Session, now: Timestamp) -> bool {
         login.and_then(|login| login.password_at),
     ];
     let latest = now.after(Policy::CLOCK_SKEW);
-    times.into_iter().flatten().any(|time| time > latest) || session.old_cookie.is_some_and(|old| works_too_long(old, now))
+    times.into_iter().flatten().any(|time| time > latest)
+        || session.old_cookie.is_some_and(|old| works_too_long(old, now))
 }
 
 /// Whether a replaced cookie value would work longer than any does. It was dead from some time on, by a clock that was ahead: it is dead now.

@@ -1,5 +1,6 @@
 //! Who may log in. [`Users`] finds an account by its name; a list, a closure or something of your own will do.
 
+mod in_memory;
 pub mod password;
 
 use std::{collections::HashMap, sync::Arc};
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sso_core::wire::User;
 
+pub use in_memory::UsersInMemory;
 pub use password::PasswordHash;
 
 /// An account: who it is, and how the password is checked.
@@ -97,6 +99,17 @@ pub trait Users: Send + Sync + 'static {
         _new: &PasswordHash,
     ) -> Result<PasswordOutcome, UsersUnavailable> {
         Err(UsersUnavailable("passwords cannot be changed here".into()))
+    }
+
+    /// Whether [`set_attribute`](Self::set_attribute) works for the account of this name (default: no).
+    async fn can_set_attributes(&self, _username: &str) -> Result<bool, UsersUnavailable> {
+        Ok(false)
+    }
+
+    /// Gives the account this attribute in place of the one that it has under that name, for something that its user says of themselves; whether there is such
+    /// an account. `find` may find the one before for as long as it remembers anything.
+    async fn set_attribute(&self, _username: &str, _name: &str, _value: &Value) -> Result<bool, UsersUnavailable> {
+        Err(UsersUnavailable("attributes cannot be changed here".into()))
     }
 }
 

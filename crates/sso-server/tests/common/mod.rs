@@ -25,7 +25,7 @@ use spy::Spy;
 /// The password of jackie and john.
 pub(crate) const PASSWORD: &str = "jackie123";
 /// PHP's `password_hash("jackie123", PASSWORD_BCRYPT, ["cost" => 4])`: quick to check.
-const BCRYPT: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
+pub(crate) const BCRYPT: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
 
 /// Alice may call both services, Jsonp the second one only.
 pub(crate) const API: &str = "https://api.example";

@@ -1,9 +1,12 @@
 //! The map of values that brokers share.
 
 use serde_json::{Map, Value, json};
-use sso_server::data::{DataError, MAX_DATA};
+use sso_server::{
+    Account, UsersInMemory,
+    data::{DataError, MAX_DATA},
+};
 
-use crate::common::{Attached, Browser, World, credentials};
+use crate::common::{Attached, BCRYPT, Browser, World, credentials};
 
 fn map(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
@@ -138,4 +141,27 @@ async fn a_logout_racing_data_writes_is_final() {
         assert_eq!(world.info(&alice).await, Ok(None));
         assert_eq!(read(&world, &alice).await, json!({}));
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_with_the_account_passes_the_attributes_of_each_broker() {
+    let jackie = Account::new("jackie", BCRYPT.parse().unwrap()).attribute("fullname", "Jackie Black");
+    let world = World::with_users(UsersInMemory::from_iter([jackie]));
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let (alice, club) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Club").await);
+    assert!(world.server.can_set_attributes("jackie").await.unwrap());
+    assert!(world.server.set_attribute("jackie", "profile", &json!({ "town": "Leiden" })).await.unwrap());
+    assert!(!world.server.set_attribute("john", "profile", &json!({})).await.unwrap());
+    for (link, sees) in [(&alice, true), (&club, false)] {
+        let resumed = world.resume(link).await.unwrap();
+        let user = resumed.user().unwrap().unwrap().into_owned();
+        assert_eq!(user.attributes["fullname"], "Jackie Black");
+        assert_eq!(user.attributes.contains_key("profile"), sees);
+        assert!(resumed.session.data.is_empty());
+    }
+    // Of accounts that are a list, nothing is changed.
+    let list = World::new();
+    assert!(!list.server.can_set_attributes("jackie").await.unwrap());
+    assert!(list.server.set_attribute("jackie", "profile", &json!({})).await.is_err());
 }

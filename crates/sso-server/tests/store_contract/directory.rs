@@ -122,6 +122,32 @@ async fn who_is_disabled_or_removed_is_not_found_and_a_password_is_replaced() {
     }
 }
 
+#[tokio::test]
+async fn an_attribute_of_a_user_is_set_and_nothing_else() {
+    let two = two().await;
+    for directory in &two.directories {
+        directory.add_user(&jackie()).await.unwrap();
+        let set = async |name: &str, value: serde_json::Value| {
+            Users::set_attribute(directory, name, "profile", &value).await.unwrap()
+        };
+        assert!(directory.can_set_attributes("jackie").await.unwrap());
+        for town in ["Leiden", "Delft"] {
+            assert!(set("jackie", serde_json::json!({ "town": town })).await);
+        }
+        let (found, before) = (account(directory, "jackie").await.unwrap(), jackie());
+        assert_eq!(found.user.attributes["profile"], serde_json::json!({ "town": "Delft" }));
+        assert_eq!(found.user.attributes["fullname"], before.attributes["fullname"]);
+        assert_eq!((found.user.attributes.len(), &found.groups), (3, &before.groups));
+
+        directory.set_user_disabled("jackie", true).await.unwrap();
+        for name in ["jackie", "nobody"] {
+            assert!(!directory.can_set_attributes(name).await.unwrap() && !set(name, true.into()).await);
+        }
+        directory.set_user_disabled("jackie", false).await.unwrap();
+        assert_eq!(account(directory, "jackie").await.unwrap().user, found.user);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_changes_are_each_kept() {
     let two = two().await;

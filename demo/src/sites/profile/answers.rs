@@ -1,14 +1,14 @@
 //! The answers in the profile form: where they are kept, what is asked, and what is wrong with an answer.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use sso_server::{Session, core::wire::User};
+use serde_json::Value;
+use sso_server::core::wire::User;
 
 use super::super::{EMAIL, FULL_NAME};
 use crate::pages::Field;
 
-/// The key of the profile in the session's shared data.
-const KEY: &str = "profile";
+/// The account's attribute that has the profile. Those that the operator has set are others: brokers may trust in them.
+pub(super) const ATTRIBUTE: &str = "profile";
 
 /// The answers to all questions.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -21,14 +21,14 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// Whether the session's shared data have one.
-    pub(super) fn is_stored(session: &Session) -> bool {
-        session.data.contains_key(KEY)
+    /// Whether the account has one.
+    pub(super) fn is_stored(user: &User) -> bool {
+        user.attributes.contains_key(ATTRIBUTE)
     }
 
-    /// What is in the shared data, or else what is known of the user. Any site may have written it.
-    pub(super) fn stored(session: &Session, user: &User) -> Self {
-        let stored = session.data.get(KEY).filter(|value| value.is_object());
+    /// What the account has, or else what is known of the user. An operator may have written anything.
+    pub(super) fn stored(user: &User) -> Self {
+        let stored = user.attributes.get(ATTRIBUTE).filter(|value| value.is_object());
         let stored = stored.and_then(|value| serde_json::from_value(value.clone()).ok());
         stored.unwrap_or_else(|| {
             let known = |name| user.attributes.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -36,11 +36,10 @@ impl Profile {
         })
     }
 
-    /// What to merge into the shared data.
-    pub(super) fn as_change(&self) -> Map<String, Value> {
+    /// What the account keeps.
+    pub(super) fn as_value(&self) -> Value {
         let Self { fullname, email, town, about } = self;
-        let profile = serde_json::json!({ "fullname": fullname, "email": email, "town": town, "about": about });
-        Map::from_iter([(KEY.to_owned(), profile)])
+        serde_json::json!({ "fullname": fullname, "email": email, "town": town, "about": about })
     }
 
     /// Without what cannot be seen. Browsers send each line's end as two characters, and count one.

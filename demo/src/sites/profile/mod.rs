@@ -1,8 +1,8 @@
 //! The server's profile form: two pages, of which the second has a time limit.
 //!
 //! The form counts as started once its first page was sent, so that page may lie open for as long as its user likes. What was typed
-//! there travels on in hidden fields: nothing is kept of a form that is never finished. A finished one is put into the
-//! session's shared data, where every site finds it.
+//! there travels on in hidden fields: nothing is kept of a form that is never finished. A finished one is kept with the account, and each
+//! site is told of it as its `attributes` say. Where accounts cannot be changed, as those in `sso.toml`, there is no form.
 
 mod answers;
 
@@ -12,9 +12,8 @@ use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use askama::Template;
 use serde::Deserialize;
 use sso_server::{
-    Session,
+    Session, Unavailable,
     core::wire::User,
-    data::DataError,
     form::{FormRefusal, TimeLimit},
     web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
 };
@@ -24,7 +23,7 @@ use super::{
     server::{Look, theme_of},
 };
 use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
-use answers::Profile;
+use answers::{ATTRIBUTE, Profile};
 
 const START: &str = "/profile";
 const SECOND: &str = "/profile/2";
@@ -34,13 +33,13 @@ const DONE: &str = "/profile/done";
 
 const ENDED: &str = "Your session has ended. Nothing was saved. Log in again to fill in your profile. \
                      To send what you typed again, log in in another tab and reload this page.";
-const USER_CHANGED: &str = "Someone logged in or out with this browser while you sent the form. Nothing was saved.";
+const NOT_HERE: &str = "This server can't keep profiles: its accounts are in a place that it can't write to.";
 const UNCONFIRMED: &str =
     "This browser is remembered, so your profile asks for your password first. Nothing was saved.";
 const INVALID: &str = "Correct the marked fields and send the form again.";
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
-    // Other sites write to the shared data too, so what is offered for a change may be longer than what is accepted.
+    // Operators write attributes too, so what is offered for a change may be longer than what is accepted.
     let limit = web::FormConfig::default().limit(64 * 1024);
     app.service(
         web::resource(START)
@@ -70,12 +69,14 @@ struct Sent {
 
 type Fields = Option<web::Form<Sent>>;
 
-async fn show_first(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
-    match desk.user() {
-        Some((session, _)) if session.is_remembered() => desk.go(CONFIRM),
-        Some((session, user)) => desk.first_page(user, &Profile::stored(session, user), None),
-        None => desk.go("/login?return_url=/profile"),
+    let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile") };
+    match site.server().can_set_attributes(&user.username).await {
+        Ok(true) if session.is_remembered() => desk.go(CONFIRM),
+        Ok(true) => desk.first_page(user, &Profile::stored(user), None),
+        Ok(false) => Refused::NotHere.into_answer(&desk),
+        Err(error) => Refused::Unavailable(error).into_answer(&desk),
     }
 }
 
@@ -89,7 +90,7 @@ async fn submit_first(visitor: Visitor, form: Form, look: web::Data<Look>, field
     if !profile.first_page(true).iter().all(Field::is_good) {
         return desk.first_page(accepted.user, &profile, Some(INVALID));
     }
-    let stored = Profile::stored(accepted.session, accepted.user);
+    let stored = Profile::stored(accepted.user);
     let profile = Profile { town: stored.town, about: stored.about, ..profile };
     desk.second_page(StatusCode::OK, accepted.user, &profile, None)
 }
@@ -108,7 +109,7 @@ async fn submit_second(
 ) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     let Sent { form_token, begun_as, profile } = sent(fields);
-    let Accepted { session, user, late } = match desk.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
+    let Accepted { user, late } = match desk.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
         Ok(accepted) => accepted,
         Err(refused) => return refused.into_answer(&desk),
     };
@@ -122,18 +123,12 @@ async fn submit_second(
     if !profile.second_page(true).iter().all(Field::is_good) {
         return desk.second_page(StatusCode::BAD_REQUEST, user, &profile, Some(INVALID));
     }
-    match site.server().merge_own_data(session, &profile.as_change()).await {
-        Ok(_) => desk.go(DONE),
-        Err(DataError::SessionEnded) => Refused::Ended.into_answer(&desk),
-        Err(DataError::UserChanged | DataError::UserNotAllowed) => {
-            Refused::UserChanged(USER_CHANGED.into()).into_answer(&desk)
-        }
-        Err(error @ DataError::TooLarge) => {
-            let problem = format!("Your profile was not saved: there is no room left for it. {error}.");
-            desk.second_page(StatusCode::PAYLOAD_TOO_LARGE, user, &profile, Some(&problem))
-        }
-        Err(error @ DataError::Unavailable) => {
-            let problem = format!("Your profile was not saved. {error}");
+    match site.server().set_attribute(&user.username, ATTRIBUTE, &profile.as_value()).await {
+        Ok(true) => desk.go(DONE),
+        // The account is gone, and so is the login.
+        Ok(false) => Refused::Ended.into_answer(&desk),
+        Err(error) => {
+            let problem = format!("Your profile was not saved: {error}.");
             desk.second_page(StatusCode::SERVICE_UNAVAILABLE, user, &profile, Some(&problem))
         }
     }
@@ -142,10 +137,10 @@ async fn submit_second(
 async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
-    if !Profile::is_stored(session) {
+    if !Profile::is_stored(user) {
         return desk.go(START);
     }
-    let profile = Profile::stored(session, user);
+    let profile = Profile::stored(user);
     let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
     let links = desk.look.chrome.links();
     let layout = desk.look.chrome.layout(&links, theme_of(Some(session)));
@@ -167,7 +162,6 @@ struct Desk {
 
 /// A page of the form that came from the user who is logged in.
 struct Accepted<'a> {
-    session: &'a Arc<Session>,
     user: &'a User,
     /// It came too late: what to say about that.
     late: Option<String>,
@@ -183,6 +177,10 @@ enum Refused {
     Unconfirmed,
     /// Somebody else is logged in now: what to say about that.
     UserChanged(String),
+    /// Nothing can be kept with their account.
+    NotHere,
+    /// Whether it can is not known.
+    Unavailable(Unavailable),
 }
 
 impl Desk {
@@ -210,7 +208,7 @@ impl Desk {
         if session.is_remembered() {
             return Err(Refused::Unconfirmed);
         }
-        Ok(Accepted { session, user, late })
+        Ok(Accepted { user, late })
     }
 
     fn first_page(&self, user: &User, profile: &Profile, problem: Option<&str>) -> HttpResponse {
@@ -278,6 +276,10 @@ impl Refused {
         let (status, message, way) = match self {
             Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
+            Self::NotHere => {
+                (StatusCode::NOT_FOUND, NOT_HERE.to_owned(), Way { label: "Your account", href: "/account" })
+            }
+            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}."), begin),
             Self::Unconfirmed => {
                 let confirm = Way { label: "Enter your password", href: CONFIRM };
                 (StatusCode::FORBIDDEN, UNCONFIRMED.to_owned(), confirm)

@@ -1,0 +1,39 @@
+//! Accounts in memory that their users may change.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use serde_json::Value;
+
+use super::{Account, Users, UsersUnavailable};
+
+/// Accounts that are known from the start. What users change of them lasts until the process ends: for trying out, and for tests.
+#[derive(Debug, Default)]
+pub struct UsersInMemory(RwLock<HashMap<String, Arc<Account>>>);
+
+impl FromIterator<Account> for UsersInMemory {
+    /// Of two accounts with one name the later one counts.
+    fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
+        let accounts = accounts.into_iter().map(|account| (account.user.username.clone(), Arc::new(account)));
+        Self(RwLock::new(accounts.collect()))
+    }
+}
+
+#[async_trait]
+impl Users for UsersInMemory {
+    async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
+        Ok(self.0.read().get(username).cloned())
+    }
+
+    async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
+        Ok(self.0.read().contains_key(username))
+    }
+
+    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
+        let mut accounts = self.0.write();
+        let Some(account) = accounts.get_mut(username) else { return Ok(false) };
+        Arc::make_mut(account).user.attributes.insert(name.to_owned(), value.clone());
+        Ok(true)
+    }
+}
