@@ -50,10 +50,8 @@ impl Deadline {
 
     /// An error once it has come; until then the task is woken for it.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match &mut self.0 {
-            Some(sleep) if sleep.as_mut().poll(context).is_ready() => Err(io::ErrorKind::TimedOut.into()),
-            _ => Ok(()),
-        }
+        let has_come = self.0.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready());
+        if has_come { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }
 

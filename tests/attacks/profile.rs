@@ -81,7 +81,8 @@ async fn threat_29_a_saved_profile_tells_no_broker_more_than_it_may_see() {
     // The form is filled in with what the account has, and sent as it is.
     let first = visitor.get(&place.url("/profile")).await;
     assert!(first.body.contains("ada@example.com") && first.body.contains("Ada Byron"), "{}", first.body);
-    let second = visitor.submit(&first, "/profile", &[]).await;
+    let filled_in = [("fullname", "Ada Byron"), ("email", "ada@example.com")];
+    let second = visitor.submit(&first, "/profile", &filled_in).await;
     let sent = visitor.submit(&second, "/profile/2", &[("town", "London"), ("about", "Numbers.")]).await;
     assert_eq!(sent.location(), Some(place.url("/profile/done")), "{sent:?}");
     assert!(visitor.follow(sent).await.body.contains("London"), "at once");

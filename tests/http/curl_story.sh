@@ -2,7 +2,7 @@
 alice=$1 greg=$2 server=$3
 browse() { curl -sSL -c jar -b jar "$@"; }
 hidden() { sed -n 's/.*name="form_token" value="\([^"]*\)".*/\1/p' page | head -n 1; }
-who() { if grep -q 'You are logged out' page; then echo out; else sed -n 's/.*<h1>Logged in as \([a-z]*\)<.*/\1/p' page; fi; }
+who() { if grep -q '<h1>You are logged out' page; then echo out; else sed -n 's/.*<h1>Logged in as \([a-z]*\)<.*/\1/p' page; fi; }
 
 browse "$alice/" >page
 who

@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     brokers::Broker,
     clock::Timestamp,
-    parts::{Parts, Unavailable, unavailable},
+    parts::{Parts, Unavailable},
     resume::Resumed,
     session::{Session, lifecycle},
     standing::{self, Standing},

@@ -12,7 +12,7 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember,
     resume::{self, Browser, Visit},
-    session::{CookieValue, DestroyReason, Family, Session, SessionId},
+    session::{CookieValue, DestroyReason, Session, SessionId},
     standing,
 };
 

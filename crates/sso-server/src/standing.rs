@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    parts::{Parts, Unavailable, changes_all_the_time, unavailable},
+    parts::{Parts, Unavailable, changes_all_the_time},
     remember,
     session::{DestroyReason, Session, SignedIn},
     users::{Account, PasswordHash, UsersUnavailable},

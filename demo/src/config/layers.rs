@@ -18,7 +18,7 @@ use super::store::{DirectoryUrl, StoreKey, StoreUrl};
 use crate::Failure;
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-pub(super) const VARIABLES: [(&str, &str, Form); 24] = [
+pub(super) const VARIABLES: [(&str, &str, Form); 25] = [
     ("SSO_PUBLIC_URL", "public_url", Form::Text),
     ("SSO_LISTEN", "listen", Form::Text),
     ("SSO_STORE", "store", Form::Text),

@@ -125,6 +125,17 @@ impl World {
         })
     }
 
+    /// The end of a login on the way to this broker: somebody is logged in by now.
+    pub(crate) async fn attach_after_login(&self, browser: &mut Browser, broker: &'static str) -> Attached {
+        let token = Token::generate();
+        let request = redirect_request(broker, &token, key(broker).attach(&token), true);
+        let checked = self.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
+        let answer = self.server.attach_after_login(&checked, browser.cookie.as_ref()).await;
+        browser.receive(answer.set_cookie);
+        let AttachOutcome::Linked(code) = answer.outcome.unwrap() else { panic!("somebody is logged in") };
+        Attached { broker, token, code }
+    }
+
     /// Attaches a new token.
     pub(crate) async fn attach(&self, browser: &mut Browser, broker: &'static str) -> Attached {
         self.try_attach(browser, broker, &Token::generate(), false).await.unwrap().unwrap()

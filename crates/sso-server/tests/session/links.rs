@@ -2,13 +2,12 @@
 
 use sso_server::{
     Policy,
-    attach::AttachOutcome,
-    core::{AttachError, BrowserHeaders, Token},
+    core::{AttachError, Token},
     resume::ResumeError::{self, NoBearer, NotAttached},
     session::Link,
 };
 
-use crate::common::{Attached, Browser, HOUR, MINUTE, World, key, redirect_request};
+use crate::common::{Browser, HOUR, MINUTE, World};
 
 #[tokio::test]
 async fn all_brokers_share_one_session() {
@@ -121,14 +120,7 @@ async fn a_login_on_the_way_kills_the_older_links_of_that_broker_and_of_no_other
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
 
-    let request = redirect_request("Alice", &token, key("Alice").attach(&token), true);
-    let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
-    let AttachOutcome::Linked(code) =
-        world.server.attach_after_login(&checked, browser.cookie.as_ref()).await.outcome.unwrap()
-    else {
-        panic!("somebody is logged in")
-    };
-    let new = Attached { broker: "Alice", token, code };
+    let new = world.attach_after_login(&mut browser, "Alice").await;
     for link in [&old, &asked] {
         assert_eq!(world.info(link).await, Err(ResumeError::NotAttached));
     }

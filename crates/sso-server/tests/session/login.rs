@@ -1,6 +1,6 @@
 //! Logins and logouts, and what becomes of the browser's cookie (threat: session fixation).
 
-use sso_server::{core::Token, login::LoginError, session::CookieValue};
+use sso_server::{login::LoginError, session::CookieValue};
 
 use crate::common::{Browser, World, credentials, wrong_credentials};
 
@@ -123,7 +123,7 @@ async fn a_bearer_copied_before_the_login_is_dead_after_a_login_at_the_server() 
     let mut browser = Browser::default();
     let copied = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
-    let new = world.try_attach(&mut browser, "Alice", &Token::generate(), true).await.unwrap().unwrap();
+    let new = world.attach_after_login(&mut browser, "Alice").await;
     assert!(world.info(&copied).await.is_err());
     assert_eq!(world.info(&new).await.unwrap().as_deref(), Some("jackie"));
 }

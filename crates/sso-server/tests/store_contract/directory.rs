@@ -413,6 +413,7 @@ async fn a_database_of_the_first_version_is_upgraded_and_loses_nothing() {
         let newest = version(url).await;
         let old = [
             "ALTER TABLE sso_links DROP COLUMN made",
+            "ALTER TABLE sso_links DROP COLUMN called",
             "DROP TABLE sso_users",
             "DROP TABLE sso_brokers",
             "DELETE FROM sso_schema WHERE version > 1",
