@@ -54,6 +54,8 @@ async fn a_password_is_changed_and_the_other_sessions_end() {
     for (old, new, why) in [
         ("wrong", "a quite new password", "The current password is incorrect"),
         ("jackie123", "too short", "at least 15 characters"),
+        ("jackie123", "passwordpassword", "easy to guess: it is a common one"),
+        ("jackie123", "jackie@sso.localhost", "easy to guess: it is made of the account's own name"),
     ] {
         type_passwords(&mine, old, new).await;
         mine.wait_for("#password-error", why).await;

@@ -121,7 +121,7 @@ async fn a_user_who_cannot_be_read_is_listed_with_the_others_and_can_be_kept_out
 #[test]
 fn names_that_are_taken_or_that_nobody_has_are_told() {
     let nodes = Nodes::start("sqlite:FILE.db", None);
-    nodes.sso(&["users", "add", "ada"], "a long password\n");
+    nodes.sso(&["users", "add", "ada"], "a rather long password\n");
     refused(&nodes.run(&["users", "add", "ada"], "another\n"), 1, "user ada is there already");
     refused(&nodes.run(&["users", "add", "bob"], "\n"), 1, "the password is empty");
     refused(&nodes.run(&["users", "add", "bob"], ""), 1, "the password is empty");
@@ -131,12 +131,30 @@ fn names_that_are_taken_or_that_nobody_has_are_told() {
         refused(&nodes.run(&["users", "add", "bob"], password), 1, what);
         refused(&nodes.run(&["users", "set-password", "ada"], password), 1, what);
     }
-    let name = "bob@shop.example";
-    refused(&nodes.run(&["users", "add", name], "Bob@shop.example\n"), 1, "The password is the username");
-    let told = nodes.sso(&["users", "set-password", "ada"], "fifteen letters\n");
+    // What everybody tries first.
+    for common in ["passwordpassword\n", "1q2w3e4r5t6y7u8i\n", "thisismypassword\n"] {
+        refused(&nodes.run(&["users", "add", "bob"], common), 1, "easy to guess: it is a common one");
+        refused(&nodes.run(&["users", "set-password", "ada"], common), 1, "easy to guess: it is a common one");
+    }
+    let own = "easy to guess: it is made of the account's own name";
+    refused(&nodes.run(&["users", "add", "bob@shop.example"], "Bob@shop.example\n"), 1, own);
+    let about = ["--attribute", "fullname=Bob Bobson", "--attribute", "email=bob@shop.example"];
+    for password in ["Bobson-Bob-1987!\n", "bobson@shop.example\n", "bob.sso.localhost\n"] {
+        refused(&nodes.run(&[&["users", "add", "bob"][..], &about].concat(), password), 1, own);
+    }
+    nodes.sso(&["users", "set", "ada", "--attribute", "fullname=Ada Lovelace"], "");
+    refused(&nodes.run(&["users", "set-password", "ada"], "lovelace.lovelace\n"), 1, own);
+    let told = nodes.sso(&["users", "set-password", "ada"], "15 odd letters!\n");
     assert_eq!(told, "user ada has another password; 0 sessions and 0 remembered browsers ended\n");
     refused(&nodes.run(&["users", "add", "bob", "--hash"], "not a hash\n"), 1, "not an argon2");
-    refused(&nodes.run(&["users", "add", " bob"], "a long password\n"), 1, "a user's name is 1 to 256 bytes");
+    for (name, what) in [
+        ("", "a user's name has 1 to 256 bytes"),
+        (" ", "1 to 256 bytes"),
+        ("b\u{200b}ob", "U+200B is one"),
+        ("b\tob", "U+0009"),
+    ] {
+        refused(&nodes.run(&["users", "add", name], "a rather long password\n"), 1, what);
+    }
     for action in ["show", "set", "disable", "enable", "set-password", "remove"] {
         refused(&nodes.run(&["users", action, "bob"], "x\n"), 1, "there is no user bob in the directory");
     }
@@ -177,11 +195,53 @@ fn names_that_are_taken_or_that_nobody_has_are_told() {
     refused(&nodes.run_with(&weak, &format!("{KEY}\n"), &network), 1, "has this secret already");
 }
 
+/// However a name is typed, it is one user's; and two users can be told apart by looking.
+#[tokio::test]
+async fn names_that_differ_in_nothing_that_can_be_seen_are_one_name() {
+    let store = new_postgres_store();
+    let nodes = Nodes::start(&store, None);
+    let (nfc, nfd) = ("Zo\u{eb}", "Zoe\u{308}");
+    assert_eq!(nodes.sso(&["users", "add", " Zoe\u{308} "], "a rather long password\n"), "user Zo\u{eb} added\n");
+    let [url, _] = nodes.urls();
+    for typed in [nfc, nfd, "Zo\u{eb} ", "\u{3000}Zoe\u{308}"] {
+        assert!(crate::directory::lets_in(&url, typed, "a rather long password").await, "{typed:?}");
+        assert_eq!(nodes.json(&["users", "show", typed])["username"], nfc);
+        refused(&nodes.run(&["users", "add", typed], "a rather long password\n"), 1, "user Zo\u{eb} is there already");
+    }
+    refused(&nodes.run(&["users", "add", "jackie "], "x\n"), 1, "user jackie is in the configuration");
+    assert_eq!(nodes.json(&["sessions", "list", nfd, "--json"]).as_array().unwrap().len(), 4);
+    assert!(nodes.sso(&["sessions", "revoke", "--user", nfd], "").contains("4 sessions"));
+    nodes.sso(&["users", "set-password", nfd], "stra\u{df}e u\u{308}ber ko\u{308}ln\n");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(crate::directory::lets_in(&url, nfc, "stra\u{df}e \u{fc}ber k\u{f6}ln").await);
+
+    // Another program may write what it likes: that is listed, kept apart, and found to the letter.
+    for odd in ["ad\u{200b}a", " eve", "Rene\u{301}"] {
+        let insert = format!("INSERT INTO sso_users (username, password) VALUES ('{odd}', '{HASH}')");
+        let done = Command::new(postgres_bin("psql")).args(["-qX", &store, "-c", &insert]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    for (name, twin) in [("ada", "ad\\u{200b}a"), ("eve", " eve"), ("Ren\u{e9}", "Rene\\u{301}")] {
+        let what = format!("user {name}: {twin} is there already, which differs only in");
+        refused(&nodes.run(&["users", "add", name], "a rather long password\n"), 1, &what);
+    }
+    let listed = nodes.sso(&["users", "list"], "");
+    for what in ["odd name: a user's name has no invisible", "odd name: a user's name has no white space"] {
+        assert!(listed.contains(what), "{listed}");
+    }
+    assert_eq!(listed.matches("odd name").count(), 3, "{listed}");
+    assert!(nodes.json(&["users", "show", " eve"])["odd_name"].is_string());
+    assert!(nodes.json(&["users", "show", nfc])["odd_name"].is_null());
+    assert!(crate::directory::lets_in(&url, "Rene\u{301}", "jackie123").await);
+    assert!(nodes.sso(&["users", "remove", "Rene\u{301}"], "").contains("removed"));
+    nodes.sso(&["users", "add", "Ren\u{e9}"], "a rather long password\n");
+}
+
 #[test]
 fn lists_show_everything_but_secrets() {
     let nodes = Nodes::start(&new_postgres_store(), None);
     let about = ["--attribute", "fullname=Ada L.", "--group", "staff", "--group", "night"];
-    nodes.sso(&[&["users", "add", "ada"][..], &about].concat(), "a long password\n");
+    nodes.sso(&[&["users", "add", "ada"][..], &about].concat(), "a rather long password\n");
     nodes.sso(&["users", "set", "ada", "--drop-group", "night", "--json-attribute", "tags=[1]"], "");
     nodes.sso(&["users", "disable", "ada"], "");
     let user = nodes.json(&["users", "show", "ada"]);
@@ -223,19 +283,22 @@ fn lists_show_everything_but_secrets() {
     assert!(nodes.json(&["brokers", "show", "Shop"])["previous_secret_until"].is_null());
     for list in [&["users", "list", "--json"][..], &["users", "show", "ada"], &["brokers", "list", "--json"]] {
         let told = nodes.sso(list, "");
-        assert!(!told.contains(&secret) && !told.contains("argon2") && !told.contains("a long password"), "{told}");
+        assert!(
+            !told.contains(&secret) && !told.contains("argon2") && !told.contains("a rather long password"),
+            "{told}"
+        );
     }
 }
 
 #[tokio::test]
 async fn sessions_are_listed_and_ended_one_by_one() {
     let nodes = Nodes::start(&new_redis_store(), Some("sqlite:FILE.db"));
-    nodes.sso(&["users", "add", "ada"], "a long password\n");
+    nodes.sso(&["users", "add", "ada"], "a rather long password\n");
     let [one, other] = nodes.peers("Alice", "s", "http://alice.localhost:1");
     let jackie = one.log_in(&Visitor::new(), "jackie", "jackie123").await;
     let (first, second) = (
-        one.log_in(&Visitor::new(), "ada", "a long password").await,
-        other.log_in(&Visitor::new(), "ada", "a long password").await,
+        one.log_in(&Visitor::new(), "ada", "a rather long password").await,
+        other.log_in(&Visitor::new(), "ada", "a rather long password").await,
     );
     let listed = nodes.json(&["sessions", "list", "--json"]);
     let users: Vec<_> = listed.as_array().unwrap().iter().map(|session| session["user"].as_str().unwrap()).collect();
@@ -318,7 +381,7 @@ fn what_is_in_a_servers_memory_is_out_of_reach_and_without_a_directory_there_is_
     }
     for args in [&["users", "add", "ada"][..], &["users", "disable", "ada"], &["brokers", "add", "Shop", "http://shop"]]
     {
-        refused(&nodes.run(args, "a long password\n"), 2, "there is no directory: set `directory`");
+        refused(&nodes.run(args, "a rather long password\n"), 2, "there is no directory: set `directory`");
     }
     assert!(nodes.sso(&["users", "list"], "").contains("jackie"));
     refused(
@@ -407,10 +470,10 @@ fn only_what_adds_makes_a_store_and_all_others_say_that_there_is_none() {
 async fn while_the_directory_does_not_answer_the_server_says_so_and_then_goes_on() {
     let mut engine = Engine::postgres();
     let nodes = Nodes::start(&new_redis_store(), Some(&engine.new_store()));
-    nodes.sso(&["users", "add", "ada"], "a long password\n");
+    nodes.sso(&["users", "add", "ada"], "a rather long password\n");
     let secret = secret_in(&nodes.sso(&["brokers", "add", "Shop", "http://shop.localhost:1"], ""));
     let [peer, _] = nodes.peers("Shop", &secret, "http://shop.localhost:1");
-    let (link, visitor) = (peer.log_in(&Visitor::new(), "ada", "a long password").await, Visitor::new());
+    let (link, visitor) = (peer.log_in(&Visitor::new(), "ada", "a rather long password").await, Visitor::new());
     let ready = format!("{}/readyz", peer.server);
     let alice = Peer::new(&peer.server, "Alice", "s", Encoding::Exact, "http://alice.localhost:1");
     for gone in [false, true] {

@@ -218,17 +218,17 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
 
     // Another password ends what began with the old one.
     let links = both(peers.clone(), "ada", "the first password").await;
-    nodes.sso(&["users", "set-password", "ada"], "second password\n");
+    nodes.sso(&["users", "set-password", "ada"], "the second password\n");
     let since = Instant::now();
     for link in &links {
         ended("another password", since, link).await;
         let url = &link.peer.server;
-        seen("the new password", since, async || lets_in(url, "ada", "second password").await).await;
+        seen("the new password", since, async || lets_in(url, "ada", "the second password").await).await;
         assert!(!lets_in(url, "ada", "the first password").await);
     }
 
     // Both secrets, and then the new one alone.
-    let links = both(peers.clone(), "ada", "second password").await;
+    let links = both(peers.clone(), "ada", "the second password").await;
     let printed = nodes.sso(&["brokers", "rotate-secret", "Shop", "--keep-old", "8s"], "");
     let since = Instant::now();
     let renewed = nodes.peers("Shop", &secret_in(&printed), SHOP);
@@ -248,7 +248,7 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
     assert!(since.elapsed() > Duration::from_secs(7));
 
     // Who the broker lets in, and what it sees.
-    let links = both(renewed.clone(), "ada", "second password").await;
+    let links = both(renewed.clone(), "ada", "the second password").await;
     nodes.sso(&["brokers", "set", "Shop", "--attribute", "age"], "");
     let since = Instant::now();
     for link in &links {
@@ -290,7 +290,7 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
         seen("an enabled broker", since, async || attaches(peer).await).await;
     }
 
-    let links = both(renewed, "ada", "second password").await;
+    let links = both(renewed, "ada", "the second password").await;
     nodes.sso(&["users", "remove", "ada"], "");
     let since = Instant::now();
     for link in &links {

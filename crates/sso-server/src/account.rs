@@ -214,6 +214,10 @@ pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Cred
     let session = resume::by_cookie(parts, browser).await?.filter(|session| is_theirs(session));
     let session = session.ok_or(LoginError::SessionEnded)?;
     let account = login::authenticate(parts, credentials, true, None).await?;
+    if account.user.username != credentials.username {
+        // It is gone, and its name is another's in another form.
+        return Err(LoginError::SessionEnded);
+    }
     let credential = standing::credential(parts, &account);
     let (cookie, now) = (CookieValue::generate(), parts.now());
     let confirmed = parts.change(&session, |session| {

@@ -10,7 +10,8 @@ use crate::{
     standing,
     users::{
         PasswordOutcome,
-        password::{self, UnfitPassword},
+        name::nfc,
+        new_password::{NoHash, OwnWords, UnfitPassword, check_length},
     },
     words,
 };
@@ -95,23 +96,28 @@ impl From<ChangeError> for PasswordError {
 /// Changes the password of the user who is logged in. This session goes on under the new one, with another cookie.
 pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordChange) -> Result<Visit, PasswordError> {
     let session = resume::by_cookie(parts, browser).await?.ok_or(PasswordError::NotLoggedIn)?;
-    let username = session.user().map(|user| user.username.clone()).ok_or(PasswordError::NotLoggedIn)?;
+    let user = session.user().cloned().ok_or(PasswordError::NotLoggedIn)?;
+    let username = user.username.clone();
     if !parts.users.can_set_password(&username).await.map_err(standing::users_unavailable)? {
         return Err(PasswordError::CannotChange);
     }
     if change.new != change.again {
         return Err(PasswordError::NotRepeated);
     }
-    password::check_new(&username, &change.new)?;
+    check_length(&change.new)?;
     let credentials = Credentials { username: username.clone(), password: change.old.clone() };
     let account = login::authenticate(parts, &credentials, true, None).await?;
-    if change.new == change.old {
+    if nfc(&change.new) == nfc(&change.old) {
         return Err(PasswordError::Unchanged);
     }
     let turn = parts.passwords.turn().await.ok_or(PasswordError::Unavailable)?;
-    let hash = turn.hash(&change.new).await.map_err(|error| {
-        tracing::error!(%error, "cannot hash a new password");
-        PasswordError::Unavailable
+    let own = OwnWords::new(&user, &parts.public_url);
+    let hash = turn.hash_new(&change.new, own).await.map_err(|error| match error {
+        NoHash::Unfit(why) => why.into(),
+        NoHash::Failed(error) => {
+            tracing::error!(%error, "cannot hash a new password");
+            PasswordError::Unavailable
+        }
     })?;
 
     // Accounts and sessions are not changed at one instant, so this session first knows both passwords: whenever it is judged, and

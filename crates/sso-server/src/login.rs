@@ -12,7 +12,7 @@ use crate::{
     standing,
     store::Unlink,
     throttle::TooEarly,
-    users::Account,
+    users::{Account, name::canonical},
     words,
 };
 
@@ -87,11 +87,12 @@ pub(crate) async fn authenticate(
     is_known: bool,
     link: Option<&str>,
 ) -> Result<Arc<Account>, LoginError> {
-    let by_user = format!("{} {}", if is_known { "known user" } else { "user" }, credentials.username);
+    // In whichever form the name is typed.
+    let by_user = format!("{} {}", if is_known { "known user" } else { "user" }, canonical(&credentials.username));
     let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
     // Before it is one's turn: nobody waits for others who wait for the directory.
-    let account = parts.users.find_now(&credentials.username).await.map_err(standing::users_unavailable)?;
+    let account = find(parts, &credentials.username).await?;
     // Few at a time, and asked only when it is one's turn: guesses sent all at once cannot all slip through.
     let turn = parts.passwords.turn().await.ok_or(LoginError::Unavailable)?;
     let now = parts.now();
@@ -122,9 +123,22 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// The account that is meant by what was typed: the one of this very name, or else of the form of it that counts.
+async fn find(parts: &Parts, typed: &str) -> Result<Option<Arc<Account>>, Unavailable> {
+    let exact = parts.users.find_now(typed).await.map_err(standing::users_unavailable)?;
+    let name = canonical(typed);
+    if name == typed {
+        return Ok(exact);
+    }
+    // Asked in any case: how long that takes says nothing of the first answer.
+    let other = parts.users.find_now(&name).await.map_err(standing::users_unavailable)?;
+    Ok(exact.or(other))
+}
+
 /// Whether this user was the last to log in to the session. One that was destroyed tells nothing: its cookie may be in the wrong hands.
 pub(crate) fn is_known_to(session: &Session, username: &str) -> bool {
-    session.destroyed.is_none() && session.last_user.as_deref() == Some(username)
+    let last = session.last_user.as_deref().filter(|_| session.destroyed.is_none());
+    last.is_some_and(|last| canonical(last) == canonical(username))
 }
 
 /// Whether this user has logged in from the browser before: its session says so, also when it is over, or its remember-me token.

@@ -25,7 +25,7 @@ use crate::{
     session::{CookieValue, DestroyReason, Family, OldToken, Session},
     standing,
     store::StoreError,
-    users::Account,
+    users::{Account, name::canonical},
 };
 
 /// A replaced token gives its successor for so long: of ten restored tabs each one sends the old token, and an answer may be lost.
@@ -248,7 +248,7 @@ pub(crate) async fn remove(parts: &Parts, family: Option<&str>) -> Result<(), Un
 
 /// Whether the browser's token was made for this user; what it remembers may be forgotten.
 pub(crate) fn was_for(parts: &Parts, browser: &Browser, username: &str) -> bool {
-    claims_of(parts, browser).is_some_and(|claims| claims.registered.sub == username)
+    claims_of(parts, browser).is_some_and(|claims| canonical(&claims.registered.sub) == canonical(username))
 }
 
 /// What the browser's token says, if it is one of ours.

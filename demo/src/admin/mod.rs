@@ -13,6 +13,7 @@ pub(crate) mod sessions;
 pub(crate) mod users;
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
@@ -21,7 +22,9 @@ use clap::{Args, Subcommand};
 use sso_core::{BrokerId, is_loopback};
 use sso_server::{
     Broker, Server, SqlDirectory, Unavailable,
+    core::wire::User,
     directory::{DirectoryError, Unreadable},
+    users::{name::canonical, new_password::OwnWords},
 };
 
 use crate::{
@@ -106,10 +109,37 @@ impl Admin {
 
     /// The directory, to change this user in it.
     fn directory_for_user(&self, name: &str) -> Result<&SqlDirectory, Failure> {
-        if self.configured_users.contains(name) {
+        if self.is_configured(name) {
             return Err(is_configured("user", name));
         }
         self.directory()
+    }
+
+    /// Whether the configuration has this user, whatever the form of the name.
+    fn is_configured(&self, name: &str) -> bool {
+        self.configured_users.iter().any(|known| canonical(known) == canonical(name))
+    }
+
+    /// The name of the user who is meant, as a login finds them: the one of this very name, or else of the form of it that counts.
+    async fn user_meant<'a>(&self, name: &'a str) -> Result<Cow<'a, str>, Failure> {
+        let form = canonical(name);
+        if form == name || self.configured_users.contains(name) {
+            return Ok(name.into());
+        }
+        if let Some(known) = self.configured_users.iter().find(|known| canonical(known) == form) {
+            return Ok(known.clone().into());
+        }
+        let Some(directory) = &self.directory else { return Ok(form) };
+        match directory.user(name).await {
+            Ok(None) => Ok(form),
+            Ok(Some(_)) | Err(DirectoryError::Unreadable(_)) => Ok(name.into()),
+            Err(error) => Err(failed("user", name, error)),
+        }
+    }
+
+    /// What others know of this user's account.
+    fn own_words(&self, user: &User) -> OwnWords {
+        OwnWords::new(user, self.server.public_url())
     }
 
     /// The directory, to change this broker in it.

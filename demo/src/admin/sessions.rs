@@ -54,19 +54,24 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
     let server = admin.sessions()?;
     let store = &admin.store;
     match &options.action {
-        Action::List { user: Some(user), json } => list(server, &BTreeSet::from([user.clone()]), *json).await,
+        Action::List { user: Some(user), json } => {
+            let user = admin.user_meant(user).await?.into_owned();
+            list(server, &BTreeSet::from([user]), *json).await
+        }
         Action::List { user: None, json } => {
             let mut known = admin.configured_users.clone();
             known.extend(users::all_names(&admin).await?);
             list(server, &known, *json).await
         }
         Action::Revoke(Which { user: Some(user), session: Some(handle), .. }) => {
+            let user = &*admin.user_meant(user).await?;
             if !server.end_session(user, handle).await.map_err(store_failed)? {
                 return Err(Failure::other(format!("user {} has no session {}", printable(user), printable(handle))));
             }
             done(format!("the session of user {} in {store} is ended", printable(user)))
         }
         Action::Revoke(Which { user: Some(user), .. }) => {
+            let user = &*admin.user_meant(user).await?;
             let ended = server.end_user(user).await.map_err(store_failed)?;
             done(format!("{} of user {} in {store} ended", output::ended(&ended), printable(user)))
         }

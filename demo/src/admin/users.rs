@@ -1,8 +1,12 @@
 //! `sso users add|list|show|set|disable|enable|set-password|remove`.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-use sso_server::directory::{DirectoryError, StoredUser, Unreadable, check_username};
+use serde_json::{Map, Value, json};
+use sso_server::{
+    core::wire::User,
+    directory::{DirectoryError, StoredUser, Unreadable},
+    users::name::{canonical, check_username, visible},
+};
 
 use super::{
     Admin, AdminOptions, Missing, failed, input,
@@ -15,7 +19,7 @@ use crate::{Failure, say};
 pub(crate) enum Action {
     /// Adds a user. The password, of 15 characters or more, comes from the terminal, or is the first line of standard input
     Add {
-        /// The name, to the letter
+        /// The name, to the letter; white space at its ends does not count
         name: String,
         #[command(flatten)]
         about: About,
@@ -87,16 +91,19 @@ pub(crate) struct About {
 }
 
 impl About {
-    fn put(&self, user: &mut StoredUser) {
+    fn put(&self, attributes: &mut Map<String, Value>) {
         for (name, text) in &self.attribute {
-            user.attributes.insert(name.clone(), text.as_str().into());
+            attributes.insert(name.clone(), text.as_str().into());
         }
         for (name, value) in &self.json_attribute {
-            user.attributes.insert(name.clone(), value.clone());
+            attributes.insert(name.clone(), value.clone());
         }
+    }
+
+    fn put_groups(&self, groups: &mut Vec<String>) {
         for group in &self.group {
-            if !user.groups.contains(group) {
-                user.groups.push(group.clone());
+            if !groups.contains(group) {
+                groups.push(group.clone());
             }
         }
     }
@@ -107,39 +114,47 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
     let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
     let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
-        Action::Add { name, about, hash } => add(&admin, name, about, *hash).await,
+        Action::Add { name, about, hash } => add(&admin, &canonical(name), about, *hash).await,
         Action::List { json } => list(&admin, *json).await,
-        Action::Show { name } => show(&admin, name).await,
+        Action::Show { name } => show(&admin, &admin.user_meant(name).await?).await,
         Action::Set { name, about, drop_attribute, drop_group } => {
+            let name = &*admin.user_meant(name).await?;
             let change = |user: &mut StoredUser| {
                 user.attributes.retain(|name, _| !drop_attribute.contains(name));
                 user.groups.retain(|group| !drop_group.contains(group));
-                about.put(user);
+                about.put(&mut user.attributes);
+                about.put_groups(&mut user.groups);
             };
             set(&admin, name, change).await?;
             done(name, "changed")
         }
         Action::Disable { name } => {
+            let name = &*admin.user_meant(name).await?;
             disable(&admin, name, true).await?;
             end(&admin, name, "disabled").await
         }
         Action::Enable { name } => {
+            let name = &*admin.user_meant(name).await?;
             disable(&admin, name, false).await?;
             done(name, "enabled")
         }
         Action::SetPassword { name, hash } => {
             // Nobody types a password for nothing; what cannot be read may be the old one.
+            let name = &*admin.user_meant(name).await?;
             let directory = admin.directory_for_user(name)?;
-            match directory.user(name).await {
+            let user = match directory.user(name).await {
                 Ok(None) => return Err(failed("user", name, DirectoryError::NotFound)),
-                Ok(Some(_)) | Err(DirectoryError::Unreadable(_)) => {}
+                Ok(Some(user)) => User { username: user.username, attributes: user.attributes },
+                Err(DirectoryError::Unreadable(_)) => User { username: name.to_owned(), attributes: Map::new() },
                 Err(error) => return Err(failed("user", name, error)),
-            }
-            let password = if *hash { input::password_hash()? } else { input::new_password_of(name)? };
+            };
+            let password =
+                if *hash { input::password_hash()? } else { input::new_password_of(&admin.own_words(&user))? };
             directory.replace_password(name, &password).await.map_err(|error| failed("user", name, error))?;
             end(&admin, name, "has another password").await
         }
         Action::Remove { name } => {
+            let name = &*admin.user_meant(name).await?;
             let directory = admin.directory_for_user(name)?;
             if !directory.remove_user(name).await.map_err(|error| failed("user", name, error))? {
                 return Err(failed("user", name, DirectoryError::NotFound));
@@ -153,14 +168,31 @@ async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<
     let directory = admin.directory_for_user(name)?;
     let told = |error| failed("user", name, error);
     check_username(name).map_err(|error| told(error.into()))?;
-    if directory.user(name).await.map_err(told)?.is_some() {
-        return Err(told(DirectoryError::Exists));
-    }
-    let password = if is_hash { input::password_hash()? } else { input::new_password_of(name)? };
+    check_twins(admin, name).await?;
+    let mut user = User { username: name.to_owned(), attributes: Map::new() };
+    about.put(&mut user.attributes);
+    let password = if is_hash { input::password_hash()? } else { input::new_password_of(&admin.own_words(&user))? };
+    let attributes = user.attributes;
     let mut user = StoredUser::new(name, password);
-    about.put(&mut user);
+    user.attributes = attributes;
+    about.put_groups(&mut user.groups);
     directory.add_user(&user).await.map_err(told)?;
     done(name, "added")
+}
+
+/// That nobody is there whose name looks the same. Other programs may have written any name, and so may the configuration.
+async fn check_twins(admin: &Admin, name: &str) -> Result<(), Failure> {
+    let known = admin.configured_users.iter().cloned().chain(all_names(admin).await?);
+    let seen = visible(name);
+    match known.into_iter().find(|known| visible(known) == seen) {
+        None => Ok(()),
+        Some(same) if same == name => Err(failed("user", name, DirectoryError::Exists)),
+        Some(twin) => Err(Failure::other(format!(
+            "user {}: {} is there already, which differs only in white space, Unicode form or invisible characters",
+            printable(name),
+            twin.escape_default(),
+        ))),
+    }
 }
 
 async fn set(admin: &Admin, name: &str, change: impl FnMut(&mut StoredUser) + Send) -> Result<(), Failure> {
@@ -226,11 +258,13 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
     }
     let configured = admin.configured_users.iter();
     let mut rows: Vec<_> = configured
-        .map(|name| [printable(name), "configuration".into(), "active".into(), String::new(), String::new()])
+        .map(|name| {
+            [printable(name), "configuration".into(), with_problem("active".into(), name), String::new(), String::new()]
+        })
         .collect();
     rows.extend(users.iter().map(|user| match user {
         Ok(user) => {
-            let state = output::state(is_hidden(admin, user), user.is_disabled);
+            let state = with_problem(output::state(is_hidden(admin, user), user.is_disabled), &user.username);
             let changed = output::time(user.changed.as_secs());
             [printable(&user.username), "directory".into(), state, names(&user.groups), changed]
         }
@@ -243,7 +277,15 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
 }
 
 fn is_hidden(admin: &Admin, user: &StoredUser) -> bool {
-    admin.configured_users.contains(&user.username)
+    admin.is_configured(&user.username)
+}
+
+/// Other programs may write names that could not be added: they are found only by those who type them to the letter.
+fn with_problem(state: String, name: &str) -> String {
+    match check_username(name) {
+        Ok(()) => state,
+        Err(why) => format!("{state}; odd name: {why}"),
+    }
 }
 
 async fn show(admin: &Admin, name: &str) -> Result<(), Failure> {
@@ -253,6 +295,7 @@ async fn show(admin: &Admin, name: &str) -> Result<(), Failure> {
 fn text(admin: &Admin, user: &StoredUser) -> Value {
     json!({
         "username": user.username,
+        "odd_name": check_username(&user.username).err().map(|why| why.to_string()),
         "in": "directory",
         "hidden": is_hidden(admin, user),
         "disabled": user.is_disabled,

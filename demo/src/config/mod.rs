@@ -6,7 +6,7 @@ mod policy;
 mod store;
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     fs, io,
     net::SocketAddr,
     num::NonZeroUsize,
@@ -16,7 +16,7 @@ use std::{
 use sso_core::{Silent, is_loopback};
 use sso_server::{
     BrokerList, MemoryStore, Policy, Server, SqlDirectory, TokenPolicy, UserList, both::Both, cached::Cached,
-    clock::SystemClock,
+    clock::SystemClock, users::name::visible,
 };
 use url::Url;
 
@@ -258,11 +258,17 @@ pub(crate) fn users_of_environment() -> Result<UserList, Failure> {
 
 fn users(layers: &Layers) -> Result<Vec<UserEntry>, Failure> {
     let Some((entries, layer)) = layers.find(|keys| keys.users.as_ref()) else { return Ok(Vec::new()) };
-    let mut names = HashSet::new();
+    let mut names = HashMap::new();
     for entry in entries {
         let name = entry.get_ref().username.as_str();
-        if !names.insert(name) {
-            return Err(layer.wrong(entry.span().start, format!("user {name}: this name is given twice")));
+        let wrong = |what: &str| layer.wrong(entry.span().start, format!("user {}: {what}", name.escape_debug()));
+        match names.insert(visible(name), name) {
+            None => {}
+            Some(known) if known == name => return Err(wrong("this name is given twice")),
+            Some(_) => {
+                let what = "another user's name differs only in white space, Unicode form or invisible characters";
+                return Err(wrong(what));
+            }
         }
     }
     Ok(entries.iter().map(|entry| entry.get_ref().clone()).collect())

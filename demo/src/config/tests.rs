@@ -40,6 +40,7 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn mistakes_are_told_with_their_place() {
     let broker = |more: &str| format!("{GOOD}\n[[brokers]]\nid = \"A\"\norigins = [\"https://a\"]\n{more}\n");
+    let twins = |name: &str| format!("{GOOD}users = [{TWICE}, {}]", TWICE.replace("\"a\"", &format!("\"{name}\"")));
     let strong = |more: &str| broker(&format!("{STRONG}\n{more}"));
     for (text, place, what) in [
         ("listen = \"127.0.0.1:1\"".to_owned(), "public_url is not set", ""),
@@ -76,6 +77,8 @@ fn mistakes_are_told_with_their_place() {
         (strong("allow_users = \"a\""), "sso.toml:7: ", "invalid type"),
         ("public_url = \"http://sso.example.com\"".to_owned(), "sso.toml:1: ", "must be https"),
         (format!("{GOOD}users = [{TWICE}, {TWICE}]"), "sso.toml:2: user a: ", "given twice"),
+        (twins("a "), "sso.toml:2: user a : ", "differs only in white space"),
+        (twins("a\\u200b"), "sso.toml:2: user a\\u{200b}: ", "differs only in white space"),
         (broker("checksum = \"md5\""), "sso.toml:6: ", "unknown variant `md5`"),
         (format!("{GOOD}users = [{{ username = \"a\", password = \"b\" }}]"), "sso.toml:2: ", "not an argon2"),
     ] {
@@ -99,6 +102,9 @@ fn a_brokers_rules_and_its_older_secret_are_read() {
     assert!(broker(rules).is_strong());
     let users = ["jackie".to_owned()].into();
     assert_eq!(broker("allow_users = [\"jackie\"]").entry, Entry::Only { users, groups: Default::default() });
+    // As it is written, and in the form that counts.
+    let users = ["Zoe\u{308}".to_owned(), "Zo\u{eb}".to_owned()].into();
+    assert_eq!(broker("allow_users = [\"Zoe\\u0308\"]").entry, Entry::Only { users, groups: Default::default() });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use sso_server::{
     account::{OwnSession, RememberedBrowser},
     clock::Timestamp,
-    users::password::MIN_CHARS,
+    users::new_password::MIN_CHARS,
     web::{AccountPage, ConfirmPage},
     words,
 };

@@ -28,7 +28,7 @@ use sso_server::{
     UserList, Users,
     clock::{Clock, SystemClock},
     throttle::Throttle,
-    users::password::Passwords,
+    users::{name::canonical, password::Passwords},
     web::get_or_head,
     words,
 };
@@ -254,7 +254,7 @@ async fn log_in(
 ) -> HttpResponse {
     let LoginFields { username, password } = fields.map(web::Form::into_inner).unwrap_or_default();
     let (status, error) = match app.judge(&request, &username, &password).await {
-        Ok(()) => {
+        Ok(username) => {
             handoff::sign_in(&session, &username);
             let to = app.0.local_page(&query.to);
             return see_other(&to);
@@ -267,22 +267,24 @@ async fn log_in(
 }
 
 impl LinkedApp {
-    /// Whether this user may log in now, and with this password.
-    async fn judge(&self, request: &HttpRequest, username: &str, password: &str) -> Result<(), (StatusCode, String)> {
+    /// The user who may log in now, with this name and password.
+    async fn judge(&self, request: &HttpRequest, typed: &str, password: &str) -> Result<String, (StatusCode, String)> {
         if !self.sent_it(request) {
             return Err((StatusCode::FORBIDDEN, "This form is no longer valid. Try again.".into()));
         }
         let busy = || (StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Try again.".to_owned());
         let turn = self.0.passwords.turn().await.ok_or_else(busy)?;
-        let now = SystemClock.now();
+        let (username, now) = (&*canonical(typed), SystemClock.now());
         self.0.failures.check(username, now).map_err(|early| {
             let text = format!("Too many failed attempts. Try again in {}.", words::limit(early.retry_after));
             (StatusCode::TOO_MANY_REQUESTS, text)
         })?;
         let account = self.0.users.find(username).await.map_err(|_| busy())?;
-        if turn.verify(account.map(|account| account.password.clone()), password).await {
+        let hash = account.as_ref().map(|account| account.password.clone());
+        let matches = turn.verify(hash, password).await;
+        if let Some(account) = account.filter(|_| matches) {
             self.0.failures.succeeded(username);
-            return Ok(());
+            return Ok(account.user.username.clone());
         }
         self.0.failures.failed(username, now);
         Err((StatusCode::BAD_REQUEST, WRONG_CREDENTIALS.into()))

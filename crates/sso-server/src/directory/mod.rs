@@ -9,7 +9,7 @@ mod users;
 use std::{fmt, path::Path, sync::Arc};
 
 pub use brokers::StoredBroker;
-pub use users::{InvalidUsername, StoredUser, check_username};
+pub use users::StoredUser;
 
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
@@ -21,6 +21,7 @@ use crate::{
         StoreError, StoreKeys,
         sql::{Database, SqlStore, check_keys, column},
     },
+    users::name::InvalidUsername,
 };
 
 /// How many entries a list gives at once.

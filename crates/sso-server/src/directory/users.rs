@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     store::sql::column,
-    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
+    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable, name::check_username},
 };
 
 const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
@@ -33,9 +33,6 @@ const SET_DISABLED: &str =
 const SET_PASSWORD: &str =
     "UPDATE sso_users SET password = $2, changed = $3, version = version + 1 WHERE username = $1";
 
-/// The longest name, in bytes.
-const LONGEST_NAME: usize = 256;
-
 /// A user as the directory has them.
 #[derive(Clone, Debug)]
 pub struct StoredUser {
@@ -54,17 +51,6 @@ pub struct StoredUser {
     /// When that was last changed.
     pub changed: Timestamp,
     version: i64,
-}
-
-/// Nobody can have this name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a user's name is 1 to 256 bytes, without control characters and without white space at its ends")]
-pub struct InvalidUsername;
-
-/// Whether somebody may be added under this name.
-pub fn check_username(name: &str) -> Result<(), InvalidUsername> {
-    let fits = (1..=LONGEST_NAME).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(InvalidUsername) }
 }
 
 impl StoredUser {
@@ -127,8 +113,8 @@ impl SqlDirectory {
 
     /// The user of this name, also if disabled.
     pub async fn user(&self, username: &str) -> Result<Option<StoredUser>, DirectoryError> {
-        // PostgreSQL would not even take some of the names that nobody can have.
-        if check_username(username).is_err() {
+        // PostgreSQL would not even take it.
+        if username.contains('\0') {
             return Ok(None);
         }
         let query = || sqlx::query::<Any>(COLUMNS).bind(username);

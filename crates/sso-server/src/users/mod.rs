@@ -1,6 +1,8 @@
 //! Who may log in. [`Users`] finds an account by its name; a list, a closure or something of your own will do.
 
 mod in_memory;
+pub mod name;
+pub mod new_password;
 pub mod password;
 
 use std::{collections::HashMap, sync::Arc};
@@ -70,7 +72,8 @@ pub enum PasswordOutcome {
 /// Finds accounts.
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
-    /// The account of this name, to the letter; `None` if there is none or it is disabled. Asked at every call of a broker, so
+    /// The account of this name; `None` if there is none or it is disabled. A login asks for the name as it was typed, and then in its
+    /// [form that counts](name::canonical): names that are kept in that form are to be found to the letter. Asked at every call of a broker, so
     /// it must be fast; what it says may be some seconds old.
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable>;
 
@@ -123,20 +126,21 @@ where
     }
 }
 
-/// Accounts that are known from the start.
+/// Accounts that are known from the start. Names are the same in every [form](name::canonical).
 #[derive(Clone, Debug, Default)]
 pub struct UserList(HashMap<String, Arc<Account>>);
 
 impl FromIterator<Account> for UserList {
     /// Of two accounts with one name the later one counts.
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        Self(accounts.into_iter().map(|account| (account.user.username.clone(), Arc::new(account))).collect())
+        let key = |account: &Account| name::canonical(&account.user.username).into_owned();
+        Self(accounts.into_iter().map(|account| (key(&account), Arc::new(account))).collect())
     }
 }
 
 #[async_trait]
 impl Users for UserList {
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        Ok(self.0.get(username).cloned())
+        Ok(self.0.get(&*name::canonical(username)).cloned())
     }
 }

@@ -1,6 +1,7 @@
 //! Password hashes: argon2id for new ones; bcrypt is read, since the users of PHP systems have it.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     fmt,
     str::FromStr,
@@ -13,8 +14,14 @@ use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::{PasswordHasher, phc},
 };
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::{
+    name::nfc,
+    new_password::{NoHash, OwnWords, hash_new},
+};
 
 /// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
 #[derive(Clone)]
@@ -37,8 +44,10 @@ pub enum InvalidHash {
 pub struct HashingFailed(String);
 
 impl PasswordHash {
-    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt.
+    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt, in Unicode's normal form NFC (NIST SP
+    /// 800-63B-4 section 3.1.1.2), so that it does not matter which keyboard it is typed on.
     pub fn new(password: &str) -> Result<Self, HashingFailed> {
+        let password = nfc(password);
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| HashingFailed(e.to_string()))?;
         Ok(Self(hash.to_string().into()))
     }
@@ -48,8 +57,12 @@ impl PasswordHash {
         &self.0
     }
 
-    /// Slow by design: tens of milliseconds of one core. See [`Passwords`].
+    /// Slow by design: tens of milliseconds of one core for each form of the password. See [`Passwords`].
     fn verify(&self, password: &str) -> bool {
+        forms(password).iter().any(|form| self.is_of(form))
+    }
+
+    fn is_of(&self, password: &str) -> bool {
         if !is_argon2(&self.0) {
             return bcrypt::verify(password, &self.0).unwrap_or(false);
         }
@@ -73,6 +86,19 @@ impl FromStr for PasswordHash {
         };
         if is_bounded { Ok(Self(text.into())) } else { Err(InvalidHash::TooCostly) }
     }
+}
+
+/// What may have been hashed when this password was set: NFC, as it is now; with another system, or in an earlier version, what a keyboard gave,
+/// which was as it is now or NFD. Of a password in ASCII all are one, and of most others two. How many follows from what is typed alone.
+fn forms(password: &str) -> Vec<Cow<'_, str>> {
+    let all = [nfc(password), password.into(), DecomposingNormalizerBorrowed::new_nfd().normalize(password)];
+    let mut forms = Vec::with_capacity(all.len());
+    for form in all {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    forms
 }
 
 thread_local! {
@@ -119,38 +145,6 @@ fn is_argon2(text: &str) -> bool {
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(…)")
-    }
-}
-
-/// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
-pub const MIN_CHARS: usize = 15;
-/// The most bytes: far more than the 64 characters that the same section wants to be allowed, and far less than what argon2 takes.
-pub const MAX_BYTES: usize = 1_024;
-
-/// Why a new password is not fit for an account. There are no rules on kinds of characters, as that section says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnfitPassword {
-    /// Fewer than [`MIN_CHARS`] characters.
-    #[error("A password needs at least {MIN_CHARS} characters. Several words work well.")]
-    TooShort,
-    /// More than [`MAX_BYTES`].
-    #[error("A password may have at most {MAX_BYTES} bytes.")]
-    TooLong,
-    /// It is the first thing that anyone would try.
-    #[error("The password is the username.")]
-    IsUsername,
-}
-
-/// Judges a new password for the account of this name.
-pub fn check_new(username: &str, password: &str) -> Result<(), UnfitPassword> {
-    if password.len() > MAX_BYTES {
-        Err(UnfitPassword::TooLong)
-    } else if password.chars().count() < MIN_CHARS {
-        Err(UnfitPassword::TooShort)
-    } else if password.to_lowercase() == username.to_lowercase() {
-        Err(UnfitPassword::IsUsername)
-    } else {
-        Ok(())
     }
 }
 
@@ -220,11 +214,11 @@ impl Turn<'_> {
         exists && matches
     }
 
-    /// Hashes a new password.
-    pub async fn hash(self, password: &str) -> Result<PasswordHash, HashingFailed> {
+    /// Judges a new password of an account, and hashes it.
+    pub async fn hash_new(self, password: &str, own: OwnWords) -> Result<PasswordHash, NoHash> {
         let password = password.to_owned();
-        let hash = self.run(move || PasswordHash::new(&password)).await;
-        hash.unwrap_or_else(|| Err(HashingFailed("the thread for it has ended".into())))
+        let hash = self.run(move || hash_new(&password, &own)).await;
+        hash.unwrap_or_else(|| Err(HashingFailed("the thread for it has ended".into()).into()))
     }
 
     async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::{Session, account::Account, users::password::MIN_CHARS, words};
+use crate::{Session, account::Account, users::new_password::MIN_CHARS, words};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {

@@ -14,6 +14,7 @@ mod entry;
 mod lifetimes;
 mod links;
 mod login;
+mod names;
 mod passwords;
 mod remember;
 mod setup;

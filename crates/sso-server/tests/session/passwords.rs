@@ -6,7 +6,7 @@ use sso_server::{
     login::LoginError,
     resume::{self, ResumeError},
     session::DestroyReason,
-    users::password::UnfitPassword,
+    users::new_password::UnfitPassword,
 };
 
 use crate::common::{
@@ -69,7 +69,7 @@ async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
     assert_eq!(old.unwrap_err(), LoginError::InvalidCredentials);
     world.server.log_in(None, &new_credentials()).await.unwrap();
     // It may be changed again, in the session that went on.
-    world.server.change_password(mine.cookie.as_ref(), &change(NEW, "another new password")).await.unwrap();
+    world.server.change_password(mine.cookie.as_ref(), &change(NEW, "another quite new password")).await.unwrap();
 }
 
 #[tokio::test]
@@ -83,6 +83,10 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
         (change(PASSWORD, "fourteen chars"), UnfitPassword::TooShort.into()),
         (change(PASSWORD, &"x".repeat(1_025)), UnfitPassword::TooLong.into()),
         (change("jackie124", NEW), PasswordError::InvalidCredentials),
+        (change(PASSWORD, "passwordpassword"), UnfitPassword::Common.into()),
+        (change(PASSWORD, "Jackie-Jackie-1987"), UnfitPassword::OwnName.into()),
+        (change(PASSWORD, "jackie@sso.example.com"), UnfitPassword::OwnName.into()),
+        (change(PASSWORD, "j@example.Jackie"), UnfitPassword::OwnName.into()),
     ];
     for (wrong, why) in tests {
         let refused = world.server.change_password(mine.cookie.as_ref(), &wrong).await;

@@ -74,12 +74,14 @@ async fn a_user_comes_back_as_they_were_put() {
         for other in ["Jackie", "jackie ", "jacki", "", "jac\0kie", &"j".repeat(10_000)] {
             assert!(account(directory, other).await.is_none(), "{other:?}");
         }
-        for bad in ["", " jackie", "a\nb", "a\0b", &"j".repeat(257)] {
+        for bad in ["", " jackie", "a\nb", "a\0b", &"j".repeat(257), "Zoe\u{308}", "jac\u{200b}kie", "\u{202e}jackie"] {
             let refused = directory.add_user(&StoredUser::new(bad, HASH.parse().unwrap())).await;
             assert!(matches!(refused, Err(DirectoryError::Username(_))), "{bad:?} {refused:?}");
         }
-        directory.add_user(&StoredUser::new("ジャッキー 1", HASH.parse().unwrap())).await.unwrap();
-        assert!(account(directory, "ジャッキー 1").await.is_some());
+        for good in ["ジャッキー 1", "Zo\u{eb}"] {
+            directory.add_user(&StoredUser::new(good, HASH.parse().unwrap())).await.unwrap();
+            assert!(account(directory, good).await.is_some());
+        }
     }
 }
 
@@ -282,6 +284,7 @@ async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error
         )
         .await;
         assert_eq!(account(&directory, "ada").await.unwrap().password.text(), HASH);
+        odd_names_of_other_programs_are_found_to_the_letter(&directory, url).await;
         let error = Users::find(&directory, "bob").await.unwrap_err().to_string();
         assert!(error.contains("the password of \"bob\" cannot be read") && !error.contains("bob123"), "{error}");
         unreadable_users_are_listed_and_mended(&directory, url).await;
@@ -306,6 +309,18 @@ async fn another_program_may_add_users_and_a_row_that_cannot_be_read_is_an_error
         assert!(Brokers::find(&directory, &shop().id).await.unwrap().is_none());
         directory.set_broker_disabled(&shop().id, false).await.unwrap();
         assert!(Brokers::find(&directory, &shop().id).await.unwrap().is_some());
+    }
+}
+
+/// Names that could not be added here.
+async fn odd_names_of_other_programs_are_found_to_the_letter(directory: &SqlDirectory, url: &str) {
+    for odd in [" eve", "Zoe\u{308}", "e\u{200b}ve", "e\tve", &"e".repeat(257)] {
+        let insert = format!("INSERT INTO sso_users (username, password) VALUES ('{odd}', '{HASH}')");
+        by_hand(url, &[insert.leak()]).await;
+        assert_eq!(account(directory, odd).await.unwrap().user.username, odd);
+        directory.change_user(odd, |user| user.groups.push("staff".into())).await.unwrap();
+        assert!(account(directory, odd.trim()).await.is_none() || odd.trim() == odd, "{odd:?}");
+        assert!(directory.remove_user(odd).await.unwrap());
     }
 }
 

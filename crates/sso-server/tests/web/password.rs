@@ -74,6 +74,8 @@ async fn what_is_wrong_stands_at_the_form_and_no_password_does() {
     for (old, new, again, why) in [
         (PASSWORD, NEW, "something quite else", "are not the same"),
         (PASSWORD, "too short", "too short", "at least 15 characters"),
+        (PASSWORD, "passwordpassword", "passwordpassword", "easy to guess: it is a common one"),
+        (PASSWORD, "jackie-jackie-1987", "jackie-jackie-1987", "made of the account's own name"),
         ("wrong-password", NEW, NEW, "The current password is incorrect"),
     ] {
         let answer = page.submit(&world, &page.token, old, new, again).await;

@@ -36,20 +36,41 @@ fn argon2_hashes_of_every_kind_are_checked() {
 #[tokio::test]
 async fn a_new_password_is_hashed_and_then_accepted() {
     let passwords = Passwords::new().unwrap();
-    let hash = passwords.turn().await.unwrap().hash("correct horse battery").await.unwrap();
+    let hash = passwords.turn().await.unwrap().hash_new("correct horse battery", OwnWords::default()).await.unwrap();
     assert!(hash.text().starts_with("$argon2id$"));
     assert!(passwords.turn().await.unwrap().verify(Some(hash), "correct horse battery").await);
 }
 
+/// What the same keys give on two systems.
+const NFC: &str = "stra\u{df}e \u{fc}ber k\u{f6}ln";
+const NFD: &str = "stra\u{df}e u\u{308}ber ko\u{308}ln";
+
 #[test]
-fn new_passwords_are_judged_by_length_alone_and_are_not_the_username() {
-    for good in ["fifteen letters", "ééééééééééééééé", "               ", &"x".repeat(MAX_BYTES)] {
-        assert_eq!(check_new("jackie", good), Ok(()), "{good}");
+fn a_password_is_the_same_in_each_form() {
+    let mixed = "stra\u{df}e \u{fc}ber ko\u{308}ln";
+    let argon2 =
+        |typed: &str| PasswordHash(Argon2::default().hash_password(typed.as_bytes()).unwrap().to_string().into());
+    let bcrypt = |typed: &str| PasswordHash(bcrypt::hash(typed, 4).unwrap().into());
+    // Hashed now, and as it was typed before.
+    for hash in
+        [PasswordHash::new(NFC).unwrap(), PasswordHash::new(NFD).unwrap(), argon2(NFC), argon2(NFD), bcrypt(NFD)]
+    {
+        assert!(hash.verify(NFC) && hash.verify(NFD) && hash.verify(mixed), "{}", hash.text());
+        assert!(!hash.verify("strasse uber koln") && !hash.verify(&NFC.to_uppercase()));
     }
-    assert_eq!(check_new("jackie", "fourteen chars"), Err(UnfitPassword::TooShort));
-    assert_eq!(check_new("jackie", "éééééééééééééé"), Err(UnfitPassword::TooShort));
-    assert_eq!(check_new("jackie", &"x".repeat(MAX_BYTES + 1)), Err(UnfitPassword::TooLong));
-    assert_eq!(check_new("jackie.black@example.com", "Jackie.Black@Example.com"), Err(UnfitPassword::IsUsername));
+    assert!(argon2(mixed).verify(mixed), "as ever");
+    // A new one is kept in one form.
+    assert!(PasswordHash::new(NFD).unwrap().is_of(NFC) && !PasswordHash::new(NFD).unwrap().is_of(NFD));
+}
+
+/// How much work a guess makes says nothing of the account.
+#[test]
+fn a_guess_is_checked_once_unless_it_can_be_written_in_several_ways() {
+    for (typed, count) in
+        [("jackie123", 1), ("", 1), (NFC, 2), (NFD, 2), ("\u{fc}o\u{308}", 3), ("パス", 2), ("犬も", 1)]
+    {
+        assert_eq!(forms(typed).len(), count, "{typed}");
+    }
 }
 
 #[tokio::test]

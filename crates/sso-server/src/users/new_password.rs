@@ -1,0 +1,204 @@
+//! Which new passwords are accepted.
+
+use std::collections::BTreeSet;
+
+use sso_core::wire::User;
+use url::Url;
+use zxcvbn::{Score, zxcvbn};
+
+use super::{
+    name::nfc,
+    password::{HashingFailed, PasswordHash},
+};
+
+/// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
+pub const MIN_CHARS: usize = 15;
+/// The most bytes: far more than the 64 characters that the same section wants to be allowed, and far less than what argon2 takes.
+pub const MAX_BYTES: usize = 1_024;
+/// So few letters beside words of the account's own are no password, nor so few digits: years and dates.
+const FEWEST_OTHER_LETTERS: usize = 4;
+const FEWEST_OTHER_DIGITS: usize = 9;
+/// Shorter words would be found in anything.
+const SHORTEST_WORD: usize = 3;
+
+/// Why a new password is refused. There are no rules on kinds of characters, as that section says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitPassword {
+    /// Fewer than [`MIN_CHARS`] characters.
+    #[error("A password needs at least {MIN_CHARS} characters. Several words work well.")]
+    TooShort,
+    /// More than [`MAX_BYTES`].
+    #[error("A password may have at most {MAX_BYTES} bytes.")]
+    TooLong,
+    /// There is not much in it but names of the account and of the site.
+    #[error("This password is easy to guess: it is made of the account's own name or address, or of the site's.")]
+    OwnName,
+    /// It is a common one, or made like one: repeated, in a row, a few common words.
+    #[error("This password is easy to guess: it is a common one, repeats itself, or is made of a few common words.")]
+    Common,
+}
+
+/// Why there is no hash of a new password.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoHash {
+    /// It is refused.
+    #[error(transparent)]
+    Unfit(#[from] UnfitPassword),
+    /// It cannot be hashed.
+    #[error(transparent)]
+    Failed(#[from] HashingFailed),
+}
+
+/// What others know of an account: the first that they try.
+#[derive(Clone, Debug, Default)]
+pub struct OwnWords(BTreeSet<String>);
+
+impl OwnWords {
+    /// Of the user's name and attributes, such as the full name and the e-mail address, and of the site's host.
+    pub fn new(user: &User, site: &Url) -> Self {
+        let attributes = user.attributes.values().filter_map(|value| value.as_str());
+        let texts = attributes.chain([user.username.as_str()]).chain(site.host_str());
+        Self(texts.flat_map(words).collect())
+    }
+
+    /// Whether the password, in lower case, is made of these words and not much else.
+    fn make_up(&self, password: &str) -> bool {
+        let mut words: Vec<_> = self.0.iter().filter(|word| password.contains(word.as_str())).collect();
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let rest = words.iter().fold(password.to_owned(), |rest, word| rest.replace(word.as_str(), " "));
+        let count = |is: fn(char) -> bool| rest.chars().filter(|&c| is(c)).count();
+        !words.is_empty()
+            && count(char::is_alphabetic) < FEWEST_OTHER_LETTERS
+            && count(char::is_numeric) < FEWEST_OTHER_DIGITS
+    }
+}
+
+/// The text as a whole, and its words.
+fn words(text: &str) -> Vec<String> {
+    let text = nfc(&text.to_lowercase()).into_owned();
+    let parts = text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
+    parts.chain([text.clone()]).filter(|word| word.chars().count() >= SHORTEST_WORD).collect()
+}
+
+/// Judges a new password of an account. That takes up to some hundred milliseconds.
+pub fn check_new(password: &str, own: &OwnWords) -> Result<(), UnfitPassword> {
+    check_length(password)?;
+    let password = nfc(password);
+    if own.make_up(&nfc(&password.to_lowercase())) {
+        return Err(UnfitPassword::OwnName);
+    }
+    // Common passwords, names and words, backwards too, with digits in place of letters, repeated, rows of keys, dates (ASVS 6.2.4). The best
+    // score means 10^10 guesses, which three words taken at random need.
+    let own: Vec<_> = own.0.iter().map(String::as_str).collect();
+    if zxcvbn(&password, &own).score() < Score::Four { Err(UnfitPassword::Common) } else { Ok(()) }
+}
+
+/// Judges a new password of an account, and hashes it.
+pub fn hash_new(password: &str, own: &OwnWords) -> Result<PasswordHash, NoHash> {
+    check_new(password, own)?;
+    Ok(PasswordHash::new(password)?)
+}
+
+/// The part of it that takes no time.
+pub fn check_length(password: &str) -> Result<(), UnfitPassword> {
+    if password.len() > MAX_BYTES {
+        Err(UnfitPassword::TooLong)
+    } else if nfc(password).chars().count() < MIN_CHARS {
+        Err(UnfitPassword::TooShort)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jackie() -> OwnWords {
+        let mut user = User { username: "jackie".into(), attributes: Default::default() };
+        user.attributes.insert("fullname".into(), "Jackie Bl\u{fc}ck".into());
+        user.attributes.insert("email".into(), "jackie.b@shop.example".into());
+        user.attributes.insert("age".into(), 38.into());
+        OwnWords::new(&user, &"https://sso.example.com".parse().unwrap())
+    }
+
+    #[test]
+    fn long_ones_are_accepted_without_rules_on_characters() {
+        for good in [
+            "a quite new password",
+            "purple monkey dishwasher",
+            "PURPLE-MONKEY-DISHWASHER",
+            "my cat Jackie likes milk",
+            "xk29vlq0ptz81mn",
+            "8401927364018273401",
+            "stra\u{df}e \u{fc}ber k\u{f6}ln heute",
+            "犬も歩けば棒に当たると言うけれど",
+            "jackie 84019273640182",
+            &format!("purple monkey dishwasher{}", "x".repeat(1_000)),
+        ] {
+            assert_eq!(check_new(good, &jackie()), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn the_length_counts_characters_as_they_are_kept() {
+        for (password, why) in [
+            ("fourteen chars", UnfitPassword::TooShort),
+            (
+                "\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}",
+                UnfitPassword::TooShort,
+            ),
+            // 15 that are typed, and 14 that are kept.
+            ("fourteen chare\u{301}", UnfitPassword::TooShort),
+            (&"x".repeat(MAX_BYTES + 1), UnfitPassword::TooLong),
+        ] {
+            assert_eq!(check_length(password), Err(why), "{password}");
+            assert_eq!(check_new(password, &jackie()), Err(why), "{password}");
+        }
+    }
+
+    #[test]
+    fn what_is_common_or_made_like_it_is_refused() {
+        for bad in [
+            "passwordpassword",
+            "Passw0rd!Passw0rd!",
+            "P@ssw0rd12345678",
+            "123456789123456789",
+            "qwertyuiopasdfgh",
+            "1q2w3e4r5t6y7u8i",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "               ",
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+            "iloveyouforever",
+            "bestfriendsforever",
+            "letmeinletmeinletmein",
+            "Summer2026Summer2026",
+            "manchesterunited",
+            "thisismypassword",
+            "abcdefghijklmnop",
+        ] {
+            assert_eq!(check_new(bad, &jackie()), Err(UnfitPassword::Common), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_the_account_suggests_is_refused() {
+        for bad in [
+            "jackie.b@shop.example",
+            "JackieJackieJackie",
+            "Jackie-Blu\u{308}ck-1987",
+            "jackie.bl\u{fc}ck@example.com",
+            "jackie.b@sso.example.com",
+            "sso.example.com!",
+            "sso.example.com-2026-11",
+        ] {
+            assert_eq!(check_new(bad, &jackie()), Err(UnfitPassword::OwnName), "{bad}");
+        }
+        // Backwards, and with digits in place of letters.
+        for bad in ["eikcajeikcajeikcaj", "j4ck13j4ck13j4ck13"] {
+            assert_eq!(check_new(bad, &jackie()), Err(UnfitPassword::Common), "{bad}");
+        }
+        // Of another account they are as good as other names.
+        assert_eq!(check_new("jackie.bl\u{fc}ck@shop.example", &OwnWords::default()), Ok(()));
+    }
+}
