@@ -1,10 +1,12 @@
 // The AJAX broker's page: shows who is logged in, logs in and out, without leaving the page.
 // Talks to its own site under /sso/ajax/, and once to the server: the silent attach.
+//
+// The page comes with what its site knows of the visitor (`data-state`), and its forms work without this script, too.
 'use strict';
 
 (() => {
   const TIMEOUT = 10000; // ms, for each request
-  const REDIRECTS = 'sso-redirects'; // key in sessionStorage: top-level attaches since the last success
+  const REDIRECT = 'sso-redirect'; // key in sessionStorage: why the page left for the server, until that has succeeded
   const EXPIRED = 'sso-expired'; // key in sessionStorage: the session has expired, and nobody was told yet
   const SERVER_DOWN = 'The login server cannot be reached. You can continue without logging in.';
   // What the page says instead of the server's own words.
@@ -15,13 +17,16 @@
   // Names of the users' attributes; others are shown as they are.
   const LABELS = { username: 'Username', fullname: 'Full name', email: 'Email' };
   const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
+  /** For requests without a person behind them: looking at the page again is no use of the session. */
+  const LOOKING = { 'SSO-Activity': 'none' };
 
   const $ = (id) => document.getElementById(id);
   const here = () => location.pathname + location.search;
   const attachPage = () => '/sso/attach?to=' + encodeURIComponent(here());
 
+  const page = $('main').dataset;
   /** What is shown. `undefined`: not known; `null`: nobody is logged in. */
-  let user;
+  let user = { user: { username: page.username }, nobody: null }[page.state];
   /** The browser is on its way to the server: what happens here no longer matters. */
   let leaving = false;
 
@@ -48,9 +53,9 @@
    * One request to /sso/ajax/. With a body it is a POST of JSON.
    * @returns {Promise<{status: number, data: any}>} `data` is null when there is none
    */
-  async function request(command, body) {
+  async function request(command, body, headers = {}) {
     const options = {
-      headers: { Accept: 'application/json' },
+      headers: { Accept: 'application/json', ...headers },
       cache: 'no-store',
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT),
@@ -80,12 +85,12 @@
   }
 
   /** A request that needs the token to be attached; if it is not, attaches and asks once more. */
-  async function ask(command, body) {
-    let answer = await request(command, body);
+  async function ask(command, body, headers) {
+    let answer = await request(command, body, headers);
     if (notAttached(answer)) {
       if (answer.data.expired) noteExpiry();
       await attach();
-      answer = await request(command, body);
+      answer = await request(command, body, headers);
       if (notAttached(answer)) attachByRedirect('This site could not be linked to your session.');
     }
     if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
@@ -103,7 +108,7 @@
 
   /** From the page if the browser lets us, else by going to the server and back. */
   async function attach() {
-    if ($('main').dataset.silent === 'off') attachByRedirect('This site could not be linked to your session.');
+    if (page.silent === 'off') attachByRedirect('This site could not be linked to your session.');
     say('Looking for your session at the server …');
     try {
       await attachSilently();
@@ -123,6 +128,7 @@
     const { url, mode, state } = start.data;
     const answer = mode === 'jsonp' ? await jsonp(url) : await json(url);
     if (answer?.code === 503) throw new Unlinked(SERVER_DOWN);
+    if (answer?.code === 403) throw new Blocked('Your browser sent the server no session cookie from this page.');
     if (typeof answer?.verify !== 'string') {
       const why = typeof answer?.message === 'string' ? answer.message : 'The server sent no verification code.';
       throw new Blocked(why);
@@ -176,38 +182,38 @@
 
   /** Leaves the page for the server, which sends the browser back. Once; the second time it is an error. */
   function attachByRedirect(why) {
-    // Without storage the visits cannot be counted, and could go on for ever.
-    if (redirects() !== 0 || !countRedirect()) throw new Unlinked(why, attachPage());
+    // Without storage it cannot be noted, and could go on for ever.
+    if (redirectedFor() !== null || !noteRedirect(why)) throw new Unlinked(why, attachPage());
     leaving = true;
     say('Going to the server to find your session …');
     location.assign(attachPage());
     throw new Leaving();
   }
 
-  /** How often we have gone to the server since the last success; not a number if that cannot be known. */
-  function redirects() {
+  /** Why we have gone to the server, if that has not succeeded since; null if we have not. */
+  function redirectedFor() {
     try {
-      return Number(sessionStorage.getItem(REDIRECTS));
+      return sessionStorage.getItem(REDIRECT);
     } catch {
-      return NaN;
+      return null;
     }
   }
 
-  function countRedirect() {
+  function noteRedirect(why) {
     try {
-      sessionStorage.setItem(REDIRECTS, '1');
+      sessionStorage.setItem(REDIRECT, why);
       return true;
     } catch {
       return false;
     }
   }
 
-  function forgetRedirects() {
-    try {
-      sessionStorage.removeItem(REDIRECTS);
-    } catch {
-      // Then nothing was counted either.
-    }
+  /** The site is linked. If that took a redirect, says so, once. */
+  function linked() {
+    const why = redirectedFor();
+    if (why === null) return;
+    sessionStorage.removeItem(REDIRECT);
+    say(`${why} So the page went to the server and straight back, once.`);
   }
 
   // --- Expiry: told when the new attach is done, perhaps on the page that follows it --------------------------
@@ -239,21 +245,21 @@
   // --- What the page can be asked to do ----------------------------------------------------------------------
 
   /** Asks who is logged in and which theme they chose, and shows it. */
-  async function refresh() {
-    const answer = await ask('info');
+  async function refresh(headers) {
+    const answer = await ask('info', undefined, headers);
     if (notAllowed(answer)) {
-      forgetRedirects();
       bar();
+      linked();
       return;
     }
     if (answer.status !== 200 && answer.status !== 204) throw unexpected(answer);
-    forgetRedirects();
     const before = user;
     show(answer.status === 200 ? answer.data : null);
+    linked();
     if (takeExpiry() && !user) say('Your session has expired. Log in again.');
     else if (before && !user) say('You were logged out elsewhere.');
     if (before === null && user) say('You logged in elsewhere.');
-    await refreshTheme();
+    await refreshTheme(headers);
   }
 
   async function login() {
@@ -273,7 +279,7 @@
     $('login-form').reset();
     show(answer.data);
     takeExpiry(); // what was to be said of it is no longer of use
-    say('You are logged in here and on all the other sites.');
+    say('You are logged in here and on all the other sites that share the session.');
     tellPopup();
     $('heading').focus();
     await refreshTheme();
@@ -307,7 +313,7 @@
     if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
     if (answer.status !== 204) throw unexpected(answer);
     show(null);
-    say('You are logged out here and on all the other sites.');
+    say('You are logged out here and on all the other sites that share the session.');
     tellPopup();
     $('heading').focus();
     await refreshTheme();
@@ -322,12 +328,12 @@
     }
     if (answer.status !== 200) throw unexpected(answer);
     showTheme(answer.data);
-    say('The theme was changed on all the sites.');
+    say('The theme was changed on all the sites that share the session.');
     if (expired) await refresh();
   }
 
-  async function refreshTheme() {
-    const answer = await ask('data');
+  async function refreshTheme(headers) {
+    const answer = await ask('data', undefined, headers);
     if (answer.status === 200) showTheme(answer.data);
   }
 
@@ -352,7 +358,9 @@
     $('heading').textContent = user ? `Logged in as ${user.username}` : 'You are logged out';
     reveal(user ? ['user', 'theme'] : ['login', 'theme']);
     const rows = Object.entries(user ?? {}).flatMap(rowsOf).filter(([, text]) => text !== '');
-    $('attributes').replaceChildren(...rows.flatMap(([label, text]) => [element('dt', label), element('dd', text)]));
+    const list = element('dl');
+    list.append(...rows.flatMap(([label, text]) => [element('dt', label), element('dd', text)]));
+    $('attributes').replaceChildren(list);
     if (user) forgetLogin();
   }
 
@@ -369,6 +377,7 @@
   /** Shows these of the sections. Whoever was in one that goes away is led to the heading. */
   function reveal(ids) {
     const focused = document.activeElement;
+    $('looking')?.remove();
     for (const id of ['user', 'barred', 'login', 'theme']) $(id).hidden = !ids.includes(id);
     if (focused?.closest('[hidden]')) $('heading').focus();
   }
@@ -435,15 +444,19 @@
 
   /** Someone may have logged in or out elsewhere. */
   function lookAgain() {
-    if (waiting === 0) run(refresh);
+    if (waiting === 0) run(() => refresh(LOOKING));
   }
 
   $('login-form').addEventListener('submit', (event) => {
     event.preventDefault();
     run(login);
   });
-  $('logout').addEventListener('click', () => run(logout));
-  $('barred-logout').addEventListener('click', () => run(logout));
+  for (const form of document.querySelectorAll('form[action="/logout"]')) {
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      run(logout);
+    });
+  }
   $('theme-form').addEventListener('submit', (event) => {
     event.preventDefault();
     run(chooseTheme);
@@ -461,5 +474,11 @@
     lookAgain();
   });
 
-  run(refresh);
+  if (page.expired !== undefined) noteExpiry();
+  if (page.state === 'unknown') {
+    run(refresh);
+  } else {
+    linked();
+    if (takeExpiry() && !user) say('Your session has expired. Log in again.');
+  }
 })();

@@ -89,7 +89,8 @@ pub(crate) struct DemoOptions {
     /// End logins after so long, whatever the activity
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) absolute_lifetime: Option<Duration>,
-    /// Secure cookies although the sites are plain http: silent attach works in Chromium and Firefox, nothing in WebKit
+    /// Secure cookies although the sites are plain http. Chromium and Firefox keep them; WebKit does not, and nobody can log in there. With
+    /// them silent attach works in Chromium, if it allows third-party cookies
     #[arg(long)]
     pub(crate) secure_cookies: bool,
 }

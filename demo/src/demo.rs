@@ -108,7 +108,7 @@ impl Map {
         let places = [LINKED_PLACE, LINKED_PLACE + 1];
         let [nora, otto] = LINKED;
         [(nora, places[0]), (otto, places[1])]
-            .map(|((name, about), place)| SiteInfo::new(name, &self.origin(place, name), about))
+            .map(|((name, about), place)| SiteInfo::linked(name, &self.origin(place, name), about))
     }
 
     fn brokers(&self) -> impl Iterator<Item = (SiteInfo, &'static Cast)> {
@@ -151,7 +151,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
         servers.push(linked_app(&map, &this, &sites, &handoff)?.serve(listeners(), WORKERS)?);
     }
     servers.push(Api::new(&map.server().url, &map.api().url)?.serve(api_listeners, WORKERS)?);
-    run::until_told(servers, &announcement(&[&sites[..], &[map.api()]].concat())).await
+    run::until_told(servers, &announcement(&sites, &map.api())).await
 }
 
 /// Threads of each site: the demo has one visitor.
@@ -256,11 +256,23 @@ fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) 
     })
 }
 
-fn announcement(sites: &[SiteInfo]) -> String {
-    let mut text = String::from("The demo is running. Open one site, log in, then look at the others:\n\n");
-    for SiteInfo { name, url, about, .. } in sites {
-        text += &format!("  {name:<12} {url:<30} {about}\n");
-    }
+fn announcement(sites: &[SiteInfo], api: &SiteInfo) -> String {
+    let list = |sites: &[&SiteInfo]| {
+        let line = |SiteInfo { name, url, about, .. }: &&SiteInfo| format!("  {name:<12} {url:<30} {about}\n");
+        sites.iter().map(line).collect::<String>()
+    };
+    let (sharing, linked): (Vec<_>, Vec<_>) = sites.iter().partition(|site| site.shares_session);
     let users = USERS.map(|(username, password, ..)| format!("{username} / {password}"));
-    format!("{text}\nUsers: {}\nCtrl-C ends it.", users.join(", "))
+    format!(
+        "The demo is running. Open a site that shares the session, log in, and then look at the others:\n\n{}\n\
+         Linked applications, with sessions of their own:\n\n{}\n\
+         A service for back ends, without pages:\n\n{}\n\
+         Users: {}\n\
+         Everything is plain http: for trying out on this machine only.\n\
+         Ctrl-C ends it.",
+        list(&sharing),
+        list(&linked),
+        list(&[api]),
+        users.join(", ")
+    )
 }

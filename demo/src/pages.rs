@@ -11,8 +11,8 @@ mod linked;
 mod profile;
 mod server;
 
-pub(crate) use account::{BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow};
-pub(crate) use broker::{AjaxHome, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports};
+pub(crate) use account::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When};
+pub(crate) use broker::{AjaxHome, AjaxState, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports};
 pub(crate) use linked::{Leaving, LinkedLogin, LinkedPage, MayLeave, SwitchUser};
 pub(crate) use profile::{Field, ServerProfile, ServerProfileDone};
 pub(crate) use server::{ServerError, ServerHome, ServerLogin};
@@ -30,7 +30,7 @@ pub(crate) struct Layout<'a> {
     pub(crate) name: &'a str,
     /// The theme found in the shared session, as it is: an unknown one is shown as `plain`.
     pub(crate) theme: &'a str,
-    /// All the sites of the demo, this one included.
+    /// All the sites, this one included.
     pub(crate) sites: &'a [SiteLink<'a>],
     /// Warns before the shared session ends, if somebody is logged in; `None` where a site has a session of its own.
     pub(crate) popup: Option<Popup<'a>>,
@@ -49,6 +49,22 @@ impl Layout<'_> {
     fn chosen(&self) -> (&'static str, &'static str) {
         THEMES.into_iter().find(|(value, _)| *value == self.theme).unwrap_or(("plain", "Plain"))
     }
+
+    /// The sites that share the session: logged in at one is logged in at all of them.
+    fn sharing(&self) -> Vec<&SiteLink<'_>> {
+        self.sites.iter().filter(|site| site.shares_session).collect()
+    }
+
+    /// The linked applications, each with a session of its own.
+    fn linked(&self) -> Vec<&SiteLink<'_>> {
+        self.sites.iter().filter(|site| !site.shares_session).collect()
+    }
+
+    /// Both groups with their names, for the navigation; an empty one is left out.
+    fn groups(&self) -> Vec<(&'static str, Vec<&SiteLink<'_>>)> {
+        let both = [("Sites that share the session", self.sharing()), ("Linked applications", self.linked())];
+        both.into_iter().filter(|(_, sites)| !sites.is_empty()).collect()
+    }
 }
 
 /// A site of the demo, in the navigation of all pages and in the list on the server's home page.
@@ -61,6 +77,8 @@ pub(crate) struct SiteLink<'a> {
     pub(crate) about: &'a str,
     /// Is it the site that the page belongs to?
     pub(crate) current: bool,
+    /// Does it take part in the shared session? A linked application has a session of its own.
+    pub(crate) shares_session: bool,
 }
 
 /// A link that leads on from an error page.

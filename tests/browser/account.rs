@@ -16,11 +16,16 @@ async fn a_session_is_ended_from_another_browser() {
     mine.open(&demo.url("sso", "/")).await;
     mine.click("a[href='/account']").await;
     mine.wait_for("h1", "Your account").await;
-    mine.wait_for("main", "Attached: Alice, Greg").await;
+    mine.wait_for(".rows dd", "Alice, Greg").await;
+    mine.wait_for(".rows dd", "with the password").await;
     mine.wait_for(".rows h3", "Chrome on Linux").await;
     look(&mine, "account").await;
     mine.click(".rows button[value=end]").await;
-    mine.wait_for("main", "Where you are logged in").await;
+    mine.wait_for("[role=status]", "The session was ended").await;
+    look(&mine, "account-ended").await;
+    assert!(!mine.text().await.contains("End all others"), "there are none");
+    mine.open(&demo.url("sso", "/account")).await;
+    assert!(!mine.text().await.contains("The session was ended"), "that is said once");
     for site in ["alice", "greg"] {
         other.open(&demo.url(site, "/about")).await;
         other.wait_for("main", "session").await;

@@ -43,7 +43,7 @@ async fn joins_the_session_silently_where_the_browser_sends_the_cookie() {
 
     expect(&browser, &demo, "alice", JACKIE).await;
     browser.open(&demo.url("julius", "/")).await;
-    browser.click("#logout").await;
+    browser.click(crate::LOG_OUT).await;
     browser.wait_for("h1", OUT).await;
     expect(&browser, &demo, "alice", OUT).await;
     assert_quiet(&browser, &[400, 401]).await;
@@ -64,7 +64,7 @@ async fn goes_to_the_server_once_where_the_browser_keeps_the_cookie() {
         browser.wait_for("h1", JACKIE).await;
         assert_eq!(redirects(&browser).await, 0);
 
-        browser.click("#logout").await;
+        browser.click(crate::LOG_OUT).await;
         browser.wait_for("h1", OUT).await;
         expect(&browser, &demo, "alice", OUT).await;
         assert_quiet(&browser, &[401, 403]).await;
@@ -120,6 +120,45 @@ async fn a_logout_elsewhere_shows_when_the_page_is_looked_at_again() {
     .await;
 }
 
+/// Seconds left of the session, as the site tells its page; asking extends nothing.
+async fn seconds_left(browser: &Browser) -> i64 {
+    let script = "const done = arguments[arguments.length - 1]; \
+                  fetch('/sso/session').then(r => r.json()).then(s => done(s.expires_in), () => done(-1))";
+    browser.driver.execute_async(script, Vec::new()).await.unwrap().json().as_i64().unwrap()
+}
+
+/// How often the page has asked for this.
+async fn asked(browser: &Browser, command: &str) -> i64 {
+    let script = format!(
+        "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/sso/ajax/{command}')).length"
+    );
+    browser.run(&script).await.as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn looking_at_the_page_again_is_no_use_of_the_session_and_doing_something_is() {
+    // Use is written down every 2 s.
+    let demo = Demo::start(&["--idle-timeout", "20s"]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    log_in_at_alice(&browser, &demo).await;
+    expect(&browser, &demo, "julius", JACKIE).await;
+    until("some seconds have passed", async || seconds_left(&browser).await <= 15).await;
+
+    let before = (asked(&browser, "info").await, asked(&browser, "data").await);
+    browser.run("document.dispatchEvent(new Event('visibilitychange'))").await;
+    browser.run("window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))").await;
+    until("it has looked again", async || {
+        asked(&browser, "info").await > before.0 && asked(&browser, "data").await > before.1
+    })
+    .await;
+    assert!(seconds_left(&browser).await <= 15);
+
+    browser.click("input[value=ocean]").await;
+    browser.click("#theme-form button").await;
+    browser.wait_for("#status", "The theme was changed").await;
+    assert!(seconds_left(&browser).await > 15);
+}
+
 #[tokio::test]
 async fn joins_by_jsonp_without_leaving_the_page() {
     let pair = Pair::start(Attach::Jsonp);
@@ -132,7 +171,7 @@ async fn joins_by_jsonp_without_leaving_the_page() {
     browser.open(&pair.broker_url("/")).await;
     browser.wait_for("h1", JACKIE).await;
     assert_eq!(redirects(&browser).await, 0);
-    browser.click("#logout").await;
+    browser.click(crate::LOG_OUT).await;
     browser.wait_for("h1", OUT).await;
     log_in_inline(&browser, "jackie", "jackie123").await;
     browser.wait_for("h1", JACKIE).await;

@@ -87,7 +87,7 @@ async fn a_script_says_so_and_its_logout_and_login_work() {
     browser.wait_for("h1", BARRED).await;
     look(&browser, "julius-not-allowed").await;
     assert!(!browser.text().await.contains("john"));
-    browser.click("#barred-logout").await;
+    browser.click(crate::LOG_OUT).await;
     browser.wait_for("h1", OUT).await;
     for (user, heading) in [("john", OUT), ("jackie", JACKIE)] {
         browser.fill("#username", user).await;

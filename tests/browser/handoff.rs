@@ -63,7 +63,7 @@ async fn the_server_hands_over_too_and_nobody_is_replaced_unasked() {
     // At the server it is john.
     browser.open(&demo.url("sso", "/login")).await;
     type_password(&browser, "john", "john123").await;
-    let to_otto = "main a[href*='otto']";
+    let to_otto = "main a[href^='/external'][href*='otto']";
     browser.click(to_otto).await;
     browser.wait_for("h1", "Switch user?").await;
     look(&browser, "linked-switch").await;
@@ -71,7 +71,7 @@ async fn the_server_hands_over_too_and_nobody_is_replaced_unasked() {
     browser.wait_for("h1", "Report 2 of jackie").await;
 
     browser.open(&demo.url("sso", "/")).await;
-    browser.click("main a[href*='nora']").await;
+    browser.click("main a[href^='/external'][href*='nora']").await;
     browser.wait_for("h1", "Report 2 of john").await;
     look(&browser, "linked-report").await;
 

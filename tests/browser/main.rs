@@ -2,9 +2,13 @@
 
 mod account;
 mod ajax;
+mod ajax_without_script;
 mod entry;
 mod forged;
+mod forms;
+mod groups;
 mod handoff;
+mod media;
 mod no_referrer;
 mod pages;
 mod password;
@@ -37,6 +41,8 @@ async fn expect(browser: &Browser, demo: &Demo, site: &str, heading: &str) {
 
 const OUT: &str = "You are logged out";
 const JACKIE: &str = "Logged in as jackie";
+/// The button of any site's page.
+const LOG_OUT: &str = "form[action='/logout'] button";
 
 /// No errors, no warnings, no breach of the Content-Security-Policy. Chromium also notes answers with an error status;
 /// those that the test asked for are given here.

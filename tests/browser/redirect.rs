@@ -2,7 +2,7 @@
 
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, type_password};
+use crate::{JACKIE, LOG_OUT, OUT, assert_quiet, expect, log_in_at_alice, type_password};
 
 /// Alice → login at the server → back at Alice → logged in at Greg → logged out there → logged out at Alice.
 async fn the_story(options: &[&str], cookies: ThirdPartyCookies) {
@@ -27,7 +27,7 @@ async fn the_story(options: &[&str], cookies: ThirdPartyCookies) {
     assert!(browser.text().await.contains("jackie"));
 
     expect(&browser, &demo, "greg", JACKIE).await;
-    browser.click("form[action='/logout'] button").await;
+    browser.click(LOG_OUT).await;
     browser.wait_for("h1", OUT).await;
     expect(&browser, &demo, "alice", OUT).await;
     assert_quiet(&browser, &[400]).await;
@@ -86,8 +86,7 @@ async fn logout_at_each_site_is_logout_at_all() {
             expect(&browser, &demo, all, JACKIE).await;
         }
         browser.open(&demo.url(site, "/")).await;
-        let button = if site == "julius" { "#logout" } else { "form[action='/logout'] button" };
-        browser.click(button).await;
+        browser.click(LOG_OUT).await;
         match site {
             "sso" => browser.wait_for("main", OUT).await,
             _ => browser.wait_for("h1", OUT).await,

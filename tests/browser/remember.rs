@@ -3,7 +3,7 @@
 use serde_json::json;
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, pages::look, type_password};
+use crate::{JACKIE, LOG_OUT, OUT, assert_quiet, expect, pages::look, type_password};
 
 /// Takes away what a browser forgets when it is closed.
 pub(crate) async fn close_and_open(browser: &Browser) {
@@ -41,10 +41,16 @@ async fn the_story(options: &[&str]) {
     browser.open(&demo.url("sso", "/login")).await;
     browser.wait_for("main", "You are logged in as jackie").await;
 
+    close_and_open(&browser).await;
+    browser.open(&demo.url("sso", "/")).await;
+    browser.wait_for("main", "You are logged in as jackie").await;
+
     expect(&browser, &demo, "greg", JACKIE).await;
-    browser.click("form[action='/logout'] button").await;
+    browser.click(LOG_OUT).await;
     browser.wait_for("h1", OUT).await;
     close_and_open(&browser).await;
+    browser.open(&demo.url("sso", "/")).await;
+    browser.wait_for("main", OUT).await;
     expect(&browser, &demo, "alice", OUT).await;
     browser.open(&demo.url("sso", "/login")).await;
     browser.wait_for("h1", "Log in").await;

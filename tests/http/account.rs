@@ -50,29 +50,50 @@ async fn post(person: &Person, page: &Answer, fields: &[(&str, &str)], header: O
     send(header.into_iter().fold(request, |request, (name, value)| request.header(name, value))).await
 }
 
+/// Where the answer to a form leads, the page says this; no link of a stranger's makes it say so.
+async fn says(person: &Person, sent: &Answer, text: &str) {
+    let url = sent.location().expect("a redirect");
+    let page = person.visitor.get(&url).await;
+    assert!(page.status == 200 && page.body.contains(text), "{text} is not in {page:?}");
+    let (link, proof) = url.split_once("&proof=").expect("a proof");
+    let other = proof.replace(|c: char| c.is_ascii_digit(), "7");
+    for forged in [link.to_owned(), format!("{link}&proof="), format!("{link}&proof={other}")] {
+        let page = person.visitor.get(&forged).await;
+        assert!(page.status == 200 && !page.body.contains(text), "{forged}");
+    }
+    let elsewhere = person.visitor.request(Method::GET, &url).header("Sec-Fetch-Site", "cross-site");
+    assert!(!send(elsewhere.header("Accept", "text/html")).await.body.contains(text));
+}
+
 #[tokio::test]
 async fn a_session_that_is_ended_is_over_at_the_brokers_next_call() {
     let demo = Demo::start(&[]);
     let (mine, other) =
         (Person::start(&demo, "jackie", "jackie123").await, Person::start(&demo, "jackie", "jackie123").await);
     let page = mine.account(&demo).await;
-    for text in ["this session", "Attached: Alice.", "Logged in just now"] {
+    for text in ["this session", "<dd>Alice</dd>", "(just now), with the password", "End all others"] {
         assert!(page.body.contains(text), "{text} is not in {}", page.body);
     }
+    // Rows of one browser are told apart by exact times.
+    let times: Vec<_> = page.body.split("<time datetime=\"").skip(1).map(|rest| &rest[..20]).collect();
+    let is_exact = |time: &&str| time.as_bytes()[10] == b'T' && time.ends_with('Z');
+    assert!(times.len() == 4 && times.iter().all(is_exact), "{times:?}");
     assert_eq!(page.body.matches("End this session").count(), 1, "not this one: that is what the logout is for");
     assert!(!page.body.contains(mine.alice.token.as_str()) && !page.body.contains(&mine.alice.code));
 
     // The form of the page, as the button sends it.
     let sent = post(&mine, &page, &[("action", "end")], None).await;
-    assert_eq!((sent.status, sent.location()), (303, Some(demo.url("sso", "/account"))));
+    assert_eq!(sent.status, 303);
+    says(&mine, &sent, "The session was ended, and its browser was forgotten.").await;
     let answer = other.alice.get("/api/info").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("session_ended")));
     assert_eq!(mine.at_alice().await.as_deref(), Ok("jackie"));
-    assert!(!mine.account(&demo).await.body.contains("End this session"));
-    let page = other.visitor.visit(&demo.url("sso", "/")).await;
-    assert!(page.body.contains("You are logged out."));
+    let alone = mine.account(&demo).await;
+    assert!(["End this session", "End all others", "was ended"].iter().all(|text| !alone.body.contains(text)));
+    let home = other.visitor.visit(&demo.url("sso", "/")).await;
+    assert!(home.body.contains("You are logged out."));
     // The page is old: what it would end has ended.
-    assert_eq!(post(&mine, &mine.account(&demo).await, &[("action", "end"), ("handle", "x")], None).await.status, 303);
+    says(&mine, &post(&mine, &page, &[("action", "end")], None).await, "That had ended already.").await;
     assert_eq!(mine.at_alice().await.as_deref(), Ok("jackie"));
 }
 
@@ -86,7 +107,7 @@ async fn all_others_end_but_this_one_and_those_of_other_users() {
     );
     let john = Person::start(&demo, "john", "john123").await;
     let sent = post(&mine, &mine.account(&demo).await, &[("action", "end_others")], None).await;
-    assert_eq!(sent.status, 303);
+    says(&mine, &sent, "All your other sessions were ended, and all other browsers were forgotten.").await;
     assert_eq!((second.at_alice().await, third.at_alice().await), (Err(401), Err(401)));
     assert_eq!(mine.at_alice().await.as_deref(), Ok("jackie"));
     assert_eq!(john.at_alice().await.as_deref(), Ok("john"));
@@ -98,6 +119,7 @@ async fn only_the_page_of_this_user_in_this_browser_ends_anything() {
     let (mine, other) =
         (Person::start(&demo, "jackie", "jackie123").await, Person::start(&demo, "jackie", "jackie123").await);
     let john = Person::start(&demo, "john", "john123").await;
+    let _johns_other = Person::start(&demo, "john", "john123").await;
     let page = mine.account(&demo).await;
     let all = ("action", "end_others");
     let foreign = other.account(&demo).await.form("/account").1.remove(0).1;

@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{Ipv6Addr, TcpListener, TcpStream},
     process::{Command, Stdio},
     time::Duration,
 };
 
+use reqwest::{Method, StatusCode};
 use sso_core::{Encoding, Token};
 use sso_tests::{
     Demo, Site, Visitor,
@@ -75,6 +76,78 @@ async fn a_port_in_use_is_one_line_and_nothing_is_half_started() {
     ];
     let result = Site::try_start_within(Duration::ZERO, &["broker", "--listen", &listen], &environment);
     one_line(&failed(result), 1, "is in use");
+}
+
+#[tokio::test]
+async fn the_demo_says_where_its_sites_are_first_and_each_of_them_answers() {
+    let base = free_ports(7);
+    let mut demo = Command::new(sso_bin())
+        .args(["demo", "--base-port", &base.to_string()])
+        .env_remove("RUST_LOG")
+        .env("SSO_STORE", "memory:")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let text: Vec<_> = lines.by_ref().take_while(|line| line != "Ctrl-C ends it.").collect();
+    let links = text.iter().flat_map(|line| line.split_whitespace().filter(|word| word.starts_with("http://")));
+    let (visitor, mut count) = (Visitor::new(), 0);
+    for link in links {
+        let answer = visitor.visit(&format!("{link}/")).await;
+        assert_eq!(answer.status, 200, "{link}");
+        count += 1;
+    }
+    assert_eq!(count, 7, "{text:#?}");
+    let service = visitor.get(&format!("http://api.localhost:{}/", base + 6)).await;
+    assert!(service.json()["calls"]["/me"].is_string(), "{service:?}");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    let mut warnings = String::new();
+    demo.stderr.take().unwrap().read_to_string(&mut warnings).unwrap();
+    assert_eq!(warnings, "");
+}
+
+#[tokio::test]
+async fn a_broker_by_itself_links_to_the_server_that_it_knows() {
+    let pair = Pair::start(Attach::Redirect);
+    let page = Visitor::new().visit(&pair.broker_url("/")).await;
+    let nav = page.body.split_once("<nav").unwrap().1.split_once("</nav>").unwrap().0;
+    let links: Vec<_> = nav.split("href=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!(links, [pair.server_url(""), pair.broker_url("")]);
+}
+
+#[tokio::test]
+async fn files_are_compressed_and_pages_are_not() {
+    let demo = Demo::start(&[]);
+    let visitor = Visitor::new();
+    let get = async |site: &str, path: &str, accepts: &str, known: &str| {
+        let request = visitor.request(Method::GET, &demo.url(site, path)).header("Accept-Encoding", accepts);
+        request.header("Accept", "text/html").header("If-None-Match", known).send().await.unwrap()
+    };
+    let length = |answer: &reqwest::Response| answer.content_length().unwrap();
+    let encoding = |answer: &reqwest::Response| answer.headers().get("content-encoding").cloned();
+    for site in ["sso", "alice", "julius", "nora"] {
+        let path = "/static/session-popup.js";
+        let (plain, gzip) = (get(site, path, "identity", "").await, get(site, path, "gzip, br", "").await);
+        assert_eq!((plain.status(), encoding(&plain)), (StatusCode::OK, None));
+        assert_eq!((gzip.status(), encoding(&gzip).unwrap().as_bytes()), (StatusCode::OK, &b"gzip"[..]));
+        assert!(length(&gzip) * 5 < length(&plain) * 2, "{} of {}", length(&gzip), length(&plain));
+        for answer in [&plain, &gzip] {
+            assert_eq!(answer.headers()["vary"], "Accept-Encoding");
+        }
+        // Caches do not take one for the other.
+        let tags = [&plain, &gzip].map(|answer| answer.headers()["etag"].to_str().unwrap().to_owned());
+        assert_ne!(tags[0], tags[1]);
+        assert_eq!(get(site, path, "gzip", &tags[1]).await.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(get(site, path, "gzip", &tags[0]).await.status(), StatusCode::OK);
+        assert_eq!(encoding(&get(site, path, "gzip;q=0, identity", "").await), None);
+        assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b]);
+        // Tokens beside what a stranger's link chooses: compressed, their length would tell (BREACH).
+        for path in ["/", "/login", "/nowhere"] {
+            assert_eq!(encoding(&get(site, path, "gzip, br", "").await), None, "{site}{path}");
+        }
+    }
 }
 
 /// A connection that was used and is kept open.

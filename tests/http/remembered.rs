@@ -1,6 +1,10 @@
 //! The account page and browsers that are remembered: forgetting them, and what asks for the password first.
 
-use sso_tests::{Demo, Visitor, visitor::Answer};
+use reqwest::Method;
+use sso_tests::{
+    Demo, Visitor,
+    visitor::{Answer, send},
+};
 
 use crate::account::{PASSWORD, Person};
 
@@ -53,8 +57,9 @@ async fn a_browser_that_is_forgotten_or_ended_does_not_come_back() {
 
     let mine = remembered(&demo).await;
     let sent = press(&mine, &mine.get(&url).await, "forget").await;
-    assert_eq!((sent.status, sent.location()), (303, Some(url.clone())));
-    assert_eq!(mine.get(&url).await.status, 200, "its session goes on");
+    assert_eq!(sent.status, 303);
+    let page = mine.follow(sent).await;
+    assert!(page.status == 200 && page.body.contains("The browser was forgotten."), "its session goes on");
     assert!(!comes_back(&demo, &closed(&demo, &mine)).await);
 
     // From another browser: the one that is ended, and then all.
@@ -67,6 +72,23 @@ async fn a_browser_that_is_forgotten_or_ended_does_not_come_back() {
     assert_eq!(press(&me.visitor, &me.account(&demo).await, "end_others").await.status, 303);
     assert!(!comes_back(&demo, &closed(&demo, &here)).await && !comes_back(&demo, &away).await);
     assert_eq!(me.at_alice().await.as_deref(), Ok("jackie"));
+}
+
+#[tokio::test]
+async fn the_home_page_of_the_server_knows_a_remembered_browser() {
+    let demo = Demo::start(&[]);
+    let url = demo.url("sso", "/");
+    let again = closed(&demo, &remembered(&demo).await);
+    assert!(again.get(&url).await.body.contains("You are logged in as <strong>jackie</strong>"));
+    assert!(again.get(&url).await.body.contains("jackie"), "its token was replaced and the new one was kept");
+    // Only a person's navigation does it.
+    let again = closed(&demo, &again);
+    let image = again.request(Method::GET, &url).header("Sec-Fetch-Mode", "no-cors").header("Sec-Fetch-Dest", "image");
+    let image = send(image).await;
+    assert!(image.body.contains("You are logged out.") && image.header("set-cookie").find("remember").is_none());
+    assert!(again.get(&url).await.body.contains("<strong>jackie</strong>"));
+    // Who is not remembered is not logged in.
+    assert!(Visitor::new().get(&url).await.body.contains("You are logged out."));
 }
 
 #[tokio::test]

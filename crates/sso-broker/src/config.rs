@@ -167,7 +167,7 @@ impl BrokerBuilder {
             return Err(ConfigError::InsecurePublicUrl(public_url));
         }
         if public_url.scheme() != "https" {
-            tracing::warn!(%public_url, "plain http: cookies are neither Secure nor bound to this host");
+            tracing::info!(%public_url, "plain http: cookies are neither Secure nor bound to this host");
         }
         if self.secret.expose().is_empty() {
             return Err(ConfigError::NoSecret);

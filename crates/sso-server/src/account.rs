@@ -36,6 +36,13 @@ pub struct Account {
     pub now: Timestamp,
 }
 
+impl Account {
+    /// Whether there are other sessions or other remembered browsers than those that ask, which could be ended.
+    pub fn has_others(&self) -> bool {
+        self.sessions.iter().any(|own| !own.is_this) || self.browsers.iter().any(|known| !known.is_this)
+    }
+}
+
 /// A session of the user.
 #[derive(Clone, Debug)]
 pub struct OwnSession {
@@ -49,6 +56,8 @@ pub struct OwnSession {
     pub last_seen: Timestamp,
     /// Whether its browser was remembered, and no password typed since.
     pub is_remembered: bool,
+    /// When the password was last typed there.
+    pub password_at: Option<Timestamp>,
     /// The brokers that are attached to it.
     pub brokers: Vec<BrokerId>,
     /// Whether it is the one that asks.
@@ -141,6 +150,7 @@ pub(crate) async fn sessions(
             since: own.signed_in.as_ref().map_or(own.created, |signed_in| signed_in.at),
             last_seen: own.last_seen,
             is_remembered: own.is_remembered(),
+            password_at: own.signed_in.as_ref().and_then(|signed_in| signed_in.password_at),
             brokers,
             is_this: Some(&own.id) == this,
         });

@@ -28,6 +28,19 @@ pub enum FormRefusal {
     },
 }
 
+impl FormRefusal {
+    /// The same for a form with a password in it, which is never sent back and has to be typed again.
+    pub fn of_password_form(self) -> String {
+        match self {
+            Self::TimedOut { limit_seconds } => format!(
+                "This form timed out: send it within {} of opening it. Enter your password again.",
+                words::limit(limit_seconds)
+            ),
+            Self::Forged => self.to_string(),
+        }
+    }
+}
+
 /// The token for a page of a form, served now to the browser that holds `binding`.
 pub(crate) fn token(parts: &Parts, page: &str, binding: &str) -> String {
     parts.form_key.token(page, binding, parts.now().as_millis())

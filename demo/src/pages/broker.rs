@@ -56,6 +56,8 @@ pub(crate) struct BrokerLogin<'a> {
     pub(crate) username: &'a str,
     /// Why the last try failed.
     pub(crate) error: Option<&'a str>,
+    /// Was the name or the password wrong?
+    pub(crate) is_wrong: bool,
 }
 
 /// `GET /reports` at a broker: data of another service, got with an access token.
@@ -92,7 +94,7 @@ pub(crate) struct BrokerProblem<'a> {
     pub(crate) ways: &'a [Way<'a>],
 }
 
-/// `GET /` at the AJAX broker. `static/ajax-broker.js` fills it in, so it is the same for everyone.
+/// `GET /` at the AJAX broker, as it is before `static/ajax-broker.js` takes over.
 #[derive(Template)]
 #[template(path = "ajax/home.html")]
 pub(crate) struct AjaxHome<'a> {
@@ -102,4 +104,43 @@ pub(crate) struct AjaxHome<'a> {
     pub(crate) silent: &'a str,
     /// The server's first page.
     pub(crate) server: &'a str,
+    /// What is known of the visitor.
+    pub(crate) state: AjaxState,
+    /// Who is logged in, or nobody.
+    pub(crate) user: Option<User<'a>>,
+    /// Ties the logout and theme forms to this browser; empty when not attached.
+    pub(crate) form_token: &'a str,
+    /// The same of the login form.
+    pub(crate) login_token: &'a str,
+    /// The server did not answer, so nobody knows who is logged in.
+    pub(crate) server_down: bool,
+    /// Why the attach failed.
+    pub(crate) problem: Option<&'a str>,
+    /// The visitor was logged in until the session expired.
+    pub(crate) expired: bool,
+}
+
+/// What is known of the AJAX broker's visitor when the page is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AjaxState {
+    /// Nothing: the site is not attached, or the server does not answer.
+    Unknown,
+    /// Nobody is logged in.
+    Nobody,
+    /// Somebody is.
+    User,
+    /// Somebody is who may not use this site.
+    Barred,
+}
+
+impl AjaxState {
+    /// For the script.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Nobody => "nobody",
+            Self::User => "user",
+            Self::Barred => "barred",
+        }
+    }
 }

@@ -32,6 +32,8 @@ pub(crate) struct LinkedLogin<'a> {
     pub(crate) username: &'a str,
     /// Why the last try failed.
     pub(crate) error: Option<&'a str>,
+    /// Was the name or the password wrong?
+    pub(crate) is_wrong: bool,
 }
 
 /// A user is handed over: a form that sends itself.

@@ -28,6 +28,13 @@ pub(crate) struct ServerProfile<'a> {
     pub(crate) logout_token: &'a str,
 }
 
+impl ServerProfile<'_> {
+    /// Whether the focus goes to this field.
+    fn is_first_wrong(&self, field: &Field<'_>) -> bool {
+        self.fields.iter().find(|field| !field.is_good()).is_some_and(|first| first.name == field.name)
+    }
+}
+
 /// The end of the profile form: what was saved.
 #[derive(Template)]
 #[template(path = "server/profile-done.html")]

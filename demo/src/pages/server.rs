@@ -38,6 +38,8 @@ pub(crate) struct ServerLogin<'a> {
     pub(crate) remember: bool,
     /// Why the last try failed: `Wrong username or password.`
     pub(crate) error: Option<&'a str>,
+    /// Was the name or the password wrong?
+    pub(crate) is_wrong: bool,
     /// The site that the visitor is on the way to.
     pub(crate) continue_to: Option<&'a str>,
     /// (username, password) pairs to try the demo with; empty: no hint.

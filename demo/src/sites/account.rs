@@ -4,7 +4,7 @@ use sso_server::{
     account::{OwnSession, RememberedBrowser},
     clock::Timestamp,
     users::new_password::MIN_CHARS,
-    web::{AccountPage, ConfirmPage},
+    web::{AccountNews, AccountPage, ConfirmPage},
     words,
 };
 
@@ -12,7 +12,10 @@ use super::{
     html,
     server::{Look, theme_of},
 };
-use crate::pages::{BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow};
+use crate::{
+    admin::output,
+    pages::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When},
+};
 
 pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
     let account = page.account;
@@ -22,6 +25,8 @@ pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
     html(&ServerAccount {
         layout: look.chrome.layout(&links, theme_of(Some(page.session))),
         username: &account.user.username,
+        news: page.news.map(AccountNews::text),
+        has_others: account.has_others(),
         sessions: &sessions,
         browsers: &browsers,
         is_confirmed: account.is_confirmed,
@@ -29,7 +34,7 @@ pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
         password: page.password.map(|form| PasswordForm {
             form_token: form.form_token,
             error: form.error,
-            is_done: form.is_done,
+            wrong: form.wrong,
             min_chars: MIN_CHARS,
         }),
         logout_token: page.logout_token,
@@ -48,14 +53,24 @@ pub(super) fn confirm(look: &Look, page: &ConfirmPage<'_>) -> String {
     })
 }
 
+fn when(instant: Timestamp, now: Timestamp) -> When {
+    let datetime = output::time(instant.as_secs());
+    let exact = datetime.replace('T', " ").replace('Z', " UTC");
+    When { datetime, exact, ago: words::ago(now.since(instant)) }
+}
+
 fn session_row(own: &OwnSession, now: Timestamp) -> SessionRow<'_> {
     let sites: Vec<_> = own.brokers.iter().map(|id| id.as_str()).collect();
     SessionRow {
         handle: &own.handle,
         browser: words::browser(own.browser.as_deref().unwrap_or("A browser without a name")),
-        since: words::ago(now.since(own.since)),
-        last_seen: words::ago(now.since(own.last_seen)),
-        is_remembered: own.is_remembered,
+        since: when(own.since, now),
+        last_seen: when(own.last_seen, now),
+        begun: match own.password_at {
+            None => Begun::Remembered,
+            Some(typed) if typed == own.since => Begun::Password,
+            Some(typed) => Begun::Confirmed(when(typed, now)),
+        },
         sites: sites.join(", "),
         is_this: own.is_this,
     }
@@ -65,8 +80,8 @@ fn browser_row(known: &RememberedBrowser, now: Timestamp) -> BrowserRow<'_> {
     BrowserRow {
         handle: &known.handle,
         browser: words::browser(&known.browser),
-        since: words::ago(now.since(known.created)),
-        last_used: words::ago(now.since(known.last_used)),
+        since: when(known.created, now),
+        last_used: when(known.last_used, now),
         left: words::length(known.expires.since(now)),
         is_this: known.is_this,
     }

@@ -1,13 +1,24 @@
-//! Julius: a broker whose one page does everything by script. The script is `static/ajax-broker.js`.
+//! Julius: a broker whose page does everything by script, without being left. The script is `static/ajax-broker.js`.
+//!
+//! The page arrives as it is for its visitor, as far as that is known, and works without the script too.
 
 use std::net::TcpListener;
 
 use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
-use sso_broker::{Broker, SilentMode, Sso};
+use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
 use sso_server::web::get_or_head;
 
-use super::{Chrome, NO_THEME, no_store, page, page_policy, redirect_broker::not_found_page};
-use crate::{Failure, assets, pages::AjaxHome, run};
+use super::{
+    Chrome, attributes,
+    broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},
+    no_store, page, page_policy,
+    redirect_broker::{not_found_page, shown},
+};
+use crate::{
+    Failure, assets,
+    pages::{AjaxHome, AjaxState},
+    run,
+};
 
 /// A broker site with a script.
 #[derive(Clone)]
@@ -35,6 +46,9 @@ impl AjaxBroker {
                 .wrap(no_store())
                 .configure(site.sso.routes())
                 .configure(assets::routes)
+                .configure(broker_forms::routes)
+                .configure(broker_forms::login_routes)
+                .app_data(web::Data::new(site.chrome.clone()))
                 .app_data(web::Data::new(site))
                 .route("/", get_or_head().to(home))
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
@@ -43,15 +57,39 @@ impl AjaxBroker {
     }
 }
 
-/// The same page for everyone: the script fills it in.
-async fn home(site: web::Data<AjaxBroker>) -> HttpResponse {
+/// Nobody is sent away from here: the script attaches, or a link does.
+async fn home(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<AjaxBroker>) -> HttpResponse {
+    let theme = theme_of(&visitor).await;
+    let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
     let links = site.chrome.links();
-    let silent = match site.silent {
-        SilentMode::Json => "json",
-        SilentMode::Jsonp => "jsonp",
+    let template = AjaxHome {
+        layout: site.chrome.layout(&links, &theme),
+        silent: match site.silent {
+            SilentMode::Json => "json",
+            SilentMode::Jsonp => "jsonp",
+        },
+        server: &format!("{}/", site.sso.broker().server_origin()),
+        state: state_of(&visitor),
+        user: shown(visitor.user.as_ref(), &details),
+        form_token: &visitor.form_token(HOME_FORM),
+        login_token: &visitor.form_token(LOGIN_FORM),
+        server_down: visitor.server_down,
+        problem: visitor.problem.as_deref(),
+        expired: visitor.expired,
     };
-    let server = format!("{}/", site.sso.broker().server_origin());
-    page(StatusCode::OK, &AjaxHome { layout: site.chrome.layout(&links, NO_THEME), silent, server: &server })
+    page(StatusCode::OK, &template)
+}
+
+fn state_of(visitor: &Visitor) -> AjaxState {
+    if visitor.not_allowed {
+        AjaxState::Barred
+    } else if visitor.user.is_some() {
+        AjaxState::User
+    } else if visitor.session.is_attached() && !visitor.server_down && visitor.problem.is_none() {
+        AjaxState::Nobody
+    } else {
+        AjaxState::Unknown
+    }
 }
 
 async fn not_found(site: web::Data<AjaxBroker>) -> HttpResponse {

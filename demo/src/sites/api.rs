@@ -37,6 +37,7 @@ impl Api {
                 .wrap(no_store())
                 .wrap(headers.clone())
                 .app_data(verifier.clone())
+                .route("/", get_or_head().to(about))
                 .route("/me", get_or_head().to(me))
                 .route("/reports", get_or_head().to(reports))
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
@@ -52,6 +53,18 @@ pub(crate) async fn run(options: &ApiOptions) -> Result<(), Failure> {
     let listeners = run::listen(options.listen)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     run::until_told(vec![api.serve(listeners, workers)?], &format!("The service is at {this}")).await
+}
+
+/// What the service has; for anyone.
+async fn about() -> Json<Value> {
+    Json(json!({
+        "about": "This service knows its users by access tokens and has no sessions.",
+        "calls": {
+            "/me": "who calls, as the access token says it",
+            "/reports": "something that is the caller's own",
+        },
+        "authorization": "Bearer, with an access token that a broker gets from the server",
+    }))
 }
 
 /// Who calls, as the token says it.

@@ -99,7 +99,7 @@ impl LinkedApp {
             }
             receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone()).map_err(Failure::settings)?);
         }
-        let look = Look { chrome: Chrome::with_own_session(&site, &all) };
+        let look = Look { chrome: Chrome::new(&site, &all) };
         let origin = receiver.origin().clone();
         Ok(Self(Arc::new(Parts {
             landing: Landing::new(receiver, look.clone(), &session_key),
@@ -174,9 +174,9 @@ impl LinkedApp {
 }
 
 impl Look {
-    fn login_page(&self, action: &str, username: &str, error: Option<&str>) -> String {
+    fn login_page(&self, action: &str, username: &str, error: Option<&str>, is_wrong: bool) -> String {
         let links = self.chrome.links();
-        html(&LinkedLogin { layout: self.chrome.layout(&links, NO_THEME), action, username, error })
+        html(&LinkedLogin { layout: self.chrome.layout(&links, NO_THEME), action, username, error, is_wrong })
     }
 }
 
@@ -193,6 +193,7 @@ impl LandingPages for Look {
             "/login?to=/",
             "",
             Some("That link could not log you in. Log in here, or follow the link again."),
+            false,
         )
     }
 }
@@ -242,7 +243,7 @@ struct LoginFields {
 
 async fn show_login(request: HttpRequest, app: web::Data<LinkedApp>) -> HttpResponse {
     let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(app.0.look.login_page(action, "", None))
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(app.0.look.login_page(action, "", None, false))
 }
 
 async fn log_in(
@@ -262,7 +263,7 @@ async fn log_in(
         Err(refused) => refused,
     };
     let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
-    let html = app.0.look.login_page(action, &username, Some(&error));
+    let html = app.0.look.login_page(action, &username, Some(&error), status == StatusCode::BAD_REQUEST);
     HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html)
 }
 
@@ -313,14 +314,14 @@ async fn not_found(app: web::Data<LinkedApp>) -> HttpResponse {
 /// `sso linked-app`: one application by itself.
 pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
     let url = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
-    let this = SiteInfo::new(&options.name, &url, "This site.");
+    let this = SiteInfo::linked(&options.name, &url, "This site.");
     let mut all = vec![this.clone()];
     let mut peers = Vec::new();
     if let Some(origin) = &options.peer {
         let secret = key_of_environment("SSO_PAIR_KEY")?;
         let key = Key::hs256("pair", &secret).map_err(Failure::settings)?;
         let keys = SharedKeys::new(KeySet::new(vec![key]).map_err(Failure::settings)?);
-        all.push(SiteInfo::new("the other application", origin, "The other application."));
+        all.push(SiteInfo::linked("the other application", origin, "The other application."));
         peers.push(Peer { origin: origin.clone(), keys, is_target: true });
     }
     let SessionName(session_name) = options.session_name.clone();

@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod ajax_broker;
 pub(crate) mod api;
+mod broker_forms;
 mod leaving;
 pub(crate) mod linked_app;
 mod profile;
@@ -42,11 +43,20 @@ pub(crate) struct SiteInfo {
     pub(crate) url: String,
     /// One sentence on what it shows.
     pub(crate) about: String,
+    /// Whether it takes part in the shared session; a linked application has a session of its own.
+    pub(crate) shares_session: bool,
 }
 
 impl SiteInfo {
+    /// A site that takes part in the shared session.
     pub(crate) fn new(name: &str, url: &str, about: &str) -> Self {
-        Self { key: name.to_ascii_lowercase(), name: name.into(), url: url.into(), about: about.into() }
+        let (key, name) = (name.to_ascii_lowercase(), name.to_owned());
+        Self { key, name, url: url.into(), about: about.into(), shares_session: true }
+    }
+
+    /// A linked application.
+    pub(crate) fn linked(name: &str, url: &str, about: &str) -> Self {
+        Self { shares_session: false, ..Self::new(name, url, about) }
     }
 
     /// The SSO server itself.
@@ -61,32 +71,25 @@ impl SiteInfo {
 pub(crate) struct Chrome {
     site: SiteInfo,
     all: Arc<[SiteInfo]>,
-    /// Whether the site takes part in the shared session, whose end is to be warned of.
-    shares_session: bool,
 }
 
 impl Chrome {
     /// For one site of `all`.
     pub(crate) fn new(site: &SiteInfo, all: &[SiteInfo]) -> Self {
-        Self { site: site.clone(), all: all.into(), shares_session: true }
-    }
-
-    /// For a site with a session of its own.
-    pub(crate) fn with_own_session(site: &SiteInfo, all: &[SiteInfo]) -> Self {
-        Self { shares_session: false, ..Self::new(site, all) }
+        Self { site: site.clone(), all: all.into() }
     }
 
     fn links(&self) -> Vec<SiteLink<'_>> {
-        let sites = self.all.iter().map(|SiteInfo { key, name, url, about }| {
+        let sites = self.all.iter().map(|SiteInfo { key, name, url, about, shares_session }| {
             let current = *key == self.site.key;
-            SiteLink { name, url, about, current }
+            SiteLink { name, url, about, current, shares_session: *shares_session }
         });
         sites.collect()
     }
 
     fn layout<'a>(&'a self, links: &'a [SiteLink<'a>], theme: &'a str) -> Layout<'a> {
         let login = if self.site.key == "server" { "/login?return_url=" } else { "/sso/login?to=" };
-        let popup = self.shares_session.then_some(Popup { login });
+        let popup = self.site.shares_session.then_some(Popup { login });
         Layout { site: &self.site.key, name: &self.site.name, theme, sites: links, popup }
     }
 }
@@ -186,8 +189,10 @@ pub(crate) async fn run_broker(options: &BrokerOptions) -> Result<(), Failure> {
     }
     let broker = builder.build().map_err(Failure::settings)?;
 
+    // It knows no other site but the server.
     let this = SiteInfo::new(options.id.as_str(), &public_url, "This site.");
-    let chrome = Chrome::new(&this, std::slice::from_ref(&this));
+    let server = SiteInfo::server(&broker.server_origin());
+    let chrome = Chrome::new(&this, &[server, this.clone()]);
     let listeners = run::listen(options.listen)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let server = match options.kind {

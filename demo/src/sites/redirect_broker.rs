@@ -3,21 +3,20 @@
 use std::net::TcpListener;
 
 use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
-use serde::Deserialize;
-use sso_broker::{Broker, OptionalVisitor, RequestError, Sso, SsoSession, User, Visitor};
-use sso_core::wire::for_pages;
+use sso_broker::{Broker, OptionalVisitor, Sso, User, Visitor};
 use sso_server::web::get_or_head;
 
-use super::{Chrome, NO_THEME, attributes, no_store, page, page_policy, reports::reports, see_other, theme_in};
+use super::{
+    Chrome, NO_THEME, attributes,
+    broker_forms::{self, HOME_FORM, theme_of},
+    no_store, page, page_policy,
+    reports::reports,
+};
 use crate::{
     Failure, assets,
-    pages::{self, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, THEMES, Way},
+    pages::{self, BrokerAbout, BrokerHome, BrokerProblem, Way},
     run,
 };
-
-/// The forms of the home page, of which other pages have the logout, share one token.
-pub(super) const HOME_FORM: &str = "home";
-const LOGIN_FORM: &str = "login";
 
 /// A broker site with redirects.
 #[derive(Clone)]
@@ -58,17 +57,15 @@ impl RedirectBroker {
                 .wrap(no_store())
                 .configure(site.sso.routes())
                 .configure(assets::routes)
+                .configure(broker_forms::routes)
+                .app_data(web::Data::new(site.chrome.clone()))
                 .app_data(web::Data::new(site))
                 .route("/", get_or_head().to(home))
                 .route("/about", get_or_head().to(about))
-                .route("/theme", web::post().to(set_theme))
-                .route("/logout", web::post().to(log_out))
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .configure(|app| {
                     if own_form {
-                        app.service(
-                            web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)),
-                        );
+                        app.configure(broker_forms::login_routes);
                     }
                     if has_api {
                         app.route("/reports", get_or_head().to(reports));
@@ -119,74 +116,6 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
     )
 }
 
-/// The form of jasny/sso's demo brokers: the password passes through this site.
-async fn show_login(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse {
-    if visitor.user.is_some() || !visitor.session.is_attached() {
-        // Somebody is logged in already; or there is a problem, which the home page tells.
-        return see_other("/");
-    }
-    login_page(&site, &visitor.session, StatusCode::OK, "", None).await
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct LoginFields {
-    form_token: String,
-    username: String,
-    password: String,
-}
-
-async fn log_in(
-    session: SsoSession,
-    site: web::Data<RedirectBroker>,
-    fields: web::Form<LoginFields>,
-) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(LOGIN_FORM, &fields.form_token)?;
-    match session.login(&fields.username, &fields.password).await {
-        Ok(_) => Ok(see_other("/")),
-        Err(RequestError::Refused { status, error }) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            Ok(login_page(&site, &session, status, &fields.username, Some(for_pages(&error))).await)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn login_page(
-    site: &RedirectBroker,
-    session: &SsoSession,
-    status: StatusCode,
-    username: &str,
-    error: Option<&str>,
-) -> HttpResponse {
-    let theme = theme_in_session(session).await;
-    let links = site.chrome.links();
-    let layout = site.chrome.layout(&links, &theme);
-    page(status, &BrokerLogin { layout, form_token: &session.form_token(LOGIN_FORM), username, error })
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct HomeFields {
-    form_token: String,
-    theme: String,
-}
-
-/// Puts the theme where every site finds it: into the shared session.
-async fn set_theme(session: SsoSession, fields: web::Form<HomeFields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(HOME_FORM, &fields.form_token)?;
-    if THEMES.iter().any(|(value, _)| *value == fields.theme) {
-        session.set_data("theme", fields.theme.as_str()).await?;
-    }
-    Ok(see_other("/"))
-}
-
-async fn log_out(session: SsoSession, fields: web::Form<HomeFields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(HOME_FORM, &fields.form_token)?;
-    session.logout().await?;
-    Ok(see_other("/"))
-}
-
 async fn not_found(site: web::Data<RedirectBroker>) -> HttpResponse {
     not_found_page(&site.chrome)
 }
@@ -203,23 +132,6 @@ pub(super) fn not_found_page(chrome: &Chrome) -> HttpResponse {
     )
 }
 
-fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<pages::User<'a>> {
+pub(super) fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<pages::User<'a>> {
     user.map(|user| pages::User { username: &user.username, attributes: details })
-}
-
-/// The theme of the visitor's shared session. A server that is down is not asked again.
-pub(super) async fn theme_of(visitor: &Visitor) -> String {
-    if visitor.server_down || visitor.not_allowed {
-        NO_THEME.to_owned()
-    } else {
-        theme_in_session(&visitor.session).await
-    }
-}
-
-/// The theme of the shared session. Without it the page is only less colourful.
-async fn theme_in_session(session: &SsoSession) -> String {
-    if !session.is_attached() {
-        return NO_THEME.to_owned();
-    }
-    session.data().await.map(|data| theme_in(&data).to_owned()).unwrap_or_default()
 }

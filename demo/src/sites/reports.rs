@@ -5,8 +5,9 @@ use serde_json::Value;
 use sso_broker::{RequestError, ServiceError, Visitor};
 
 use super::{
+    broker_forms::{HOME_FORM, theme_of},
     page,
-    redirect_broker::{HOME_FORM, RedirectBroker, theme_of},
+    redirect_broker::RedirectBroker,
 };
 use crate::pages::BrokerReports;
 

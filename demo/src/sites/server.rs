@@ -7,8 +7,8 @@ use sso_broker::{handoff::Issuer, web::handoff};
 use sso_server::{
     Server, Session,
     web::{
-        AccountPage, ConfirmPage, ErrorPage, Form, LOGOUT_FORM, LoginPage, Pages, Site, Visitor, get_or_head,
-        page_headers,
+        AccountPage, ConfirmPage, ErrorPage, Form, LOGOUT_FORM, LoginPage, Pages, ReturningVisitor, Site, Visitor,
+        get_or_head, page_headers,
     },
 };
 
@@ -92,6 +92,7 @@ impl Pages for Look {
             remember_days: page.remembers_for.map(|time| time.as_secs().div_ceil(24 * 60 * 60)),
             remember: page.remember,
             error: page.error,
+            is_wrong: page.is_wrong,
             continue_to: page.broker.map(|id| id.as_str()),
             test_users: &self.test_users,
         })
@@ -136,13 +137,13 @@ async fn external(
 }
 
 async fn home(
-    visitor: Visitor,
+    returning: ReturningVisitor,
     form: Form,
     site: web::Data<Site>,
     look: web::Data<Look>,
     issuer: Option<web::Data<Issuer>>,
 ) -> HttpResponse {
-    let session = visitor.session.as_deref();
+    let session = returning.visitor.session.as_deref();
     let user = session.and_then(Session::user);
     let has_profile = match user {
         Some(user) => site.server().can_set_attributes(&user.username).await.unwrap_or_default(),
@@ -164,7 +165,7 @@ async fn home(
     });
     let mut response = HttpResponse::Ok();
     page_headers(&mut response, &[]);
-    for cookie in visitor.set_cookie.into_iter().chain(form.set_cookie()) {
+    for cookie in returning.cookies().chain(form.set_cookie()) {
         response.cookie(cookie);
     }
     response.body(html)

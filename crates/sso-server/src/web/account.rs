@@ -5,7 +5,7 @@ use serde::Deserialize;
 use sso_core::wire::for_pages;
 
 use super::{
-    AccountPage, ConfirmPage, Form, PasswordForm, Site, Visitor,
+    AccountNews, AccountPage, ConfirmPage, Form, PasswordForm, Site, Visitor,
     answer::{again_after, error_page, login_refused, page, see_other},
     get_or_head,
     login::{ReturnTo, local_path},
@@ -22,8 +22,6 @@ const ACCOUNT: &str = "/account";
 const LOGIN: &str = "/login?return_url=/account";
 const CONFIRM: &str = "/confirm?return_url=/account";
 const PASSWORD: &str = "/account/password";
-/// After a change of the password.
-const CHANGED: &str = "/account?password=changed";
 
 /// What the account page's forms send; all of it may be missing in what a stranger posts.
 #[derive(Default, Deserialize)]
@@ -34,10 +32,21 @@ struct ChangeFields {
     handle: String,
 }
 
-/// What the account page is to say first.
+/// What the account page is to say first, and what shows that it is true.
 #[derive(Deserialize)]
 struct News {
-    password: Option<String>,
+    done: String,
+    proof: String,
+}
+
+/// The form of a proof: good for this browser, this user, and these news.
+fn news_form(news: AccountNews, username: &str) -> String {
+    form_name(&format!("news of {}", news.name()), username)
+}
+
+/// To the account page, which then says this first. A link of a stranger's cannot make it say so.
+fn account_with(news: AccountNews, form: &Form, username: &str) -> String {
+    format!("{ACCOUNT}?done={}&proof={}", news.name(), form.token(&news_form(news, username)))
 }
 
 #[derive(Default, Deserialize)]
@@ -68,19 +77,25 @@ fn form_name(form: &str, username: &str) -> String {
 }
 
 async fn show(site: web::Data<Site>, visitor: Visitor, form: Form, news: Option<web::Query<News>>) -> HttpResponse {
-    let is_done = news.is_some_and(|news| news.password.as_deref() == Some("changed"));
-    account_page(&site, &visitor, &form, StatusCode::OK, None, is_done).await
+    let username = visitor.session.as_ref().and_then(|session| session.user()).map(|user| user.username.as_str());
+    let news = news.zip(username).and_then(|(told, username)| {
+        let news = AccountNews::named(&told.done)?;
+        form.check(&news_form(news, username), &told.proof, TimeLimit::FormTimeout).is_ok().then_some(news)
+    });
+    account_page(&site, &visitor, &form, StatusCode::OK, Say { news, ..Say::default() }).await
 }
 
-/// `error`: why the password was not changed. `is_done`: whether it just was.
-async fn account_page(
-    site: &Site,
-    visitor: &Visitor,
-    form: &Form,
-    status: StatusCode,
-    error: Option<&str>,
-    is_done: bool,
-) -> HttpResponse {
+/// What the account page says besides what it lists.
+#[derive(Clone, Copy, Default)]
+struct Say<'a> {
+    news: Option<AccountNews>,
+    /// Why the password was not changed.
+    error: Option<&'a str>,
+    /// The field of that.
+    wrong: Option<&'a str>,
+}
+
+async fn account_page(site: &Site, visitor: &Visitor, form: &Form, status: StatusCode, say: Say<'_>) -> HttpResponse {
     let set_cookie = visitor.set_cookie.clone();
     let Some(session) = &visitor.session else { return see_other(LOGIN, set_cookie) };
     let account = match site.server().account(session).await {
@@ -92,10 +107,11 @@ async fn account_page(
     };
     let username = &account.user.username;
     let password_token = form.token(&form_name("password", username));
-    let password = PasswordForm { form_token: &password_token, error, is_done };
+    let password = PasswordForm { form_token: &password_token, error: say.error, wrong: say.wrong };
     let html = site.0.pages.account(&AccountPage {
         account: &account,
         form_token: &form.token(&form_name("account", username)),
+        news: say.news,
         password: account.can_change_password.then_some(password),
         logout_token: &form.token(super::login::LOGOUT_FORM),
         session,
@@ -114,20 +130,25 @@ async fn change_password(
     let Some(user) = visitor.session.as_ref().and_then(|session| session.user()) else {
         return see_other(LOGIN, visitor.set_cookie);
     };
-    let refused = async |status, why: &str| account_page(&site, &visitor, &form, status, Some(why), false).await;
+    let refused = async |status, why: &str, wrong| {
+        account_page(&site, &visitor, &form, status, Say { error: Some(why), wrong, news: None }).await
+    };
     if let Err(refusal) = form.check(&form_name("password", &user.username), &form_token, TimeLimit::FormTimeout) {
-        return refused(StatusCode::FORBIDDEN, &refusal.to_string()).await;
+        return refused(StatusCode::FORBIDDEN, &refusal.of_password_form(), None).await;
     }
     let browser = visitor.browser(site.browser(&request));
     match site.server().change_password(browser, &PasswordChange { old, new, again }).await {
-        Ok(visit) => see_other(CHANGED, site.cookies(visit.set_cookie.as_ref(), &visit.remember)),
+        Ok(visit) => {
+            let to = account_with(AccountNews::PasswordChanged, &form, &user.username);
+            see_other(&to, site.cookies(visit.set_cookie.as_ref(), &visit.remember))
+        }
         Err(PasswordError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
         // There is no form for it, so nobody has come from here.
         Err(error @ PasswordError::CannotChange) => {
             error_page(&site, StatusCode::NOT_FOUND, &error.to_string(), Some(&visitor))
         }
         Err(error @ PasswordError::TooManyFailures { retry_after }) => {
-            again_after(retry_after, refused(StatusCode::TOO_MANY_REQUESTS, &error.to_string()).await)
+            again_after(retry_after, refused(StatusCode::TOO_MANY_REQUESTS, &error.to_string(), None).await)
         }
         Err(PasswordError::Unavailable) => {
             let text = PasswordError::Unavailable.to_string();
@@ -137,7 +158,15 @@ async fn change_password(
         Err(error @ PasswordError::ChangedMeanwhile) => {
             error_page(&site, StatusCode::CONFLICT, &error.to_string(), None)
         }
-        Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()).await,
+        Err(error @ PasswordError::InvalidCredentials) => {
+            refused(StatusCode::BAD_REQUEST, &error.to_string(), Some("old")).await
+        }
+        Err(error @ PasswordError::NotRepeated) => {
+            refused(StatusCode::BAD_REQUEST, &error.to_string(), Some("again")).await
+        }
+        Err(error @ (PasswordError::Unfit(_) | PasswordError::Unchanged)) => {
+            refused(StatusCode::BAD_REQUEST, &error.to_string(), Some("new")).await
+        }
     }
 }
 
@@ -155,15 +184,17 @@ async fn submit(
     if let Err(refusal) = form.check(&form_name("account", &user.username), &form_token, TimeLimit::None) {
         return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), Some(&visitor));
     }
-    let change = match action.as_str() {
-        "end" => AccountChange::End(handle),
-        "end_others" => AccountChange::EndOthers,
-        "forget" => AccountChange::Forget(handle),
+    let (change, news) = match action.as_str() {
+        "end" => (AccountChange::End(handle), AccountNews::SessionEnded),
+        "end_others" => (AccountChange::EndOthers, AccountNews::OthersEnded),
+        "forget" => (AccountChange::Forget(handle), AccountNews::BrowserForgotten),
         _ => return error_page(&site, StatusCode::BAD_REQUEST, "Nothing was chosen.", Some(&visitor)),
     };
     match site.server().change_account(session, &change).await {
-        // What has ended already is not there any more; the page shows that.
-        Ok(()) | Err(AccountError::NotFound) => see_other(ACCOUNT, visitor.set_cookie),
+        Ok(()) => see_other(&account_with(news, &form, &user.username), visitor.set_cookie),
+        Err(AccountError::NotFound) => {
+            see_other(&account_with(AccountNews::AlreadyEnded, &form, &user.username), visitor.set_cookie)
+        }
         Err(AccountError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
         Err(AccountError::PasswordNeeded) => see_other(CONFIRM, visitor.set_cookie),
         Err(AccountError::Unavailable(error)) => {
@@ -201,7 +232,7 @@ async fn submit_confirm(
     let again =
         |status, problem: &str| confirm_page(&request, &site, &visitor, &form, &user.username, status, Some(problem));
     if let Err(refusal) = form.check(&form_name("confirm", &user.username), &form_token, TimeLimit::FormTimeout) {
-        return again(StatusCode::FORBIDDEN, &refusal.to_string());
+        return again(StatusCode::FORBIDDEN, &refusal.of_password_form());
     }
     let browser = visitor.browser(site.browser(&request));
     let credentials = Credentials { username: user.username.clone(), password };

@@ -17,7 +17,7 @@ use super::{
     answer::{ApiFailure, accepts_html, error_page, header_text},
 };
 use crate::{
-    Resumed, Session,
+    Resumed, Session, Unavailable,
     resume::{Browser, ResumeError, Visit},
 };
 
@@ -81,7 +81,6 @@ impl FromRequest for Visitor {
         let request = request.clone();
         Box::pin(async move {
             let site = site_of(&request)?;
-            let cookies = &site.0.cookies;
             let browser = site.browser(&request);
             let found = if is_visit(&request) {
                 site.server().visit(browser).await
@@ -89,21 +88,63 @@ impl FromRequest for Visitor {
                 let session = site.server().session_of(browser).await;
                 session.map(|session| session.map(Visit::unchanged))
             };
-            let visit = match found {
-                Ok(visit) => visit,
-                Err(error) if accepts_html(&request) => {
-                    let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None);
-                    return Err(InternalError::from_response(error, page).into());
-                }
-                Err(error) => return Err(ApiFailure::from(error).into()),
-            };
-            Ok(match visit {
-                Some(visit) => Self {
+            Ok(ReturningVisitor::of(site, &request, found)?.visitor)
+        })
+    }
+}
+
+/// A visit to a page that also logs the user of a remembered browser in, such as a home page.
+#[derive(Clone, Debug)]
+pub struct ReturningVisitor {
+    /// The visitor, logged in by now where the browser is remembered.
+    pub visitor: Visitor,
+    /// The remember-me cookie, to be set on the answer too.
+    pub remember_cookie: Option<Cookie<'static>>,
+}
+
+impl ReturningVisitor {
+    fn of(
+        site: &Site,
+        request: &HttpRequest,
+        found: Result<Option<Visit>, Unavailable>,
+    ) -> Result<Self, actix_web::Error> {
+        match found {
+            Ok(Some(visit)) => Ok(Self {
+                visitor: Visitor {
                     session: Some(visit.session),
-                    set_cookie: visit.set_cookie.map(|value| cookies.set_session(&value)),
+                    set_cookie: visit.set_cookie.map(|value| site.0.cookies.set_session(&value)),
                 },
-                None => Self { session: None, set_cookie: None },
-            })
+                remember_cookie: site.remember_cookie(&visit.remember),
+            }),
+            Ok(None) => Ok(Self { visitor: Visitor { session: None, set_cookie: None }, remember_cookie: None }),
+            Err(error) if accepts_html(request) => {
+                let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None);
+                Err(InternalError::from_response(error, page).into())
+            }
+            Err(error) => Err(ApiFailure::from(error).into()),
+        }
+    }
+
+    /// Both cookies.
+    pub fn cookies(self) -> impl Iterator<Item = Cookie<'static>> {
+        self.visitor.set_cookie.into_iter().chain(self.remember_cookie)
+    }
+}
+
+impl FromRequest for ReturningVisitor {
+    type Error = actix_web::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !is_visit(request) {
+            let visitor = Visitor::from_request(request, payload);
+            return Box::pin(async { Ok(Self { visitor: visitor.await?, remember_cookie: None }) });
+        }
+        let request = request.clone();
+        Box::pin(async move {
+            let site = site_of(&request)?;
+            let found = site.server().come_back(site.browser(&request)).await;
+            Self::of(site, &request, found)
         })
     }
 }

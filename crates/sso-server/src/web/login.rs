@@ -5,13 +5,14 @@ use serde::Deserialize;
 use sso_core::{BrokerId, wire::for_pages};
 
 use super::{
-    Form, LoginPage, Site, Visitor,
+    Form, LoginPage, ReturningVisitor, Site, Visitor,
     answer::{error_page, login_refused, page, see_other},
     get_or_head,
 };
 use crate::{
     Credentials, Remember,
     form::TimeLimit,
+    login::LoginError,
     resume::{Browser, Visit},
 };
 
@@ -51,22 +52,14 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 async fn show(
     request: HttpRequest,
     site: web::Data<Site>,
-    visitor: Visitor,
+    visitor: ReturningVisitor,
     form: Form,
     to: Option<web::Query<ReturnTo>>,
 ) -> HttpResponse {
-    if visitor.session.as_ref().is_some_and(|session| session.user().is_some()) {
-        return see_other(&local_path(&site, to), visitor.set_cookie);
+    if visitor.visitor.session.as_ref().is_some_and(|session| session.user().is_some()) {
+        return see_other(&local_path(&site, to), visitor.cookies());
     }
-    match site.server().come_back(visitor.browser(site.returning_browser(&request))).await {
-        Ok(Some(visit)) if visit.session.user().is_some() => {
-            let renewed = visitor.set_cookie.filter(|_| visit.set_cookie.is_none());
-            let cookies = site.cookies(visit.set_cookie.as_ref(), &visit.remember);
-            see_other(&local_path(&site, to), renewed.into_iter().chain(cookies))
-        }
-        Ok(_) => LoginForm::new(&site, &form, &request).visitor(&visitor).show(StatusCode::OK),
-        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&visitor)),
-    }
+    LoginForm::new(&site, &form, &request).visitor(&visitor.visitor).show(StatusCode::OK)
 }
 
 async fn submit(
@@ -112,6 +105,7 @@ pub(super) struct LoginForm<'a> {
     username: String,
     remember: bool,
     error: Option<String>,
+    is_wrong: bool,
 }
 
 impl<'a> LoginForm<'a> {
@@ -126,6 +120,7 @@ impl<'a> LoginForm<'a> {
             username: String::new(),
             remember: false,
             error: None,
+            is_wrong: false,
         }
     }
 
@@ -150,6 +145,7 @@ impl<'a> LoginForm<'a> {
             remembers_for: self.site.server().remembers_for(),
             remember: self.remember,
             error: self.error.as_deref(),
+            is_wrong: self.is_wrong,
             broker: self.broker,
             session: self.visitor.and_then(|visitor| visitor.session.as_deref()),
         });
@@ -163,7 +159,7 @@ impl<'a> LoginForm<'a> {
         self.username = fields.username.clone();
         self.remember = fields.remember.is_some();
         if let Err(refusal) = self.form.check(LOGIN_FORM, &fields.form_token, TimeLimit::FormTimeout) {
-            self.error = Some(refusal.to_string());
+            self.error = Some(refusal.of_password_form());
             return Err(self.show(StatusCode::FORBIDDEN));
         }
         let credentials = Credentials { username: fields.username, password: fields.password };
@@ -176,6 +172,7 @@ impl<'a> LoginForm<'a> {
         };
         visit.map_err(|error| {
             self.error = Some(for_pages(&error.to_string()).to_owned());
+            self.is_wrong = error == LoginError::InvalidCredentials;
             login_refused(error, |status| self.show(status))
         })
     }

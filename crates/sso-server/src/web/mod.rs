@@ -14,7 +14,7 @@
 //! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens; `jwks`: the keys for those; `status`: what the
 //!   server's own pages ask by script
 //! - `account`: `/account` and `/confirm`
-//! - [`Linked`], [`Visitor`], [`Form`]: extractors for routes of your own
+//! - [`Linked`], [`Visitor`], [`ReturningVisitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `headers`: what every answer carries
 //! - `cookie`: the two cookies; `answer`: how refusals become HTTP
@@ -38,11 +38,11 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::header, web};
 
 pub use answer::{accepts_html, page_headers};
-pub use extract::{Linked, Visitor};
+pub use extract::{Linked, ReturningVisitor, Visitor};
 pub use form::Form;
 pub use headers::HeadersLayer;
 pub use login::LOGOUT_FORM;
-pub use pages::{AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
+pub use pages::{AccountNews, AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
 
 use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
 use cookie::Cookies;
@@ -111,13 +111,17 @@ impl Site {
 
     /// The cookies that a visit sets.
     fn cookies(&self, session: Option<&CookieValue>, remember: &Remember) -> Vec<Cookie<'static>> {
+        let session = session.map(|value| self.0.cookies.set_session(value));
+        session.into_iter().chain(self.remember_cookie(remember)).collect()
+    }
+
+    fn remember_cookie(&self, remember: &Remember) -> Option<Cookie<'static>> {
         let (cookies, lifetime) = (&self.0.cookies, self.server().remembers_for().unwrap_or_default());
-        let remember = match remember {
+        match remember {
             Remember::Keep => None,
             Remember::Set(token) => Some(cookies.set_remember(Some(token), lifetime)),
             Remember::Forget => Some(cookies.set_remember(None, lifetime)),
-        };
-        session.map(|value| cookies.set_session(value)).into_iter().chain(remember).collect()
+        }
     }
 
     /// The server.

@@ -34,6 +34,8 @@ pub struct LoginPage<'a> {
     pub remember: bool,
     /// Why the last try failed.
     pub error: Option<&'a str>,
+    /// Whether it failed because the name or the password is wrong.
+    pub is_wrong: bool,
     /// Which broker sent the visitor here.
     pub broker: Option<&'a BrokerId>,
     /// The visitor's session, if there is one.
@@ -47,12 +49,62 @@ pub struct AccountPage<'a> {
     pub account: &'a Account,
     /// The value of the hidden field `form_token` of all its forms but the next two.
     pub form_token: &'a str,
+    /// What has just been done on it, to be said once.
+    pub news: Option<AccountNews>,
     /// The form for another password; `None` where passwords cannot be changed here.
     pub password: Option<PasswordForm<'a>>,
     /// The same of a logout form, which posts to `/logout`.
     pub logout_token: &'a str,
     /// The visitor's session.
     pub session: &'a Session,
+}
+
+/// What was done on the account page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountNews {
+    /// A session was ended.
+    SessionEnded,
+    /// All other sessions were ended.
+    OthersEnded,
+    /// A browser is not remembered any more.
+    BrowserForgotten,
+    /// What was to be ended had ended before.
+    AlreadyEnded,
+    /// The password was changed.
+    PasswordChanged,
+}
+
+impl AccountNews {
+    const ALL: [Self; 5] =
+        [Self::SessionEnded, Self::OthersEnded, Self::BrowserForgotten, Self::AlreadyEnded, Self::PasswordChanged];
+
+    /// Its name in an address.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SessionEnded => "ended",
+            Self::OthersEnded => "others-ended",
+            Self::BrowserForgotten => "forgotten",
+            Self::AlreadyEnded => "already-ended",
+            Self::PasswordChanged => "password",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|news| news.name() == name)
+    }
+
+    /// As it is said to people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::SessionEnded => "The session was ended, and its browser was forgotten.",
+            Self::OthersEnded => "All your other sessions were ended, and all other browsers were forgotten.",
+            Self::BrowserForgotten => "The browser was forgotten.",
+            Self::AlreadyEnded => "That had ended already.",
+            Self::PasswordChanged => {
+                "Your password was changed. Your other sessions were ended, and all browsers were forgotten."
+            }
+        }
+    }
 }
 
 /// The account page's form for another password.
@@ -62,8 +114,8 @@ pub struct PasswordForm<'a> {
     pub form_token: &'a str,
     /// Why the last try failed.
     pub error: Option<&'a str>,
-    /// Whether the password has just been changed.
-    pub is_done: bool,
+    /// The name of the field that is wrong, if one is.
+    pub wrong: Option<&'a str>,
 }
 
 /// What the page that asks for the password again shows.
@@ -157,13 +209,14 @@ impl Pages for PlainPages {
                 format!("<li>{name}{this}{}</li>", button("forget", &known.handle, "Forget it"))
             })
             .collect();
+        let news = page.news.map(|news| format!("<p role=\"status\">{}</p>", news.text())).unwrap_or_default();
         document(
             "Your account",
             &format!(
-                "<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>{}\
+                "{news}<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>{}\
                  {}",
                 escape(&account.user.username),
-                button("end_others", "", "End all others"),
+                if account.has_others() { button("end_others", "", "End all others") } else { String::new() },
                 page.password.map(|form| password_form(&form, &account.user.username)).unwrap_or_default(),
                 logout_form(page.logout_token),
             ),
@@ -200,9 +253,8 @@ fn password_form(form: &PasswordForm<'_>, username: &str) -> String {
         )
     };
     let error = form.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
-    let done = if form.is_done { "<p role=\"status\">Your password was changed.</p>" } else { "" };
     format!(
-        "<h2>Password</h2>{done}{error}<form method=\"post\" action=\"/account/password\">\
+        "<h2>Password</h2>{error}<form method=\"post\" action=\"/account/password\">\
          <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
          <input hidden autocomplete=\"username\" value=\"{}\">{}{}{}<p><button>Change password</button></p></form>",
         escape(form.form_token),
@@ -255,6 +307,7 @@ mod tests {
             remembers_for: None,
             remember: false,
             error: Some(evil),
+            is_wrong: true,
             broker: None,
             session: None,
         };
@@ -284,6 +337,7 @@ mod tests {
             since: now,
             last_seen: now,
             is_remembered: true,
+            password_at: None,
             brokers: Vec::new(),
             is_this: false,
         };
@@ -304,8 +358,15 @@ mod tests {
             now,
         };
         let session = Session::new(CookieValue::generate().hash(), now);
-        let password = Some(PasswordForm { form_token: evil, error: Some(evil), is_done: false });
-        let page = AccountPage { account: &account, form_token: evil, password, logout_token: evil, session: &session };
+        let password = Some(PasswordForm { form_token: evil, error: Some(evil), wrong: None });
+        let page = AccountPage {
+            account: &account,
+            form_token: evil,
+            news: None,
+            password,
+            logout_token: evil,
+            session: &session,
+        };
         let html = PlainPages.account(&page);
         assert!(!html.contains("<script") && html.contains("this one") && html.contains("End it"), "{html}");
         assert!(html.contains("New password"));
