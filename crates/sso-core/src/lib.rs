@@ -17,6 +17,7 @@
 //! - [`bearer`]: what a broker shows at each later call
 //! - [`wire`]: names and JSON shapes
 //! - [`jwt`]: JSON Web Tokens, the other way of single sign-on: claims and key sets
+//! - [`cookie`]: how a browser's cookies are read, by either side
 //! - [`loopback`]: which hosts are this machine
 //! - [`form`]: form tokens, for the pages of either side; [`sent_by`]: whether a page of the site's own sent a request;
 //!   [`headers`]: what every answer of either side carries
@@ -33,6 +34,7 @@ pub mod base36;
 pub mod bearer;
 pub mod broker_id;
 pub mod checksum;
+pub mod cookie;
 pub mod credential;
 pub mod form;
 pub mod headers;
@@ -49,6 +51,7 @@ pub use attach::{AttachError, AttachRequest, AttachRules, BrowserHeaders, Mode, 
 pub use bearer::BearerToken;
 pub use broker_id::BrokerId;
 pub use checksum::{Checksum, ChecksumKey, Encoding};
+pub use cookie::{AmbiguousCookie, SentCookies};
 pub use credential::Credential;
 pub use form::FormKey;
 pub use headers::BaseHeaders;
