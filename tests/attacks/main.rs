@@ -5,6 +5,7 @@
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
 //! - [`flood`]: filling the store; [`slow`]: holding connections
 //! - [`profile`]: what a broker may not see of its users
+//! - [`cookies`]: cookies that a neighbour under the same parent domain plants
 //! - [`remember`]: remember-me cookies that were stolen
 //! - [`handoff`]: users who are sent to another application, or arrive there, against their will
 //! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
@@ -14,6 +15,7 @@
 //! `sso-core` sees to it by type: a `Checksum` has no other equality than `subtle`'s, and codes have none at all.
 
 mod audiences;
+mod cookies;
 mod flood;
 mod forgery;
 mod ground;

@@ -15,6 +15,7 @@ mod password;
 mod popup;
 mod redirect;
 mod remember;
+mod siblings;
 
 use sso_tests::{Browser, Demo};
 

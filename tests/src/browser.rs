@@ -204,6 +204,8 @@ fn arguments(capabilities: &mut ChromeCapabilities, profile: &Path) {
         "--disable-component-update",
         "--disable-sync",
         "--disable-dev-shm-usage",
+        // Where tests speak https, nobody has signed the certificate.
+        "--ignore-certificate-errors",
     ] {
         capabilities.add_arg(argument).unwrap();
     }

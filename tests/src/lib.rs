@@ -6,9 +6,11 @@
 //! - [`peer`]: a broker without a site: attach URLs, bearer tokens, calls of the API
 //! - [`load`]: many visitors at once, and what was acknowledged to them; [`nodes`]: several servers on one store behind nginx
 //! - [`proxy`]: between a server and its store
+//! - [`family`]: sites of one parent domain behind nginx, and a hostile neighbour
 //! - [`browser`]: headless Chromium
 
 pub mod browser;
+pub mod family;
 pub mod load;
 pub mod nodes;
 pub mod peer;

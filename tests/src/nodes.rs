@@ -151,7 +151,7 @@ impl Nginx {
         Self::start_with(&configuration, ports[0].0).await
     }
 
-    async fn start_with(configuration: &str, port: u16) -> Self {
+    pub(crate) async fn start_with(configuration: &str, port: u16) -> Self {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("nginx.conf"), configuration).unwrap();
         let child = Command::new("nginx")

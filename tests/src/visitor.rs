@@ -11,6 +11,8 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
+use crate::family::Family;
+
 /// Somebody with cookies.
 #[derive(Clone)]
 pub struct Visitor {
@@ -54,7 +56,10 @@ impl Visitor {
             .cookie_provider(jar.clone());
         // Names under localhost are the loopback for browsers, though not for the system's resolver.
         let names = ["sso", "alice", "greg", "julius", "nora", "otto", "api", "evil"];
-        let builder = names.iter().fold(builder, |builder, name| builder.resolve(&format!("{name}.localhost"), here));
+        let builder = names.iter().fold(builder, |builder, name| {
+            let in_family = format!("{name}.{}", Family::DOMAIN);
+            builder.resolve(&format!("{name}.localhost"), here).resolve(&in_family, here)
+        });
         Self { client: builder.build().unwrap(), jar }
     }
 

@@ -141,8 +141,13 @@ impl Shelf {
 
     /// Whether the store has given anything back, so that it does keep what it is given.
     pub(crate) fn holds_anything(&self, store: &dyn TokenStore) -> bool {
-        let is_php = |key: &String| self.php.as_ref().is_some_and(|php| *key == php.token || *key == php.code);
-        store.keys().iter().any(|key| key.starts_with(&self.prefix) || is_php(key))
+        store.keys().iter().any(|key| self.is_ours(key))
+    }
+
+    /// Whether a key is one of this broker's.
+    pub(crate) fn is_ours(&self, key: &str) -> bool {
+        let is_php = self.php.as_ref().is_some_and(|php| *key == php.token || *key == php.code);
+        key.starts_with(&self.prefix) || is_php
     }
 
     fn key(&self, name: &str) -> String {

@@ -34,6 +34,11 @@ enum Sent<'a> {
 pub struct AmbiguousCookie(String);
 
 impl AmbiguousCookie {
+    /// What happened and what helps, for a page with a button that deletes the cookies.
+    pub const ADVICE: &str = "Another site under the same parent domain sets a cookie with the name of one of ours. \
+        Your browser sends both, and this site accepts neither. Delete the cookies to continue. That logs you out at \
+        the other sites under this domain, too. If this page comes back, delete the cookies in your browser's settings.";
+
     /// The cookie's name.
     pub fn name(&self) -> &str {
         &self.0

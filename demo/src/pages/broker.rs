@@ -90,6 +90,8 @@ pub(crate) struct BrokerProblem<'a> {
     pub(crate) text: &'a str,
     /// For a logout, if that helps: ties it to this browser.
     pub(crate) form_token: Option<&'a str>,
+    /// Where a form goes that deletes the cookies, if that helps.
+    pub(crate) clear: Option<&'a str>,
     /// Ways on.
     pub(crate) ways: &'a [Way<'a>],
 }

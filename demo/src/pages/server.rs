@@ -56,6 +56,8 @@ pub(crate) struct ServerError<'a> {
     pub(crate) status: u16,
     /// What went wrong, for people.
     pub(crate) message: &'a str,
+    /// Where a form goes that deletes the cookies, if that helps.
+    pub(crate) clear: Option<&'a str>,
     /// Ways on.
     pub(crate) ways: &'a [Way<'a>],
 }

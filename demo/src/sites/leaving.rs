@@ -44,6 +44,7 @@ impl LeavingPages for Chrome {
             heading: "This link does not work",
             text: problem,
             form_token: None,
+            clear: None,
             ways: &ways,
         })
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use sso_broker::{
     handoff::{Issuer, Receiver, Target, TrustedIssuer},
     web::{
-        HeadersLayer,
+        HeadersLayer, PlainCookies,
         handoff::{self, Landing, LandingPages, SwitchPage},
         sent_by,
     },
@@ -118,6 +118,7 @@ impl LinkedApp {
         run::serve(listeners, workers, move || {
             App::new()
                 .wrap(self.sessions())
+                .wrap(self.cookies())
                 .wrap(no_store())
                 .wrap(HeadersLayer::new(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", ""))))
                 .configure(self.0.landing.routes())
@@ -134,12 +135,21 @@ impl LinkedApp {
         })
     }
 
+    /// The session's cookie is read as browsers mean it.
+    fn cookies(&self) -> PlainCookies {
+        self.0.landing.plain_cookies(&self.session_cookie()).pages(self.0.look.chrome.clone())
+    }
+
+    fn session_cookie(&self) -> String {
+        let prefix = if self.0.origin.scheme() == "https" { "__Host-" } else { "" };
+        format!("{prefix}{}", self.0.session_name)
+    }
+
     /// `Lax`: under `Strict` a user who comes from another application would seem to be nobody.
     fn sessions(&self) -> SessionMiddleware<CookieSessionStore> {
         let is_https = self.0.origin.scheme() == "https";
-        let prefix = if is_https { "__Host-" } else { "" };
         SessionMiddleware::builder(CookieSessionStore::default(), self.0.session_key.clone())
-            .cookie_name(format!("{prefix}{}", self.0.session_name))
+            .cookie_name(self.session_cookie())
             .cookie_secure(is_https)
             .cookie_http_only(true)
             .cookie_same_site(SameSite::Lax)

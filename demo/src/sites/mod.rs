@@ -107,7 +107,8 @@ impl Pages for Chrome {
         let form_token = problem.leave.as_ref().map(|leave| leave.form_token.as_str());
         let to_server = problem.leave.as_ref().map(|leave| Way { label: TO_SERVER, href: &leave.server });
         let ways: Vec<_> = to_server.into_iter().chain(ways).collect();
-        html(&BrokerProblem { layout, heading: problem.kind.title(), text: &text, form_token, ways: &ways })
+        let clear = problem.clear.as_deref();
+        html(&BrokerProblem { layout, heading: problem.kind.title(), text: &text, form_token, clear, ways: &ways })
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) fn not_found_page(chrome: &Chrome) -> HttpResponse {
     let text = "There is nothing at this address.";
     page(
         StatusCode::NOT_FOUND,
-        &BrokerProblem { layout, heading: "Page not found", text, form_token: None, ways: &ways },
+        &BrokerProblem { layout, heading: "Page not found", text, form_token: None, clear: None, ways: &ways },
     )
 }
 

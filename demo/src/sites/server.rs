@@ -114,6 +114,7 @@ impl Pages for Look {
             layout: self.chrome.layout(&links, theme_of(page.session)),
             status: page.status,
             message: page.message,
+            clear: page.clear,
             ways: &ways,
         })
     }
@@ -175,7 +176,12 @@ async fn not_found(look: web::Data<Look>) -> HttpResponse {
     let mut response = HttpResponse::NotFound();
     page_headers(&mut response, &[]);
     let message = "There is nothing at this address.";
-    response.body(look.error(&ErrorPage { status: StatusCode::NOT_FOUND.as_u16(), message, session: None }))
+    response.body(look.error(&ErrorPage {
+        status: StatusCode::NOT_FOUND.as_u16(),
+        message,
+        session: None,
+        clear: None,
+    }))
 }
 
 pub(super) fn theme_of(session: Option<&Session>) -> &str {

@@ -15,7 +15,7 @@ use super::{
 use crate::{LocalPath, RequestError};
 
 /// An answer for this visitor at this moment: no cache keeps it, and no `Referer` tells of the page it was.
-fn fleeting(status: StatusCode) -> HttpResponseBuilder {
+pub(super) fn fleeting(status: StatusCode) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
     answer.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::REFERRER_POLICY, "no-referrer"));
     answer
@@ -43,7 +43,7 @@ pub(super) fn attach_by_redirect(error: &str) -> HttpResponse {
 }
 
 pub(super) fn page(sso: &Sso, kind: ProblemKind, detail: Option<String>, retry: String) -> HttpResponse {
-    problem(sso, &Problem { kind, detail, retry, leave: None })
+    problem(sso, &Problem { kind, detail, retry, leave: None, clear: None })
 }
 
 fn problem(sso: &Sso, problem: &Problem) -> HttpResponse {
@@ -55,7 +55,7 @@ fn problem(sso: &Sso, problem: &Problem) -> HttpResponse {
 fn not_allowed(session: &SsoSession, retry: String) -> HttpResponse {
     let server = format!("{}/", session.broker().server_origin());
     let leave = Some(Leave { form_token: session.form_token(LOGOUT_FORM), server });
-    problem(session.sso(), &Problem { kind: ProblemKind::UserNotAllowed, detail: None, retry, leave })
+    problem(session.sso(), &Problem { kind: ProblemKind::UserNotAllowed, detail: None, retry, leave, clear: None })
 }
 
 /// The status with which a failed call to the server is passed on.

@@ -1,7 +1,7 @@
 //! Around every request: gives it its scope, writes the cookies it changed, answers its SSO errors, and completes its headers.
 
 use std::{
-    future::{Future, Ready},
+    future::{Future, Ready, ready},
     pin::Pin,
     rc::Rc,
 };
@@ -66,6 +66,9 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
+        if let Some(answer) = self.sso.answer_in_place(request.request()) {
+            return Box::pin(ready(Ok(request.into_response(answer).map_into_right_body())));
+        }
         let scope = Rc::new(RequestScope::new(self.sso.clone()));
         request.extensions_mut().insert(scope.clone());
         let response = self.inner.call(request);

@@ -11,7 +11,7 @@
 //! - `headers`: what every answer carries
 //! - `asker`: who is asking, a person's page visit or something else
 //! - [`handoff`]: out to another application, and in from one
-//! - `tokens`: cookies and sessions as token stores
+//! - `tokens`: cookies and sessions as token stores; `cookies`: how cookies are read; [`PlainCookies`]: the same for actix-session
 //! - [`pages`]: what a visitor reads when something goes wrong
 
 mod ajax;
@@ -19,12 +19,14 @@ mod answer;
 mod asker;
 mod attach;
 pub mod bearer;
+mod cookies;
 mod error;
 pub mod handoff;
 mod headers;
 mod logout;
 mod middleware;
 pub mod pages;
+mod plain_cookies;
 mod popup;
 mod script;
 pub mod session;
@@ -34,7 +36,7 @@ pub mod visitor;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, Route, guard,
+    HttpRequest, HttpResponse, Route, guard,
     web::{self, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,7 @@ pub use error::{FormRefused, MissingMiddleware};
 pub use headers::HeadersLayer;
 pub use middleware::SsoMiddleware;
 pub use pages::{Leave, Pages, Problem, ProblemKind};
+pub use plain_cookies::PlainCookies;
 pub use session::SsoSession;
 pub use visitor::{OptionalVisitor, Visitor};
 
@@ -108,7 +111,8 @@ impl Sso {
     }
 
     /// Keeps tokens in actix-session, whose middleware must be the outer one, wrapped after ours. Its cookie must be
-    /// `SameSite=Lax`: under `Strict` a visitor who comes back from the server seems to have no cookies.
+    /// `SameSite=Lax`: under `Strict` a visitor who comes back from the server seems to have no cookies. Around both belongs
+    /// [`PlainCookies`], without which other sites can plant that cookie.
     ///
     /// With actix-session's cookie store everything must fit in 4 KB, also the pages that several tabs wait for: prefer a store
     /// at the server, or the default.
@@ -154,6 +158,17 @@ impl Sso {
     /// the public URL is https.
     pub fn middleware(&self) -> SsoMiddleware {
         SsoMiddleware::new(self.clone())
+    }
+
+    /// The answer while a cookie with a visitor's token, or of an attach under way, comes twice with different values.
+    fn answer_in_place(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        let Self { broker, pages, .. } = self;
+        let is_https = broker.public_url().scheme() == "https";
+        let is_ours = |name: &str| tokens::key_of(name, is_https).is_some_and(|key| broker.0.shelf.is_ours(key));
+        let in_cookies = matches!(self.storage, Storage::Cookies);
+        let ambiguous = in_cookies.then(|| cookies::cookies_of(request).ambiguous(is_ours)).flatten();
+        let return_path = Some(broker.return_path());
+        cookies::answer_in_place(request, broker.public_url(), return_path, pages.as_ref(), ambiguous.as_ref())
     }
 
     /// The broker that is served.

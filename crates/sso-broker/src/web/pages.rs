@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use actix_web::http::StatusCode;
+use sso_core::AmbiguousCookie;
 
 use crate::LocalPath;
 
@@ -18,6 +19,8 @@ pub struct Problem {
     pub retry: String,
     /// For [`UserNotAllowed`](ProblemKind::UserNotAllowed): the ways to become somebody else.
     pub leave: Option<Leave>,
+    /// For [`AmbiguousCookie`](ProblemKind::AmbiguousCookie): a POST without fields to this address deletes the cookies.
+    pub clear: Option<String>,
 }
 
 /// What somebody can do who is logged in and may not use this site.
@@ -36,6 +39,8 @@ pub struct Leave {
 pub enum ProblemKind {
     /// The browser keeps no cookies, or came back too late.
     CookiesOff,
+    /// The browser sends two different cookies under one name of ours: another site has set one of them.
+    AmbiguousCookie,
     /// The visitor was attached anew, and the server still does not honour it.
     NotHonoured,
     /// The session ended while the visitor was filling in a form.
@@ -54,7 +59,7 @@ impl ProblemKind {
     /// The status of the answer.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::CookiesOff => StatusCode::BAD_REQUEST,
+            Self::CookiesOff | Self::AmbiguousCookie => StatusCode::BAD_REQUEST,
             Self::SessionEnded => StatusCode::UNAUTHORIZED,
             Self::FormRefused | Self::UserNotAllowed => StatusCode::FORBIDDEN,
             Self::NotHonoured | Self::ServerError => StatusCode::BAD_GATEWAY,
@@ -66,6 +71,7 @@ impl ProblemKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::CookiesOff => "Cookies are off",
+            Self::AmbiguousCookie => "Another site sets our cookie",
             Self::NotHonoured => "You could not be connected",
             Self::SessionEnded => "Your session has ended",
             Self::FormRefused => "This form is no longer valid",
@@ -82,6 +88,7 @@ impl ProblemKind {
                 "This site did not recognise your browser when it came back from the login server. Allow cookies \
                  for this site and try again. Logging in for longer than ten minutes has the same effect."
             }
+            Self::AmbiguousCookie => AmbiguousCookie::ADVICE,
             Self::NotHonoured => "The login server did not accept this site's connection, nor a new one.",
             Self::SessionEnded => "Nothing was changed. Connect again and repeat what you did.",
             Self::FormRefused => "Nothing was changed. Reload the page and repeat what you did.",
@@ -117,17 +124,31 @@ impl Pages for PlainPages {
                 Escaped(&leave.server),
             )
         });
+        let clear = problem.clear.as_ref().map(|action| {
+            let button = "<button>Delete the cookies and continue</button>";
+            format!("<form method=\"post\" action=\"{}\">{button}</form>\n", Escaped(action))
+        });
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
-             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}{leave}\
+             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}{leave}{clear}\
              <p><a href=\"{retry}\">Try again</a> or go to the <a href=\"/\">home page</a>.</p>\n\
              </main>\n</body>\n</html>\n",
             detail = detail.unwrap_or_default(),
             leave = leave.unwrap_or_default(),
+            clear = clear.unwrap_or_default(),
             retry = Escaped(&problem.retry),
         )
     }
+}
+
+/// What is shown for a moment, on the way to a page.
+pub(super) fn going_on(page: &LocalPath) -> String {
+    let page = Escaped(page.as_str());
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Continue</title>\n</head>\n\
+         <body>\n<main>\n<p><a href=\"{page}\">Continue</a></p>\n</main>\n</body>\n</html>\n"
+    )
 }
 
 /// The URL that attaches anew and then goes to `page`.
@@ -163,6 +184,7 @@ mod tests {
     fn every_problem_is_escaped_and_offers_a_way_on() {
         for kind in [
             ProblemKind::CookiesOff,
+            ProblemKind::AmbiguousCookie,
             ProblemKind::NotHonoured,
             ProblemKind::SessionEnded,
             ProblemKind::FormRefused,
@@ -173,8 +195,10 @@ mod tests {
             let detail = Some("<script>alert('1')</script>".to_owned());
             let leave = (kind == ProblemKind::UserNotAllowed)
                 .then(|| Leave { form_token: "\"t".into(), server: "https://sso.example/\"".into() });
-            let html =
-                PlainPages.problem(&Problem { kind, detail, retry: "/a?b=\"c\"&d".into(), leave: leave.clone() });
+            let clear = (kind == ProblemKind::AmbiguousCookie).then(|| "/a?b=\"".to_owned());
+            let retry = "/a?b=\"c\"&d".into();
+            let html = PlainPages.problem(&Problem { kind, detail, retry, leave: leave.clone(), clear: clear.clone() });
+            assert_eq!(html.contains("action=\"/a?b=&quot;\""), clear.is_some());
             assert_eq!(html.contains("value=\"&quot;t\"") && html.contains("sso.example/&quot;\""), leave.is_some());
             assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)") && !html.contains("<script"), "{html}");
             assert!(html.contains("<a href=\"/a?b=&quot;c&quot;&amp;d\">") && html.contains("<a href=\"/\">"));

@@ -1,13 +1,15 @@
 //! Cookies, and actix-session, as token stores.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use actix_session::Session;
 use actix_web::{
     HttpRequest,
     cookie::{Cookie, SameSite, time},
 };
+use percent_encoding::percent_decode_str;
 
+use super::cookies::cookies_of;
 use crate::{Lifetime, TokenStore};
 
 /// What one request changes in its visitor's cookies, until the middleware writes it: by key, `None` is a removal.
@@ -24,9 +26,9 @@ pub(super) struct CookieStore {
 
 impl CookieStore {
     pub(super) fn new(request: &HttpRequest, is_https: bool, changes: CookieChanges) -> Self {
-        // Raw names: the decoding reader takes `__Host%2Dsso-…` for `__Host-sso-…`, and browsers let anyone plant that.
-        let sent = request.cookies_raw().map(|all| all.iter().filter_map(|cookie| read(cookie, is_https)).collect());
-        Self { sent: sent.unwrap_or_default(), changes }
+        let sent = cookies_of(request);
+        let read = |(name, value)| Some((key_of(name, is_https)?.to_owned(), decoded(value)?));
+        Self { sent: sent.iter().filter_map(read).collect(), changes }
     }
 }
 
@@ -58,21 +60,24 @@ impl TokenStore for CookieStore {
     }
 }
 
-/// The key and the text of a cookie.
-fn read(cookie: &Cookie<'_>, is_https: bool) -> Option<(String, String)> {
-    let key = match cookie.name().strip_prefix("__Host-") {
-        Some(key) => key,
-        // A planted cookie without the prefix must not count as one that has it.
-        None if is_https && is_our_own(cookie.name()) => return None,
-        None => cookie.name(),
-    };
-    let decoded = Cookie::parse_encoded(format!("v={}", cookie.value())).ok()?;
-    Some((key.to_owned(), decoded.value().to_owned()))
+/// The key of a cookie; `None`: it is not ours, whatever it looks like. A planted cookie without the prefix does not count as one that
+/// has it.
+pub(super) fn key_of(name: &str, is_https: bool) -> Option<&str> {
+    let key = name.strip_prefix("__Host-").unwrap_or(name);
+    (name_of(key, is_https) == name).then_some(key)
+}
+
+fn name_of(key: &str, is_https: bool) -> String {
+    if is_https && is_our_own(key) { format!("__Host-{key}") } else { key.to_owned() }
+}
+
+fn decoded(value: &str) -> Option<String> {
+    percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// The cookie that makes a change. Its text is percent-encoded: a page's path may have `;` in it.
 pub(super) fn written(key: &str, change: Option<&(String, Lifetime)>, is_https: bool) -> String {
-    let name = if is_https && is_our_own(key) { format!("__Host-{key}") } else { key.to_owned() };
+    let name = name_of(key, is_https);
     let (value, max_age) = match change {
         Some((value, Lifetime::Session)) => (value.as_str(), None),
         Some((value, Lifetime::AtMost(age))) => {
@@ -123,7 +128,7 @@ mod tests {
     use super::*;
 
     fn store(cookies: &'static str, is_https: bool) -> CookieStore {
-        let request = TestRequest::default().insert_header(("Cookie", cookies)).to_http_request();
+        let request = TestRequest::default().insert_header(("Cookie", cookies.as_bytes())).to_http_request();
         CookieStore::new(&request, is_https, CookieChanges::default())
     }
 
@@ -132,9 +137,15 @@ mod tests {
         let good = store("__Host-sso-Alice-token=a%3Bb; sso_token_alice=c", true);
         assert_eq!(good.get("sso-Alice-token").as_deref(), Some("a;b"));
         assert_eq!(good.get("sso_token_alice").as_deref(), Some("c"));
-        for planted in
-            ["sso-Alice-token=x", "__Host%2Dsso-Alice-token=x", "%5F_Host-sso-Alice-token=x", "sso%2DAlice-token=x"]
-        {
+        for planted in [
+            "sso-Alice-token=x",
+            "__Host%2Dsso-Alice-token=x",
+            "%5F_Host-sso-Alice-token=x",
+            "sso%2DAlice-token=x",
+            "\u{2000}__Host-sso-Alice-token=x",
+            "\u{a0}__Host-sso-Alice-token=x",
+            "__Host-sso-Alice-token=x; __Host-sso-Alice-token=y",
+        ] {
             assert_eq!(store(planted, true).get("sso-Alice-token"), None, "{planted}");
         }
         assert!(store("sso-Alice-token=a", false).get("sso-Alice-token").is_some());

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::{RequestBuilder, header::HeaderMap};
+use reqwest::{
+    RequestBuilder,
+    header::{HeaderMap, HeaderValue},
+};
 use serde_json::Value;
 
 use crate::{server::Server, site::Site};
@@ -73,7 +76,9 @@ impl Browser {
     }
 
     async fn send(&mut self, request: RequestBuilder, headers: &[(&str, &str)]) -> Page {
-        let mut request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let mut request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        });
         if !self.cookies.is_empty() {
             let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header("Cookie", cookies.join("; "));

@@ -13,6 +13,7 @@ mod site;
 mod ajax;
 mod barred;
 mod client;
+mod cookies;
 mod expiry;
 mod forms;
 mod healing;

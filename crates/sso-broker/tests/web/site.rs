@@ -12,7 +12,9 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
-use sso_broker::{AccessToken, Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor};
+use sso_broker::{
+    AccessToken, Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor, web::PlainCookies,
+};
 
 pub(crate) struct Site {
     /// Where it listens.
@@ -32,11 +34,13 @@ impl Site {
         let broker = broker.public_url(&format!("http://alice.localhost:{port}")).build().unwrap();
         let sso = adapt(Sso::new(broker.clone()));
         let key = Key::generate();
+        let cookies = PlainCookies::new(broker.public_url().clone(), "id");
         let http = HttpServer::new(move || {
             let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone());
             App::new()
                 .wrap(sso.middleware())
                 .wrap(session.cookie_secure(false).cookie_same_site(SameSite::Lax).build())
+                .wrap(cookies.clone())
                 .configure(sso.routes())
                 .service(web::scope("/guarded").wrap(from_fn(guard)).route("/page", web::get().to(page)))
                 .service(web::resource("/").route(web::get().to(page)).route(web::post().to(page)))

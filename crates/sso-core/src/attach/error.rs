@@ -1,6 +1,9 @@
 //! Why an attach was refused, and with which status.
 
-use crate::wire::{ALREADY_ATTACHED, AttachBy, AttachFailure};
+use crate::{
+    AmbiguousCookie,
+    wire::{ALREADY_ATTACHED, AttachBy, AttachFailure},
+};
 
 /// Why an attach was refused. `Display` gives the text that goes over the wire: jasny/sso's, since its brokers show it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +38,9 @@ pub enum AttachError {
     /// A silent attach found no session to join.
     #[error("There is no session to join silently")]
     NoSession,
+    /// A silent attach found no session to join, because the browser's cookie is not known. A page can mend that.
+    #[error(transparent)]
+    AmbiguousCookie(#[from] AmbiguousCookie),
     /// The token belongs to another live session.
     #[error("{ALREADY_ATTACHED}")]
     AlreadyAttached,
@@ -63,7 +69,11 @@ impl AttachError {
             | Self::RefererNotAllowed
             | Self::NotANavigation
             | Self::AlreadyAttached => 400,
-            Self::UnknownBroker | Self::InvalidChecksum | Self::SilentOff | Self::NoSession => 403,
+            Self::UnknownBroker
+            | Self::InvalidChecksum
+            | Self::SilentOff
+            | Self::NoSession
+            | Self::AmbiguousCookie(_) => 403,
             Self::NoRoom | Self::TooManyFailures { .. } => 429,
             Self::Unavailable => 503,
         }
@@ -71,7 +81,8 @@ impl AttachError {
 
     /// The body of this error for JSON and JSONP.
     pub fn failure(&self) -> AttachFailure {
-        let attach = matches!(self, Self::SilentOff | Self::NoSession).then_some(AttachBy::Redirect);
+        let redirect_helps = matches!(self, Self::SilentOff | Self::NoSession | Self::AmbiguousCookie(_));
+        let attach = redirect_helps.then_some(AttachBy::Redirect);
         AttachFailure { code: self.status(), message: self.to_string(), attach }
     }
 }

@@ -207,11 +207,18 @@ pub(super) fn page(
 /// An error page. `visitor`: whose session it is to watch over, if that is known.
 pub(super) fn error_page(site: &Site, status: StatusCode, message: &str, visitor: Option<&Visitor>) -> HttpResponse {
     let session = visitor.and_then(|visitor| visitor.session.as_deref());
-    let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session });
+    let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session, clear: None });
     // The visit may have replaced the cookie, and the old one may be dead.
     let renewed = visitor.and_then(|visitor| visitor.set_cookie.clone());
     let page = page(status, &[], renewed, html);
     if status == StatusCode::SERVICE_UNAVAILABLE { again_after(UNAVAILABLE_RETRY, page) } else { page }
+}
+
+/// An error page that offers to delete the cookies, by a POST to `clear`.
+pub(super) fn clearing_page(site: &Site, message: &str, clear: &str) -> HttpResponse {
+    let status = StatusCode::BAD_REQUEST;
+    let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session: None, clear: Some(clear) });
+    page(status, &[], None, html)
 }
 
 /// The page that asked for a password, once more, with the status that this error has there.

@@ -45,6 +45,11 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
         Ok(checked) => checked,
         Err(refused) => return refused,
     };
+    if checked.request.mode.is_silent()
+        && let Some(error) = site.0.cookies.ambiguous(&request)
+    {
+        return refuse(&request, &site, refused(&checked, error.into())).await;
+    }
     let answer = site.server().attach(&checked, site.returning_browser(&request)).await;
     let cookies = site.cookies(answer.set_cookie.as_ref(), &answer.remember);
     let response = match answer.outcome {

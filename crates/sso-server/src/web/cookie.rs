@@ -5,7 +5,9 @@ use std::{str::FromStr, time::Duration};
 use actix_web::{
     HttpRequest,
     cookie::{Cookie, SameSite, time},
+    http::header,
 };
+use sso_core::{AmbiguousCookie, SentCookies};
 
 use crate::{remember::RememberToken, session::CookieValue};
 
@@ -67,6 +69,12 @@ impl Cookies {
         self.cookie(FORM, value, SameSite::Lax)
     }
 
+    /// One of ours that came twice, with different values. It counts as not sent.
+    pub(super) fn ambiguous(&self, request: &HttpRequest) -> Option<AmbiguousCookie> {
+        let ours = [self.name(&self.session_name), self.name(&self.remember_name()), self.name(FORM)];
+        cookies_of(request).ambiguous(|name| ours.iter().any(|own| own == name))
+    }
+
     fn name(&self, base: &str) -> String {
         if self.secure { format!("__Host-{base}") } else { base.to_owned() }
     }
@@ -81,8 +89,11 @@ impl Cookies {
     }
 }
 
-/// A cookie's value, if it has our form. Names are taken as they were sent: decoded, `__Host%2D…`, which any sibling domain can set,
-/// would be read as `__Host-…`.
+/// A cookie's value, if it has our form.
 fn sent<T: FromStr>(request: &HttpRequest, name: &str) -> Option<T> {
-    request.cookie_raw(name)?.value().parse().ok()
+    cookies_of(request).get(name).ok()??.parse().ok()
+}
+
+fn cookies_of(request: &HttpRequest) -> SentCookies<'_> {
+    SentCookies::read(request.headers().get_all(header::COOKIE).map(|field| field.as_bytes()))
 }

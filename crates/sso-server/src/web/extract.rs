@@ -15,6 +15,7 @@ use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
 use super::{
     Site,
     answer::{ApiFailure, accepts_html, error_page, header_text},
+    clear::check_page,
 };
 use crate::{
     Resumed, Session, Unavailable,
@@ -81,6 +82,7 @@ impl FromRequest for Visitor {
         let request = request.clone();
         Box::pin(async move {
             let site = site_of(&request)?;
+            check_page(&request, site)?;
             let browser = site.browser(&request);
             let found = if is_visit(&request) {
                 site.server().visit(browser).await
@@ -143,6 +145,7 @@ impl FromRequest for ReturningVisitor {
         let request = request.clone();
         Box::pin(async move {
             let site = site_of(&request)?;
+            check_page(&request, site)?;
             let found = site.server().come_back(site.browser(&request)).await;
             Self::of(site, &request, found)
         })

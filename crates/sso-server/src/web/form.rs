@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, cookie::Cookie, dev::Payload, http::header, web};
 use sso_core::SentBy;
 
-use super::{Site, answer::header_text};
+use super::{Site, answer::header_text, clear::check_page};
 use crate::{
     form::{FormRefusal, TimeLimit},
     session::CookieValue,
@@ -50,6 +50,9 @@ impl FromRequest for Form {
         let Some(site) = request.app_data::<web::Data<Site>>().cloned() else {
             return ready(Err(super::extract::not_configured()));
         };
+        if let Err(ambiguous) = check_page(request, &site) {
+            return ready(Err(ambiguous));
+        }
         let known = site.0.cookies.form(request);
         let is_new = known.is_none();
         let binding = known.unwrap_or_else(|| CookieValue::generate().expose().to_owned());

@@ -17,13 +17,14 @@
 //! - [`Linked`], [`Visitor`], [`ReturningVisitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `headers`: what every answer carries
-//! - `cookie`: the two cookies; `answer`: how refusals become HTTP
+//! - `cookie`: the three cookies; `clear`: when a browser sends two of one name; `answer`: how refusals become HTTP
 
 mod access;
 mod account;
 mod answer;
 mod api;
 mod attach;
+mod clear;
 mod cookie;
 mod extract;
 mod form;
@@ -146,6 +147,7 @@ impl Site {
                 .configure(account::routes)
                 .configure(|app| api::routes(app, php))
                 .configure(status::routes)
+                .configure(clear::routes)
                 .configure(jwks::routes)
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .route("/readyz", get_or_head().to(ready));

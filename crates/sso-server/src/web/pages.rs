@@ -15,7 +15,7 @@ pub trait Pages: Send + Sync + 'static {
     fn account(&self, page: &AccountPage<'_>) -> String;
     /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`; and a logout.
     fn confirm(&self, page: &ConfirmPage<'_>) -> String;
-    /// A page for what went wrong. It should offer a way on.
+    /// A page for what went wrong. It should offer a way on, and the button if there is [`ErrorPage::clear`].
     fn error(&self, page: &ErrorPage<'_>) -> String;
 }
 
@@ -144,6 +144,8 @@ pub struct ErrorPage<'a> {
     pub message: &'a str,
     /// The visitor's session, if there is one.
     pub session: Option<&'a Session>,
+    /// For a button that deletes the site's cookies, where that helps: a POST without fields to this address.
+    pub clear: Option<&'a str>,
 }
 
 /// Pages without any style.
@@ -241,7 +243,15 @@ impl Pages for PlainPages {
     }
 
     fn error(&self, page: &ErrorPage<'_>) -> String {
-        let body = format!("<p>{}</p><p><a href=\"/\">Go to the home page</a></p>", escape(page.message));
+        let clear = page.clear.map(|action| {
+            let button = "<button>Delete the cookies and continue</button>";
+            format!("<form method=\"post\" action=\"{}\">{button}</form>", escape(action))
+        });
+        let body = format!(
+            "<p>{}</p>{}<p><a href=\"/\">Go to the home page</a></p>",
+            escape(page.message),
+            clear.unwrap_or_default(),
+        );
         document(&format!("Error {}", page.status), &body)
     }
 }
@@ -271,6 +281,11 @@ fn logout_form(token: &str) -> String {
          <button>Log out</button></form>",
         escape(token)
     )
+}
+
+/// What is shown for a moment, on the way to a page.
+pub(super) fn going_on(page: &str) -> String {
+    document("Continue", &format!("<p><a href=\"{}\">Continue</a></p>", escape(page)))
 }
 
 fn document(title: &str, body: &str) -> String {
@@ -311,7 +326,7 @@ mod tests {
             broker: None,
             session: None,
         };
-        let error = ErrorPage { status: 400, message: evil, session: None };
+        let error = ErrorPage { status: 400, message: evil, session: None, clear: Some(evil) };
         let confirm = ConfirmPage {
             action: evil,
             form_token: evil,

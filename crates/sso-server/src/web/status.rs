@@ -12,6 +12,7 @@ use sso_core::{SentBy, wire::SessionStatus};
 use super::{
     Site,
     answer::{ApiFailure, header_text, no_content, ok},
+    clear::check_call,
     form::sent_by,
     get_or_head,
 };
@@ -27,6 +28,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 
 /// Never extends the session, and renews no cookie.
 async fn status(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    check_call(&request, &site)?;
     let browser = site.browser(&request);
     let has_cookie = browser.cookie.is_some();
     match site.server().session_of(browser).await? {
@@ -38,6 +40,7 @@ async fn status(request: HttpRequest, site: web::Data<Site>) -> Answer {
 
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_source(&request, &site)?;
+    check_call(&request, &site)?;
     let session = site.server().session_of(site.browser(&request)).await?;
     match session.filter(|session| session.user().is_some()) {
         Some(session) => Ok(ok().json(site.server().keep_alive(&session).await?)),
@@ -47,6 +50,7 @@ async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
 
 async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_source(&request, &site)?;
+    check_call(&request, &site)?;
     let cookie = site.server().log_out(site.browser(&request)).await?;
     let mut response = no_content();
     for cookie in site.cookies(cookie.as_ref(), &Remember::Forget) {

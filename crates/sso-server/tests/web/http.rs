@@ -53,7 +53,9 @@ impl World {
 pub(crate) async fn send(site: Site, method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let app = test::init_service(App::new().configure(site.routes())).await;
     let request = TestRequest::with_uri(uri).method(method).set_payload(body.to_owned());
-    let request = headers.iter().fold(request, |request, header| request.append_header(*header));
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.append_header((*name, header::HeaderValue::from_bytes(value.as_bytes()).unwrap()))
+    });
     let response = test::call_service(&app, request.to_request()).await;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();

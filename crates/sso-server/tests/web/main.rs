@@ -10,6 +10,7 @@ mod access;
 mod api;
 mod api_errors;
 mod attach;
+mod cookies;
 mod entry;
 mod health;
 mod http;

@@ -294,6 +294,7 @@ impl Refused {
             layout: desk.look.chrome.layout(&links, theme_of(desk.visitor.session.as_deref())),
             status: status.as_u16(),
             message: &message,
+            clear: None,
             ways: &[way, Way { label: "Go to the server's home page", href: "/" }],
         };
         desk.page(status, &template)

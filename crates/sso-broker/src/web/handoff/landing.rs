@@ -26,7 +26,7 @@ use crate::{
     LocalPath,
     handoff::{Arrival, Receiver, Source},
     time::{millis, numeric_date},
-    web::sent_by,
+    web::{PlainCookies, cookies::cookies_of, sent_by},
 };
 
 const TICKET: &str = "sso-handoff";
@@ -68,7 +68,8 @@ pub struct SwitchPage<'a> {
 /// # fn app(keys: sso_core::jwt::SharedKeys, sessions: SessionMiddleware<CookieSessionStore>, session_key: &[u8]) -> Result<(), NotAnOrigin> {
 /// let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
 /// let landing = Landing::new(receiver, MyPages, session_key);
-/// let app = App::new().wrap(sessions).configure(landing.routes()); // handoff::user_of(&session) is who is logged in
+/// let cookies = landing.plain_cookies("__Host-id"); // the name that the session's cookie has
+/// let app = App::new().wrap(sessions).wrap(cookies).configure(landing.routes()); // handoff::user_of(&session) is who is logged in
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -117,6 +118,11 @@ impl Landing {
         }
     }
 
+    /// The layer to wrap around all, outside of the session's middleware, whose cookie has this name: see [`PlainCookies`].
+    pub fn plain_cookies(&self, session_cookie: &str) -> PlainCookies {
+        PlainCookies::new(self.0.receiver.origin().clone(), session_cookie).guard(self.cookie_name())
+    }
+
     fn refused(&self) -> HttpResponse {
         page(StatusCode::UNAUTHORIZED, "", "same-origin").cookie(self.cookie("", 0)).body(self.0.pages.refused())
     }
@@ -137,8 +143,8 @@ impl Landing {
 
     /// The ticket that this browser holds, and its text.
     fn ticket(&self, request: &HttpRequest) -> Option<(Ticket, String)> {
-        let cookie = request.cookie_raw(&self.cookie_name())?;
-        let (sealed, _) = form_urlencoded::parse(cookie.value().as_bytes()).next()?;
+        let cookie = cookies_of(request).get(&self.cookie_name()).ok()??;
+        let (sealed, _) = form_urlencoded::parse(cookie.as_bytes()).next()?;
         Some((self.0.tickets.open(&sealed, numeric_date())?, sealed.into_owned()))
     }
 
