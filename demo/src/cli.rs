@@ -159,9 +159,13 @@ pub(crate) struct LinkedAppOptions {
     /// The origin of the application that it exchanges users with; SSO_PAIR_KEY is then the key that the two share
     #[arg(long, env = "SSO_PEER")]
     pub(crate) peer: Option<String>,
-    /// The name of its session cookie: applications on one host with the same name and key share one sign-on
+    /// The name of its session cookie: applications on one host with the same name, SSO_SESSION_KEY and store share
+    /// one sign-on
     #[arg(long, env = "SSO_SESSION_NAME", default_value = "sso_linked")]
     pub(crate) session_name: SessionName,
+    /// Where its sessions are: `memory:`, in this process, or `sqlite:FILE`, which other applications may share
+    #[arg(long, env = "SSO_SESSION_STORE", default_value = "memory:")]
+    pub(crate) store: StoreOption,
 }
 
 #[derive(Debug, Args)]

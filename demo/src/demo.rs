@@ -23,6 +23,7 @@ use crate::{
         ajax_broker::AjaxBroker,
         api::Api,
         linked_app::{LinkedApp, Peer, Setup},
+        linked_sessions::Sessions,
         redirect_broker::RedirectBroker,
         server::{Look, ServerSite},
     },
@@ -253,6 +254,7 @@ fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) 
         users: accounts()?.into_iter().collect(),
         session_name: format!("sso_{}", this.key),
         session_key: Secret::generate().expose().to_vec(),
+        sessions: Sessions::default(),
     })
 }
 

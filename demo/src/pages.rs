@@ -13,7 +13,7 @@ mod server;
 
 pub(crate) use account::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When};
 pub(crate) use broker::{AjaxHome, AjaxState, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports};
-pub(crate) use linked::{Leaving, LinkedLogin, LinkedPage, MayLeave, SwitchUser};
+pub(crate) use linked::{LinkedLogin, LinkedPage, MayLeave, OnTheWay, SwitchUser};
 pub(crate) use profile::{Field, ServerProfile, ServerProfileDone};
 pub(crate) use server::{ServerError, ServerHome, ServerLogin};
 

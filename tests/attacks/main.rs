@@ -7,7 +7,8 @@
 //! - [`profile`]: what a broker may not see of its users
 //! - [`cookies`]: cookies that a neighbour under the same parent domain plants
 //! - [`remember`]: remember-me cookies that were stolen
-//! - [`handoff`]: users who are sent to another application, or arrive there, against their will
+//! - [`handoff`]: users who are sent to another application, or arrive there, against their will; [`linked`]: what leads
+//!   out of an application, and what is left there of a login
 //! - [`jwt`]: access tokens that are not what they seem; [`audiences`]: those of others
 //! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
 //!
@@ -22,6 +23,7 @@ mod ground;
 mod guessing;
 mod handoff;
 mod jwt;
+mod linked;
 mod log;
 mod malformed;
 mod pages;

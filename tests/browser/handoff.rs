@@ -83,6 +83,32 @@ async fn the_server_hands_over_too_and_nobody_is_replaced_unasked() {
 }
 
 #[tokio::test]
+async fn threat_28_a_strangers_link_by_way_of_the_login_hands_nobody_over() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    for (from, parameter) in [("nora", "to"), ("sso", "return_url")] {
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let external = format!("/external?url={}", encoded(&demo.url("otto", "/reports/2")));
+        // From a page of nobody's, so that the browser calls it cross-site.
+        browser.open("data:text/html,<title>evil</title>").await;
+        let link = demo.url(from, &format!("/login?{parameter}={}", encoded(&external)));
+        browser.run(&format!("location.href = '{link}'")).await;
+        browser.wait_for("h1", "Log in").await;
+        type_password(&browser, "jackie", "jackie123").await;
+        browser.wait_for("h1", "Continue to another site?").await;
+        browser.open(&demo.url("otto", "/")).await;
+        browser.wait_for("h1", "You are logged out").await;
+    }
+    // The twins: what the visitor chooses is done, on that page and by a link of the site's own.
+    browser.open(&demo.url("nora", &format!("/external?url={}", demo.url("otto", "/reports/3")))).await;
+    browser.click("form[action='/external'] button").await;
+    browser.wait_for("h1", "Report 3 of jackie").await;
+    browser.open(&demo.url("sso", "/")).await;
+    browser.click("main a[href*='otto']").await;
+    browser.wait_for("h1", "Report 2 of jackie").await;
+}
+
+#[tokio::test]
 async fn pages_on_the_way() {
     let demo = Demo::start(&[]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
@@ -95,7 +121,7 @@ async fn pages_on_the_way() {
     browser.open(&external).await;
     browser.wait_for("h1", "Continue to another site?").await;
     look(&browser, "linked-may-leave").await;
-    browser.click("main a.button").await;
+    browser.click("form[action='/external'] button").await;
     browser.wait_for("h1", "Report 2 of jackie").await;
     browser.open(&demo.url("nora", "/external?url=http://evil.localhost/")).await;
     browser.wait_for("h1", "This link does not work").await;

@@ -1,4 +1,5 @@
-//! Sites behind a proxy that adds `Referrer-Policy: no-referrer` to every page: the browser then says `Origin: null` of their own forms.
+//! Sites behind a proxy that adds `Referrer-Policy: no-referrer` to every page: the browser then says `Origin: null` of
+//! their own forms.
 
 use sso_tests::{
     Browser, Site,

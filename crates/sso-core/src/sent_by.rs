@@ -16,8 +16,9 @@ pub enum SentBy {
 impl SentBy {
     /// Judges the headers `Sec-Fetch-Site` and `Origin` of a request to the site at the origin of `own`.
     ///
-    /// `Origin: null` comes from pages with `Referrer-Policy: no-referrer` (a proxy may add that to every page) as well as from sandboxed frames of an
-    /// attacker: `Sec-Fetch-Site`, which no policy hides, tells them apart. An `Origin` that names another site is never ours.
+    /// `Origin: null` comes from pages with `Referrer-Policy: no-referrer` (a proxy may add that to every page) as well
+    /// as from sandboxed frames of an attacker: `Sec-Fetch-Site`, which no policy hides, tells them apart. An `Origin`
+    /// that names another site is never ours.
     pub fn of(fetch_site: Option<&str>, origin: Option<&str>, own: &Url) -> Self {
         let shown = origin.filter(|origin| *origin != "null");
         let is_ours = shown.map(|origin| origin == own.origin().ascii_serialization());

@@ -217,7 +217,7 @@ async fn may_still_enter(parts: &Parts, client: &str, account: &Account) -> Resu
 }
 
 /// What a token says of its session: a name for this one login in it, which leads nowhere without the server's secret.
-fn handle(parts: &Parts, session: &Session) -> String {
+pub(crate) fn handle(parts: &Parts, session: &Session) -> String {
     let epoch = session.epoch.to_string();
     base36::exact(&parts.handle_key.mac(&[session.id.as_str(), " ", &epoch]))
 }

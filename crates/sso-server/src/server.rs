@@ -51,6 +51,12 @@ impl Server {
         &self.0.public_url
     }
 
+    /// A name for the login in this session, which no other login has and which leads nowhere: what was made for the
+    /// login, such as a link, is bound by it.
+    pub fn login_name(&self, session: &Session) -> String {
+        access::handle(&self.0, session)
+    }
+
     /// The token for a page of a form (`login`, `profile/2`), served now to the browser that holds `binding`: a cookie's value.
     pub fn form_token(&self, page: &str, binding: &str) -> String {
         form::token(&self.0, page, binding)

@@ -39,7 +39,7 @@ pub(crate) struct LinkedLogin<'a> {
 /// A user is handed over: a form that sends itself.
 #[derive(Template)]
 #[template(path = "linked/leaving.html")]
-pub(crate) struct Leaving<'a> {
+pub(crate) struct OnTheWay<'a> {
     /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form goes.
@@ -54,16 +54,20 @@ pub(crate) struct Leaving<'a> {
     pub(crate) script: &'a str,
 }
 
-/// Another site's page wants the visitor to be handed over: a link, so that the visitor decides.
+/// No page of this site proves that the visitor wants to be handed over: a button, so that the visitor decides.
 #[derive(Template)]
 #[template(path = "linked/may-leave.html")]
 pub(crate) struct MayLeave<'a> {
     /// Around the page.
     pub(crate) layout: Layout<'a>,
+    /// Where the form goes.
+    pub(crate) action: &'a str,
     /// Where it leads in the end.
-    pub(crate) target: &'a str,
-    /// The link.
-    pub(crate) href: &'a str,
+    pub(crate) url: &'a str,
+    /// What shows that this page asked.
+    pub(crate) proof: &'a str,
+    /// Who will be logged in there.
+    pub(crate) user: &'a str,
 }
 
 /// Somebody arrives where somebody else is logged in.

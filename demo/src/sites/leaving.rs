@@ -1,25 +1,19 @@
 //! The pages on the way out to a linked application, in the look of the site that is left.
 
-use sso_broker::{
-    handoff::Issuer,
-    web::handoff::{LeavingPage, LeavingPages},
-};
+use sso_broker::web::handoff::{Leaver, Leaving, LeavingPage, LeavingPages, MayLeavePage};
 
-use super::{Chrome, NO_THEME, html};
-use crate::pages::{BrokerProblem, Leaving, MayLeave, Way};
+use super::{Chrome, NO_THEME, SiteInfo, html};
+use crate::pages::{BrokerProblem, MayLeave, OnTheWay, Way};
 
 impl Chrome {
-    /// Links to a deep page of each site that the issuer hands users to, as (label, address).
-    pub(super) fn linked_sites(&self, issuer: &Issuer) -> Vec<(String, String)> {
-        let targets = self.all.iter().filter(|site| issuer.allows(&site.url));
-        targets.map(|site| external_link(&site.name, &site.url)).collect()
+    /// Links to a deep page of each site that users are handed to, as (label, address).
+    pub(super) fn linked_sites(&self, leaving: &Leaving, leaver: Option<Leaver<'_>>) -> Vec<(String, String)> {
+        let targets = self.all.iter().filter(|site| leaving.issuer().allows(&site.url));
+        let link = |site: &SiteInfo| {
+            (format!("Report 2 at {}", site.name), leaving.link(&format!("{}/reports/2", site.url), leaver))
+        };
+        targets.map(link).collect()
     }
-}
-
-/// The label and the address of the link to another application's deep page.
-fn external_link(name: &str, origin: &str) -> (String, String) {
-    let page: String = url::form_urlencoded::byte_serialize(format!("{origin}/reports/2").as_bytes()).collect();
-    (format!("Report 2 at {name}"), format!("/external?url={page}"))
 }
 
 impl LeavingPages for Chrome {
@@ -27,12 +21,14 @@ impl LeavingPages for Chrome {
         let links = self.links();
         let layout = self.layout(&links, NO_THEME);
         let LeavingPage { action, token, target, user, script } = *page;
-        html(&Leaving { layout, action, token, target, user, script })
+        html(&OnTheWay { layout, action, token, target, user, script })
     }
 
-    fn may_leave(&self, target: &str, href: &str) -> String {
+    fn may_leave(&self, page: &MayLeavePage<'_>) -> String {
         let links = self.links();
-        html(&MayLeave { layout: self.layout(&links, NO_THEME), target, href })
+        let layout = self.layout(&links, NO_THEME);
+        let MayLeavePage { action, url, proof, user } = *page;
+        html(&MayLeave { layout, action, url, proof, user })
     }
 
     fn cannot_leave(&self, problem: &str) -> String {

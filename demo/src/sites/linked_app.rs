@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use actix_session::{Session, SessionMiddleware, storage::CookieSessionStore};
+use actix_session::{Session, SessionMiddleware};
 use actix_web::{
     App, HttpRequest, HttpResponse,
     cookie::{Key as CookieKey, SameSite},
@@ -12,10 +12,10 @@ use actix_web::{
 };
 use serde::Deserialize;
 use sso_broker::{
-    handoff::{Issuer, Receiver, Target, TrustedIssuer},
+    handoff::{Issuer, Limits, Login, Receiver, Target, TrustedIssuer},
     web::{
         HeadersLayer, PlainCookies,
-        handoff::{self, Landing, LandingPages, SwitchPage},
+        handoff::{self, Landing, LandingPages, Leaver, Leaving, SwitchPage},
         sent_by,
     },
 };
@@ -35,7 +35,8 @@ use sso_server::{
 use url::Url;
 
 use super::{
-    Chrome, NO_THEME, SiteInfo, html, no_store, page, page_policy, redirect_broker::not_found_page, see_other,
+    Chrome, NO_THEME, SiteInfo, html, linked_sessions::Sessions, no_store, page, page_policy,
+    redirect_broker::not_found_page, see_other,
 };
 use crate::{
     Failure, assets,
@@ -60,10 +61,13 @@ pub(crate) struct Setup {
     pub(crate) all: Vec<SiteInfo>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) users: UserList,
-    /// The session cookie's name, without a prefix; applications on one host with the same name and key share one sign-on.
+    /// The session cookie's name, without a prefix; applications on one host with the same name, key and store share
+    /// one sign-on.
     pub(crate) session_name: String,
     /// The key of its sessions, at least 32 bytes.
     pub(crate) session_key: Vec<u8>,
+    /// Where its sessions are.
+    pub(crate) sessions: Sessions,
 }
 
 /// A linked application.
@@ -73,13 +77,15 @@ pub(crate) struct LinkedApp(Arc<Parts>);
 struct Parts {
     look: Look,
     origin: Url,
-    issuer: Issuer,
+    leaving: Leaving,
     landing: Landing,
     users: UserList,
     passwords: Passwords,
     failures: Throttle,
     session_name: String,
     session_key: CookieKey,
+    sessions: Sessions,
+    limits: Limits,
 }
 
 /// How its pages look.
@@ -90,7 +96,7 @@ struct Look {
 
 impl LinkedApp {
     pub(crate) fn new(setup: Setup) -> Result<Self, Failure> {
-        let Setup { site, all, peers, users, session_name, session_key } = setup;
+        let Setup { site, all, peers, users, session_name, session_key, sessions } = setup;
         let mut issuer = Issuer::new(&site.url).map_err(Failure::settings)?;
         let mut receiver = Receiver::new(&site.url).map_err(Failure::settings)?;
         for Peer { origin, keys, is_target } in &peers {
@@ -102,15 +108,17 @@ impl LinkedApp {
         let look = Look { chrome: Chrome::new(&site, &all) };
         let origin = receiver.origin().clone();
         Ok(Self(Arc::new(Parts {
+            limits: *receiver.login_limits(),
             landing: Landing::new(receiver, look.clone(), &session_key),
+            leaving: Leaving::new(issuer, look.chrome.clone(), &session_key),
             look,
             origin,
-            issuer,
             users,
             passwords: Passwords::new().map_err(Failure::other)?,
             failures: Throttle::new(5, Duration::from_secs(30)),
             session_name,
             session_key: CookieKey::derive_from(&session_key),
+            sessions,
         })))
     }
 
@@ -127,7 +135,7 @@ impl LinkedApp {
                 .route("/", get_or_head().to(home))
                 .route("/about", get_or_head().to(about))
                 .route("/reports/{number}", get_or_head().to(report))
-                .route("/external", get_or_head().to(external))
+                .route(Leaving::PATH, get_or_head().to(external))
                 .service(web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)))
                 .route("/logout", web::post().to(log_out))
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
@@ -146,9 +154,9 @@ impl LinkedApp {
     }
 
     /// `Lax`: under `Strict` a user who comes from another application would seem to be nobody.
-    fn sessions(&self) -> SessionMiddleware<CookieSessionStore> {
+    fn sessions(&self) -> SessionMiddleware<Sessions> {
         let is_https = self.0.origin.scheme() == "https";
-        SessionMiddleware::builder(CookieSessionStore::default(), self.0.session_key.clone())
+        SessionMiddleware::builder(self.0.sessions.clone(), self.0.session_key.clone())
             .cookie_name(self.session_cookie())
             .cookie_secure(is_https)
             .cookie_http_only(true)
@@ -158,8 +166,8 @@ impl LinkedApp {
     }
 
     fn page(&self, request: &HttpRequest, session: &Session, heading: &str) -> HttpResponse {
-        let (look, user) = (&self.0.look, handoff::user_of(session));
-        let deep = look.chrome.linked_sites(&self.0.issuer);
+        let (look, login) = (&self.0.look, handoff::login_of(session));
+        let deep = look.chrome.linked_sites(&self.0.leaving, login.as_ref().map(Leaver::from));
         let own = [("Home page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
         let own = own.iter().map(|(label, href)| Way { label, href });
         let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| Way { label, href })).collect();
@@ -170,7 +178,7 @@ impl LinkedApp {
             &LinkedPage {
                 layout: look.chrome.layout(&links, NO_THEME),
                 heading,
-                user: user.as_deref(),
+                user: login.as_ref().map(Login::username),
                 login: &format!("/login?to={to}"),
                 pages: &pages,
             },
@@ -234,8 +242,7 @@ async fn report(
 }
 
 async fn external(request: HttpRequest, session: Session, app: web::Data<LinkedApp>) -> HttpResponse {
-    let user = handoff::user_of(&session);
-    handoff::leave(&request, &app.0.issuer, &app.0.look.chrome, user.as_deref(), "/login?to=")
+    app.0.leaving.answer(&request, handoff::login_of(&session).as_ref().map(Leaver::from), "/login?to=")
 }
 
 #[derive(Default, Deserialize)]
@@ -266,7 +273,7 @@ async fn log_in(
     let LoginFields { username, password } = fields.map(web::Form::into_inner).unwrap_or_default();
     let (status, error) = match app.judge(&request, &username, &password).await {
         Ok(username) => {
-            handoff::sign_in(&session, &username);
+            handoff::sign_in(&session, &username, &app.0.limits);
             let to = app.0.local_page(&query.to);
             return see_other(&to);
         }
@@ -312,7 +319,7 @@ impl Parts {
 
 async fn log_out(request: HttpRequest, session: Session, app: web::Data<LinkedApp>) -> HttpResponse {
     if app.sent_it(&request) {
-        session.purge();
+        handoff::sign_out(&session);
     }
     HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).finish()
 }
@@ -337,7 +344,8 @@ pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
     let SessionName(session_name) = options.session_name.clone();
     let session_key = key_of_environment("SSO_SESSION_KEY")?;
     let users = users_of_environment()?;
-    let app = LinkedApp::new(Setup { site: this, all, peers, users, session_name, session_key })?;
+    let sessions = Sessions::open(&options.store.url()?, &session_key).await?;
+    let app = LinkedApp::new(Setup { site: this, all, peers, users, session_name, session_key, sessions })?;
     let listeners = run::listen(options.listen)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     run::until_told(vec![app.serve(listeners, workers)?], &format!("{} is at {url}", options.name)).await

@@ -6,6 +6,7 @@ pub(crate) mod api;
 mod broker_forms;
 mod leaving;
 pub(crate) mod linked_app;
+pub(crate) mod linked_sessions;
 mod profile;
 pub(crate) mod redirect_broker;
 mod reports;

@@ -3,7 +3,11 @@
 use std::net::TcpListener;
 
 use actix_web::{App, HttpRequest, HttpResponse, dev::Server as Running, http::StatusCode, web};
-use sso_broker::{handoff::Issuer, web::handoff};
+use sso_broker::{
+    handoff::Issuer,
+    web::handoff::{self, Leaver, Leaving},
+};
+use sso_core::Secret;
 use sso_server::{
     Server, Session,
     web::{
@@ -27,7 +31,7 @@ pub(crate) struct ServerSite {
     site: Site,
     look: Look,
     /// Hands users over to linked applications, if there are any.
-    issuer: Option<Issuer>,
+    leaving: Option<Leaving>,
 }
 
 /// How the server's pages look.
@@ -45,24 +49,26 @@ impl ServerSite {
         if secure_cookies {
             site = site.secure_cookies();
         }
-        Self { site, look, issuer: None }
+        Self { site, look, leaving: None }
     }
 
     /// Hands users over to the applications on the issuer's list.
     pub(crate) fn linked_to(self, issuer: Issuer) -> Self {
-        Self { issuer: Some(issuer), ..self }
+        // The links are good until the server is started again, and ask from then on.
+        let leaving = Leaving::new(issuer, self.look.chrome.clone(), Secret::generate().expose());
+        Self { leaving: Some(leaving), ..self }
     }
 
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Running, Failure> {
         run::serve(listeners, workers, move || {
-            let issuer = self.issuer.clone();
+            let leaving = self.leaving.clone();
             App::new()
                 .wrap(self.site.headers())
                 .configure(self.site.routes())
                 .configure(|app| {
-                    if let Some(issuer) = issuer {
-                        app.app_data(web::Data::new(issuer))
-                            .route("/external", get_or_head().to(external))
+                    if let Some(leaving) = leaving {
+                        app.app_data(web::Data::new(leaving))
+                            .route(Leaving::PATH, get_or_head().to(external))
                             .configure(handoff::script_route);
                     }
                 })
@@ -124,11 +130,11 @@ impl Pages for Look {
 async fn external(
     request: HttpRequest,
     visitor: Visitor,
-    look: web::Data<Look>,
-    issuer: web::Data<Issuer>,
+    site: web::Data<Site>,
+    leaving: web::Data<Leaving>,
 ) -> HttpResponse {
-    let user = visitor.session.as_deref().and_then(Session::user).map(|user| user.username.as_str());
-    let mut response = handoff::leave(&request, &issuer, &look.chrome, user, "/login?return_url=");
+    let user = LoggedIn::of(&site, visitor.session.as_deref());
+    let mut response = leaving.answer(&request, user.as_ref().map(LoggedIn::leaver), "/login?return_url=");
     if let Some(cookie) = visitor.set_cookie
         && let Err(error) = response.add_cookie(&cookie)
     {
@@ -137,12 +143,30 @@ async fn external(
     response
 }
 
+/// A user of this session, for whom links to other applications are written.
+struct LoggedIn {
+    username: String,
+    login: String,
+}
+
+impl LoggedIn {
+    fn of(site: &Site, session: Option<&Session>) -> Option<Self> {
+        let session = session?;
+        let username = session.user()?.username.clone();
+        Some(Self { username, login: site.server().login_name(session) })
+    }
+
+    fn leaver(&self) -> Leaver<'_> {
+        Leaver { username: &self.username, login: &self.login }
+    }
+}
+
 async fn home(
     returning: ReturningVisitor,
     form: Form,
-    site: web::Data<Site>,
     look: web::Data<Look>,
-    issuer: Option<web::Data<Issuer>>,
+    site: web::Data<Site>,
+    leaving: Option<web::Data<Leaving>>,
 ) -> HttpResponse {
     let session = returning.visitor.session.as_deref();
     let user = session.and_then(Session::user);
@@ -152,10 +176,10 @@ async fn home(
     };
     let details = user.map(attributes).unwrap_or_default();
     let links = look.chrome.links();
-    let linked: Vec<_> = match &issuer {
-        Some(issuer) => look.chrome.linked_sites(issuer),
-        None => Vec::new(),
-    };
+    let logged_in = LoggedIn::of(&site, session);
+    let linked = leaving
+        .map(|leaving| look.chrome.linked_sites(&leaving, logged_in.as_ref().map(LoggedIn::leaver)))
+        .unwrap_or_default();
     let linked: Vec<_> = linked.iter().map(|(label, href)| Way { label, href }).collect();
     let html = html(&ServerHome {
         linked: &linked,

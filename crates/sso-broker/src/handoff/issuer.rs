@@ -121,6 +121,12 @@ impl Issuer {
         self.find(url).is_some()
     }
 
+    /// The origin of the application that this address is a page of.
+    #[cfg(feature = "actix")]
+    pub(crate) fn target_of(&self, url: &str) -> Option<String> {
+        self.find(url).map(|(target, _)| target.origin.origin().ascii_serialization())
+    }
+
     /// A token with which `username` is let in at `url`. `now`: seconds since 1970-01-01 UTC.
     pub fn hand_off(&self, username: &str, url: &str, now: i64) -> Result<Handoff, HandoffError> {
         let (target, page) = self.find(url).ok_or(HandoffError::ForeignTarget)?;

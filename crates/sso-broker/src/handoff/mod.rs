@@ -8,9 +8,11 @@
 //! - With an Ed25519 key the receiver holds the public half only, and cannot issue.
 
 mod issuer;
+mod login;
 mod receiver;
 
 pub use issuer::{Handoff, HandoffError, Issuer, Target, Way};
+pub use login::{Limits, Login};
 pub use receiver::{Arrival, MemoryUsedIds, Receiver, Source, TrustedIssuer, UsedIds};
 
 use url::Url;

@@ -9,7 +9,7 @@ use std::{
 use sso_core::jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
 use url::Url;
 
-use super::{LANDING_PATH, NotAnOrigin, Way, origin};
+use super::{LANDING_PATH, Limits, NotAnOrigin, Way, origin};
 use crate::LocalPath;
 
 /// An application whose users are let in.
@@ -84,6 +84,7 @@ pub struct Receiver {
     origin: Url,
     landing: String,
     issuers: Vec<TrustedIssuer>,
+    limits: Limits,
     used: Arc<dyn UsedIds>,
 }
 
@@ -94,7 +95,13 @@ impl Receiver {
     /// The application at this origin. It remembers used tokens in memory.
     pub fn new(origin_text: &str) -> Result<Self, NotAnOrigin> {
         let used = Arc::new(MemoryUsedIds::default());
-        Ok(Self { origin: origin(origin_text)?, landing: LANDING_PATH.into(), issuers: Vec::new(), used })
+        Ok(Self {
+            origin: origin(origin_text)?,
+            landing: LANDING_PATH.into(),
+            issuers: Vec::new(),
+            limits: Limits::default(),
+            used,
+        })
     }
 
     /// Lets the users of an application in.
@@ -108,6 +115,13 @@ impl Receiver {
     #[must_use]
     pub fn landing(mut self, path: &str) -> Self {
         path.clone_into(&mut self.landing);
+        self
+    }
+
+    /// How long the logins of arriving users last (default: [`Limits::default`]).
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -126,6 +140,11 @@ impl Receiver {
     /// Its own origin, as in `aud`.
     pub fn origin(&self) -> &Url {
         &self.origin
+    }
+
+    /// The limits of a login here; for the application's own ones, too.
+    pub fn login_limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whether this is the first use of what has this name; for what follows on a token.

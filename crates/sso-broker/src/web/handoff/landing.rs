@@ -57,19 +57,23 @@ pub struct SwitchPage<'a> {
 /// The routes where users arrive, in an application with an actix-session of its own.
 ///
 /// ```
-/// # use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+/// # use actix_session::SessionMiddleware;
 /// # use actix_web::{App, cookie::Key};
-/// # use sso_broker::{handoff::{NotAnOrigin, Receiver, TrustedIssuer}, web::handoff::{Landing, LandingPages, SwitchPage}};
+/// # use sso_broker::{handoff::{NotAnOrigin, Receiver, TrustedIssuer}, web::handoff::{Landing, LandingPages, MemorySessions, SwitchPage}};
 /// # struct MyPages;
 /// # impl LandingPages for MyPages {
 /// #     fn switch_user(&self, page: &SwitchPage<'_>) -> String { String::new() }
 /// #     fn refused(&self) -> String { String::new() }
 /// # }
-/// # fn app(keys: sso_core::jwt::SharedKeys, sessions: SessionMiddleware<CookieSessionStore>, session_key: &[u8]) -> Result<(), NotAnOrigin> {
+/// # fn app(keys: sso_core::jwt::SharedKeys, session_key: &[u8]) -> Result<(), NotAnOrigin> {
 /// let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
 /// let landing = Landing::new(receiver, MyPages, session_key);
-/// let cookies = landing.plain_cookies("__Host-id"); // the name that the session's cookie has
-/// let app = App::new().wrap(sessions).wrap(cookies).configure(landing.routes()); // handoff::user_of(&session) is who is logged in
+/// let (sessions, key) = (MemorySessions::default(), Key::derive_from(session_key));
+/// let app = move || {
+///     let sessions = SessionMiddleware::builder(sessions.clone(), key.clone()).cookie_name("__Host-id".into()).build();
+///     let cookies = landing.plain_cookies("__Host-id");
+///     App::new().wrap(sessions).wrap(cookies).configure(landing.routes()) // handoff::user_of(&session) is who is logged in
+/// };
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -154,7 +158,7 @@ impl Landing {
         if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), ticket.end(), now) {
             return self.refused();
         }
-        sign_in(session, &ticket.username);
+        sign_in(session, &ticket.username, self.0.receiver.login_limits());
         tracing::info!(username = %ticket.username, issuer = %ticket.issuer, "a user was handed over");
         self.go(&ticket.page)
     }
@@ -225,8 +229,8 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
             };
             page(StatusCode::OK, "", "same-origin").body(landing.0.pages.switch_user(&shown))
         }
-        Some(_) => landing.go(&ticket.page),
-        None => landing.let_in(&session, &ticket),
+        // The same user too: the other side has judged them again, so their time begins again.
+        _ => landing.let_in(&session, &ticket),
     }
 }
 

@@ -1,12 +1,18 @@
 //! Where a user goes away: `GET /external?url=…`, its pages, and the form that carries the token.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
 };
-use url::form_urlencoded::{self, byte_serialize};
+use url::form_urlencoded;
 
-use super::{SCRIPT_PATH, header_text, page};
+use super::{
+    SCRIPT_PATH,
+    link::{Leaver, LinkKey},
+    page,
+};
 use crate::{
     handoff::{Handoff, HandoffError, Issuer, Way},
     time::numeric_date,
@@ -14,10 +20,12 @@ use crate::{
 
 /// The pages on the way out. No inline script or style: the CSP forbids it.
 pub trait LeavingPages: Send + Sync + 'static {
-    /// On the way out: a form with `id="handoff"`, a POST of the hidden field `token` to `action`, and the script `script`, which sends it.
+    /// On the way out: a form with `id="handoff"`, a POST of the hidden field `token` to `action`, and the script
+    /// `script`, which sends it.
     fn leaving(&self, page: &LeavingPage<'_>) -> String;
-    /// Before going out, where another site's page asked for that: a link to `href`, and where it leads.
-    fn may_leave(&self, target: &str, href: &str) -> String;
+    /// Before going out, where no page of this site proves that the visitor chose it: a GET form to `action` with the
+    /// hidden fields `url` and `proof`, and where it leads.
+    fn may_leave(&self, page: &MayLeavePage<'_>) -> String;
     /// The address is not on the list, or the way is closed.
     fn cannot_leave(&self, problem: &str) -> String;
 }
@@ -37,66 +45,114 @@ pub struct LeavingPage<'a> {
     pub script: &'a str,
 }
 
-/// Says that it was another site's page that led to the login which comes back: the question is not answered by that.
-const ASK: &str = "ask";
+/// See [`LeavingPages::may_leave`].
+#[derive(Clone, Copy, Debug)]
+pub struct MayLeavePage<'a> {
+    /// Where the form goes.
+    pub action: &'a str,
+    /// The hidden field `url`: the page that it leads to.
+    pub url: &'a str,
+    /// The hidden field `proof`.
+    pub proof: &'a str,
+    /// Who is logged in here, and will be there.
+    pub user: &'a str,
+}
 
-/// Answers `GET /external?url=…`. Who is not logged in goes to the login first, and comes back to this link: `login` is its path up to where
-/// the way back is put, such as `/login?to=`.
+/// The way out of an application: the links on its pages, and what answers them.
 ///
-/// It acts by itself only for a link on a page of this very site. Any other page could send a visitor on a way that they did not choose, so
-/// from there a page with a link comes first, also where a login lies between.
+/// A link acts by itself only with the proof that a page of this application wrote into it, for the login that follows
+/// it. Whatever else leads to `/external` (a page of another site, an address that was typed, a login that comes back
+/// to it) gets a page with a button first: it could send visitors on a way that they did not choose.
 ///
 /// ```
 /// # use actix_session::Session;
 /// # use actix_web::{HttpRequest, HttpResponse, web::Data};
-/// # use sso_broker::{handoff::{Issuer, NotAnOrigin, Target}, web::handoff::{self, LeavingPage, LeavingPages}};
+/// # use sso_broker::{handoff::{Issuer, NotAnOrigin, Target}, web::handoff::{self, Leaver, Leaving, LeavingPage, LeavingPages, MayLeavePage}};
 /// # struct MyPages;
 /// # impl LeavingPages for MyPages {
 /// #     fn leaving(&self, page: &LeavingPage<'_>) -> String { String::new() }
-/// #     fn may_leave(&self, target: &str, href: &str) -> String { String::new() }
+/// #     fn may_leave(&self, page: &MayLeavePage<'_>) -> String { String::new() }
 /// #     fn cannot_leave(&self, problem: &str) -> String { String::new() }
 /// # }
-/// # fn issuer(keys: sso_core::jwt::SharedKeys) -> Result<Issuer, NotAnOrigin> {
+/// # fn leaving(keys: sso_core::jwt::SharedKeys, session_key: &[u8]) -> Result<Leaving, NotAnOrigin> {
 /// let issuer = Issuer::new("https://shop.example.com")?.target(Target::new("https://forum.example.com", keys)?);
-/// # Ok(issuer) }
-/// // GET /external?url=https://forum.example.com/a/page
-/// async fn external(request: HttpRequest, session: Session, issuer: Data<Issuer>) -> HttpResponse {
-///     handoff::leave(&request, &issuer, &MyPages, handoff::user_of(&session).as_deref(), "/login?to=")
+/// let leaving = Leaving::new(issuer, MyPages, session_key);
+/// # Ok(leaving) }
+/// // On a page: the address of the link to another application's page.
+/// fn link(leaving: &Leaving, session: &Session) -> String {
+///     leaving.link("https://forum.example.com/a/page", handoff::login_of(session).as_ref().map(Leaver::from))
+/// }
+/// // GET /external
+/// async fn external(request: HttpRequest, session: Session, leaving: Data<Leaving>) -> HttpResponse {
+///     leaving.answer(&request, handoff::login_of(&session).as_ref().map(Leaver::from), "/login?to=")
 /// }
 /// ```
-pub fn leave(
-    request: &HttpRequest,
-    issuer: &Issuer,
-    pages: &dyn LeavingPages,
-    user: Option<&str>,
-    login: &str,
-) -> HttpResponse {
-    let query = || form_urlencoded::parse(request.query_string().as_bytes());
-    let url = query().find(|(name, _)| name == "url").map(|(_, url)| url).unwrap_or_default();
-    let link: String = byte_serialize(url.as_bytes()).collect();
-    let link = format!("{}?url={link}", request.path());
-    let acts = request.method() != Method::HEAD
-        && is_from_own_page(request, &issuer.origin())
-        && !query().any(|(name, _)| name == ASK);
-    let Some(username) = user else {
-        // The login's own page leads back here.
-        let back = if acts { link } else { format!("{link}&{ASK}=") };
-        let back: String = byte_serialize(back.as_bytes()).collect();
-        return page(StatusCode::SEE_OTHER, "", "same-origin")
-            .insert_header((header::LOCATION, format!("{login}{back}")))
-            .finish();
-    };
-    if !issuer.allows(&url) {
-        return page(StatusCode::BAD_REQUEST, "", "same-origin")
-            .body(pages.cannot_leave(&HandoffError::ForeignTarget.to_string()));
+#[derive(Clone)]
+pub struct Leaving(Arc<Parts>);
+
+struct Parts {
+    issuer: Issuer,
+    pages: Box<dyn LeavingPages>,
+    links: LinkKey,
+}
+
+impl Leaving {
+    /// The path of the links, where [`answer`](Self::answer) belongs.
+    pub const PATH: &str = "/external";
+
+    /// `secret`: the application's own, such as the key of its sessions.
+    pub fn new(issuer: Issuer, pages: impl LeavingPages, secret: &[u8]) -> Self {
+        let links = LinkKey::new(secret, &issuer.origin());
+        Self(Arc::new(Parts { issuer, pages: Box::new(pages), links }))
     }
-    if !acts {
-        return page(StatusCode::OK, "", "same-origin").body(pages.may_leave(&url, &link));
+
+    /// Which applications it leads to.
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
     }
-    match issuer.hand_off(username, &url, numeric_date()) {
-        Ok(handoff) => send(&handoff, username, pages),
-        Err(error) => {
-            page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))
+
+    /// The address of a link to a page of another application, to be written into a page for who is logged in. Write no
+    /// address that a request brought: its sender would have chosen where the visitor goes.
+    pub fn link(&self, url: &str, leaver: Option<Leaver<'_>>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("url", url);
+        if let Some(leaver) = leaver {
+            query.append_pair("proof", &self.0.links.proof(leaver, url));
+        }
+        format!("{}?{}", Self::PATH, query.finish())
+    }
+
+    /// Answers `GET /external?url=…`. Who is not logged in goes to the login first, and comes back to this link,
+    /// without a proof: `login` is its path up to where the way back is put, such as `/login?to=`.
+    pub fn answer(&self, request: &HttpRequest, leaver: Option<Leaver<'_>>, login: &str) -> HttpResponse {
+        let Parts { issuer, pages, links } = &*self.0;
+        let parameter = |wanted: &str| {
+            let mut query = form_urlencoded::parse(request.query_string().as_bytes());
+            query.find(|(name, _)| name == wanted).map(|(_, value)| value).unwrap_or_default()
+        };
+        let url = parameter("url");
+        let Some(leaver) = leaver else {
+            let back: String = form_urlencoded::byte_serialize(self.link(&url, None).as_bytes()).collect();
+            return page(StatusCode::SEE_OTHER, "", "same-origin")
+                .insert_header((header::LOCATION, format!("{login}{back}")))
+                .finish();
+        };
+        let Some(target) = issuer.target_of(&url) else {
+            return page(StatusCode::BAD_REQUEST, "", "same-origin")
+                .body(pages.cannot_leave(&HandoffError::ForeignTarget.to_string()));
+        };
+        // HEAD is nobody who goes anywhere.
+        if request.method() == Method::HEAD || !links.proves(leaver, &url, &parameter("proof")) {
+            let proof = links.proof(leaver, &url);
+            let shown = MayLeavePage { action: Self::PATH, url: &url, proof: &proof, user: leaver.username };
+            // The form's answer may be a redirect to there.
+            return page(StatusCode::OK, &target, "same-origin").body(pages.may_leave(&shown));
+        }
+        match issuer.hand_off(leaver.username, &url, numeric_date()) {
+            Ok(handoff) => send(&handoff, leaver.username, pages.as_ref()),
+            Err(error) => {
+                page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))
+            }
         }
     }
 }
@@ -110,15 +166,4 @@ fn send(handoff: &Handoff, user: &str, pages: &dyn LeavingPages) -> HttpResponse
     let shown = LeavingPage { action: &location, token, target, user, script: SCRIPT_PATH };
     // The receiver wants to see our `Origin`: under `no-referrer` it would be `null`.
     page(StatusCode::OK, &handoff.target, "strict-origin").body(pages.leaving(&shown))
-}
-
-/// Whether a page of this site led here.
-fn is_from_own_page(request: &HttpRequest, origin: &str) -> bool {
-    match header_text(request, "Sec-Fetch-Site") {
-        Some(site) => site == "same-origin",
-        // Browsers from before 2023: our pages let them say where they are.
-        None => header_text(request, "Referer")
-            .and_then(|referer| referer.parse::<url::Url>().ok())
-            .is_some_and(|referer| referer.origin().ascii_serialization() == origin),
-    }
 }

@@ -1,10 +1,14 @@
-//! The hand-off on actix-web: [`leave`] answers `GET /external?url=…` where the user goes away; [`Landing`] has the routes where users arrive.
+//! The hand-off on actix-web: [`Leaving`] answers `GET /external?url=…` where the user goes away, and writes the links
+//! to it; [`Landing`] has the routes where users arrive. Who is logged in, and until when, is in the application's own
+//! session ([`user_of`]), which belongs in a store of its own, such as [`MemorySessions`].
 
 mod landing;
 mod leaving;
+mod link;
+mod memory_sessions;
+mod session;
 mod ticket;
 
-use actix_session::Session;
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
@@ -14,25 +18,12 @@ use actix_web::{
 use super::{asker::header as header_text, get_or_head};
 
 pub use landing::{Landing, LandingPages, SwitchPage};
-pub use leaving::{LeavingPage, LeavingPages, leave};
+pub use leaving::{Leaving, LeavingPage, LeavingPages, MayLeavePage};
+pub use link::Leaver;
+pub use memory_sessions::MemorySessions;
+pub use session::{login_of, sign_in, sign_out, user_of};
 
-/// Where the user of an application's own session stands in it.
-const USER: &str = "sso_linked_user";
 const SCRIPT_PATH: &str = "/sso/handoff.js";
-
-/// Who is logged in to the application's own session.
-pub fn user_of(session: &Session) -> Option<String> {
-    session.get(USER).ok().flatten()
-}
-
-/// Logs a user in to the application's own session; its cookie gets a new value, and nothing of a user before stays.
-pub fn sign_in(session: &Session, username: &str) {
-    session.clear();
-    session.renew();
-    if let Err(error) = session.insert(USER, username) {
-        tracing::error!(%error, "a user cannot be kept in the session");
-    }
-}
 
 /// The script that sends the form on the way out, for applications without a [`Landing`].
 pub fn script_route(config: &mut ServiceConfig) {
