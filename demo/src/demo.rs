@@ -1,5 +1,7 @@
 //! `sso demo`: the server and its brokers, all in one process.
 
+use std::time::Duration;
+
 use sso_broker::{
     Broker, SilentMode,
     handoff::{Issuer, Target},
@@ -137,7 +139,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let server = ServerSite::new(core, look, true, options.secure_cookies, false).linked_to(issuer(&map, &handoff)?);
     let mut servers = vec![server.serve(listeners(), WORKERS)?];
     for (site, cast) in map.brokers() {
-        let broker = broker(&map, &site, cast)?;
+        let broker = broker(&map, &site, cast, policy(options).form_timeout)?;
         let chrome = Chrome::new(&site, &sites);
         servers.push(match cast.silent {
             None => {
@@ -179,13 +181,7 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     // Their profiles are kept until the demo ends.
     let users = accounts()?.into_iter().collect::<UsersInMemory>();
 
-    let default = options.idle_timeout.map_or_else(Policy::default, Policy::with_idle_timeout);
-    let policy = Policy {
-        absolute_lifetime: options.absolute_lifetime.unwrap_or(default.absolute_lifetime),
-        warn_before: options.warn_before.unwrap_or(default.warn_before),
-        form_timeout: options.form_timeout.unwrap_or(default.form_timeout),
-        ..default
-    };
+    let policy = policy(options);
     let public_url = map.server().url.parse().map_err(Failure::other)?;
     let builder = Server::builder(public_url, brokers, users).policy(policy);
     let builder = match &options.session_name {
@@ -197,6 +193,16 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
     store.give_to(builder).build().map_err(Failure::settings)
 }
 
+fn policy(options: &DemoOptions) -> Policy {
+    let default = options.idle_timeout.map_or_else(Policy::default, Policy::with_idle_timeout);
+    Policy {
+        absolute_lifetime: options.absolute_lifetime.unwrap_or(default.absolute_lifetime),
+        warn_before: options.warn_before.unwrap_or(default.warn_before),
+        form_timeout: options.form_timeout.unwrap_or(default.form_timeout),
+        ..default
+    }
+}
+
 fn accounts() -> Result<Vec<Account>, Failure> {
     let accounts = USERS.iter().map(|(username, password, fullname, email)| {
         let hash = PasswordHash::new(password).map_err(Failure::other)?;
@@ -205,11 +211,12 @@ fn accounts() -> Result<Vec<Account>, Failure> {
     accounts.collect()
 }
 
-fn broker(map: &Map, site: &SiteInfo, cast: &Cast) -> Result<Broker, Failure> {
+/// Its visitors may take as long at the server as the login form there is accepted.
+fn broker(map: &Map, site: &SiteInfo, cast: &Cast, attach_limit: Duration) -> Result<Broker, Failure> {
     let attach_url = format!("{}/attach", map.server().url);
     let id = cast.name.parse().map_err(Failure::other)?;
     let builder = Broker::builder(&attach_url, id, Secret::new(cast.secret));
-    builder.public_url(&site.url).build().map_err(Failure::other)
+    builder.public_url(&site.url).attach_limit(attach_limit).build().map_err(Failure::other)
 }
 
 /// The keys of the hand-off, made anew at each start.

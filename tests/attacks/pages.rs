@@ -33,7 +33,10 @@ fn check_page(what: &str, page: &Answer) {
     let body = page.body.to_lowercase();
     for (at, _) in body.match_indices("<script") {
         let (tag, rest) = body[at..].split_once('>').unwrap();
-        assert!(tag.contains("src=\"/static/") && rest.starts_with("</script>"), "{what}: {tag}");
+        assert!(
+            (tag.contains("src=\"/static/") || tag.contains("src=\"/sso/")) && rest.starts_with("</script>"),
+            "{what}: {tag}"
+        );
     }
     for tag in body.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| tag) {
         let handler = tag.split_whitespace().find(|word| word.starts_with("on") && word.contains('='));
@@ -68,8 +71,15 @@ async fn threat_15_every_page_of_every_site_has_a_strict_policy_and_no_frame() {
             pages += 1;
         }
         // Pages for what went wrong.
-        let cookies_off = stranger.get(&demo.url("alice", "/sso/return?state=x")).await;
+        let begun = Visitor::new().get(&demo.url("alice", "/")).await;
+        let back = Visitor::new().get(&begun.location().unwrap()).await;
+        let cookies_off = Visitor::new().get(&back.location().unwrap()).await;
         check_page("cookies off", &cookies_off);
+        let long = stranger.get(&demo.url("alice", &format!("/?{}", "x".repeat(5_000)))).await;
+        check_page("a long address", &long);
+        let asked =
+            visitor.submit(&visitor.visit(&demo.url("alice", "/")).await, "/logout", &[("form_token", "x")]).await;
+        check_page("an unverified logout", &asked);
         let refused =
             visitor.submit(&visitor.visit(&demo.url("alice", "/")).await, "/theme", &[("form_token", "x")]).await;
         assert!(refused.status >= 400);

@@ -16,6 +16,7 @@ mod popup;
 mod redirect;
 mod remember;
 mod siblings;
+mod way_back;
 
 use sso_tests::{Browser, Demo};
 

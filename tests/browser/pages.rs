@@ -1,7 +1,7 @@
 //! Every page: no violation by axe-core, and a screenshot to look at; light and dark, wide and narrow.
 
 use sso_tests::{
-    Browser, Demo,
+    Browser, Demo, Visitor,
     browser::ThirdPartyCookies,
     process::{Attach, Pair},
 };
@@ -95,7 +95,10 @@ async fn a_browser_without_cookies_is_told_so() {
     let demo = Demo::start(&[]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     // As if the browser had kept nothing of what the first answer told it.
-    browser.open(&demo.url("alice", "/sso/return?state=0123456789&sso_verify=abc")).await;
+    let visitor = Visitor::new();
+    let begun = visitor.get(&demo.url("alice", "/")).await;
+    let back = visitor.get(&begun.location().unwrap()).await;
+    browser.open(&back.location().unwrap()).await;
     browser.wait_for("h1", "Cookies are off").await;
     look(&browser, "cookies-off").await;
     browser.click("main a[href^='/']").await;

@@ -154,6 +154,16 @@ async fn forms_need_their_token_from_a_page_of_this_site() {
         ("from a sibling", post("/logout", &own).header("Sec-Fetch-Site", "same-site")),
     ] {
         let answer = send(request).await;
+        assert_eq!((answer.status, answer.heading()), (200, "Log out?"), "{what}");
+        assert!(answer.body.contains("href=\"/\"") && answer.body.contains("action=\"/sso/logout\""));
+    }
+    for (what, request) in [
+        ("no token", post("/theme", &none)),
+        ("another visitor's token", post("/theme", &others)),
+        ("from another site", post("/theme", &own).header("Sec-Fetch-Site", "cross-site")),
+        ("from a sibling", post("/theme", &own).header("Sec-Fetch-Site", "same-site")),
+    ] {
+        let answer = send(request).await;
         assert_eq!((answer.status, answer.heading()), (403, "This form is no longer valid"), "{what}");
         assert!(answer.body.contains("href=\"/\""));
     }

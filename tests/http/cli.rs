@@ -265,6 +265,14 @@ fn wrong_settings_are_one_line_with_their_place_and_status_2() {
         2,
         "plain http to elsewhere"
     );
+    // Visitors would be sent to the server's first page and stay there.
+    for server in ["http://localhost:8000", "http://localhost:8000/", "https://example.com/sso/"] {
+        let environment =
+            [("SSO_SERVER", server), ("SSO_BROKER_ID", "A"), ("SSO_BROKER_SECRET", "s"), ("RUST_LOG", "error")];
+        let failed = failed(Site::try_start(&["broker", "--listen", "127.0.0.1:0"], &environment));
+        one_line(&failed, 2, "https://sso.example.com/attach");
+        assert!(failed.said.contains(server) && failed.said.contains("attach.php"), "{failed:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! - [`story`]: the demo as its users see it
 //! - [`attach`], [`attach_order`], [`silent`]: the server's `/attach`, on [`sites`]; [`api`], [`bearer`], [`ended`]: its API for
 //!   brokers
-//! - [`broker`], [`ajax`], [`outage`]: the broker's side
+//! - [`broker`], [`way_back`], [`ajax`], [`outage`]: the broker's side
 //! - [`php`], [`broker_php_server`]: with a PHP broker, and with a PHP server
 //! - [`forms`]: forms with a time limit; [`account`], [`remembered`]: the account page
 //! - [`access`]: access tokens, and a service that takes them
@@ -48,5 +48,6 @@ mod sites;
 mod store_password;
 mod stores;
 mod story;
+mod way_back;
 
 use sso_tests::peer;

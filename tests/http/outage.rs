@@ -42,6 +42,11 @@ async fn the_site_stays_up_without_its_server_and_heals_when_it_is_back() {
     let down = known.get(&page).await;
     assert_eq!((down.status, down.heading()), (200, "You are not logged in"));
     assert!(down.body.contains("The login server cannot be reached"));
+    // A page for everyone does not say what nobody knows, and sends nobody to a dead server.
+    let about = known.get(&format!("{alice}/about")).await;
+    assert!(about.body.contains("The login server cannot be reached"), "{about:?}");
+    let main = about.body.split_once("</main>").unwrap().0;
+    assert!(!main.contains("You are logged out") && !main.contains("href=\"/sso/"), "{main}");
     // That the server was there is believed for a moment; then nobody is sent to a dead address any more.
     until("a new visitor is not sent away", async || new.get(&page).await.status == 200).await;
     assert!(new.get(&page).await.body.contains("The login server cannot be reached"));

@@ -1,6 +1,6 @@
 //! The broker: how a visitor is attached, comes back, and is attached again when that is lost.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sso_core::{BearerToken, BrokerId, ChecksumKey, FormKey, Secret, Token, VerificationCode, base36, random, wire};
 use url::{Url, form_urlencoded};
@@ -9,7 +9,7 @@ use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
     shelf::Shelf,
     time,
-    tokens::{Attached, Pending},
+    tokens::{Attached, Pending, State},
 };
 
 /// A token is made again at most this often before the error is shown.
@@ -55,6 +55,8 @@ pub(crate) struct Parts {
     /// This site's origin as browsers see it.
     pub(crate) public_url: Url,
     pub(crate) return_path: String,
+    /// An attach that takes longer is begun again.
+    pub(crate) attach_limit: Duration,
     pub(crate) shelf: Shelf,
     pub(crate) client: Client,
 }
@@ -72,14 +74,14 @@ pub enum AttachOutcome {
         /// That page.
         wanted: LocalPath,
     },
-    /// The token was attached to another session; go to the server with a new one.
+    /// The token was attached to another session, or this came back too late; go to the server with a new one.
     TryAgain {
         /// The new attach URL.
         url: String,
     },
-    /// The browser gave nothing back of what it was told to keep (or took more than ten minutes): say so.
+    /// This broker has just begun this attach and had the browser keep something for it, and it gave nothing back: say so.
     CookiesOff,
-    /// Not the end of an attach that this browser began here. Nothing was changed; go on to the first page.
+    /// Not the end of an attach that is under way here, or nobody can know. Nothing was changed; go on to the first page.
     Stray,
 }
 
@@ -119,7 +121,8 @@ impl Broker {
         Self(Arc::new(parts))
     }
 
-    /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`.
+    /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`, or to the first
+    /// page where `wanted` is [too long](Self::keeps).
     pub fn start_attach(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
         self.start(store, wanted.as_str(), false, 0)
     }
@@ -136,18 +139,26 @@ impl Broker {
     /// Only the state that [`start_attach`](Self::start_attach) put into the return URL and into this visitor's
     /// store opens it, for the good end as for the bad one.
     pub fn finish_attach(&self, store: &mut dyn TokenStore, query: &str) -> AttachOutcome {
-        let now = time::seconds();
+        let now = time::millis();
         let param = |wanted: &str| {
             let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
             let value = values.next().map(|(_, value)| value.into_owned());
             value.filter(|_| values.next().is_none())
         };
-        let Some(state) = param("state") else { return AttachOutcome::Stray };
-        let Some(pending) = self.0.shelf.take_pending(store, &state, now) else {
-            let is_stray = self.0.shelf.holds_anything(store);
-            return if is_stray { AttachOutcome::Stray } else { AttachOutcome::CookiesOff };
+        let state = param("state").and_then(|text| State::from_text(&text, &self.0.form_key));
+        let Some(state) = state else { return AttachOutcome::Stray };
+        let is_in_time = state.is_younger_than(self.0.attach_limit, now);
+        let Some(pending) = self.0.shelf.take_pending(store, &state) else {
+            // Later the browser may have dropped it, and whoever gave something back does keep cookies.
+            let is_known = is_in_time && !self.0.shelf.holds_anything(store);
+            return if is_known { AttachOutcome::CookiesOff } else { AttachOutcome::Stray };
         };
         let wanted = self.local_path(&pending.wanted).unwrap_or_else(LocalPath::root);
+        if !is_in_time {
+            tracing::info!(broker = %self.0.id, "an attach came back late and is begun again");
+            let url = self.start(store, wanted.as_str(), pending.login, pending.heals);
+            return AttachOutcome::TryAgain { url };
+        }
 
         let result = match (param(wire::ERROR_PARAM), param(wire::VERIFY_PARAM)) {
             (Some(error), _) => Err(error),
@@ -165,7 +176,7 @@ impl Broker {
             }
             Err(error) => {
                 tracing::warn!(broker = %self.0.id, ?error, "attach failed");
-                self.0.shelf.set_failure(store, &error, now);
+                self.0.shelf.set_failure(store, &error, time::seconds());
                 AttachOutcome::Failed { wanted }
             }
         }
@@ -174,13 +185,16 @@ impl Broker {
     /// Begins an attach that the visitor's page carries out by itself, with JSON or JSONP.
     pub fn start_silent_attach(&self, store: &mut dyn TokenStore) -> SilentAttach {
         let pending = self.add_pending(store, "/", false, 0);
-        SilentAttach { url: self.attach_url(&pending.token).into(), state: pending.state }
+        SilentAttach { url: self.attach_url(&pending.token).into(), state: pending.state.to_text(&self.0.form_key) }
     }
 
     /// Ends it, given the code that the page got.
     pub fn verify(&self, store: &mut dyn TokenStore, state: &str, code: &str) -> Result<(), VerifyError> {
         let code = code.parse().map_err(|_| VerifyError::InvalidCode)?;
-        let pending = self.0.shelf.take_pending(store, state, time::seconds()).ok_or(VerifyError::UnknownState)?;
+        let state = State::from_text(state, &self.0.form_key)
+            .filter(|state| state.is_younger_than(self.0.attach_limit, time::millis()))
+            .ok_or(VerifyError::UnknownState)?;
+        let pending = self.0.shelf.take_pending(store, &state).ok_or(VerifyError::UnknownState)?;
         self.attach(store, pending, code);
         Ok(())
     }
@@ -188,10 +202,21 @@ impl Broker {
     /// Begins an attach in place of one that the server no longer honours, which is forgotten. `None`: that was done
     /// already and did not help.
     pub fn heal(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> Option<String> {
+        let heals = self.lose_to_heal(store)?;
+        Some(self.start_after(store, wanted, heals))
+    }
+
+    /// The first half of it: forgets the token. How many attaches in a row the next one is to heal. `None`: enough.
+    pub(crate) fn lose_to_heal(&self, store: &mut dyn TokenStore) -> Option<u8> {
         let heals = self.0.shelf.attached(store).map_or(0, |attached| attached.heals);
         self.lose(store);
         tracing::info!(broker = %self.0.id, heals, "the server does not honour a visitor's token");
-        (heals < MAX_HEALS).then(|| self.start(store, wanted.as_str(), false, heals + 1))
+        (heals < MAX_HEALS).then_some(heals + 1)
+    }
+
+    /// The other half.
+    pub(crate) fn start_after(&self, store: &mut dyn TokenStore, wanted: &LocalPath, heals: u8) -> String {
+        self.start(store, wanted.as_str(), false, heals.min(MAX_HEALS))
     }
 
     /// The server has honoured the token: the next failure may be healed again.
@@ -231,18 +256,31 @@ impl Broker {
         self.0.shelf.take_failure(store, time::seconds())
     }
 
-    /// The CSRF token of the form named `form` for this visitor; empty, and never accepted, when not attached.
-    pub fn form_token(&self, store: &dyn TokenStore, form: &str) -> String {
-        let attached = self.0.shelf.attached(store);
-        attached
-            .map(|attached| self.0.form_key.token(form, attached.token.as_str(), time::millis()))
-            .unwrap_or_default()
+    /// Whether an attach can keep this page while the visitor is away. In cookies 3 KiB have room; how much in other stores, their
+    /// [`room`](TokenStore::room) says.
+    pub fn keeps(&self, store: &dyn TokenStore, wanted: &LocalPath) -> bool {
+        self.0.shelf.has_room_for(store, wanted.as_str())
+    }
+
+    /// The CSRF token of the form named `form` for this visitor. It stays good for as long as the browser keeps the store's text, through
+    /// logins and new attaches, as tabs do that were opened before.
+    pub fn form_token(&self, store: &mut dyn TokenStore, form: &str) -> String {
+        self.0.form_key.token(form, &self.form_binding(store), time::millis())
     }
 
     /// Whether a form was served to this visitor with this token.
     pub fn accepts_form(&self, store: &dyn TokenStore, form: &str, token: &str) -> bool {
-        let attached = self.0.shelf.attached(store);
-        attached.is_some_and(|attached| self.0.form_key.served(form, attached.token.as_str(), token).is_ok())
+        let binding = self.0.shelf.form_binding(store);
+        binding.is_some_and(|binding| self.0.form_key.served(form, &binding, token).is_ok())
+    }
+
+    /// What this visitor's form tokens are bound to.
+    fn form_binding(&self, store: &mut dyn TokenStore) -> String {
+        self.0.shelf.form_binding(store).unwrap_or_else(|| {
+            let binding = base36::exact(&random::bytes());
+            self.0.shelf.set_form_binding(store, &binding);
+            binding
+        })
     }
 
     /// Reads a page of this site. `None`: it is not one.
@@ -276,10 +314,12 @@ impl Broker {
     }
 
     fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> String {
+        // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last would count.
+        self.form_binding(store);
         let pending = self.add_pending(store, wanted, login, heals);
         let mut back = self.0.public_url.clone();
         back.set_path(&self.0.return_path);
-        back.query_pairs_mut().append_pair("state", &pending.state);
+        back.query_pairs_mut().append_pair("state", &pending.state.to_text(&self.0.form_key));
         let mut url = self.attach_url(&pending.token);
         url.query_pairs_mut().append_pair("return_url", back.as_str());
         if login {
@@ -298,9 +338,9 @@ impl Broker {
     }
 
     fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> Pending {
-        let state = base36::exact(&random::bytes());
-        let pending =
-            Pending { state, token: Token::generate(), wanted: wanted.into(), login, heals, made: time::seconds() };
+        let wanted = if self.0.shelf.has_room_for(store, wanted) { wanted } else { "/" };
+        let (state, token) = (State::new(time::millis()), Token::generate());
+        let pending = Pending { state, token, wanted: wanted.into(), login, heals };
         self.0.shelf.add_pending(store, &pending);
         pending
     }

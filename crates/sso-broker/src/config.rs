@@ -25,6 +25,7 @@ pub struct BrokerBuilder {
     dialect: Dialect,
     php_cookies: bool,
     return_path: String,
+    attach_limit: Duration,
     token_lifetime: Lifetime,
     connect_limit: Duration,
     total_limit: Duration,
@@ -40,7 +41,9 @@ pub enum ConfigError {
     #[error(transparent)]
     BrokerId(#[from] InvalidBrokerId),
     /// The server's attach URL is not one.
-    #[error("`{0}` is not an attach URL such as https://sso.example.com/attach")]
+    #[error(
+        "`{0}` is not the server's attach URL, such as https://sso.example.com/attach (jasny/sso's: …/attach.php); an origin or a folder is not enough"
+    )]
     ServerUrl(String),
     /// [`BrokerBuilder::public_url`] was not called.
     #[error("the broker's public URL is not set")]
@@ -81,6 +84,7 @@ impl BrokerBuilder {
             dialect: Dialect::Own,
             php_cookies: false,
             return_path: "/sso/return".to_owned(),
+            attach_limit: Duration::from_secs(600),
             token_lifetime: Lifetime::Session,
             connect_limit: Duration::from_secs(1),
             total_limit: Duration::from_secs(5),
@@ -145,6 +149,13 @@ impl BrokerBuilder {
         self
     }
 
+    /// How long a visitor may take at the server, login included; ten minutes by default, as long as the server's login form is accepted. Who comes
+    /// back later is sent there once more, and then gets to the wanted page.
+    pub fn attach_limit(mut self, limit: Duration) -> Self {
+        self.attach_limit = limit;
+        self
+    }
+
     /// How long a visitor's token is kept; until the browser is closed by default.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = Lifetime::AtMost(lifetime);
@@ -193,16 +204,26 @@ impl BrokerBuilder {
             attach_url,
             public_url,
             return_path: self.return_path,
+            attach_limit: self.attach_limit,
             client: Client::new(back_url, self.dialect, self.connect_limit, self.total_limit)
                 .map_err(|error| ConfigError::Client(error.to_string()))?,
         }))
     }
 }
 
+/// The page that visitors are sent to. Another name than `attach` is allowed, for a server behind addresses of its own; it is told, since
+/// visitors who are sent to a page that attaches nobody stay there.
 fn attach_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    (matches!(url.scheme(), "http" | "https") && plain).then_some(url)
+    let page = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
+    if !matches!(url.scheme(), "http" | "https") || !plain || page.is_empty() {
+        return None;
+    }
+    if !matches!(page, "attach" | "attach.php") {
+        tracing::warn!(%url, "the server's attach URL ends neither in /attach nor in /attach.php: is it the right page?");
+    }
+    Some(url)
 }
 
 /// The URL `page`, moved to the origin in `text`.
@@ -231,9 +252,24 @@ mod tests {
     fn only_attach_urls_and_origins_are_accepted() {
         assert!(good().build().is_ok());
         assert!(good().backchannel("https://10.0.0.1:8443").build().is_ok());
-        for bad in ["", "sso.example", "ftp://sso.example/attach", "https://u:p@sso.example/", "https://sso.example/#a"]
-        {
+        for good in ["https://sso.example/attach?a=b", "https://example/sso/attach.php", "https://sso.example/enter"] {
+            assert!(builder(good).build().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "sso.example",
+            "ftp://sso.example/attach",
+            "https://u:p@sso.example/attach",
+            "https://sso.example/attach#a",
+        ] {
             assert!(matches!(builder(bad).build(), Err(ConfigError::ServerUrl(_))), "{bad}");
+        }
+        // Visitors would end at the server's first page.
+        for bad in
+            ["https://sso.example", "https://sso.example/", "https://example.com/sso/", "https://sso.example/?attach"]
+        {
+            let error = builder(bad).build().unwrap_err().to_string();
+            assert!(error.contains("https://sso.example.com/attach") && error.contains("attach.php"), "{error}");
         }
         for bad in ["", "alice.example", "/"] {
             assert!(matches!(good().public_url(bad).build(), Err(ConfigError::NotAnOrigin(_))), "{bad}");
@@ -243,7 +279,7 @@ mod tests {
             assert!(matches!(good().public_url(bad).build(), Err(ConfigError::Place(_))), "{bad}");
         }
         assert!(matches!(good().return_path("sso").build(), Err(ConfigError::Place(_))));
-        let without = Broker::builder("https://sso.example/", "Alice".parse().unwrap(), Secret::generate());
+        let without = Broker::builder("https://sso.example/attach", "Alice".parse().unwrap(), Secret::generate());
         assert!(matches!(without.build(), Err(ConfigError::NoPublicUrl)));
     }
 

@@ -2,7 +2,8 @@
 
 use url::{Position, Url};
 
-/// The path, query and fragment of a page of this broker, at most 512 bytes: safe in a `Location` header and in a link.
+/// The path, query and fragment of a page of this broker: safe in a `Location` header and in a link. How long a page may be that is to be kept
+/// while its visitor is away, [`Broker::keeps`](crate::Broker::keeps) says.
 ///
 /// Made by [`Broker::local_path`](crate::Broker::local_path). What comes in may be an attacker's
 /// (`/sso/attach?to=…`), so it is read as browsers will read it.
@@ -10,7 +11,8 @@ use url::{Position, Url};
 pub struct LocalPath(String);
 
 impl LocalPath {
-    const MAX_LEN: usize = 512;
+    /// Of a page in a hand-off, in bytes: it goes into a token, and that into a cookie.
+    const MAX_IN_HANDOFF: usize = 512;
 
     /// The site's first page.
     pub fn root() -> Self {
@@ -36,7 +38,12 @@ impl LocalPath {
         let path = &url[Position::BeforePath..];
         // Read once more: `/.//evil.example` is a path, but becomes `//evil.example` when the parser takes the dot away.
         let leads_home = url.origin() == site.origin() && site.join(path).ok()? == url;
-        (leads_home && path.len() <= Self::MAX_LEN).then(|| Self(path.to_owned()))
+        leads_home.then(|| Self(path.to_owned()))
+    }
+
+    /// Reads a page of `site` that is to be handed over with a user. `None`: it is not one, or too long.
+    pub(crate) fn parse_for_handoff(text: &str, site: &Url) -> Option<Self> {
+        Self::parse(text, site).filter(|page| page.0.len() <= Self::MAX_IN_HANDOFF)
     }
 }
 
@@ -62,7 +69,7 @@ mod tests {
         }
         assert_eq!(parse("/a b/é").as_deref(), Some("/a%20b/%C3%A9"));
         assert_eq!(parse("/a/../b").as_deref(), Some("/b"));
-        assert_eq!(parse(&format!("/{}", "x".repeat(511))).map(|path| path.len()), Some(512));
+        assert_eq!(parse(&format!("/{}", "x".repeat(9_999))).map(|path| path.len()), Some(10_000));
     }
 
     #[test]
@@ -84,10 +91,18 @@ mod tests {
             "/\r\nSet-Cookie: a=b",
             " /page",
             "javascript:alert(1)",
-            &format!("/{}", "x".repeat(512)),
         ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_page_in_a_handoff_is_short() {
+        let site = "https://alice.example".parse().unwrap();
+        let len = |len: usize| {
+            LocalPath::parse_for_handoff(&format!("/{}", "x".repeat(len - 1)), &site).map(|page| page.0.len())
+        };
+        assert_eq!((len(512), len(513)), (Some(512), None));
     }
 
     proptest! {

@@ -1,11 +1,10 @@
 //! Under which keys a broker keeps a visitor's values, and how they are put there and taken out.
 
 use sso_core::BrokerId;
-use subtle::ConstantTimeEq;
 
 use crate::{
     TokenStore,
-    tokens::{Attached, Failure, LastSeen, Lifetime, Pending},
+    tokens::{Attached, Failure, LastSeen, Lifetime, Pending, State, packed},
 };
 
 /// The keys of one broker in any store. The broker's id is in all of them, so that several brokers can
@@ -77,42 +76,54 @@ impl Shelf {
         }
     }
 
+    /// Whether an attach under way can hold this page.
+    pub(crate) fn has_room_for(&self, store: &dyn TokenStore, wanted: &str) -> bool {
+        let key = self.key("attach-").len() + NONCE_IN_KEY;
+        as_sent(key, Pending::FRAME + packed(wanted).len()) <= store.room().min(Pending::MAX_LEN)
+    }
+
     /// Keeps an attach under way; the oldest of too many make room, and of too long ones: as cookies they must not grow over what
     /// servers take.
     pub(crate) fn add_pending(&self, store: &mut dyn TokenStore, pending: &Pending) {
-        let text = pending.to_text();
-        let mut others: Vec<(u64, String, usize)> = Vec::new();
-        for key in store.keys().into_iter().filter(|key| key.starts_with(&self.key("attach-"))) {
-            let kept = store.get(&key).unwrap_or_default();
+        let (key, text) = (self.pending_key(&pending.state), pending.to_text());
+        let mut others: Vec<(i64, String, usize)> = Vec::new();
+        for other_key in store.keys().into_iter().filter(|key| key.starts_with(&self.key("attach-"))) {
+            let kept = store.get(&other_key).unwrap_or_default();
             match Pending::from_text(&kept) {
-                Some(other) if other.is_alive(pending.made) => others.push((other.made, key, kept.len())),
-                _ => store.remove(&key),
+                Some(other) if other.state.is_younger_than(Pending::KEPT, pending.state.made) => {
+                    let length = as_sent(other_key.len(), kept.len());
+                    others.push((other.state.made, other_key, length));
+                }
+                _ => store.remove(&other_key),
             }
         }
         // The newest first, as far as there is room.
         others.sort_by(|a, b| b.cmp(a));
-        let (mut count, mut length) = (1, text.len());
+        let (mut count, mut length) = (1, as_sent(key.len(), text.len()));
         for (_, key, len) in others {
             (count, length) = (count + 1, length + len);
-            if count > Pending::MAX || length > Pending::MAX_TOTAL {
+            if count > Pending::MAX || length > store.room() {
                 store.remove(&key);
             }
         }
-        store.set(&self.pending_key(&pending.state), &text, Lifetime::AtMost(Pending::LIFETIME));
+        store.set(&key, &text, Lifetime::AtMost(Pending::KEPT));
     }
 
-    /// Takes out the attach that a return with this state belongs to.
-    ///
-    /// The key is made of the state's first characters only and the whole state compared in constant time, so that
-    /// timing says nothing about the rest.
-    pub(crate) fn take_pending(&self, store: &mut dyn TokenStore, state: &str, now: u64) -> Option<Pending> {
+    /// Takes out the attach that a return with this state belongs to, however old.
+    pub(crate) fn take_pending(&self, store: &mut dyn TokenStore, state: &State) -> Option<Pending> {
         let key = self.pending_key(state);
-        let pending = Pending::from_text(&store.get(&key)?)?;
-        if !bool::from(pending.state.as_bytes().ct_eq(state.as_bytes())) {
-            return None;
-        }
+        let pending = Pending::from_text(&store.get(&key)?).filter(|pending| pending.state == *state)?;
         store.remove(&key);
-        pending.is_alive(now).then_some(pending)
+        Some(pending)
+    }
+
+    /// What this visitor's form tokens are bound to.
+    pub(crate) fn form_binding(&self, store: &dyn TokenStore) -> Option<String> {
+        store.get(&self.key("form"))
+    }
+
+    pub(crate) fn set_form_binding(&self, store: &mut dyn TokenStore, binding: &str) {
+        store.set(&self.key("form"), binding, self.lifetime);
     }
 
     pub(crate) fn set_failure(&self, store: &mut dyn TokenStore, message: &str, now: u64) {
@@ -154,10 +165,18 @@ impl Shelf {
         format!("{}{name}", self.prefix)
     }
 
-    fn pending_key(&self, state: &str) -> String {
-        let start: String = state.chars().take(10).filter(char::is_ascii_alphanumeric).collect();
+    fn pending_key(&self, state: &State) -> String {
+        let start: String = state.nonce.chars().take(NONCE_IN_KEY).collect();
         self.key(&format!("attach-{start}"))
     }
+}
+
+/// So much of an attach's nonce is in its key.
+const NONCE_IN_KEY: usize = 10;
+
+/// The length of an entry as a browser sends it: `__Host-key=text; `.
+fn as_sent(key: usize, text: usize) -> usize {
+    key + text + "__Host-=; ".len()
 }
 
 #[cfg(test)]
@@ -172,9 +191,13 @@ mod tests {
         Shelf::new(&"My__Shop".parse().unwrap(), share_with_php, Lifetime::Session)
     }
 
-    fn pending(state: &str, made: u64) -> Pending {
+    fn state(nonce: &str, made: i64) -> State {
+        State { nonce: nonce.into(), made }
+    }
+
+    fn pending(nonce: &str, made: i64) -> Pending {
         let wanted = "/a.b?c=d;e".to_owned();
-        Pending { state: state.into(), token: Token::generate(), wanted, login: true, heals: 1, made }
+        Pending { state: state(nonce, made), token: Token::generate(), wanted, login: true, heals: 1 }
     }
 
     fn attached(heals: u8) -> Attached {
@@ -198,6 +221,7 @@ mod tests {
         let text = pending("s", 7).to_text();
         assert_eq!(Pending::from_text(&text).unwrap().to_text(), text);
         assert_eq!(Pending::from_text(&text).unwrap().wanted, "/a.b?c=d;e");
+        assert_eq!(Pending::from_text(&text).unwrap().state, state("s", 7));
     }
 
     #[test]
@@ -214,19 +238,19 @@ mod tests {
     #[test]
     fn a_pending_attach_is_found_by_its_whole_state_only_and_once() {
         let mut store = BTreeMap::new();
-        shelf(false).add_pending(&mut store, &pending("0123456789abc", 0));
-        for wrong in ["0123456789abd", "0123456789", "0123456789abcd", "", "é"] {
-            assert!(shelf(false).take_pending(&mut store, wrong, 0).is_none(), "{wrong}");
+        shelf(false).add_pending(&mut store, &pending("0123456789abc", 7));
+        for (wrong, made) in
+            [("0123456789abd", 7), ("0123456789", 7), ("0123456789abcd", 7), ("", 7), ("é", 7), ("0123456789abc", 8)]
+        {
+            assert!(shelf(false).take_pending(&mut store, &state(wrong, made)).is_none(), "{wrong}");
         }
-        assert!(shelf(false).take_pending(&mut store, "0123456789abc", 599).is_some());
-        assert!(shelf(false).take_pending(&mut store, "0123456789abc", 599).is_none());
+        assert!(shelf(false).take_pending(&mut store, &state("0123456789abc", 7)).is_some());
+        assert!(shelf(false).take_pending(&mut store, &state("0123456789abc", 7)).is_none());
     }
 
     #[test]
-    fn a_pending_attach_and_a_failure_grow_old() {
+    fn a_failure_grows_old() {
         let mut store = BTreeMap::new();
-        shelf(false).add_pending(&mut store, &pending("state", 1000));
-        assert!(shelf(false).take_pending(&mut store, "state", 1600).is_none());
         shelf(false).set_failure(&mut store, "no", 1000);
         assert_eq!(shelf(false).take_failure(&mut store, 1060), None);
         shelf(false).set_failure(&mut store, "no\r\n.", 1000);
@@ -234,17 +258,90 @@ mod tests {
         assert_eq!(shelf(false).take_failure(&mut store, 1059), None);
     }
 
-    #[test]
-    fn the_five_newest_pending_attaches_stay() {
-        let mut store = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
-        for n in 0..8u64 {
-            shelf(false).add_pending(&mut store, &pending(&format!("{n}"), n));
+    /// A store as large as a browser's cookies.
+    #[derive(Default)]
+    struct Cookies(BTreeMap<String, String>);
+
+    impl TokenStore for Cookies {
+        fn get(&self, key: &str) -> Option<String> {
+            TokenStore::get(&self.0, key)
         }
-        assert_eq!(store.len(), 1 + 5);
-        assert!(shelf(false).take_pending(&mut store, "2", 9).is_none());
-        assert!(shelf(false).take_pending(&mut store, "3", 9).is_some());
-        // Those that are too old go as well.
-        shelf(false).add_pending(&mut store, &pending("new", 5000));
-        assert_eq!(store.len(), 1 + 1);
+
+        fn set(&mut self, key: &str, value: &str, lifetime: Lifetime) {
+            TokenStore::set(&mut self.0, key, value, lifetime);
+        }
+
+        fn remove(&mut self, key: &str) {
+            TokenStore::remove(&mut self.0, key);
+        }
+
+        fn keys(&self) -> Vec<String> {
+            TokenStore::keys(&self.0)
+        }
+
+        fn room(&self) -> usize {
+            6 << 10
+        }
+    }
+
+    impl Cookies {
+        fn length(&self) -> usize {
+            self.0.iter().map(|(key, text)| as_sent(key.len(), text.len())).sum()
+        }
+    }
+
+    #[test]
+    fn the_sixteen_newest_stay_however_close_they_are() {
+        let mut store = Cookies(BTreeMap::from([("other".to_owned(), "x".to_owned())]));
+        // The later, the smaller the key.
+        for n in 0..20i64 {
+            shelf(false).add_pending(&mut store, &pending(&format!("{:02}", 50 - n), 1_000 + n));
+        }
+        assert_eq!(store.0.len(), 1 + 16);
+        assert!(shelf(false).take_pending(&mut store, &state("47", 1_003)).is_none());
+        for n in 4..20i64 {
+            assert!(shelf(false).take_pending(&mut store, &state(&format!("{:02}", 50 - n), 1_000 + n)).is_some());
+        }
+        // After a day they go as well.
+        shelf(false).add_pending(&mut store, &pending("old", 0));
+        shelf(false).add_pending(&mut store, &pending("new", 86_399_999));
+        assert_eq!(store.0.len(), 1 + 2);
+        shelf(false).add_pending(&mut store, &pending("newer", 86_400_000));
+        assert!(shelf(false).take_pending(&mut store, &state("old", 0)).is_none());
+    }
+
+    #[test]
+    fn a_long_page_makes_older_ones_leave() {
+        let mut store = Cookies::default();
+        let long = |nonce: &str, made| {
+            let wanted = format!("/{}", "%2F".repeat(1_024));
+            assert!(shelf(false).has_room_for(&Cookies::default(), &wanted));
+            Pending { wanted, ..pending(nonce, made) }
+        };
+        for n in 0..16 {
+            shelf(false).add_pending(&mut store, &pending(&format!("short{n}"), n));
+        }
+        let before = store.0.len();
+        shelf(false).add_pending(&mut store, &long("first", 20));
+        assert!(store.length() <= 6 << 10 && store.0.len() > before / 2, "{}", store.0.len());
+        shelf(false).add_pending(&mut store, &long("second", 21));
+        assert!(store.length() <= 6 << 10);
+        assert!(shelf(false).take_pending(&mut store, &state("first", 20)).is_none());
+        let back = shelf(false).take_pending(&mut store, &state("second", 21)).unwrap();
+        assert_eq!(back.wanted.len(), 3_073);
+    }
+
+    #[test]
+    fn three_kibibytes_have_room_in_cookies_and_less_elsewhere() {
+        let page = |part: &str, len| format!("/{}", part.repeat(len / part.len()));
+        let longest_id = Shelf::new(&"x".repeat(64).parse().unwrap(), false, Lifetime::Session);
+        for shelf in [shelf(false), longest_id] {
+            for part in ["a", "%2F", "a=b&", "a;bcd,efgh"] {
+                assert!(shelf.has_room_for(&Cookies::default(), &page(part, 3 << 10)), "{part}");
+            }
+            assert!(!shelf.has_room_for(&Cookies::default(), &page("a", 4_000)));
+            assert!(shelf.has_room_for(&BTreeMap::new(), &page("a", 1_500)));
+            assert!(!shelf.has_room_for(&BTreeMap::new(), &page("a", 2_000)));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sso_core::{Token, VerificationCode};
+use sso_core::{FormKey, Token, VerificationCode, base36, random};
 
 /// A place for a few short texts that belong to one visitor: cookies, a server-side session, or your own.
 ///
@@ -11,7 +11,7 @@ use sso_core::{Token, VerificationCode};
 pub trait TokenStore {
     /// The text under a key.
     fn get(&self, key: &str) -> Option<String>;
-    /// Keeps a text (of any characters, up to about 2 KiB) under a key (of `[A-Za-z0-9_-]`).
+    /// Keeps a text (of any characters, up to [`room`](Self::room)) under a key (of `[A-Za-z0-9_-]`).
     ///
     /// A store that cannot forget single texts may ignore the lifetime: those that matter carry their own time.
     fn set(&mut self, key: &str, value: &str, lifetime: Lifetime);
@@ -19,6 +19,11 @@ pub trait TokenStore {
     fn remove(&mut self, key: &str);
     /// All keys, those of others too if the store is shared.
     fn keys(&self) -> Vec<String>;
+    /// How many bytes all attaches under way may take here, with their keys. Each holds the page that its visitor wants; 2,000 suit
+    /// a session that is kept in one cookie.
+    fn room(&self) -> usize {
+        2_000
+    }
 }
 
 /// How long a store keeps a text.
@@ -99,8 +104,7 @@ impl LastSeen {
 /// An attach under way: from the redirect to the server until the return.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
-    /// Random, in the return URL: shows that the return belongs to an attach that this browser began.
-    pub(crate) state: String,
+    pub(crate) state: State,
     pub(crate) token: Token,
     /// The page to go on to, to be checked again before it is used.
     pub(crate) wanted: String,
@@ -108,38 +112,91 @@ pub(crate) struct Pending {
     pub(crate) login: bool,
     /// See [`Attached::heals`].
     pub(crate) heals: u8,
-    /// Seconds since 1970.
-    pub(crate) made: u64,
 }
 
 impl Pending {
-    pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
+    /// One is kept for so long: much longer than it may be finished, so that who comes back late still gets to the wanted page.
+    pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3600);
     /// A browser that restores many tabs begins one attach for each of them.
-    pub(crate) const MAX: usize = 5;
-    /// All of them together, in bytes; percent-encoded in cookies they may be three times as long, and common servers take 8 KB.
-    pub(crate) const MAX_TOTAL: usize = 2_000;
+    pub(crate) const MAX: usize = 16;
+    /// One of them, with its key: browsers take no larger cookie.
+    pub(crate) const MAX_LEN: usize = 4_096;
+    /// The text without the page, at most: nonce, token, digits.
+    pub(crate) const FRAME: usize = 130;
 
+    /// Of characters that need no encoding in a cookie.
     pub(crate) fn to_text(&self) -> String {
-        let Self { state, token, wanted, login, heals, made } = self;
-        format!("{state}.{}.{heals}.{}.{made}.{wanted}", token.as_str(), u8::from(*login))
+        let Self { state: State { nonce, made }, token, wanted, login, heals } = self;
+        format!("{nonce}.{}.{heals}.{}.{made}.{}", token.as_str(), u8::from(*login), packed(wanted))
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let mut parts = text.splitn(6, '.');
         let mut next = || parts.next();
+        let (nonce, token, heals, login) = (next()?, next()?, next()?, next()?);
         Some(Self {
-            state: next()?.to_owned(),
-            token: next()?.parse().ok()?,
-            heals: next()?.parse().ok()?,
-            login: next()? == "1",
-            made: next()?.parse().ok()?,
-            wanted: next()?.to_owned(),
+            state: State { nonce: nonce.to_owned(), made: next()?.parse().ok()? },
+            token: token.parse().ok()?,
+            heals: heals.parse().ok()?,
+            login: login == "1",
+            wanted: unpacked(next()?),
         })
     }
+}
 
-    pub(crate) fn is_alive(&self, now: u64) -> bool {
-        now.saturating_sub(self.made) < Self::LIFETIME.as_secs()
+/// What an attach is known by when it comes back. In the return URL it has a MAC, so that a text in an address shows by itself whether, and
+/// when, an attach of this broker's began with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Random: shows that the return belongs to an attach that this browser began.
+    pub(crate) nonce: String,
+    /// Milliseconds since 1970.
+    pub(crate) made: i64,
+}
+
+impl State {
+    /// The name of the "form" that the MAC is for.
+    const FORM: &str = "attach under way";
+
+    pub(crate) fn new(now: i64) -> Self {
+        Self { nonce: base36::exact(&random::bytes()), made: now }
     }
+
+    pub(crate) fn to_text(&self, key: &FormKey) -> String {
+        format!("{}.{}", self.nonce, key.token(Self::FORM, &self.nonce, self.made))
+    }
+
+    /// `None`: it is not one of this broker's.
+    pub(crate) fn from_text(text: &str, key: &FormKey) -> Option<Self> {
+        let (nonce, token) = text.split_once('.')?;
+        let made = key.served(Self::FORM, nonce, token).ok()?;
+        Some(Self { nonce: nonce.to_owned(), made })
+    }
+
+    /// Whether it was made less than `limit` ago. One of a clock that is ahead counts as made now.
+    pub(crate) fn is_younger_than(&self, limit: Duration, now: i64) -> bool {
+        u128::try_from(now.saturating_sub(self.made)).map_or(true, |age| age < limit.as_millis())
+    }
+}
+
+/// A page without the characters that cookies cannot hold, and without `%`, which would be encoded as three: a page in another script is full of it.
+/// `<` and `>` stand for them, which no page has.
+pub(crate) fn packed(page: &str) -> String {
+    let mut text = String::with_capacity(page.len());
+    for c in page.chars() {
+        match c {
+            '%' => text.push('<'),
+            ',' => text.push_str(">c"),
+            ';' => text.push_str(">s"),
+            '\\' => text.push_str(">b"),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+fn unpacked(text: &str) -> String {
+    text.replace(">c", ",").replace(">s", ";").replace(">b", "\\").replace('<', "%")
 }
 
 /// Why the last attach failed, to be shown once.

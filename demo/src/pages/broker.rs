@@ -1,6 +1,7 @@
 //! The pages of the brokers.
 
 use askama::Template;
+use sso_broker::web::Script;
 
 use super::{Layout, THEMES, User, Way};
 
@@ -38,6 +39,10 @@ pub(crate) struct BrokerAbout<'a> {
     pub(crate) logout_token: &'a str,
     /// Is this site attached, so that no user means that nobody is logged in?
     pub(crate) attached: bool,
+    /// The server did not answer, so nobody knows who is logged in.
+    pub(crate) server_down: bool,
+    /// Why it is not known otherwise.
+    pub(crate) problem: Option<&'a str>,
     /// Is somebody logged in who may not use this site?
     pub(crate) not_allowed: bool,
     /// The visitor was logged in until the session expired.
@@ -94,6 +99,8 @@ pub(crate) struct BrokerProblem<'a> {
     pub(crate) clear: Option<&'a str>,
     /// Ways on.
     pub(crate) ways: &'a [Way<'a>],
+    /// What goes the first of them by itself.
+    pub(crate) script: Option<&'a Script>,
 }
 
 /// `GET /` at the AJAX broker, as it is before `static/ajax-broker.js` takes over.

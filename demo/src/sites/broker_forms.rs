@@ -23,6 +23,11 @@ pub(super) fn login_routes(app: &mut web::ServiceConfig) {
     app.service(web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)));
 }
 
+/// Ties the logout of a page for a user to this browser. A page for nobody has none, and makes no cookie for it.
+pub(super) fn logout_token(visitor: &Visitor) -> String {
+    visitor.user.as_ref().map(|_| visitor.form_token(HOME_FORM)).unwrap_or_default()
+}
+
 async fn show_login(visitor: Visitor, chrome: web::Data<Chrome>) -> HttpResponse {
     if visitor.user.is_some() || !visitor.session.is_attached() {
         // Somebody is logged in already; or there is a problem, which the home page tells.
@@ -91,7 +96,7 @@ async fn set_theme(session: SsoSession, fields: web::Form<HomeFields>) -> Result
 }
 
 async fn log_out(session: SsoSession, fields: web::Form<HomeFields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(HOME_FORM, &fields.form_token)?;
+    session.check_logout(HOME_FORM, &fields.form_token)?;
     session.logout().await?;
     Ok(see_other("/"))
 }

@@ -41,6 +41,7 @@ impl LeavingPages for Chrome {
             text: problem,
             form_token: None,
             clear: None,
+            script: None,
             ways: &ways,
         })
     }

@@ -102,14 +102,15 @@ impl Pages for Chrome {
             Some(detail) => format!("{} The server says: {detail}", problem.kind.text()),
             None => problem.kind.text().to_owned(),
         };
-        let ways = [Way { label: "Try again", href: &problem.retry }, Way { label: "Go to the home page", href: "/" }];
+        let retry = Way { label: problem.kind.retry_label(), href: &problem.retry };
+        let ways = [retry, Way { label: "Go to the home page", href: "/" }];
         let links = self.links();
         let layout = self.layout(&links, NO_THEME);
         let form_token = problem.leave.as_ref().map(|leave| leave.form_token.as_str());
         let to_server = problem.leave.as_ref().map(|leave| Way { label: TO_SERVER, href: &leave.server });
         let ways: Vec<_> = to_server.into_iter().chain(ways).collect();
-        let clear = problem.clear.as_deref();
-        html(&BrokerProblem { layout, heading: problem.kind.title(), text: &text, form_token, clear, ways: &ways })
+        let (heading, clear, script) = (problem.kind.title(), problem.clear.as_deref(), problem.script.as_ref());
+        html(&BrokerProblem { layout, heading, text: &text, form_token, clear, ways: &ways, script })
     }
 }
 

@@ -8,7 +8,7 @@ use sso_server::web::get_or_head;
 
 use super::{
     Chrome, NO_THEME, attributes,
-    broker_forms::{self, HOME_FORM, theme_of},
+    broker_forms::{self, HOME_FORM, logout_token, theme_of},
     no_store, page, page_policy,
     reports::reports,
 };
@@ -80,7 +80,8 @@ impl RedirectBroker {
 async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse {
     let theme = theme_of(&visitor).await;
     // Without a token, or without the server, a form would lead nowhere.
-    let form_token = Some(visitor.form_token(HOME_FORM)).filter(|token| !token.is_empty() && !visitor.server_down);
+    let has_forms = visitor.session.is_attached() && !visitor.server_down;
+    let form_token = has_forms.then(|| visitor.form_token(HOME_FORM));
     let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
     let links = site.chrome.links();
     page(
@@ -108,8 +109,10 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
         &BrokerAbout {
             layout: site.chrome.layout(&links, &theme),
             user: shown(visitor.user.as_ref(), &details),
-            logout_token: &visitor.form_token(HOME_FORM),
+            logout_token: &logout_token(&visitor),
             attached: visitor.session.is_attached(),
+            server_down: visitor.server_down,
+            problem: visitor.problem.as_deref(),
             not_allowed: visitor.not_allowed,
             expired: visitor.expired,
         },
@@ -128,7 +131,15 @@ pub(super) fn not_found_page(chrome: &Chrome) -> HttpResponse {
     let text = "There is nothing at this address.";
     page(
         StatusCode::NOT_FOUND,
-        &BrokerProblem { layout, heading: "Page not found", text, form_token: None, clear: None, ways: &ways },
+        &BrokerProblem {
+            layout,
+            heading: "Page not found",
+            text,
+            form_token: None,
+            clear: None,
+            ways: &ways,
+            script: None,
+        },
     )
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sso_broker::{RequestError, ServiceError, Visitor};
 
 use super::{
-    broker_forms::{HOME_FORM, theme_of},
+    broker_forms::{logout_token, theme_of},
     page,
     redirect_broker::RedirectBroker,
 };
@@ -25,7 +25,7 @@ pub(super) async fn reports(
     let shown = BrokerReports {
         layout: site.chrome().layout(&links, &theme),
         username: visitor.user.as_ref().map(|user| user.username.as_str()),
-        logout_token: &visitor.form_token(HOME_FORM),
+        logout_token: &logout_token(&visitor),
         service: site.api().unwrap_or_default(),
         answer: answer.as_ref().and_then(|answer| answer.as_deref().ok()),
         problem: answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str),

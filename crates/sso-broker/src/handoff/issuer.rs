@@ -146,6 +146,6 @@ impl Issuer {
             return None;
         }
         let target = self.targets.iter().find(|target| target.origin.origin() == url.origin())?;
-        Some((target, LocalPath::parse(&url[Position::BeforePath..], &target.origin)?))
+        Some((target, LocalPath::parse_for_handoff(&url[Position::BeforePath..], &target.origin)?))
     }
 }

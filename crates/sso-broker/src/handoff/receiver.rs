@@ -161,7 +161,7 @@ impl Receiver {
             issuer.keys.current().verify::<HandoffClaims>(token, &expected).ok()
         });
         let claims = verified.ok_or(InvalidToken)?;
-        let page = LocalPath::parse(&claims.path, &self.origin).ok_or(InvalidToken)?;
+        let page = LocalPath::parse_for_handoff(&claims.path, &self.origin).ok_or(InvalidToken)?;
         let registered = claims.registered;
         if !is_short_lived(&registered, now) {
             return Err(InvalidToken);

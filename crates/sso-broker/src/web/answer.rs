@@ -7,8 +7,9 @@ use actix_web::{
 use sso_core::wire::{ApiError, AttachBy, BearerErrorCode};
 
 use super::{
-    Leave, Problem, ProblemKind, Sso, SsoSession,
+    Leave, Problem, ProblemKind, Script, Sso, SsoSession,
     asker::{self, Asker},
+    departure::{Departure, depart},
     logout::LOGOUT_FORM,
     pages,
 };
@@ -43,19 +44,38 @@ pub(super) fn attach_by_redirect(error: &str) -> HttpResponse {
 }
 
 pub(super) fn page(sso: &Sso, kind: ProblemKind, detail: Option<String>, retry: String) -> HttpResponse {
-    problem(sso, &Problem { kind, detail, retry, leave: None, clear: None })
+    problem(sso, &Problem { kind, detail, retry, leave: None, clear: None, script: None })
+}
+
+/// The same with a script that does what the link does.
+pub(super) fn page_with_script(sso: &Sso, kind: ProblemKind, retry: String, script: Script) -> HttpResponse {
+    problem(sso, &Problem { kind, detail: None, retry, leave: None, clear: None, script: Some(script) })
 }
 
 fn problem(sso: &Sso, problem: &Problem) -> HttpResponse {
     let html = sso.pages.problem(problem);
-    fleeting(problem.kind.status()).content_type("text/html; charset=utf-8").body(html)
+    let mut answer = fleeting(problem.kind.status());
+    if problem.leave.is_some() {
+        // Under `no-referrer` the form would not say where it comes from.
+        answer.insert_header((header::REFERRER_POLICY, "same-origin"));
+    }
+    answer.content_type("text/html; charset=utf-8").body(html)
 }
 
 /// To somebody who is logged in and may not use this site: who that is, only the server tells.
 fn not_allowed(session: &SsoSession, retry: String) -> HttpResponse {
+    with_logout(session, ProblemKind::UserNotAllowed, retry)
+}
+
+/// Asks whether a logout is wanted.
+pub(super) fn ask_for_logout(session: &SsoSession) -> HttpResponse {
+    with_logout(session, ProblemKind::LogoutUnverified, retry_page(session).as_str().to_owned())
+}
+
+fn with_logout(session: &SsoSession, kind: ProblemKind, retry: String) -> HttpResponse {
     let server = format!("{}/", session.broker().server_origin());
     let leave = Some(Leave { form_token: session.form_token(LOGOUT_FORM), server });
-    problem(session.sso(), &Problem { kind: ProblemKind::UserNotAllowed, detail: None, retry, leave, clear: None })
+    problem(session.sso(), &Problem { kind, detail: None, retry, leave, clear: None, script: None })
 }
 
 /// The status with which a failed call to the server is passed on.
@@ -112,8 +132,8 @@ fn lost_token(session: &SsoSession, error: &RequestError) -> HttpResponse {
     let sso = session.sso();
     if Asker::of(session.http_request()) == Asker::Visit {
         let wanted = session.wanted();
-        return match session.with_store(|store| sso.broker.heal(store, &wanted)) {
-            Some(url) => redirect(&url),
+        return match session.with_store(|store| sso.broker.lose_to_heal(store)) {
+            Some(heals) => depart(session, &wanted, Departure::Attach { heals }),
             None => page(sso, ProblemKind::NotHonoured, None, pages::attach_anew(&wanted)),
         };
     }

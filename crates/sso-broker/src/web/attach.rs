@@ -7,9 +7,10 @@ use super::{
     ProblemKind, SsoSession,
     answer::{attach_by_redirect, page, redirect},
     asker::Asker,
+    departure::{Departure, depart, depart_from_here},
     get_or_head, pages,
 };
-use crate::{AttachOutcome, Broker, LocalPath, RequestError, TokenStore};
+use crate::{AttachOutcome, LocalPath, RequestError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
     config
@@ -22,27 +23,32 @@ pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
 #[derive(Deserialize)]
 struct To {
     to: Option<String>,
+    /// The visitor was sent here from another name of this site, with so many heals.
+    from: Option<u8>,
 }
 
 /// `GET /sso/attach?to=/page`: attaches anew, then goes to the page.
 async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
-    go(&session, to, Broker::start_attach).await
+    let heals = to.as_ref().and_then(|query| query.from).unwrap_or_default();
+    go(&session, to, Departure::Attach { heals }).await
 }
 
 /// `GET /sso/login?to=/page`: the same, and the visitor logs in at the server on the way.
 async fn login(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
-    go(&session, to, Broker::start_login).await
+    go(&session, to, Departure::Login).await
 }
 
-type Start = fn(&Broker, &mut dyn TokenStore, &LocalPath) -> String;
-
-async fn go(session: &SsoSession, to: Option<web::Query<To>>, start: Start) -> HttpResponse {
+async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departure) -> HttpResponse {
     let broker = session.broker();
+    let is_sent_here = to.as_ref().is_some_and(|query| query.from.is_some());
     let to = to.and_then(|query| broker.local_path(query.to.as_deref()?)).unwrap_or_else(LocalPath::root);
     match Asker::of(session.http_request()) {
-        Asker::Visit if broker.client().is_reachable().await => {
-            redirect(&session.with_store(|store| start(broker, store, &to)))
-        }
+        // Attached under the name that counts, and only came by another one.
+        Asker::Visit if is_sent_here && departure != Departure::Login && session.is_attached() => redirect(to.as_str()),
+        Asker::Visit if broker.client().is_reachable().await => match is_sent_here {
+            true => depart_from_here(session, &to, departure),
+            false => depart(session, &to, departure),
+        },
         Asker::Visit => page(session.sso(), ProblemKind::ServerDown, None, session.wanted().as_str().to_owned()),
         Asker::Crawler => redirect(to.as_str()),
         Asker::Other => attach_by_redirect(&RequestError::NotAttached.to_string()),

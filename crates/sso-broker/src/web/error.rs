@@ -28,6 +28,21 @@ impl ResponseError for FormRefused {
     }
 }
 
+/// Nobody knows whether this visitor asked to be logged out. People are asked; scripts get the status.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("This form is no longer valid. Load its page again.")]
+pub struct LogoutUnverified;
+
+impl ResponseError for LogoutUnverified {
+    fn status_code(&self) -> StatusCode {
+        FormRefused.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        FormRefused.error_response()
+    }
+}
+
 /// The answer outside the middleware; inside, it knows more.
 impl ResponseError for RequestError {
     fn status_code(&self) -> StatusCode {

@@ -1,4 +1,5 @@
-//! `POST /sso/logout`: the logout on the page for somebody who is logged in and may not use this site.
+//! `POST /sso/logout`: the logout on the pages of the broker itself, for somebody who may not use this site, and for one who is asked
+//! whether they want it.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -20,7 +21,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// Logs out, at all brokers, and goes on to the first page.
 async fn log_out(session: SsoSession, fields: web::Form<Fields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(LOGOUT_FORM, &fields.form_token)?;
+    session.check_logout(LOGOUT_FORM, &fields.form_token)?;
     session.logout().await?;
     Ok(redirect("/"))
 }

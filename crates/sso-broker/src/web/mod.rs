@@ -5,6 +5,7 @@
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
 //! - [`bearer`]: the extractor of a service that takes access tokens
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
+//!   `departure`: what both begin with, from the right host and with the wanted page kept;
 //!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need; `logout`: `/sso/logout`
 //! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
 //!   errors
@@ -20,6 +21,7 @@ mod asker;
 mod attach;
 pub mod bearer;
 mod cookies;
+mod departure;
 mod error;
 pub mod handoff;
 mod headers;
@@ -47,10 +49,10 @@ use crate::{Broker, TokenStore};
 
 pub use asker::sent_by;
 pub use bearer::{Access, TokenRefused};
-pub use error::{FormRefused, MissingMiddleware};
+pub use error::{FormRefused, LogoutUnverified, MissingMiddleware};
 pub use headers::HeadersLayer;
 pub use middleware::SsoMiddleware;
-pub use pages::{Leave, Pages, Problem, ProblemKind};
+pub use pages::{Leave, Pages, Problem, ProblemKind, Script};
 pub use plain_cookies::PlainCookies;
 pub use session::SsoSession;
 pub use visitor::{OptionalVisitor, Visitor};
@@ -140,11 +142,13 @@ impl Sso {
     }
 
     /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, `/sso/session` for the script
-    /// that warns of the session's end, `/sso/logout` for who may not use this site, and the AJAX side.
+    /// that warns of the session's end, `/sso/logout` for the pages of the broker itself, `/sso/long-page` for addresses that no cookie can hold, and
+    /// the AJAX side.
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let sso = self.clone();
         move |config| {
             attach::routes(config, sso.broker.return_path());
+            departure::routes(config);
             popup::routes(config);
             logout::routes(config);
             if let Some(mode) = sso.silent {

@@ -17,13 +17,27 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Where a second try begins: a URL of this site, to be shown as a link.
     pub retry: String,
-    /// For [`UserNotAllowed`](ProblemKind::UserNotAllowed): the ways to become somebody else.
+    /// For [`UserNotAllowed`](ProblemKind::UserNotAllowed) and [`LogoutUnverified`](ProblemKind::LogoutUnverified): a logout.
     pub leave: Option<Leave>,
     /// For [`AmbiguousCookie`](ProblemKind::AmbiguousCookie): a POST without fields to this address deletes the cookies.
     pub clear: Option<String>,
+    /// For [`LongPage`](ProblemKind::LongPage) and [`PageNotKept`](ProblemKind::PageNotKept): a script that gets on without the visitor.
+    pub script: Option<Script>,
 }
 
-/// What somebody can do who is logged in and may not use this site.
+/// A script to be put on the page, as `<script src="…" data-page="…" data-to="…" defer></script>`. Where it does not run, the page is to be read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Script {
+    /// Its address, on this site.
+    pub src: &'static str,
+    /// The attribute `data-page`.
+    pub page: String,
+    /// The attribute `data-to`.
+    pub to: String,
+}
+
+/// What somebody can do who is to leave.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Leave {
@@ -37,7 +51,7 @@ pub struct Leave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// The browser keeps no cookies, or came back too late.
+    /// The browser keeps no cookies.
     CookiesOff,
     /// The browser sends two different cookies under one name of ours: another site has set one of them.
     AmbiguousCookie,
@@ -53,6 +67,12 @@ pub enum ProblemKind {
     UserNotAllowed,
     /// The server said no, or something that is not understood.
     ServerError,
+    /// It cannot be known whether the visitor asked to be logged out: asks for it.
+    LogoutUnverified,
+    /// The wanted page is too long to be kept while its visitor is at the server. [`Problem::retry`] leads there, and not back to the page.
+    LongPage,
+    /// Back from the server, where the browser was to know such a page by itself and did not.
+    PageNotKept,
 }
 
 impl ProblemKind {
@@ -64,6 +84,8 @@ impl ProblemKind {
             Self::FormRefused | Self::UserNotAllowed => StatusCode::FORBIDDEN,
             Self::NotHonoured | Self::ServerError => StatusCode::BAD_GATEWAY,
             Self::ServerDown => StatusCode::SERVICE_UNAVAILABLE,
+            // Steps on a way that leads somewhere.
+            Self::LogoutUnverified | Self::LongPage | Self::PageNotKept => StatusCode::OK,
         }
     }
 
@@ -78,6 +100,18 @@ impl ProblemKind {
             Self::ServerDown => "The login server cannot be reached",
             Self::UserNotAllowed => "Your account has no access to this site",
             Self::ServerError => "The login server reports a problem",
+            Self::LogoutUnverified => "Log out?",
+            Self::LongPage => "This page’s address is very long",
+            Self::PageNotKept => "Open your page again",
+        }
+    }
+
+    /// The words for the link to [`Problem::retry`].
+    pub fn retry_label(self) -> &'static str {
+        match self {
+            Self::LogoutUnverified => "Stay logged in",
+            Self::LongPage => "Continue",
+            _ => "Try again",
         }
     }
 
@@ -86,7 +120,7 @@ impl ProblemKind {
         match self {
             Self::CookiesOff => {
                 "This site did not recognise your browser when it came back from the login server. Allow cookies \
-                 for this site and try again. Logging in for longer than ten minutes has the same effect."
+                 for this site and try again."
             }
             Self::AmbiguousCookie => AmbiguousCookie::ADVICE,
             Self::NotHonoured => "The login server did not accept this site's connection, nor a new one.",
@@ -98,6 +132,17 @@ impl ProblemKind {
                  Log out to log in as someone else."
             }
             Self::ServerError => "Nothing was changed. Try again in a moment.",
+            Self::LogoutUnverified => {
+                "You are still logged in, because this site could not verify your request. Log out, or stay logged in."
+            }
+            Self::LongPage => {
+                "To recognise you, this site sends you to the login server and back, and this address is too long to keep \
+                 in the meantime. Copy it, continue, and open it again afterwards."
+            }
+            Self::PageNotKept => {
+                "You are back from the login server. Your page’s address was too long to keep: open it again, or go back \
+                 to it in your browser’s history."
+            }
         }
     }
 }
@@ -108,7 +153,7 @@ pub trait Pages: Send + Sync {
     fn problem(&self, problem: &Problem) -> String;
 }
 
-/// Plain semantic HTML: no style, no script.
+/// Plain semantic HTML: no style, and no script but the one that a problem has.
 pub(super) struct PlainPages;
 
 impl Pages for PlainPages {
@@ -128,15 +173,21 @@ impl Pages for PlainPages {
             let button = "<button>Delete the cookies and continue</button>";
             format!("<form method=\"post\" action=\"{}\">{button}</form>\n", Escaped(action))
         });
+        let script = problem.script.as_ref().map(|Script { src, page, to }| {
+            let (page, to) = (Escaped(page), Escaped(to));
+            format!("<script src=\"{src}\" data-page=\"{page}\" data-to=\"{to}\" defer></script>\n")
+        });
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n{script}</head>\n\
              <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}{leave}{clear}\
-             <p><a href=\"{retry}\">Try again</a> or go to the <a href=\"/\">home page</a>.</p>\n\
+             <p><a href=\"{retry}\">{label}</a> or go to the <a href=\"/\">home page</a>.</p>\n\
              </main>\n</body>\n</html>\n",
             detail = detail.unwrap_or_default(),
             leave = leave.unwrap_or_default(),
             clear = clear.unwrap_or_default(),
+            script = script.unwrap_or_default(),
+            label = problem.kind.retry_label(),
             retry = Escaped(&problem.retry),
         )
     }
@@ -153,8 +204,22 @@ pub(super) fn going_on(page: &LocalPath) -> String {
 
 /// The URL that attaches anew and then goes to `page`.
 pub(super) fn attach_anew(page: &LocalPath) -> String {
-    let to: String = url::form_urlencoded::byte_serialize(page.as_str().as_bytes()).collect();
-    format!("/sso/attach?to={to}")
+    format!("/sso/attach?to={}", in_query(page))
+}
+
+/// A page as a value in a query, with no more encoding than needed: an address is taken up to 8 KB by common servers.
+pub(super) fn in_query(page: &LocalPath) -> String {
+    let mut text = String::with_capacity(page.as_str().len());
+    for c in page.as_str().chars() {
+        match c {
+            '%' => text.push_str("%25"),
+            '&' => text.push_str("%26"),
+            '#' => text.push_str("%23"),
+            '+' => text.push_str("%2B"),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// A text in HTML, as content or in a quoted attribute.
@@ -191,18 +256,27 @@ mod tests {
             ProblemKind::ServerDown,
             ProblemKind::UserNotAllowed,
             ProblemKind::ServerError,
+            ProblemKind::LogoutUnverified,
+            ProblemKind::LongPage,
+            ProblemKind::PageNotKept,
         ] {
             let detail = Some("<script>alert('1')</script>".to_owned());
-            let leave = (kind == ProblemKind::UserNotAllowed)
+            let leave = matches!(kind, ProblemKind::UserNotAllowed | ProblemKind::LogoutUnverified)
                 .then(|| Leave { form_token: "\"t".into(), server: "https://sso.example/\"".into() });
             let clear = (kind == ProblemKind::AmbiguousCookie).then(|| "/a?b=\"".to_owned());
+            let script = Script { src: "/s.js", page: "\"p".into(), to: "\"t".into() };
+            let script = (kind == ProblemKind::LongPage).then_some(script);
             let retry = "/a?b=\"c\"&d".into();
-            let html = PlainPages.problem(&Problem { kind, detail, retry, leave: leave.clone(), clear: clear.clone() });
+            let problem =
+                Problem { kind, detail, retry, leave: leave.clone(), clear: clear.clone(), script: script.clone() };
+            let html = PlainPages.problem(&problem);
             assert_eq!(html.contains("action=\"/a?b=&quot;\""), clear.is_some());
+            let tag = "<script src=\"/s.js\" data-page=\"&quot;p\" data-to=\"&quot;t\" defer></script>";
+            assert_eq!(html.contains(tag), script.is_some());
+            let html = html.replace(tag, "");
             assert_eq!(html.contains("value=\"&quot;t\"") && html.contains("sso.example/&quot;\""), leave.is_some());
             assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)") && !html.contains("<script"), "{html}");
             assert!(html.contains("<a href=\"/a?b=&quot;c&quot;&amp;d\">") && html.contains("<a href=\"/\">"));
-            assert!(kind.status().is_client_error() || kind.status().is_server_error());
         }
     }
 }

@@ -15,7 +15,7 @@ use sso_core::{
 };
 
 use super::{
-    FormRefused, MissingMiddleware, Sso, Storage,
+    FormRefused, LogoutUnverified, MissingMiddleware, Sso, Storage,
     asker::{header, is_embedded, is_prefetch, sent_by},
     tokens::{CookieChanges, CookieStore, SessionStore},
 };
@@ -30,7 +30,7 @@ use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, U
 /// struct LogoutForm { token: String }
 ///
 /// async fn logout(session: SsoSession, form: Form<LogoutForm>) -> Result<impl Responder, Error> {
-///     session.check_form("logout", &form.token)?;
+///     session.check_logout("logout", &form.token)?;
 ///     session.logout().await?;
 ///     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
 /// }
@@ -152,7 +152,7 @@ impl SsoSession {
         result
     }
 
-    /// The token to put into the form named `form`; empty when the visitor is not attached.
+    /// The token to put into the form named `form`. It outlives logins and new attaches: a tab that was opened before can still send its form.
     pub fn form_token(&self, form: &str) -> String {
         self.with_store(|store| self.broker().form_token(store, form))
     }
@@ -163,6 +163,12 @@ impl SsoSession {
         let is_foreign = sent_by(&self.request, self.broker().public_url()) == SentBy::Other;
         let accepted = self.with_store(|store| self.broker().accepts_form(store, form, token));
         if !is_foreign && accepted { Ok(()) } else { Err(FormRefused) }
+    }
+
+    /// The same for a logout: where it cannot be known whether this visitor asked for it, they are asked, and not left logged in at a page that
+    /// refuses.
+    pub fn check_logout(&self, form: &str, token: &str) -> Result<(), LogoutUnverified> {
+        self.check_form(form, token).map_err(|FormRefused| LogoutUnverified)
     }
 
     /// Whether the visitor has a token. The server may still have forgotten it.

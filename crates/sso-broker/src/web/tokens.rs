@@ -58,6 +58,11 @@ impl TokenStore for CookieStore {
         let set = changes.iter().filter(|(_, change)| change.is_some()).map(|(key, _)| key);
         kept.chain(set).cloned().collect()
     }
+
+    /// Common servers take 8 KB of cookies; those of the application and ours that stay need the rest.
+    fn room(&self) -> usize {
+        6 << 10
+    }
 }
 
 /// The key of a cookie; `None`: it is not ours, whatever it looks like. A planted cookie without the prefix does not count as one that
@@ -75,7 +80,7 @@ fn decoded(value: &str) -> Option<String> {
     percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }
 
-/// The cookie that makes a change. Its text is percent-encoded: a page's path may have `;` in it.
+/// The cookie that makes a change. What cookies cannot hold in its text is percent-encoded, and nothing else: a page is long enough.
 pub(super) fn written(key: &str, change: Option<&(String, Lifetime)>, is_https: bool) -> String {
     let name = name_of(key, is_https);
     let (value, max_age) = match change {
@@ -85,10 +90,17 @@ pub(super) fn written(key: &str, change: Option<&(String, Lifetime)>, is_https: 
         }
         None => ("", Some(time::Duration::ZERO)),
     };
-    let mut cookie = Cookie::build(name, value).path("/").http_only(true).same_site(SameSite::Lax).finish();
+    let mut cookie = Cookie::build(name, encoded(value)).path("/").http_only(true).same_site(SameSite::Lax).finish();
     cookie.set_secure(is_https.then_some(true));
     cookie.set_max_age(max_age);
-    cookie.encoded().to_string()
+    cookie.to_string()
+}
+
+/// RFC 6265, section 4.1.1, and `%` itself.
+fn encoded(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\%".contains(&byte);
+    let encode = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(encode).collect()
 }
 
 /// Ours start with `sso-`; jasny/sso's, with `sso_`, must keep the names that PHP knows.
@@ -162,6 +174,8 @@ mod tests {
         assert_eq!(written("sso-A-token", Some(&text), false), format!("sso-A-token=a%3Bb; {common} Path=/"));
         assert_eq!(written("sso_token_a", Some(&text), true), format!("sso_token_a=a%3Bb; {common} Secure; Path=/"));
         assert_eq!(written("sso-A-x", None, false), format!("sso-A-x=; {common} Path=/; Max-Age=0"));
+        let odd = ("é \\\"%,/?#".to_owned(), Lifetime::Session);
+        assert!(written("sso-A-x", Some(&odd), false).starts_with("sso-A-x=%C3%A9%20%5C%22%25%2C/?#; "));
         let short = ("a".to_owned(), Lifetime::AtMost(Duration::from_secs(60)));
         assert!(written("sso-A-x", Some(&short), false).ends_with("; Max-Age=60"));
     }

@@ -6,8 +6,9 @@ use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, err
 
 use super::{
     SsoSession,
-    answer::{attach_by_redirect, failed_call, public_text, redirect},
+    answer::{attach_by_redirect, failed_call, public_text},
     asker::{Asker, reads_pages},
+    departure::{Departure, depart},
 };
 use crate::{RequestError, User};
 
@@ -74,8 +75,7 @@ impl Visitor {
                     if !broker.client().is_reachable().await {
                         return Ok(Self { server_down: true, ..Self::anonymous(session) });
                     }
-                    let wanted = session.wanted();
-                    Err(redirect(&session.with_store(|store| broker.start_attach(store, &wanted))))
+                    Err(depart(&session, &session.wanted(), Departure::Attach { heals: 0 }))
                 }
             };
         }

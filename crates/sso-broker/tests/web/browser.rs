@@ -7,6 +7,7 @@ use reqwest::{
     header::{HeaderMap, HeaderValue},
 };
 use serde_json::Value;
+use url::Position;
 
 use crate::{server::Server, site::Site};
 
@@ -15,6 +16,8 @@ pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
     /// `false`: forgets every cookie it is given.
     pub(crate) keeps_cookies: bool,
+    /// The name by which it calls the site.
+    pub(crate) host: String,
     site: String,
 }
 
@@ -28,7 +31,18 @@ pub(crate) struct Page {
 impl Browser {
     pub(crate) fn new(site: &Site) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { http, cookies: BTreeMap::new(), keeps_cookies: true, site: site.address.clone() }
+        let host = site.broker.public_url()[Position::BeforeHost..Position::AfterPort].to_owned();
+        Self { http, cookies: BTreeMap::new(), keeps_cookies: true, host, site: site.address.clone() }
+    }
+
+    /// The cookies, without the one that form tokens are bound to: that stays.
+    pub(crate) fn kept(&self) -> BTreeMap<String, String> {
+        self.cookies.clone().into_iter().filter(|(name, _)| name != "sso-Alice-form").collect()
+    }
+
+    /// From now on at another node of the site.
+    pub(crate) fn go_to(&mut self, site: &Site) {
+        self.site = site.address.clone();
     }
 
     /// A page visit.
@@ -76,6 +90,8 @@ impl Browser {
     }
 
     async fn send(&mut self, request: RequestBuilder, headers: &[(&str, &str)]) -> Page {
+        let has_host = headers.iter().any(|(name, _)| *name == "Host");
+        let request = if has_host { request } else { request.header("Host", &self.host) };
         let mut request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
@@ -113,6 +129,18 @@ impl Page {
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.header("Content-Type"), "application/json", "{self:?}");
         serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The token of the logout form that the broker itself shows.
+    pub(crate) fn form_token(&self) -> String {
+        let (_, rest) = self.body.split_once("action=\"/sso/logout\"").unwrap();
+        rest.split_once("name=\"form_token\" value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    }
+
+    /// Whether it asks if a logout is wanted, with a form that can say where it comes from.
+    pub(crate) fn asks_for_logout(&self) -> bool {
+        let is_asked = self.body.contains("<h1>Log out?</h1>") && !self.form_token().is_empty();
+        self.status == 200 && self.header("Referrer-Policy") == "same-origin" && is_asked
     }
 
     pub(crate) fn is_problem(&self, status: u16, title: &str) -> bool {

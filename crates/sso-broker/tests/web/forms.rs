@@ -19,10 +19,12 @@ async fn a_logout_form_needs_its_token_and_its_site() {
     {
         let headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "navigate")];
         let page = browser.post_form("/logout", &format!("token={token}"), &headers).await;
+        assert!(page.asks_for_logout(), "{page:?}");
+        let page = browser.post_form("/form", &format!("token={token}"), &headers).await;
         assert!(page.is_problem(403, "This form is no longer valid"), "{page:?}");
     }
     let evil = [("Origin", "http://evil.example"), ("Accept", "text/html")];
-    assert_eq!(browser.post_form("/logout", &format!("token={token}"), &evil).await.status, 403);
+    assert!(browser.post_form("/logout", &format!("token={token}"), &evil).await.asks_for_logout());
     assert_eq!(server.state().user.as_deref(), Some("jackie"));
     // To a script, the same as JSON.
     let headers = [("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded")];
@@ -45,12 +47,14 @@ async fn a_refused_form_leads_back_to_its_page() {
     let site = Site::start(server.broker());
     let mut browser = Browser::new(&site);
     for (referer, link) in [("http://evil.example/page", "/"), ("", "/")] {
-        let page = browser.post_form("/logout", "token=", &[("Referer", referer)]).await;
+        let page = browser.post_form("/form", "token=", &[("Referer", referer)]).await;
         assert!(page.body.contains(&format!("<a href=\"{link}\">Try again")), "{page:?}");
     }
     let own = format!("{}token?a", site.broker.public_url());
-    let page = browser.post_form("/logout", "token=", &[("Referer", &own)]).await;
+    let page = browser.post_form("/form", "token=", &[("Referer", &own)]).await;
     assert!(page.body.contains("<a href=\"/token?a\">Try again"), "{page:?}");
+    let page = browser.post_form("/logout", "token=", &[("Referer", &own)]).await;
+    assert!(page.body.contains("<a href=\"/token?a\">Stay logged in"), "{page:?}");
 }
 
 #[actix_web::test]
@@ -62,7 +66,39 @@ async fn a_session_that_is_gone_counts_as_logged_out() {
         server.state().refuse = Some(code);
         let page = browser.post_form("/logout", &format!("token={token}"), &[]).await;
         assert_eq!((page.status, page.header("Location")), (303, "/"));
-        assert!(browser.cookies.is_empty());
+        assert!(browser.kept().is_empty());
         server.state().refuse = None;
     }
+}
+
+#[actix_web::test]
+async fn the_logout_of_an_older_tab_works_after_a_login_and_a_new_attach() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let older_tab = browser.arrive(&server, "/token").await.body;
+    // A login, and a token that was lost: each replaces it.
+    browser.arrive(&server, "/sso/login?to=/page").await;
+    server.state().links.clear();
+    browser.arrive(&server, "/page").await;
+    assert_eq!(server.state().attached.len(), 3);
+    for headers in [&[("Sec-Fetch-Site", "same-origin")] as &[_], &[]] {
+        server.state().user = Some("jackie".into());
+        let page = browser.post_form("/logout", &format!("token={older_tab}"), headers).await;
+        assert_eq!((page.status, server.state().user.clone()), (303, None), "{page:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_logout_that_cannot_be_verified_asks_and_then_logs_out() {
+    let server = Server::start();
+    let mut browser = Browser::new(&Site::start(server.broker()));
+    let token = browser.arrive(&server, "/token").await.body;
+    server.state().user = Some("jackie".into());
+    // The browser was closed in between, and the page restored.
+    browser.cookies.remove("sso-Alice-form");
+    let page = browser.post_form("/logout", &format!("token={token}"), &[("Sec-Fetch-Site", "same-origin")]).await;
+    assert!(page.asks_for_logout() && server.state().user.is_some(), "{page:?}");
+    let done = browser.post_form("/sso/logout", &format!("form_token={}", page.form_token()), &[]).await;
+    assert_eq!((done.location(), server.state().user.clone()), ("/", None));
 }

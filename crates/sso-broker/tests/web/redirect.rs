@@ -8,7 +8,8 @@ use crate::{
 
 fn names(browser: &Browser) -> Vec<&str> {
     // Without the random part of a pending attach.
-    browser.cookies.keys().map(|name| name.split("attach-").next().unwrap()).collect()
+    let names = browser.cookies.keys().map(|name| name.split("attach-").next().unwrap());
+    names.filter(|name| *name != "sso-Alice-form").collect()
 }
 
 #[actix_web::test]
@@ -75,7 +76,7 @@ async fn without_cookies_one_round_ends_at_a_page_that_says_so() {
     let back = server.attach(browser.visit("/page").await.location());
     let page = browser.visit(&back).await;
     assert!(page.is_problem(400, "Cookies are off"), "{page:?}");
-    assert!(page.body.contains("href=\"/sso/attach?to=%2F\""));
+    assert!(page.body.contains("href=\"/sso/attach?to=/\""));
     // The same return with cookies is a good one.
     browser.keeps_cookies = true;
     assert_eq!(browser.arrive(&server, "/page").await.status, 200);
@@ -91,12 +92,30 @@ async fn parallel_tabs_each_come_back_to_their_page() {
     assert_eq!(browser.visit(&first).await.location(), "/page?1");
     assert_eq!(browser.visit(&second).await.location(), "/page?2");
     assert_eq!(browser.visit("/page?1").await.status, 200);
-    // Of many that never come back, the oldest make room.
-    browser.cookies.clear();
-    for tab in 0..9 {
-        browser.visit(&format!("/page?{tab}")).await;
+}
+
+#[actix_web::test]
+async fn sixteen_tabs_opened_at_once_each_come_back_to_their_page() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let mut backs = Vec::new();
+    for tab in 0..20 {
+        // Two within a millisecond may make room in either order.
+        let begun = std::time::Instant::now();
+        backs.push(server.attach(browser.visit(&format!("/page?{tab}")).await.location()));
+        while begun.elapsed().as_millis() < 2 {
+            std::hint::spin_loop();
+        }
     }
-    assert_eq!(browser.cookies.len(), 5);
+    // Of more, the oldest made room.
+    assert_eq!(browser.kept().len(), 16);
+    let form = browser.cookies["sso-Alice-form"].clone();
+    for (tab, back) in backs.iter().enumerate() {
+        let page = if tab < 4 { "/".to_owned() } else { format!("/page?{tab}") };
+        assert_eq!(browser.visit(back).await.location(), page);
+    }
+    assert_eq!(browser.cookies["sso-Alice-form"], form, "the forms of all of them are good");
 }
 
 #[actix_web::test]
@@ -161,7 +180,7 @@ async fn attach_is_for_people() {
     assert!(form.is_problem(401, "Your session has ended"), "{form:?}");
     let crawler = browser.get("/page", &[("User-Agent", "Mozilla/5.0 (compatible; Googlebot/2.1)")]).await;
     assert_eq!((crawler.status, crawler.body.as_str()), (200, "nobody down=false problem=None"));
-    assert!(browser.cookies.is_empty());
+    assert!(browser.kept().is_empty());
     // People: browsers, and curl.
     assert_eq!(browser.visit("/page").await.status, 303);
     assert_eq!(browser.get("/page", &[("Accept", "*/*"), ("User-Agent", "curl/8.0")]).await.status, 303);
@@ -179,25 +198,6 @@ async fn a_browser_that_drops_the_token_alone_is_told_so_and_not_sent_on_for_eve
     assert_eq!((page.status, page.body.contains("did not keep this site's cookie")), (200, true), "{page:?}");
     // The next visit is a new try.
     assert_eq!(browser.visit("/page").await.status, 303);
-}
-
-#[actix_web::test]
-async fn many_long_pages_do_not_fill_the_browser_with_cookies() {
-    let server = Server::start();
-    let site = Site::start(server.broker());
-    let mut browser = Browser::new(&site);
-    for n in 0..5 {
-        let page = format!("/sso/attach?to=/%3F{n}{}", "%2525".repeat(160));
-        assert_eq!(browser.visit(&page).await.status, 303);
-    }
-    let length: usize = browser.cookies.iter().map(|(name, value)| name.len() + value.len()).sum();
-    assert!(length < 7_000, "{length}");
-    // Short ones have room for five.
-    let mut browser = Browser::new(&site);
-    for _ in 0..6 {
-        browser.visit("/page").await;
-    }
-    assert_eq!(browser.cookies.len(), 5);
 }
 
 #[actix_web::test]
@@ -255,7 +255,6 @@ async fn no_way_leads_to_another_site() {
         ("/%09/evil.example", "/"),
         ("/%0D%0ASet-Cookie:x=y", "/"),
         ("/a&to=/b", "/"),
-        (&"/x".repeat(600), "/"),
     ] {
         for start in ["/sso/attach", "/sso/login"] {
             let mut browser = Browser::new(&site);
@@ -275,7 +274,9 @@ async fn the_return_url_is_the_configured_one_whatever_the_host_header() {
     let site = Site::start(server.broker());
     let mut browser = Browser::new(&site);
     let spoofed = [("Host", "evil.example"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https")];
-    let page = browser.get("/page", &spoofed).await;
+    let first = browser.get("/page", &spoofed).await;
+    assert_eq!(first.location(), format!("{}sso/attach?from=0&to=/page", site.broker.public_url()));
+    let page = browser.get("/sso/attach?from=0&to=/page", &spoofed).await;
     assert!(server.attach(page.location()).starts_with(site.broker.public_url().as_str()));
 }
 

@@ -53,6 +53,7 @@ impl Site {
                 .route("/own403", web::get().to(async || Err::<String, _>(ErrorForbidden("members only"))))
                 .route("/token", web::get().to(async |visitor: Visitor| visitor.form_token("logout")))
                 .route("/logout", web::post().to(logout))
+                .route("/form", web::post().to(form))
                 .route("/unguarded-data", web::post().to(data))
         });
         actix_web::rt::spawn(http.workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap().run());
@@ -110,7 +111,13 @@ struct LogoutForm {
 }
 
 async fn logout(session: SsoSession, form: web::Form<LogoutForm>) -> Result<HttpResponse, Error> {
-    session.check_form("logout", &form.token)?;
+    session.check_logout("logout", &form.token)?;
     session.logout().await?;
     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
+}
+
+/// Any other form.
+async fn form(session: SsoSession, form: web::Form<LogoutForm>) -> Result<&'static str, Error> {
+    session.check_form("logout", &form.token)?;
+    Ok("done")
 }

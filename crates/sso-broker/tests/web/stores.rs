@@ -32,14 +32,17 @@ async fn works(server: &Server, site: &Site) -> Browser {
 async fn cookies() {
     let server = Server::start();
     let browser = works(&server, &Site::start(server.broker())).await;
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["sso-Alice-seen", "sso-Alice-token"]);
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["sso-Alice-form", "sso-Alice-seen", "sso-Alice-token"]);
 }
 
 #[actix_web::test]
 async fn cookies_with_phps_names() {
     let server = Server::start();
     let browser = works(&server, &Site::start(server.broker().php_cookies())).await;
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["sso-Alice-seen", "sso_token_alice", "sso_verify_alice"]);
+    assert_eq!(
+        browser.cookies.keys().collect::<Vec<_>>(),
+        ["sso-Alice-form", "sso-Alice-seen", "sso_token_alice", "sso_verify_alice"]
+    );
 }
 
 #[actix_web::test]
@@ -78,7 +81,10 @@ async fn a_store_of_ones_own() {
     let site = Site::with(server.broker(), |sso| sso.tokens_in(move |_| Box::new(OneVisitor(visitor.clone()))));
     let browser = works(&server, &site).await;
     assert!(browser.cookies.is_empty());
-    assert_eq!(kept.lock().unwrap().keys().collect::<Vec<_>>(), ["sso-Alice-seen", "sso-Alice-token"]);
+    assert_eq!(
+        kept.lock().unwrap().keys().collect::<Vec<_>>(),
+        ["sso-Alice-form", "sso-Alice-seen", "sso-Alice-token"]
+    );
 }
 
 #[actix_web::test]

@@ -1,0 +1,122 @@
+//! To the server, and back to the page that was wanted: from which host, and how the page is kept meanwhile.
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use url::Url;
+
+use super::{
+    ProblemKind, Script, SsoSession,
+    answer::{page_with_script, redirect},
+    asker, get_or_head,
+    pages::in_query,
+};
+use crate::LocalPath;
+
+/// The page that the visitor comes back to in place of one that is too long to be kept: the tab knows that one.
+pub(super) const LANDING: &str = "/sso/long-page";
+const SCRIPT: &str = "/sso/long-page.js";
+
+/// What a visitor is sent to the server for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Departure {
+    /// To be attached. `heals`: how many times in a row because the server did not honour a token.
+    Attach { heals: u8 },
+    /// The same, with a login on the way.
+    Login,
+}
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.route(LANDING, get_or_head().to(landed)).route(SCRIPT, get_or_head().to(script));
+}
+
+/// Sends a visitor away, to come back to `wanted`.
+///
+/// If they are at another name of this site (`www.`, an address, another port), first to the configured one: what is kept here
+/// now would not be there when they return. See [`is_elsewhere`].
+pub(super) fn depart(session: &SsoSession, wanted: &LocalPath, departure: Departure) -> HttpResponse {
+    if is_elsewhere(session.http_request(), session.broker().public_url()) {
+        return redirect(&at_home(session.broker().public_url(), wanted, departure));
+    }
+    depart_from_here(session, wanted, departure)
+}
+
+/// The same from the name that this is, whatever `Host` says.
+pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, departure: Departure) -> HttpResponse {
+    let broker = session.broker();
+    let start = |wanted: &LocalPath| {
+        session.with_store(|store| match departure {
+            Departure::Attach { heals } => broker.start_after(store, wanted, heals),
+            Departure::Login => broker.start_login(store, wanted),
+        })
+    };
+    if session.with_store(|store| broker.keeps(store, wanted)) {
+        return redirect(&start(wanted));
+    }
+    let url = start(&broker.local_path(LANDING).unwrap_or_else(LocalPath::root));
+    let script = Script { src: SCRIPT, page: wanted.as_str().to_owned(), to: url.clone() };
+    page_with_script(session.sso(), ProblemKind::LongPage, url, script)
+}
+
+/// Back with a page that only the tab knows. Its script goes there.
+async fn landed(session: SsoSession) -> HttpResponse {
+    let script = Script { src: SCRIPT, page: String::new(), to: String::new() };
+    page_with_script(session.sso(), ProblemKind::PageNotKept, "/".to_owned(), script)
+}
+
+async fn script() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/javascript; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(include_str!("long-page.js"))
+}
+
+/// Where a departure begins at the configured origin. `from` says that it was sent there, so that no `Host` is looked at again: behind a proxy
+/// that writes its own, every visit is from elsewhere.
+fn at_home(public_url: &Url, wanted: &LocalPath, departure: Departure) -> String {
+    let origin = public_url.origin().ascii_serialization();
+    let (path, heals) = match departure {
+        Departure::Attach { heals } => ("attach", heals),
+        Departure::Login => ("login", 0),
+    };
+    format!("{origin}/sso/{path}?from={heals}&to={}", in_query(wanted))
+}
+
+/// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may speak https in the site's place.
+fn is_elsewhere(request: &HttpRequest, public_url: &Url) -> bool {
+    let host = asker::header(request, "Host").and_then(|host| format!("{}://{host}", public_url.scheme()).parse().ok());
+    host.is_some_and(|host: Url| host.origin() != public_url.origin())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_host_is_compared_as_browsers_read_it() {
+        let is_elsewhere = |host: &str, public: &str| {
+            let request = TestRequest::default().insert_header(("Host", host)).to_http_request();
+            is_elsewhere(&request, &public.parse().unwrap())
+        };
+        for (host, public) in [
+            ("alice.example", "https://alice.example"),
+            ("ALICE.example:443", "https://alice.example"),
+            ("alice.example:8443", "https://alice.example:8443"),
+            ("alice.localhost:8001", "http://alice.localhost:8001"),
+            ("[::1]:8001", "http://[::1]:8001"),
+            // Nothing that can be read.
+            ("", "https://alice.example"),
+            ("a b", "https://alice.example"),
+        ] {
+            assert!(!is_elsewhere(host, public), "{host}");
+        }
+        for host in
+            ["www.alice.example", "alice.example:8443", "192.0.2.1", "alice.example.evil.example", "127.0.0.1:8001"]
+        {
+            assert!(is_elsewhere(host, "https://alice.example"), "{host}");
+        }
+        let none = TestRequest::default().to_http_request();
+        assert!(!super::is_elsewhere(&none, &"https://alice.example".parse().unwrap()));
+    }
+}
