@@ -80,6 +80,7 @@ fn page(status: StatusCode, pages: &dyn Pages, wanted: &LocalPath) -> HttpRespon
         detail: None,
         retry: wanted.as_str().to_owned(),
         leave: None,
+        script: None,
         clear: Some(format!("{CLEAR}?to={to}")),
     };
     HttpResponse::build(status)
