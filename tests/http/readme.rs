@@ -1,6 +1,7 @@
 //! The README tells the truth: its two programs are the examples, and they work together; its other excerpts are in examples that are compiled.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -37,6 +38,44 @@ fn every_other_excerpt_is_in_a_compiled_example() {
         found += 1;
     }
     assert_eq!(found, 4);
+}
+
+/// The documents name tests in backticks. A name of three or more words with underscores that looks like a test's must be one, so that a
+/// test that is renamed or removed takes its row along.
+#[test]
+fn the_documents_name_tests_that_exist() {
+    let mut tests = BTreeSet::new();
+    for folder in ["crates", "demo", "tests"] {
+        functions_below(&root().join(folder), &mut tests);
+    }
+    let mut found = 0;
+    for document in ["docs/threats.md", "docs/asvs.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for name in text.split('`').skip(1).step_by(2).filter(|name| is_a_tests_name(name)) {
+            assert!(tests.contains(name), "{document}: there is no test `{name}`");
+            found += 1;
+        }
+    }
+    assert!(found > 100, "{found}");
+}
+
+fn is_a_tests_name(text: &str) -> bool {
+    let is_identifier = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    is_identifier && text.matches('_').count() >= 3
+}
+
+/// The names of all functions in Rust files below `folder`.
+fn functions_below(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with(".venv") {
+            functions_below(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let after = text.split("fn ").skip(1);
+            names.extend(after.filter_map(|rest| rest.split(['(', '<']).next()).map(str::to_owned));
+        }
+    }
 }
 
 /// What stands in the documentation of a file, without the lines of its examples that are not shown.
