@@ -52,14 +52,21 @@ async fn the_password_is_changed_and_the_page_says_so() {
     let (session, other) = (logged_in(&world).await, logged_in(&world).await);
     let page = open(&world, &session).await;
     let answer = page.submit(&world, &page.token, PASSWORD, NEW, NEW).await;
-    assert_eq!((answer.status, answer.header("Location")), (StatusCode::SEE_OTHER, "/account?password=changed"));
+    let location = answer.header("Location").to_owned();
+    assert!(answer.status == StatusCode::SEE_OTHER && location.starts_with("/account?done=password&proof="));
     let renewed = answer.cookie("__Host-sso_session").unwrap();
     assert_ne!(renewed, session);
     assert_eq!(answer.cookie("__Host-sso_session_remember").as_deref(), Some("__Host-sso_session_remember="));
-    let after = world.get("/account?password=changed", &[HTML, ("Cookie", &renewed)]).await;
+    let form = page.cookies.split_once("; ").unwrap().1;
+    let cookies = format!("{renewed}; {form}");
+    let after = world.get(&location, &[HTML, ("Cookie", &cookies)]).await;
     assert!(after.status == StatusCode::OK && after.body.contains("Your password was changed"), "{}", after.body);
-    let plain = world.get("/account", &[HTML, ("Cookie", &renewed)]).await;
-    assert!(!plain.body.contains("Your password was changed"));
+    // Only with the proof, and not with another token of the page.
+    let form_token = format!("/account?done=password&proof={}", password_token(&after));
+    for untrue in ["/account", "/account?done=password", "/account?done=password&proof=x", &form_token] {
+        let plain = world.get(untrue, &[HTML, ("Cookie", &cookies)]).await;
+        assert!(plain.status == StatusCode::OK && !plain.body.contains("Your password was changed"), "{untrue}");
+    }
     for dead in [&session, &other] {
         let answer = world.get("/account", &[HTML, ("Cookie", dead)]).await;
         assert_eq!((answer.status, answer.header("Location")), (StatusCode::SEE_OTHER, "/login?return_url=/account"));
@@ -98,7 +105,7 @@ async fn what_is_wrong_stands_at_the_form_and_no_password_does() {
 #[actix_web::test]
 async fn only_this_pages_own_form_counts_and_only_for_some_minutes() {
     let world = World::with_users(Directory::new());
-    let session = logged_in(&world).await;
+    let (session, _other) = (logged_in(&world).await, logged_in(&world).await);
     let page = open(&world, &session).await;
     let account = world.get("/account", &[HTML, ("Cookie", &page.cookies)]).await.form_token();
     for forged in ["", "x", account.as_str()] {

@@ -23,6 +23,8 @@ async fn an_error_page_carries_the_new_cookie() {
     let mut browser = Browser::default();
     let php = world.attach(&mut browser, "Php").await;
     world.log_in(&mut browser, "jackie").await;
+    // Another session, which could be ended.
+    world.log_in(&mut Browser::default(), "jackie").await;
     let mut session = session_cookie(&browser.cookie.unwrap());
     let open = account(&world, &session).await;
     let (form, token) = (open.cookie("__Host-sso_form").unwrap(), pair("form_token", &open.form_token()));
