@@ -58,7 +58,7 @@ fn keep(session: &Session, login: &Login) {
 mod tests {
     use actix_session::SessionMiddleware;
     use actix_web::{
-        App, HttpResponse,
+        App,
         cookie::{Cookie, Key},
         test::{self, TestRequest},
         web,
@@ -73,7 +73,7 @@ mod tests {
         let begin = move |session: Session| async move {
             keep(&session, &Login::begin("jackie", &limits, numeric_date() - seconds));
             session.insert("cart", 7).unwrap();
-            HttpResponse::Ok()
+            ""
         };
         let who = async |session: Session| {
             let user = user_of(&session);
