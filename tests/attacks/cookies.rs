@@ -1,4 +1,4 @@
-//! Cookies whose names a neighbour may set, read as ours: threat 25. `tests/browser/siblings.rs` has the same in Chromium.
+//! Cookies whose names a neighbour may set, read as ours: threat 25. `tests/browser/siblings.rs` has it in Chromium.
 
 use reqwest::{Method, header::HeaderValue};
 use sso_tests::{
@@ -127,6 +127,11 @@ async fn threat_25_two_values_are_none_and_a_page_mends_it() {
         let style =
             send(request.header("Sec-Fetch-Dest", "style").header("Accept", "text/css").header("Cookie", &both));
         assert_eq!(style.await.status, 200, "{site}");
+        if site == "nora" {
+            // What holds an arrival from another site, too.
+            let ticket = b"__Host-sso-handoff=a; __Host-sso-handoff=b".as_slice();
+            assert_eq!(page(&family, site, "/sso/landing/in", &[ticket]).await.status, 400);
+        }
         // Two cookies of somebody else's are nobody's business.
         let others = format!("{good}; theme=a; theme=b; {0}=a; {0}=b", name.trim_start_matches("__Host-"));
         assert_eq!(user(&family, site, &[others.as_bytes()]).await.as_deref(), Some("jackie"), "{site}");

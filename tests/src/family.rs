@@ -1,5 +1,5 @@
-//! Sites under one parent domain: the server, the broker Alice and the linked application Nora, behind nginx; and a neighbour, Evil, who
-//! may set cookies for the parent domain.
+//! Sites under one parent domain: the server, the broker Alice and the linked application Nora, behind nginx; and a
+//! neighbour, Evil, who may set cookies for the parent domain.
 
 use std::process::Command;
 
@@ -39,9 +39,8 @@ impl Family {
         let [server, alice, nora] = [port + 1, port + 2, port + 3];
         let url = |name: &str| url(scheme, name, port);
         let listen = |port: u16| format!("127.0.0.1:{port}");
-        let users = format!(
-            "[{{ username = \"jackie\", password = \"{JACKIE123}\" }}, {{ username = \"john\", password = \"{JACKIE123}\" }}]"
-        );
+        let user = |name: &str| format!("{{ username = \"{name}\", password = \"{JACKIE123}\" }}");
+        let users = format!("[{}, {}]", user("jackie"), user("john"));
         let brokers = format!("[{{ id = \"Alice\", secret = \"{SECRET}\", origins = [\"{}\"] }}]", url("alice"));
         let start = |args: &[&str], environment: &[(&str, &str)]| {
             Site::try_start(args, environment).unwrap_or_else(|failed| panic!("{failed:?}"))
@@ -82,7 +81,8 @@ impl Family {
         let proxies = [("sso", server), ("alice", alice), ("nora", nora)].map(|(name, inner)| {
             format!(
                 "server {{ listen 127.0.0.1:{port}{ssl}; listen [::1]:{port}{ssl}; server_name {name}.{};
-                 location / {{ proxy_pass http://127.0.0.1:{inner}; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host; }} }}",
+                 location / {{ proxy_pass http://127.0.0.1:{inner}; proxy_http_version 1.1;
+                 proxy_set_header Connection \"\"; proxy_set_header Host $http_host; }} }}",
                 Self::DOMAIN,
             )
         });

@@ -1,14 +1,15 @@
 //! The cookies that a browser sent, read as browsers mean them.
 //!
-//! Readers that are kinder than browsers give cookies away. A sibling host may set a cookie named `\u{2000}__Host-id` or `__Host%2Did`: to the
-//! browser those names have no prefix, and to a reader that strips Unicode white space or decodes names they are `__Host-id`.
-//! So this reader works on bytes: it splits at `;`, strips spaces and tabs, decodes nothing, and skips what it does not understand, alone.
+//! A reader must not be kinder than browsers are. A sibling host may set a cookie named `\u{2000}__Host-id` or
+//! `__Host%2Did`: to the browser those names have no prefix, and to a reader that strips Unicode white space or decodes
+//! names they are `__Host-id`. So this reader works on bytes: it splits at `;`, strips spaces and tabs, decodes nothing,
+//! and skips each piece that it does not understand.
 
 use std::collections::BTreeMap;
 
 /// The cookies of one request. Names are compared byte for byte.
 ///
-/// A name that comes with two different values has none: one of them was set by somebody else, and any choice would let them make it.
+/// A name that comes with two different values has none: somebody else set one of them, and must not decide which counts.
 ///
 /// ```
 /// use sso_core::SentCookies;
@@ -37,7 +38,8 @@ impl AmbiguousCookie {
     /// What happened and what helps, for a page with a button that deletes the cookies.
     pub const ADVICE: &str = "Another site under the same parent domain sets a cookie with the name of one of ours. \
         Your browser sends both, and this site accepts neither. Delete the cookies to continue. That logs you out at \
-        the other sites under this domain, too. If this page comes back, delete the cookies in your browser's settings.";
+        the other sites under this domain, too. If this page comes back, delete the cookies in your browser's \
+        settings.";
 
     /// The cookie's name.
     pub fn name(&self) -> &str {
@@ -46,8 +48,8 @@ impl AmbiguousCookie {
 }
 
 impl<'a> SentCookies<'a> {
-    /// Reads the values of all `Cookie` fields of a request. A piece without a token as its name and cookie octets as its value (RFC 6265
-    /// section 4.1.1) counts as not sent.
+    /// Reads the values of all `Cookie` fields of a request. A piece whose name is not a token, or whose value is not made
+    /// of cookie octets (RFC 6265 section 4.1.1), counts as not sent.
     pub fn read(fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut cookies = BTreeMap::new();
         for (name, value) in fields.into_iter().flat_map(pieces) {

@@ -66,7 +66,7 @@ fn clear(request: &HttpRequest, site: &Url, pages: &dyn Pages) -> HttpResponse {
     if cookies_of(request).ambiguous(|_| true).is_some() {
         answer.insert_header(("Clear-Site-Data", "\"cookies\""));
     }
-    // No redirect: Chromium would follow it within this site only, by the page's `form-action`, and not on to the server.
+    // No redirect: by the page's `form-action` Chromium would not follow it on to the server.
     answer
         .insert_header(("Refresh", format!("0; url={}", to.as_str())))
         .content_type("text/html; charset=utf-8")

@@ -21,14 +21,16 @@ use super::{
     pages::PlainPages,
 };
 
-/// Gives actix-session only cookies that browsers mean as it reads them. Wrap it *after* (outside of) actix-session's middleware, around
-/// everything that reads cookies.
+/// Gives actix-session only cookies that browsers mean as it reads them. Wrap it *after* (outside of) actix-session's
+/// middleware, around everything that reads cookies.
 ///
-/// actix-session finds its cookie by actix-web's reader, which decodes names, strips Unicode white space, takes the first of two, and
-/// finds nothing at all where one cookie is no UTF-8. A sibling host can use each of these: browsers let it set `__Host%2Did` and
-/// `\u{2000}__Host-id` for the parent domain, and actix-web reads them as `__Host-id`. So this layer takes out of the request
+/// actix-session finds its cookie by actix-web's reader, which decodes names, strips Unicode white space, takes the first
+/// of two, and finds nothing at all where one cookie is no UTF-8. A sibling host can use each of these: browsers let it
+/// set `__Host%2Did` and `\u{2000}__Host-id` for the parent domain, and actix-web reads them as `__Host-id`. So this layer
+/// takes out of the request
 ///
-/// - every cookie whose name is not a token, or has a `%` in it, or whose value is not UTF-8: applications must not use such cookies;
+/// - every cookie whose name is not a token, or has a `%` in it, or whose value is not UTF-8: applications must not use
+///   such cookies;
 /// - the session's cookie, if it comes twice with different values. Pages then say so, and offer to delete the cookies
 ///   (`POST /sso/clear-cookies`); scripts get a JSON error. These answers have base headers where a
 ///   [`HeadersLayer`](super::HeadersLayer) is around this one.
@@ -38,7 +40,8 @@ use super::{
 /// # use actix_web::{App, cookie::Key};
 /// # use sso_broker::web::PlainCookies;
 /// # fn app(key: Key) -> Result<(), url::ParseError> {
-/// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), key).cookie_name("__Host-id".into()).build();
+/// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), key);
+/// let sessions = sessions.cookie_name("__Host-id".into()).build();
 /// let cookies = PlainCookies::new("https://forum.example.com".parse()?, "__Host-id");
 /// let app = App::new().wrap(sessions).wrap(cookies);
 /// # Ok(()) }

@@ -31,7 +31,7 @@ async fn clear(request: HttpRequest, site: web::Data<Site>, to: Option<web::Quer
         response.insert_header(("Clear-Site-Data", "\"cookies\""));
     }
     let to = local_path(&site, to);
-    // No redirect: Chromium would follow it within this site only, by the page's `form-action`, and not on to a broker.
+    // No redirect: by the page's `form-action` Chromium would not follow it on to a broker.
     response.insert_header(("Refresh", format!("0; url={to}"))).body(going_on(&to))
 }
 

@@ -1,7 +1,7 @@
 //! A browser's cookie jar, after RFC 6265bis sections 5.6 to 5.8: what it accepts in `Set-Cookie`, and what it sends.
 //!
-//! Written without a look at the reader. Left out is what no test here needs: ages, `SameSite`, and the list of public suffixes, which
-//! is any name of one label.
+//! Independent of the reader. Left out is what no test here needs: ages, `SameSite`, and the list of public suffixes,
+//! which is any name of one label.
 
 /// Who sets a cookie, or is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
