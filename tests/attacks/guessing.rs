@@ -104,7 +104,7 @@ async fn threat_7_failing_on_purpose_slows_down_that_token_alone() {
 
 #[tokio::test]
 async fn threat_14_a_copied_bearer_token_ends_with_its_link_its_session_and_its_login() {
-    let ground = Ground::start("link_lifetime = \"2s\"");
+    let ground = Ground::start("link_lifetime = \"6s\"");
     let visitor = Visitor::new();
     let link = ground.peer("Alice").log_in(&visitor, "jackie", "jackie123").await;
     until("the link ends", async || link.get("/api/info").await.status == 403).await;
@@ -112,7 +112,7 @@ async fn threat_14_a_copied_bearer_token_ends_with_its_link_its_session_and_its_
     let again = ground.peer("Alice").attach(&visitor).await;
     assert_eq!(send(again.call(Method::GET, "/api/info")).await.status, 200, "the session itself goes on");
 
-    let ground = Ground::start("idle_timeout = \"2s\"");
+    let ground = Ground::start("idle_timeout = \"6s\"");
     let link = ground.peer("Alice").log_in(&Visitor::new(), "jackie", "jackie123").await;
     let ask = async || send(link.call(Method::GET, "/api/info").header("SSO-Activity", "none")).await;
     until("the session ends", async || ask().await.status == 401).await;

@@ -53,7 +53,7 @@ async fn staying_at_one_site_closes_the_warning_at_all_and_moves_the_end() {
 
 #[tokio::test]
 async fn doing_nothing_expires_every_site_and_the_way_back_is_to_the_same_page() {
-    let demo = Demo::start(&["--idle-timeout", "8s", "--warn-before", "6s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s", "--warn-before", "6s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     let [alice, _julius] = two_tabs(&browser, &demo).await;
     // Both pages ask again and again how much is left, which keeps nothing alive.
@@ -74,7 +74,7 @@ async fn doing_nothing_expires_every_site_and_the_way_back_is_to_the_same_page()
 
 #[tokio::test]
 async fn the_absolute_end_comes_in_spite_of_activity() {
-    let demo = Demo::start(&["--idle-timeout", "5s", "--absolute-lifetime", "8s"]);
+    let demo = Demo::start(&["--idle-timeout", "12s", "--absolute-lifetime", "16s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     let mut visits = 0;
@@ -93,13 +93,13 @@ async fn the_absolute_end_comes_in_spite_of_activity() {
 #[tokio::test]
 async fn without_scripts_the_next_page_says_that_the_session_expired() {
     // Long enough for a slow machine to log in.
-    let demo = Demo::start(&["--idle-timeout", "6s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     browser.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     browser.open(&demo.url("alice", "/about")).await;
     // Somebody else's clock: long enough for the session to be over.
-    tokio::time::sleep(std::time::Duration::from_millis(6_600)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(16_600)).await;
     browser.click("main a[href='/'], .brand").await;
     browser.wait_for("[role=alert]", "Your session has expired").await;
     browser.wait_for("h1", OUT).await;
@@ -107,7 +107,7 @@ async fn without_scripts_the_next_page_says_that_the_session_expired() {
 
 #[tokio::test]
 async fn a_wrong_clock_changes_nothing() {
-    let demo = Demo::start(&["--idle-timeout", "8s", "--warn-before", "6s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s", "--warn-before", "6s"]);
     for offset in ["-1e12", "1e11"] {
         let browser = Browser::start(ThirdPartyCookies::Blocked).await;
         let source = format!("{{ const now = Date.now.bind(Date); Date.now = () => now() + {offset}; }}");
@@ -121,7 +121,7 @@ async fn a_wrong_clock_changes_nothing() {
 
 #[tokio::test]
 async fn signing_out_in_the_popup_is_for_all_sites() {
-    let demo = Demo::start(&["--idle-timeout", "10s", "--warn-before", "8s"]);
+    let demo = Demo::start(&["--idle-timeout", "20s", "--warn-before", "18s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     browser.open(&demo.url("sso", "/")).await;
@@ -141,7 +141,7 @@ async fn the_open_popup_is_accessible() {
     browser.wait_for(WARNED, "Stay logged in").await;
     look(&browser, "popup-warned").await;
 
-    let demo = Demo::start(&["--idle-timeout", "6s", "--warn-before", "2s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s", "--warn-before", "2s"]);
     log_in_at_alice(&browser, &demo).await;
     browser.wait_for(EXPIRED, "Your session has expired").await;
     look(&browser, "popup-expired").await;
@@ -149,12 +149,12 @@ async fn the_open_popup_is_accessible() {
 
 #[tokio::test]
 async fn a_tab_that_slept_through_the_end_shows_it_when_it_wakes() {
-    let demo = Demo::start(&["--idle-timeout", "6s", "--warn-before", "1s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s", "--warn-before", "1s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     browser.cdp("Page.setWebLifecycleState", json!({ "state": "frozen" })).await;
     // While it sleeps, nothing runs in it; the server goes on.
-    tokio::time::sleep(std::time::Duration::from_millis(7_500)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(17_500)).await;
     browser.cdp("Page.setWebLifecycleState", json!({ "state": "active" })).await;
     browser.wait_for(EXPIRED, "Your session has expired").await;
     assert!(!browser.find("body").await.text().await.unwrap().contains("Jackie Black"));

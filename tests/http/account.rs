@@ -160,7 +160,7 @@ async fn only_the_page_of_this_user_in_this_browser_ends_anything() {
 
 #[tokio::test]
 async fn the_password_is_asked_for_again_and_leads_on() {
-    let demo = Demo::start(&["--idle-timeout", "4s", "--warn-before", "1s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s", "--warn-before", "1s"]);
     let stranger = Visitor::new().get(&demo.url("sso", "/confirm?return_url=/profile")).await;
     assert_eq!(stranger.location(), Some(demo.url("sso", "/login?return_url=%2Fprofile")));
 

@@ -11,7 +11,7 @@ use sso_core::{Encoding, Token};
 use sso_engines::{new_postgres_store, new_redis_store};
 use sso_tests::{
     Site, Visitor,
-    process::{free_ports, sso_bin},
+    process::{PATIENCE, free_ports, sso_bin},
 };
 use tempfile::TempDir;
 
@@ -20,8 +20,9 @@ use crate::{
     peer::{Link, Peer},
 };
 
-/// What a change may take to be seen by every server.
-const SEEN: Duration = Duration::from_secs(5);
+/// What a change may take to be seen by every server, on a machine that has other things to do, too. (Otherwise it is five seconds; what a server
+/// remembers, and how long, is tested with a clock that is moved.)
+const SEEN: Duration = PATIENCE;
 
 pub const SHOP: &str = "http://shop.localhost:1";
 
@@ -134,7 +135,7 @@ pub fn run_in(dir: &std::path::Path, args: &[&str], input: &str, environment: &[
 /// Asks until it is so, which must be soon enough.
 async fn seen(what: &str, since: Instant, is_so: impl AsyncFn() -> bool) {
     while !is_so().await {
-        assert!(since.elapsed() < SEEN, "not within five seconds: {what}");
+        assert!(since.elapsed() < SEEN, "not within {SEEN:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -229,7 +230,7 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
 
     // Both secrets, and then the new one alone.
     let links = both(peers.clone(), "ada", "the second password").await;
-    let printed = nodes.sso(&["brokers", "rotate-secret", "Shop", "--keep-old", "8s"], "");
+    let printed = nodes.sso(&["brokers", "rotate-secret", "Shop", "--keep-old", "20s"], "");
     let since = Instant::now();
     let renewed = nodes.peers("Shop", &secret_in(&printed), SHOP);
     for (old, new) in peers.iter().zip(&renewed) {
@@ -245,7 +246,7 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
         crate::peer::until("the old secret has ended", async || !attaches(old).await).await;
         assert!(attaches(new).await);
     }
-    assert!(since.elapsed() > Duration::from_secs(7));
+    assert!(since.elapsed() > Duration::from_secs(19));
 
     // Who the broker lets in, and what it sees.
     let links = both(renewed.clone(), "ada", "the second password").await;

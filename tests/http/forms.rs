@@ -129,9 +129,9 @@ async fn a_profile_of_two_pages_is_kept_with_the_account() {
 
 #[tokio::test]
 async fn the_first_page_has_no_limit_and_the_second_one_has() {
-    let person = Person::start(&["--form-timeout", "2s"]).await;
+    let person = Person::start(&["--form-timeout", "6s"]).await;
     let (first, second) = (person.get("/profile").await, person.second_page().await);
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(6_100)).await;
 
     let accepted = person.visitor.submit(&first, "/profile", &FIRST).await;
     assert_eq!((accepted.status, accepted.heading()), (200, "Your profile <small>page 2 of 2</small>"));
@@ -154,10 +154,10 @@ async fn the_first_page_has_no_limit_and_the_second_one_has() {
 
 #[tokio::test]
 async fn a_late_login_keeps_the_name_and_never_the_password() {
-    let demo = Demo::start(&["--form-timeout", "2s"]);
+    let demo = Demo::start(&["--form-timeout", "6s"]);
     let visitor = Visitor::new();
     let page = visitor.get(&demo.url("sso", "/login?return_url=/profile")).await;
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(6_100)).await;
     let typed = [("username", "jackie"), ("password", "jackie123")];
     let late = visitor.submit(&page, "/login", &typed).await;
     // The name is right as far as anybody knows; the password is what has to be typed again.
@@ -177,7 +177,7 @@ fn says_ended(answer: &Answer) {
 
 #[tokio::test]
 async fn a_session_that_ended_meanwhile_is_another_matter_than_a_late_form() {
-    let person = Person::start(&["--idle-timeout", "3s", "--form-timeout", "2s"]).await;
+    let person = Person::start(&["--idle-timeout", "12s", "--form-timeout", "6s"]).await;
     let (first, second) = (person.get("/profile").await, person.second_page().await);
     // Asking so does not extend the session.
     until("the session ends", async || person.get("/sso/session").await.status == 401).await;

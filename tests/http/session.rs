@@ -20,7 +20,7 @@ fn left(status: &Value) -> u64 {
 
 #[tokio::test]
 async fn every_site_tells_what_is_left_and_asking_extends_nothing() {
-    let demo = Demo::start(&["--idle-timeout", "3s", "--warn-before", "2s"]);
+    let demo = Demo::start(&["--idle-timeout", "10s", "--warn-before", "2s"]);
     let visitor = Visitor::new();
     assert_eq!(status(&visitor, &demo, "alice").await.1["authenticated"], false);
     visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
@@ -28,7 +28,9 @@ async fn every_site_tells_what_is_left_and_asking_extends_nothing() {
     for site in ["sso", "alice", "julius"] {
         let (code, told) = status(&visitor, &demo, site).await;
         assert_eq!((code, &told["authenticated"], &told["username"]), (200, &true.into(), &"jackie".into()), "{site}");
-        assert!(left(&told) <= 3 && told["warn_before"] == 2 && told["absolute_expires_in"].as_u64().unwrap() > 40_000);
+        assert!(
+            left(&told) <= 10 && told["warn_before"] == 2 && told["absolute_expires_in"].as_u64().unwrap() > 40_000
+        );
     }
     // Each of them asks until it is over; a session that asking extends would never end.
     for site in ["alice", "julius", "sso"] {
@@ -41,24 +43,24 @@ async fn every_site_tells_what_is_left_and_asking_extends_nothing() {
 
 #[tokio::test]
 async fn staying_is_for_own_pages_only_and_moves_the_end() {
-    let demo = Demo::start(&["--idle-timeout", "4s"]);
+    let demo = Demo::start(&["--idle-timeout", "40s"]);
     let visitor = Visitor::new();
     visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
     let stay = |site: &'static str, from: &'static str, kind: &'static str| {
         let request = visitor.request(Method::POST, &demo.url(site, "/sso/session/keepalive"));
         send(request.header("Sec-Fetch-Site", from).header("Content-Type", kind).body("{}"))
     };
-    until("some of it is used", async || left(&status(&visitor, &demo, "alice").await.1) <= 3).await;
+    until("some of it is used", async || left(&status(&visitor, &demo, "alice").await.1) <= 35).await;
     for site in ["alice", "sso"] {
         assert_eq!(stay(site, "cross-site", "application/json").await.status, 403);
         assert_eq!(stay(site, "same-origin", "text/plain").await.status, 415);
-        assert!(left(&status(&visitor, &demo, site).await.1) <= 3);
+        assert!(left(&status(&visitor, &demo, site).await.1) <= 35);
     }
     let stayed = stay("alice", "same-origin", "application/json").await;
-    assert_eq!((stayed.status, left(&stayed.json())), (200, 4));
-    assert_eq!(left(&status(&visitor, &demo, "sso").await.1), 4, "for all sites");
-    until("some of it is used", async || left(&status(&visitor, &demo, "sso").await.1) <= 3).await;
-    assert_eq!(left(&stay("sso", "same-origin", "application/json").await.json()), 4);
+    assert_eq!((stayed.status, left(&stayed.json())), (200, 40));
+    assert!(left(&status(&visitor, &demo, "sso").await.1) > 35, "for all sites");
+    until("some of it is used", async || left(&status(&visitor, &demo, "sso").await.1) <= 35).await;
+    assert_eq!(left(&stay("sso", "same-origin", "application/json").await.json()), 40);
 }
 
 #[tokio::test]
@@ -95,10 +97,10 @@ fn the_story_with_nothing_but_curl() {
 
 #[tokio::test]
 async fn what_no_person_asked_for_extends_nothing() {
-    let demo = Demo::start(&["--idle-timeout", "5s"]);
+    let demo = Demo::start(&["--idle-timeout", "40s"]);
     let visitor = Visitor::new();
     visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
-    until("some of it is used", async || left(&status(&visitor, &demo, "sso").await.1) <= 4).await;
+    until("some of it is used", async || left(&status(&visitor, &demo, "sso").await.1) <= 35).await;
     for (name, value) in [
         ("Sec-Purpose", "prefetch"),
         ("SSO-Activity", "None"),
@@ -108,9 +110,9 @@ async fn what_no_person_asked_for_extends_nothing() {
         for site in ["sso", "alice"] {
             let page = send(visitor.request(Method::GET, &demo.url(site, "/")).header(name, value)).await;
             assert!(page.body.contains("Jackie Black"), "{site} {name}");
-            assert!(left(&status(&visitor, &demo, site).await.1) <= 4, "{site} {name}");
+            assert!(left(&status(&visitor, &demo, site).await.1) <= 35, "{site} {name}");
         }
     }
     visitor.visit(&demo.url("sso", "/")).await;
-    assert_eq!(left(&status(&visitor, &demo, "sso").await.1), 5);
+    assert!(left(&status(&visitor, &demo, "sso").await.1) > 35);
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sso_tests::Site;
+use sso_tests::{Site, process::PATIENCE};
 
 use super::place::Place;
 use crate::frozen::Lock;
@@ -112,14 +112,14 @@ fn one_that_is_interrupted_leaves_nothing_and_one_that_is_killed_is_in_nobodys_w
         let mut backup = backup.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let started = Instant::now();
         while !unfinished(&place).iter().any(|draft| draft.join("data/sso.db").exists()) {
-            assert!(started.elapsed() < Duration::from_secs(8), "it does not begin");
+            assert!(started.elapsed() < PATIENCE, "it does not begin");
             thread::sleep(Duration::from_millis(10));
         }
         assert!(backup.try_wait().unwrap().is_none(), "it waits for the database");
         assert!(Command::new("kill").args(["-s", signal, &backup.id().to_string()]).status().unwrap().success());
         let told = Instant::now();
         let output = backup.wait_with_output().unwrap();
-        assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+        assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
         if signal == "KILL" {
             assert_eq!((output.status.code(), unfinished(&place).len()), (None, 1));
         } else {

