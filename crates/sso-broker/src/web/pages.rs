@@ -101,7 +101,7 @@ impl ProblemKind {
             Self::UserNotAllowed => "Your account has no access to this site",
             Self::ServerError => "The login server reports a problem",
             Self::LogoutUnverified => "Log out?",
-            Self::LongPage => "This page’s address is very long",
+            Self::LongPage => "This page's address is very long",
             Self::PageNotKept => "Open your page again",
         }
     }
@@ -140,8 +140,8 @@ impl ProblemKind {
                  in the meantime. Copy it, continue, and open it again afterwards."
             }
             Self::PageNotKept => {
-                "You are back from the login server. Your page’s address was too long to keep: open it again, or go back \
-                 to it in your browser’s history."
+                "You are back from the login server. Your page's address was too long to keep: open it again, or go back \
+                 to it in your browser's history."
             }
         }
     }

@@ -82,7 +82,7 @@ async fn a_longer_page_is_kept_by_the_tab() {
         let leaving = browser.visit(&start).await;
         assert_eq!((leaving.status, leaving.header("Cache-Control")), (200, "no-store"), "{leaving:?}");
         assert!(
-            leaving.body.contains("<h1>This page’s address is very long</h1>") && leaving.body.contains("Continue</a>")
+            leaving.body.contains("<h1>This page's address is very long</h1>") && leaving.body.contains("Continue</a>")
         );
         let (kept, to) = script(&leaving);
         assert_eq!(kept, wanted);
