@@ -1,6 +1,10 @@
 //! What `sso users`, `sso brokers` and `sso sessions` show, refuse and end.
 
-use std::{net::TcpListener, process::Command, time::Instant};
+use std::{
+    net::TcpListener,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use sso_core::Encoding;
 use sso_engines::{Engine, new_postgres_store, new_redis_store, postgres_bin};
