@@ -72,6 +72,8 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Timed<IO> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(context, bytes);
         match &written {
+            // `100 Continue` is no answer: the body it asks for has to come in the same time.
+            Poll::Ready(_) if bytes.starts_with(b"HTTP/1.1 100") => {}
             Poll::Ready(_) => this.request.end(),
             Poll::Pending => this.answer.begin(this.limit),
         }
@@ -140,6 +142,17 @@ mod tests {
             assert!(server.request.0.is_none() && server.answer.0.is_none());
             client.read_exact(&mut [0; 6]).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_was_asked_for_and_does_not_come_ends_the_connection() {
+        let (mut client, mut server) = connection(SHORT);
+        client.write_all(b"Expect: 100-continue").await.unwrap();
+        server.read_exact(&mut [0; 20]).await.unwrap();
+        server.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+        server.flush().await.unwrap();
+        let error = tokio::time::timeout(LONG, server.read_u8()).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

@@ -133,6 +133,10 @@ async fn threat_31_what_nginx_says_while_no_node_is_there_has_the_headers_too() 
         for (name, value) in [
             ("strict-transport-security", "max-age=31536000"),
             ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "strict-origin-when-cross-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
         ] {
             assert_eq!(answer.header(name), value, "{path}");

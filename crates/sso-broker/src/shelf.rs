@@ -106,7 +106,8 @@ impl Shelf {
                 store.remove(&key);
             }
         }
-        store.set(&key, &text, Lifetime::AtMost(Pending::KEPT));
+        let kept = if as_sent(key.len(), text.len()) > Pending::LONG { Pending::LONG_KEPT } else { Pending::KEPT };
+        store.set(&key, &text, Lifetime::AtMost(kept));
     }
 
     /// Takes out the attach that a return with this state belongs to, however old.

@@ -117,6 +117,10 @@ pub(crate) struct Pending {
 impl Pending {
     /// One is kept for so long: much longer than it may be finished, so that who comes back late still gets to the wanted page.
     pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3600);
+    /// One that is long, in bytes as sent, is kept for an hour at most: tabs that are opened at once do not know of each other's, and together they may be
+    /// more than a server in front takes.
+    pub(crate) const LONG: usize = 1_024;
+    pub(crate) const LONG_KEPT: Duration = Duration::from_secs(3600);
     /// A browser that restores many tabs begins one attach for each of them.
     pub(crate) const MAX: usize = 16;
     /// One of them, with its key: browsers take no larger cookie.

@@ -123,7 +123,9 @@ pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Brow
     match recognise(parts, attach, browser).await {
         Ok(Recognised::CameBack(Visit { session, set_cookie, remember })) => {
             let outcome = link(parts, attach, session).await.map(AttachOutcome::Linked);
-            AttachAnswer { outcome, set_cookie, remember }
+            let answer = AttachAnswer { outcome, set_cookie, remember };
+            // Being remembered is a login on the way, too.
+            if attach.request.prompt_login { without_older_links(parts, attach, answer).await } else { answer }
         }
         Ok(Recognised::AsBefore(found)) => match attach_to(parts, attach, browser, found).await {
             Ok((outcome, set_cookie)) => AttachAnswer { outcome: Ok(outcome), set_cookie, remember: Remember::Keep },
@@ -136,7 +138,12 @@ pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Brow
 /// The same for a browser whose user has just logged in on the way: the broker made this token for that login, so one that was copied before it is dead now.
 /// Only a login cuts them: the parameter that asks for one is in a URL that anybody can have a visitor open.
 pub(crate) async fn after_login(parts: &Parts, request: &CheckedAttach, browser: &Browser) -> AttachAnswer {
-    let mut answer = attach(parts, request, browser).await;
+    let answer = attach(parts, request, browser).await;
+    without_older_links(parts, request, answer).await
+}
+
+/// A good attach has cut the older links of its session at its broker.
+async fn without_older_links(parts: &Parts, request: &CheckedAttach, mut answer: AttachAnswer) -> AttachAnswer {
     if matches!(answer.outcome, Ok(AttachOutcome::Linked(_)))
         && let Err(error) = cut_others(parts, &key_of(&request.request)).await
     {

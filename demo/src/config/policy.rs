@@ -40,10 +40,13 @@ pub(super) fn sessions(layers: &Layers) -> Result<Policy, Failure> {
 /// `[jwt]`.
 pub(super) fn tokens(layers: &Layers) -> Result<TokenPolicy, Failure> {
     let default = TokenPolicy::default();
+    // A configuration from before there was an absolute limit may remember browsers for longer: then that is the limit, too.
+    let remember_lifetime = lifetime(layers, |keys| keys.jwt.remember_lifetime.as_ref(), default.remember_lifetime);
+    let longest = default.remember_absolute.max(remember_lifetime);
     let tokens = TokenPolicy {
         access_lifetime: lifetime(layers, |keys| keys.jwt.access_lifetime.as_ref(), default.access_lifetime),
-        remember_lifetime: lifetime(layers, |keys| keys.jwt.remember_lifetime.as_ref(), default.remember_lifetime),
-        remember_absolute: lifetime(layers, |keys| keys.jwt.remember_absolute.as_ref(), default.remember_absolute),
+        remember_lifetime,
+        remember_absolute: lifetime(layers, |keys| keys.jwt.remember_absolute.as_ref(), longest),
         remember_me: layers.value(|keys| keys.jwt.remember_me.as_ref()).unwrap_or(default.remember_me),
     };
     tokens.check().map_err(|error| wrong(layers, "jwt", error))?;

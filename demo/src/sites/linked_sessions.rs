@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -53,6 +55,9 @@ const TABLE: &str =
 impl SharedSessions {
     async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
         let failed = |error| Failure::other(format!("--store: {}: {error}", file.display()));
+        // It says who is logged in. What SQLite puts beside it has the same mode.
+        let made = OpenOptions::new().append(true).create(true).mode(0o600).open(file);
+        made.map_err(|error| Failure::other(format!("--store: {}: {error}", file.display())))?;
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
         let pool = SqlitePool::connect_with(options).await.map_err(failed)?;
         sqlx::query(TABLE).execute(&pool).await.map_err(failed)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use sso_core::wire::User;
 use url::Url;
 use zxcvbn::{Score, zxcvbn};
@@ -56,7 +57,7 @@ pub struct OwnWords(BTreeSet<String>);
 impl OwnWords {
     /// Of the user's name and attributes, such as the full name and the e-mail address, and of the site's host.
     pub fn new(user: &User, site: &Url) -> Self {
-        let attributes = user.attributes.values().filter_map(|value| value.as_str());
+        let attributes = user.attributes.values().flat_map(texts_in);
         let texts = attributes.chain([user.username.as_str()]).chain(site.host_str());
         Self(texts.flat_map(words).collect())
     }
@@ -70,6 +71,16 @@ impl OwnWords {
         !words.is_empty()
             && count(char::is_alphabetic) < FEWEST_OTHER_LETTERS
             && count(char::is_numeric) < FEWEST_OTHER_DIGITS
+    }
+}
+
+/// The texts in an attribute, which may have parts, as a profile has.
+fn texts_in(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts_in).collect(),
+        Value::Object(values) => values.values().flat_map(texts_in).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -119,6 +130,7 @@ mod tests {
         user.attributes.insert("fullname".into(), "Jackie Bl\u{fc}ck".into());
         user.attributes.insert("email".into(), "jackie.b@shop.example".into());
         user.attributes.insert("age".into(), 38.into());
+        user.attributes.insert("profile".into(), serde_json::json!({ "town": "Llanfairpwllgwyngyll" }));
         OwnWords::new(&user, &"https://sso.example.com".parse().unwrap())
     }
 
@@ -186,6 +198,7 @@ mod tests {
         for bad in [
             "jackie.b@shop.example",
             "JackieJackieJackie",
+            "llanfairpwllgwyngyll!",
             "Jackie-Blu\u{308}ck-1987",
             "jackie.bl\u{fc}ck@example.com",
             "jackie.b@sso.example.com",

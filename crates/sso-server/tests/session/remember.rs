@@ -54,8 +54,12 @@ impl Jar {
     }
 
     async fn attach(&mut self, world: &World, broker: &'static str) -> Attached {
+        self.attach_with(world, broker, false).await
+    }
+
+    async fn attach_with(&mut self, world: &World, broker: &'static str, prompt_login: bool) -> Attached {
         let token = Token::generate();
-        let request: AttachRequest = redirect_request(broker, &token, key(broker).attach(&token), false);
+        let request: AttachRequest = redirect_request(broker, &token, key(broker).attach(&token), prompt_login);
         let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
         let answer = world.server.attach(&checked, self.shown()).await;
         self.receive(answer.set_cookie, answer.remember);
@@ -109,6 +113,19 @@ async fn an_attach_logs_a_remembered_browser_in_at_all_brokers() {
     world.broker_log_out(&greg).await.unwrap();
     let again = jar.attach(&world, "Alice").await;
     assert_eq!(world.info(&again).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn being_remembered_is_a_login_on_the_way_that_kills_older_links() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    // An attacker's session and token, planted before.
+    let mut planted = Jar::default();
+    let copied = planted.attach(&world, "Alice").await;
+    jar.session = planted.session;
+    let asked = jar.attach_with(&world, "Alice", true).await;
+    assert_eq!(world.info(&asked).await.unwrap().as_deref(), Some("jackie"));
+    assert_ne!(world.info(&copied).await.ok().flatten().as_deref(), Some("jackie"));
 }
 
 #[tokio::test]

@@ -26,6 +26,11 @@ impl Profile {
         user.attributes.contains_key(ATTRIBUTE)
     }
 
+    /// Whether the account's attribute is free for one, and not in use by an operator for something else.
+    pub(super) fn has_room(user: &User) -> bool {
+        user.attributes.get(ATTRIBUTE).is_none_or(Value::is_object)
+    }
+
     /// What the account has, or else what is known of the user. An operator may have written anything.
     pub(super) fn stored(user: &User) -> Self {
         let stored = user.attributes.get(ATTRIBUTE).filter(|value| value.is_object());

@@ -73,6 +73,7 @@ async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, look: w
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile") };
     match site.server().can_set_attributes(&user.username).await {
+        Ok(true) if !Profile::has_room(user) => Refused::NotHere.into_answer(&desk),
         Ok(true) if session.is_remembered() => desk.go(CONFIRM),
         Ok(true) => desk.first_page(user, &Profile::stored(user), None),
         Ok(false) => Refused::NotHere.into_answer(&desk),
@@ -122,6 +123,9 @@ async fn submit_second(
     }
     if !profile.second_page(true).iter().all(Field::is_good) {
         return desk.second_page(StatusCode::BAD_REQUEST, user, &profile, Some(INVALID));
+    }
+    if !Profile::has_room(user) {
+        return Refused::NotHere.into_answer(&desk);
     }
     match site.server().set_attribute(&user.username, ATTRIBUTE, &profile.as_value()).await {
         Ok(true) => desk.go(DONE),

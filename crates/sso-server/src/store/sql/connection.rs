@@ -257,7 +257,9 @@ async fn try_open(engine: Engine, url: &str, health: &Health) -> Result<AnyPool,
         .test_before_acquire(false)
         .before_acquire(move |connection, about| {
             let health = health.clone();
-            Box::pin(async move { Ok(engine == Engine::Sqlite || health.is_usable(connection, about.idle_for).await) })
+            Box::pin(async move {
+                Ok(engine == Engine::Sqlite || health.is_usable(connection, about.age, about.idle_for).await)
+            })
         })
         .after_connect(move |connection, _| {
             Box::pin(async move {

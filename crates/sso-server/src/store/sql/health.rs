@@ -26,10 +26,11 @@ struct State {
 }
 
 impl Health {
-    /// Whether a connection of the pool, which nobody has used for this long, can be used. What ends one of them, such
-    /// as a restart of the database, has most likely ended all that were idle then, so these are not even tested.
-    pub(super) async fn is_usable(&self, connection: &mut AnyConnection, idle_for: Duration) -> bool {
-        if self.found_dead().is_some_and(|at| at.elapsed() <= idle_for) {
+    /// Whether a connection of the pool can be used, which is of this age, and which nobody has used for so long. What
+    /// ends one of them, such as a restart of the database, has most likely ended all older ones, so these are not even
+    /// tested. One that leads to a standby by now would pass the test.
+    pub(super) async fn is_usable(&self, connection: &mut AnyConnection, age: Duration, idle_for: Duration) -> bool {
+        if self.found_dead().is_some_and(|at| at.elapsed() <= age) {
             return false;
         }
         if idle_for < FRESH {
