@@ -114,9 +114,11 @@ impl SqlStore {
                 .fetch_optional(transaction.connection()?)
                 .await?;
             let Some(row) = row else {
-                let there = exists(transaction.connection()?, &name).await?;
+                let there = stored_version(transaction.connection()?, &name).await?;
                 transaction.rollback().await?;
-                return Ok(Err(if there { Conflict } else { NotFound }));
+                // With this very version it was inserted only after it was looked for.
+                let was_there = there.is_some_and(|there| there != version);
+                return Ok(Err(if was_there { Conflict } else { NotFound }));
             };
             if !add_cookie(transaction.connection()?, &cookie, &name).await? {
                 transaction.rollback().await?;
@@ -162,7 +164,7 @@ async fn add_cookie(connection: &mut AnyConnection, cookie: &str, session: &str)
     Ok(owner.as_deref() == Some(session))
 }
 
-async fn exists(connection: &mut AnyConnection, name: &str) -> Result<bool, sqlx::Error> {
+async fn stored_version(connection: &mut AnyConnection, name: &str) -> Result<Option<i64>, sqlx::Error> {
     let query = sqlx::query_scalar::<Any, i64>("SELECT version FROM sso_sessions WHERE name = $1").bind(name);
-    Ok(query.fetch_optional(&mut *connection).await?.is_some())
+    query.fetch_optional(&mut *connection).await
 }
