@@ -104,7 +104,7 @@ async fn threat_28_a_strangers_link_by_way_of_the_login_hands_nobody_over() {
     browser.click("form[action='/external'] button").await;
     browser.wait_for("h1", "Report 3 of jackie").await;
     browser.open(&demo.url("sso", "/")).await;
-    browser.click("main a[href*='otto']").await;
+    browser.click("main a[href*='/external'][href*='otto']").await;
     browser.wait_for("h1", "Report 2 of jackie").await;
 }
 

@@ -11,7 +11,7 @@ use crate::{
     users::{
         PasswordOutcome,
         name::nfc,
-        new_password::{NoHash, OwnWords, UnfitPassword, check_length},
+        new_password::{OwnWords, UnfitPassword, check_length},
     },
     words,
 };
@@ -110,14 +110,12 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
     if nfc(&change.new) == nfc(&change.old) {
         return Err(PasswordError::Unchanged);
     }
-    let turn = parts.passwords.turn().await.ok_or(PasswordError::Unavailable)?;
     let own = OwnWords::new(&user, &parts.public_url);
-    let hash = turn.hash_new(&change.new, own).await.map_err(|error| match error {
-        NoHash::Unfit(why) => why.into(),
-        NoHash::Failed(error) => {
-            tracing::error!(%error, "cannot hash a new password");
-            PasswordError::Unavailable
-        }
+    parts.passwords.judge(&change.new, own).await.ok_or(PasswordError::Unavailable)??;
+    let turn = parts.passwords.turn().await.ok_or(PasswordError::Unavailable)?;
+    let hash = turn.hash(&change.new).await.map_err(|error| {
+        tracing::error!(%error, "cannot hash a new password");
+        PasswordError::Unavailable
     })?;
 
     // Accounts and sessions are not changed at one instant, so this session first knows both passwords: whenever it is judged, and

@@ -41,7 +41,9 @@ async fn login(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse 
 async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departure) -> HttpResponse {
     let broker = session.broker();
     let is_sent_here = to.as_ref().is_some_and(|query| query.from.is_some());
-    let to = to.and_then(|query| broker.local_path(query.to.as_deref()?)).unwrap_or_else(LocalPath::root);
+    let to = to.and_then(|query| broker.local_path(query.to.as_deref()?));
+    // No way on leads here again: a link with many of them in it would drive a browser round.
+    let to = to.filter(|page| !page.as_str().starts_with("/sso/")).unwrap_or_else(LocalPath::root);
     match Asker::of(session.http_request()) {
         // Attached under the name that counts, and only came by another one.
         Asker::Visit if is_sent_here && departure != Departure::Login && session.is_attached() => redirect(to.as_str()),

@@ -91,7 +91,7 @@ fn words(text: &str) -> Vec<String> {
     parts.chain([text.clone()]).filter(|word| word.chars().count() >= SHORTEST_WORD).collect()
 }
 
-/// Judges a new password of an account. That takes up to some hundred milliseconds.
+/// Judges a new password of an account. That takes some hundred milliseconds at most, or seconds for one that is made to take them.
 pub fn check_new(password: &str, own: &OwnWords) -> Result<(), UnfitPassword> {
     check_length(password)?;
     let password = nfc(password);

@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     name::nfc,
-    new_password::{NoHash, OwnWords, hash_new},
+    new_password::{OwnWords, UnfitPassword, check_new},
 };
 
 /// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
@@ -154,6 +154,8 @@ impl fmt::Debug for PasswordHash {
 #[derive(Debug)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    /// New passwords are judged one at a time and take no turn: some take seconds, and logins must not wait for them.
+    judging: Arc<Semaphore>,
     jobs: mpsc::Sender<Job>,
     /// Checked for names that do not exist, so that they take as long as those that do.
     dummy: PasswordHash,
@@ -193,7 +195,20 @@ impl Passwords {
             named.spawn(work).map_err(|error| HashingFailed(error.to_string()))?;
         }
         let dummy = PasswordHash::new("no account has this password")?;
-        Ok(Self { turns: Arc::new(Semaphore::new(cores)), jobs, dummy })
+        Ok(Self { turns: Arc::new(Semaphore::new(cores)), judging: Arc::new(Semaphore::new(1)), jobs, dummy })
+    }
+
+    /// Judges a new password of an account; `None` when it took too long until it could be.
+    pub async fn judge(&self, password: &str, own: OwnWords) -> Option<Result<(), UnfitPassword>> {
+        let wait = tokio::time::timeout(Self::LONGEST_WAIT, self.judging.clone().acquire_owned());
+        let permit = wait.await.ok()?.ok()?;
+        let password = password.to_owned();
+        let judged = tokio::task::spawn_blocking(move || {
+            // As long as the work, also when the caller has gone away.
+            let _permit = permit;
+            check_new(&password, &own)
+        });
+        judged.await.ok()
     }
 
     /// Waits for a turn; `None` when it took too long.
@@ -214,11 +229,11 @@ impl Turn<'_> {
         exists && matches
     }
 
-    /// Judges a new password of an account, and hashes it.
-    pub async fn hash_new(self, password: &str, own: OwnWords) -> Result<PasswordHash, NoHash> {
+    /// Hashes a new password.
+    pub async fn hash(self, password: &str) -> Result<PasswordHash, HashingFailed> {
         let password = password.to_owned();
-        let hash = self.run(move || hash_new(&password, &own)).await;
-        hash.unwrap_or_else(|| Err(HashingFailed("the thread for it has ended".into()).into()))
+        let hash = self.run(move || PasswordHash::new(&password)).await;
+        hash.unwrap_or_else(|| Err(HashingFailed("the thread for it has ended".into())))
     }
 
     async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
