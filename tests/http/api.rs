@@ -193,11 +193,11 @@ async fn other_paths_methods_and_sizes_are_refused_in_json() {
         }
     }
     for (path, allowed, others) in [
-        ("info", "GET", [Method::POST, Method::DELETE, Method::OPTIONS]),
+        ("info", "GET, HEAD", [Method::POST, Method::DELETE, Method::OPTIONS]),
         ("login", "POST", [Method::GET, Method::PUT, Method::OPTIONS]),
         ("logout", "POST", [Method::GET, Method::PUT, Method::PATCH]),
         ("logout.php", "POST", [Method::GET, Method::PUT, Method::PATCH]),
-        ("data", "GET, POST", [Method::PUT, Method::DELETE, Method::OPTIONS]),
+        ("data", "GET, HEAD, POST", [Method::PUT, Method::DELETE, Method::OPTIONS]),
     ] {
         for method in others {
             let answer = send(link.call(method, &format!("/api/{path}"))).await;

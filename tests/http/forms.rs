@@ -22,7 +22,7 @@ fn saved() -> Value {
     json!({ "fullname": "Jackie B.", "email": "jb@example.org", "town": "Leiden", "about": "Cycles.\nSwims." })
 }
 
-const LATE: &str = "This form timed out: send it within 2 seconds of opening it.";
+const LATE: &str = "This form timed out: send it within 6 seconds of opening it.";
 const ENDED: &str = "Your session has ended. Nothing was saved. Log in again";
 
 /// A visitor to the demo's server.

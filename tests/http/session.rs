@@ -57,10 +57,12 @@ async fn staying_is_for_own_pages_only_and_moves_the_end() {
         assert!(left(&status(&visitor, &demo, site).await.1) <= 35);
     }
     let stayed = stay("alice", "same-origin", "application/json").await;
-    assert_eq!((stayed.status, left(&stayed.json())), (200, 40));
+    // Use is written down every four seconds, so as much may be left besides.
+    assert!(stayed.status == 200 && (40..=44).contains(&left(&stayed.json())), "{stayed:?}");
     assert!(left(&status(&visitor, &demo, "sso").await.1) > 35, "for all sites");
     until("some of it is used", async || left(&status(&visitor, &demo, "sso").await.1) <= 35).await;
-    assert_eq!(left(&stay("sso", "same-origin", "application/json").await.json()), 40);
+    let stayed = stay("sso", "same-origin", "application/json").await.json();
+    assert!((40..=44).contains(&left(&stayed)), "{stayed}");
 }
 
 #[tokio::test]
