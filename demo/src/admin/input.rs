@@ -8,14 +8,16 @@ use std::{
 use sso_core::Secret;
 use sso_server::{
     PasswordHash,
-    users::new_password::{OwnWords, hash_new},
+    users::new_password::{OwnWords, check_new},
 };
 
 use crate::{Failure, config::secret_in};
 
 /// A new password for the user of whom this is known, by the rules of the page where users change it.
 pub(super) fn new_password_of(own: &OwnWords) -> Result<PasswordHash, Failure> {
-    hash_new(&typed_password()?, own).map_err(Failure::other)
+    let password = typed_password()?;
+    check_new(&password, own).map_err(Failure::other)?;
+    PasswordHash::new(&password).map_err(Failure::other)
 }
 
 /// A new password, whoever it is for.

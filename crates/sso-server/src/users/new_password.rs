@@ -7,10 +7,7 @@ use sso_core::wire::User;
 use url::Url;
 use zxcvbn::{Score, zxcvbn};
 
-use super::{
-    name::nfc,
-    password::{HashingFailed, PasswordHash},
-};
+use super::name::nfc;
 
 /// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
 pub const MIN_CHARS: usize = 15;
@@ -37,17 +34,6 @@ pub enum UnfitPassword {
     /// It is a common one, or made like one: repeated, in a row, a few common words.
     #[error("This password is easy to guess: it is a common one, repeats itself, or is made of a few common words.")]
     Common,
-}
-
-/// Why there is no hash of a new password.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum NoHash {
-    /// It is refused.
-    #[error(transparent)]
-    Unfit(#[from] UnfitPassword),
-    /// It cannot be hashed.
-    #[error(transparent)]
-    Failed(#[from] HashingFailed),
 }
 
 /// What others know of an account: the first that they try.
@@ -102,12 +88,6 @@ pub fn check_new(password: &str, own: &OwnWords) -> Result<(), UnfitPassword> {
     // score means 10^10 guesses, which three words taken at random need.
     let own: Vec<_> = own.0.iter().map(String::as_str).collect();
     if zxcvbn(&password, &own).score() < Score::Four { Err(UnfitPassword::Common) } else { Ok(()) }
-}
-
-/// Judges a new password of an account, and hashes it.
-pub fn hash_new(password: &str, own: &OwnWords) -> Result<PasswordHash, NoHash> {
-    check_new(password, own)?;
-    Ok(PasswordHash::new(password)?)
 }
 
 /// The part of it that takes no time.
