@@ -8,6 +8,7 @@ use sso_server::{
     session::DestroyReason,
     users::new_password::UnfitPassword,
 };
+use tokio::task::JoinSet;
 
 use crate::common::{
     Attached, Browser, PASSWORD, World, credentials,
@@ -129,6 +130,29 @@ async fn guesses_of_the_old_one_wait_as_those_at_this_browsers_login_do() {
     );
     world.advance(std::time::Duration::from_secs(1));
     world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await.unwrap();
+}
+
+/// One user sends many passwords that are made to take long.
+#[tokio::test]
+async fn a_login_does_not_wait_until_new_passwords_are_judged() {
+    // More than half a second each: there are many ways to read the signs as letters.
+    let slow = "4@8({[<369#!1/|71$5+7%2".repeat(4);
+    let (world, _) = world();
+    let (mine, _) = logged_in(&world, "jackie").await;
+    let mut changes = JoinSet::new();
+    for _ in 0..24 {
+        let (server, cookie, change) = (world.server.clone(), mine.cookie.clone(), change(PASSWORD, &slow));
+        changes.spawn(async move { server.change_password(cookie.as_ref(), &change).await });
+    }
+    // The first login has its turn once all current passwords were checked, the second one while new ones are judged.
+    for _ in 0..2 {
+        world.server.log_in(None, &credentials("john")).await.unwrap();
+    }
+    let mut judged: Vec<_> = std::iter::from_fn(|| changes.try_join_next()).collect();
+    assert!(judged.len() < 12, "{} of the new passwords were judged before the login", judged.len());
+    // Its twin: they are judged, and such a password is good.
+    judged.extend(changes.join_next().await);
+    assert!(judged.iter().any(|change| change.as_ref().unwrap().is_ok()), "{judged:?}");
 }
 
 #[tokio::test]
