@@ -4,6 +4,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    time::Duration,
 };
 
 use sso_engines::{Engine, postgres_bin};
@@ -20,6 +21,12 @@ use crate::report;
 
 /// Who is logged in; as many as a pool has connections, nearly.
 const PEOPLE: usize = 12;
+
+const IN: &str = "Logged in as jackie";
+const OUT: &str = "You are logged out";
+
+/// What befalls the connections to any store.
+const FAULTS: [&str; 4] = ["restarted", "killed", "cut by a proxy", "silent for ever"];
 
 /// A server and a broker's site, whose visitors are logged in.
 struct World {
@@ -63,42 +70,38 @@ impl World {
             people.push(visitor);
         }
         let mut world = Self { what, alice, server, people, _programs: [site, broker], wrong: 0 };
-        world.visits("nothing").await;
+        world.visits("nothing", false, 0).await;
         assert_eq!(world.wrong, 0, "{what}: before anything is wrong");
         world
     }
 
-    /// All come at once, so that as many connections are open as there may be.
-    async fn crowd(&self) {
+    /// All who are logged in come at once, so that as many connections are open as there may be. How many are told that
+    /// they are logged out.
+    async fn crowd(&self) -> usize {
         let mut visits = JoinSet::new();
         for visitor in self.people.iter().cycle().take(4 * PEOPLE) {
-            let (visitor, page) = (visitor.clone(), format!("{}/", self.alice));
-            visits.spawn(async move { visitor.visit(&page).await });
+            let (visitor, alice) = (visitor.clone(), self.alice.clone());
+            visits.spawn(async move { heading(&visitor, &alice).await });
         }
-        visits.join_all().await;
+        visits.join_all().await.iter().filter(|heading| *heading == OUT).count()
     }
 
-    /// Everybody comes, one after the other, and what they are told is counted: first somebody who is logged in.
-    async fn visits(&mut self, fault: &str) {
-        let mut wrong = 0;
+    /// Everybody comes, one after the other, and who is told a wrong thing is counted, besides those who were before:
+    /// first those who are logged in, or first somebody new, whose first call writes.
+    async fn visits(&mut self, fault: &str, new_first: bool, before: usize) {
+        let mut wrong = before + if new_first { self.stranger().await } else { 0 };
         for visitor in &self.people {
-            wrong += usize::from(heading(visitor, &self.alice).await != "Logged in as jackie");
+            wrong += usize::from(heading(visitor, &self.alice).await != IN);
         }
-        wrong += self.strangers().await;
-        self.count(fault, wrong);
-    }
-
-    /// The same, but first somebody new comes, whose first call writes.
-    async fn visits_of_strangers(&mut self, fault: &str) {
-        let wrong = self.strangers().await;
-        self.count(fault, wrong);
-        self.visits(fault).await;
+        wrong += self.stranger().await;
+        report(&format!("  {}: {fault}: {wrong} visitors were told a wrong thing", self.what));
+        self.wrong += wrong;
     }
 
     /// Somebody new is told that they are logged out, and then logs in.
-    async fn strangers(&self) -> usize {
+    async fn stranger(&self) -> usize {
         let visitor = Visitor::new();
-        let is_out = heading(&visitor, &self.alice).await == "You are logged out";
+        let is_out = heading(&visitor, &self.alice).await == OUT;
         let is_in = match visitor.get(&format!("{}/login", self.server)).await {
             form if form.status == 200 => {
                 let fields = [("username", "jackie"), ("password", "jackie123")];
@@ -107,11 +110,6 @@ impl World {
             _ => false,
         };
         usize::from(!is_out) + usize::from(!is_in)
-    }
-
-    fn count(&mut self, fault: &str, wrong: usize) {
-        report(&format!("  {}: {fault}: {wrong} visitors were told a wrong thing", self.what));
-        self.wrong += wrong;
     }
 
     /// Nobody was told a wrong thing, and the server is ready.
@@ -144,21 +142,20 @@ fn redis(engine: &Engine, command: &str) -> String {
     answer
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_ends_connections_or_does_not_answer() {
-    let mut engine = Engine::redis();
+/// The connections to this store are lost in all these ways, and before them in its `own`, twice: see
+/// [`World::visits`]. `happen` does what is its own, and counts who is told a wrong thing meanwhile.
+async fn loses_connections(
+    what: &'static str,
+    mut engine: Engine,
+    own: &[&str],
+    happen: impl AsyncFn(&World, &Engine, &str) -> usize,
+) {
     let proxy = Proxy::start(port_of(&engine.url())).await;
-    let mut world = World::start("Redis", &with_port(&engine.url(), proxy.port)).await;
-    for n in 0..2 {
-        for fault in ["closed while idle", "restarted", "killed", "cut by a proxy", "silent for ever"] {
+    let mut world = World::start(what, &with_port(&engine.new_store(), proxy.port)).await;
+    for new_first in [false, true] {
+        for fault in own.iter().chain(&FAULTS).copied() {
+            let mut wrong = world.crowd().await;
             match fault {
-                "closed while idle" => {
-                    redis(&engine, "CONFIG SET timeout 1");
-                    // Its own is one.
-                    until("idle ones are closed", async || redis(&engine, "CLIENT LIST").matches("addr=").count() == 2)
-                        .await;
-                    redis(&engine, "CONFIG SET timeout 0");
-                }
                 "restarted" => {
                     engine.stop();
                     engine.start();
@@ -168,16 +165,29 @@ async fn redis_ends_connections_or_does_not_answer() {
                     engine.start();
                 }
                 "cut by a proxy" => proxy.cut(),
-                _ => proxy.silence(),
+                "silent for ever" => {
+                    // One that was used just now is not tested.
+                    tokio::time::sleep(Duration::from_millis(1_100)).await;
+                    proxy.silence();
+                }
+                own => wrong += happen(&world, &engine, own).await,
             }
-            if n == 0 {
-                world.visits(fault).await;
-            } else {
-                world.visits_of_strangers(fault).await;
-            }
+            world.visits(fault, new_first, wrong).await;
         }
     }
     world.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_ends_connections_or_does_not_answer() {
+    loses_connections("Redis", Engine::redis(), &["closed while idle"], async |_, engine, _| {
+        redis(engine, "CONFIG SET timeout 1");
+        // Its own is one.
+        until("idle ones are closed", async || redis(engine, "CLIENT LIST").matches("addr=").count() == 2).await;
+        redis(engine, "CONFIG SET timeout 0");
+        0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,54 +203,55 @@ async fn another_redis_becomes_the_primary_behind_the_same_address() {
         redis(old, &format!("REPLICAOF 127.0.0.1 {}", port_of(&new.url())));
         until("the old one follows", async || redis(old, "INFO replication").contains("master_link_status:up")).await;
         proxy.lead_to(port_of(&new.url()));
-        if n == 0 {
-            world.visits("another primary").await;
-        } else {
-            world.visits_of_strangers("another primary").await;
-        }
+        world.visits("another primary", n == 1, 0).await;
     }
     world.ends_well().await;
+}
+
+/// What a PostgreSQL answers.
+fn postgres(engine: &Engine, statement: &str) -> String {
+    let done = Command::new(postgres_bin("psql")).args(["-Atd", &engine.url(), "-c", statement]).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
 }
 
 /// Ends what others have with this PostgreSQL, as an idle limit does.
 fn end_others(engine: &Engine) {
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
-    let done = Command::new(postgres_bin("psql")).args(["-Atd", &engine.url(), "-c", end]).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
+    postgres(engine, end);
+}
+
+/// Whether nothing can be written by whoever says no more than that.
+async fn set_read_only(engine: &Engine, value: &str) {
+    postgres(engine, &format!("ALTER SYSTEM SET default_transaction_read_only = {value}"));
+    postgres(engine, "SELECT pg_reload_conf()");
+    let is_set = async || postgres(engine, "SHOW default_transaction_read_only").trim() == value;
+    until("the setting is read", is_set).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_ends_connections() {
-    let mut engine = Engine::postgres();
-    let proxy = Proxy::start(port_of(&engine.url())).await;
-    let mut world = World::start("PostgreSQL", &with_port(&engine.new_store(), proxy.port)).await;
-    for n in 0..2 {
-        for fault in ["ended while idle", "restarted", "killed", "cut by a proxy", "silent for ever"] {
-            world.crowd().await;
-            match fault {
-                "ended while idle" => end_others(&engine),
-                "restarted" => {
-                    engine.stop();
-                    engine.start();
-                }
-                "killed" => {
-                    engine.kill();
-                    engine.start();
-                }
-                "cut by a proxy" => proxy.cut(),
-                _ => {
-                    // One that was used just now is not tested.
-                    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-                    proxy.silence();
-                }
+    let own = ["ended while idle", "read-only for a while", "read-only on the connections that are there"];
+    loses_connections("PostgreSQL", Engine::postgres(), &own, async |world, engine, fault| {
+        let mut wrong = 0;
+        match fault {
+            "ended while idle" => end_others(engine),
+            "read-only for a while" => {
+                set_read_only(engine, "on").await;
+                // Nobody new can be let in, and nobody is told so who is logged in.
+                wrong += usize::from(heading(&Visitor::new(), &world.alice).await == IN) + world.crowd().await;
+                set_read_only(engine, "off").await;
             }
-            if n == 0 {
-                world.visits(fault).await;
-            } else {
-                world.visits_of_strangers(fault).await;
+            // As those that lead to what was the primary until now.
+            _ => {
+                postgres(engine, "ALTER ROLE sso SET default_transaction_read_only = on");
+                end_others(engine);
+                wrong += world.crowd().await;
+                postgres(engine, "BEGIN READ WRITE; ALTER ROLE sso RESET ALL; COMMIT");
             }
         }
-    }
-    world.ends_well().await;
+        wrong
+    })
+    .await;
 }
