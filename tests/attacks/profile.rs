@@ -22,7 +22,8 @@ const PASSWORD: &str = "a password of ada's";
 struct Place {
     _server: Site,
     url: String,
-    _dir: TempDir,
+    environment: [(&'static str, String); 6],
+    dir: TempDir,
 }
 
 fn start() -> Place {
@@ -47,17 +48,29 @@ fn start() -> Place {
         ("SSO_BROKERS", format!("[{}]", brokers.join(", "))),
         ("SSO_USERS", format!("[{{ username = \"jackie\", password = \"{hash}\" }}]")),
     ];
-    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let server = Site::try_start(&["server"], &environment).unwrap_or_else(|failed| panic!("{failed:?}"));
-    let add = ["users", "add", "ada", "--attribute", "email=ada@example.com", "--attribute", "fullname=Ada Byron"];
-    let mut command = Command::new(sso_bin());
-    let mut child = command.args(add).envs(environment).current_dir(dir.path()).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-    Place { _server: server, url, _dir: dir }
+    let variables = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let server = Site::try_start(&["server"], &variables).unwrap_or_else(|failed| panic!("{failed:?}"));
+    let place = Place { _server: server, url, environment, dir };
+    let attributes = ["--attribute", "email=ada@example.com", "--attribute", "fullname=Ada Byron"];
+    place.add("ada", &attributes);
+    place
 }
 
 impl Place {
+    /// Adds a user with these attributes.
+    fn add(&self, username: &str, attributes: &[&str]) {
+        self.sso(&[&["users", "add", username], attributes].concat(), &format!("{PASSWORD}\n"));
+    }
+
+    /// A command of the operator.
+    fn sso(&self, args: &[&str], input: &str) {
+        let mut command = Command::new(sso_bin());
+        command.args(args).envs(self.environment.clone()).current_dir(self.dir.path());
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
     fn peer(&self, id: &str) -> Peer {
         Peer::new(&self.url, id, SECRET, Encoding::Exact, &format!("http://{}.localhost:1", id.to_lowercase()))
     }
@@ -117,4 +130,71 @@ async fn there_is_no_form_where_nothing_can_be_kept() {
     place.log_in(&visitor, "ada", PASSWORD).await;
     assert!(visitor.get(&place.url("/")).await.body.contains("href=\"/profile\""));
     assert_eq!(visitor.get(&place.url("/profile")).await.status, 200);
+}
+
+/// The operator's own attribute of the same name, whatever it is: the form neither shows it nor writes over it.
+#[tokio::test]
+async fn an_operators_own_attribute_profile_stays_as_it_is() {
+    let place = start();
+    let ours = json!({ "fullname": "Ada Byron", "email": "ada@example.com", "town": "London", "about": "" });
+    let mut with_more = ours.clone();
+    with_more["role"] = "editor".into();
+    let mut with_number = ours.clone();
+    with_number["about"] = 7.into();
+    for (username, value, is_ours) in [
+        ("text", json!("basic"), false),
+        ("list", json!(["staff"]), false),
+        ("object", json!({ "role": "editor" }), false),
+        ("empty", json!({}), false),
+        ("part", json!({ "fullname": "Ada Byron" }), false),
+        ("more", with_more, false),
+        ("number", with_number, false),
+        // The twin: what the form has saved is shown and changed.
+        ("ours", ours, true),
+    ] {
+        place.add(username, &["--json-attribute", &format!("profile={value}")]);
+        let visitor = Visitor::new();
+        place.log_in(&visitor, username, PASSWORD).await;
+        let first = visitor.get(&place.url("/profile")).await;
+        let is_linked = visitor.get(&place.url("/")).await.body.contains("href=\"/profile\"");
+        assert_eq!(is_linked, is_ours, "{username}");
+        if is_ours {
+            let filled_in = [("fullname", "Ada King"), ("email", "ada@example.com")];
+            let second = visitor.submit(&first, "/profile", &filled_in).await;
+            let sent = visitor.submit(&second, "/profile/2", &[("town", "London"), ("about", "")]).await;
+            assert_eq!(sent.location(), Some(place.url("/profile/done")), "{sent:?}");
+        } else {
+            assert!(first.status == 404 && first.body.contains("attribute &#34;profile&#34;"), "{username}: {first:?}");
+            let done = visitor.get(&place.url("/profile/done")).await;
+            assert_eq!(done.location(), Some(place.url("/profile")), "{username}");
+        }
+        let info = place.peer("Profile").attach(&visitor).await.get("/api/info").await.json();
+        assert_eq!(info["profile"] == value, !is_ours, "{username}: {info}");
+    }
+}
+
+/// The operator writes it while the form is open.
+#[tokio::test]
+async fn an_operators_attribute_that_comes_meanwhile_stays_as_it_is() {
+    for value in [None, Some(json!({ "role": "editor" }))] {
+        let place = start();
+        let visitor = Visitor::new();
+        place.log_in(&visitor, "ada", PASSWORD).await;
+        let first = visitor.get(&place.url("/profile")).await;
+        let filled_in = [("fullname", "Ada Byron"), ("email", "ada@example.com")];
+        let second = visitor.submit(&first, "/profile", &filled_in).await;
+        if let Some(value) = &value {
+            place.sso(&["users", "set", "ada", "--json-attribute", &format!("profile={value}")], "");
+        }
+        let sent = visitor.submit(&second, "/profile/2", &[("town", "London"), ("about", "Numbers.")]).await;
+        let info = place.peer("Profile").attach(&visitor).await.get("/api/info").await.json();
+        match value {
+            Some(value) => {
+                assert_eq!((sent.status, &info["profile"]), (409, &value));
+                let again = visitor.submit(&sent, "/profile/2", &[("town", "London"), ("about", "Numbers.")]).await;
+                assert!(again.status == 404 && again.body.contains("attribute &#34;profile&#34;"), "{again:?}");
+            }
+            None => assert_eq!((sent.status, &info["profile"]["town"]), (303, &json!("London"))),
+        }
+    }
 }

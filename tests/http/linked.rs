@@ -1,5 +1,7 @@
 //! Applications with sessions of their own, each a process: what a session's name does, and the hand-off between two of them.
 
+use std::os::unix::fs::PermissionsExt;
+
 use reqwest::Method;
 use sso_tests::{
     Site, Visitor,
@@ -100,6 +102,10 @@ async fn sessions_in_a_file_survive_a_restart_and_say_nothing_that_lets_anybody_
     let _site = start_with(port, "sso_one", KEY, None, &store);
     assert_eq!(heading(&visitor, port).await, IN);
     let kept = std::fs::read(&file).unwrap();
+    for kept in std::fs::read_dir(dir.path()).unwrap() {
+        let kept = kept.unwrap();
+        assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{kept:?}");
+    }
     let cookie = visitor.cookies(&origin(port));
     // The cookie is `name=<signature><key>`; the key, at its end, is what must not be found.
     let key = &cookie.as_bytes()[cookie.len() - 50..];

@@ -8,7 +8,7 @@ use sso_core::BrokerId;
 
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
-    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
+    users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable},
 };
 
 /// Asks the first; whom that does not know, the second may.
@@ -48,7 +48,7 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         username: &str,
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
+    ) -> Result<SetOutcome, UsersUnavailable> {
         // Not the password of somebody who is hidden by the first.
         match self.0.find_now(username).await? {
             Some(_) => self.0.set_password(username, expected, new).await,
@@ -63,10 +63,16 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         }
     }
 
-    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
+    async fn set_attribute(
+        &self,
+        username: &str,
+        name: &str,
+        expected: Option<&Value>,
+        value: &Value,
+    ) -> Result<SetOutcome, UsersUnavailable> {
         match self.0.find_now(username).await? {
-            Some(_) => self.0.set_attribute(username, name, value).await,
-            None => self.1.set_attribute(username, name, value).await,
+            Some(_) => self.0.set_attribute(username, name, expected, value).await,
+            None => self.1.set_attribute(username, name, expected, value).await,
         }
     }
 }

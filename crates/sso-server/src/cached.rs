@@ -11,7 +11,7 @@ use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
     clock::{Clock, Timestamp},
     patience::Places,
-    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable},
+    users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable},
 };
 
 /// What is remembered was asked for less than this ago: a change is seen so soon.
@@ -138,7 +138,7 @@ impl<T: Users> Users for CachedUsers<T> {
         username: &str,
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
+    ) -> Result<SetOutcome, UsersUnavailable> {
         let outcome = self.wait(self.source.set_password(username, expected, new), UsersUnavailable).await;
         // Also after an error: it may have been set.
         self.found.invalidate(username).await;
@@ -149,8 +149,14 @@ impl<T: Users> Users for CachedUsers<T> {
         self.wait(self.source.can_set_attributes(username), UsersUnavailable).await
     }
 
-    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
-        let outcome = self.wait(self.source.set_attribute(username, name, value), UsersUnavailable).await;
+    async fn set_attribute(
+        &self,
+        username: &str,
+        name: &str,
+        expected: Option<&Value>,
+        value: &Value,
+    ) -> Result<SetOutcome, UsersUnavailable> {
+        let outcome = self.wait(self.source.set_attribute(username, name, expected, value), UsersUnavailable).await;
         self.found.invalidate(username).await;
         outcome
     }

@@ -9,7 +9,7 @@ use crate::{
     session::{CookieValue, DestroyReason, Session},
     standing,
     users::{
-        PasswordOutcome,
+        SetOutcome,
         name::nfc,
         new_password::{OwnWords, UnfitPassword, check_length},
     },
@@ -133,9 +133,9 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
     // Whoever knew the password until now must not undo what an operator has set since because of just that.
     let outcome = parts.users.set_password(&username, Some(&account.password), &hash).await;
     match outcome.map_err(standing::users_unavailable)? {
-        PasswordOutcome::Set => {}
-        PasswordOutcome::NoAccount => return Err(PasswordError::NotLoggedIn),
-        PasswordOutcome::ChangedMeanwhile => {
+        SetOutcome::Set => {}
+        SetOutcome::NoAccount => return Err(PasswordError::NotLoggedIn),
+        SetOutcome::ChangedMeanwhile => {
             tracing::warn!(username, "the password was changed meanwhile, and is not changed again");
             return Err(PasswordError::ChangedMeanwhile);
         }

@@ -26,7 +26,7 @@ use crate::{
     session::{CookieValue, Fingerprint, Session},
     standing,
     store::{Unlink, patiently},
-    users::Users,
+    users::{SetOutcome, Users},
 };
 
 /// A server. Cheap to clone: clones are the same server.
@@ -215,10 +215,17 @@ impl Server {
         patiently(self.0.users.can_set_attributes(username)).await.map_err(standing::users_unavailable)
     }
 
-    /// Keeps what a page of the server has of a user with their account, as one attribute; whether there is such an account. A broker is told of it if its
-    /// `attributes` say so.
-    pub async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, Unavailable> {
-        patiently(self.0.users.set_attribute(username, name, value)).await.map_err(standing::users_unavailable)
+    /// Keeps what a page of the server has of a user with their account, as one attribute, in place of what was `expected` there. A broker is told of
+    /// it if its `attributes` say so.
+    pub async fn set_attribute(
+        &self,
+        username: &str,
+        name: &str,
+        expected: Option<&Value>,
+        value: &Value,
+    ) -> Result<SetOutcome, Unavailable> {
+        let set = self.0.users.set_attribute(username, name, expected, value);
+        patiently(set).await.map_err(standing::users_unavailable)
     }
 
     /// A token for calls to another service in the name of the session's user: to `audience`, or to the first of the broker's.

@@ -33,7 +33,9 @@ pub(super) fn sessions(layers: &Layers) -> Result<Policy, Failure> {
         fingerprint: flag(|keys| keys.session.fingerprint.as_ref(), default.fingerprint),
         link_lifetime: lifetime(|keys| keys.session.link_lifetime.as_ref(), default.link_lifetime),
     };
-    policy.check().map_err(|error| wrong(layers, "session", error))?;
+    let measures: [Key; 2] =
+        [|keys| keys.session.idle_timeout.as_ref(), |keys| keys.session.absolute_lifetime.as_ref()];
+    policy.check().map_err(|error| wrong(layers, "session", &measures, error))?;
     Ok(policy)
 }
 
@@ -49,7 +51,7 @@ pub(super) fn tokens(layers: &Layers) -> Result<TokenPolicy, Failure> {
         remember_absolute: lifetime(layers, |keys| keys.jwt.remember_absolute.as_ref(), longest),
         remember_me: layers.value(|keys| keys.jwt.remember_me.as_ref()).unwrap_or(default.remember_me),
     };
-    tokens.check().map_err(|error| wrong(layers, "jwt", error))?;
+    tokens.check().map_err(|error| wrong(layers, "jwt", &[|keys| keys.jwt.remember_absolute.as_ref()], error))?;
     Ok(tokens)
 }
 
@@ -57,8 +59,8 @@ fn lifetime(layers: &Layers, key: Key, default: Duration) -> Duration {
     layers.find(key).map_or(default, |(lifetime, _)| lifetime.get_ref().0)
 }
 
-/// The failure, told at the setting itself; where that has its default, at the one that it is measured by.
-fn wrong(layers: &Layers, section: &str, error: InvalidPolicy) -> Failure {
+/// The failure, told at the setting itself; where that has its default, at one that it is measured by.
+fn wrong(layers: &Layers, section: &str, measures: &[Key], error: InvalidPolicy) -> Failure {
     let wrong: Key = match error.setting {
         Setting::IdleTimeout => |keys| keys.session.idle_timeout.as_ref(),
         Setting::WarnBefore => |keys| keys.session.warn_before.as_ref(),
@@ -69,9 +71,7 @@ fn wrong(layers: &Layers, section: &str, error: InvalidPolicy) -> Failure {
         Setting::RememberLifetime => |keys| keys.jwt.remember_lifetime.as_ref(),
         Setting::RememberAbsolute => |keys| keys.jwt.remember_absolute.as_ref(),
     };
-    let measures: [Key; 3] =
-        [wrong, |keys| keys.session.idle_timeout.as_ref(), |keys| keys.session.absolute_lifetime.as_ref()];
-    match measures.into_iter().find_map(|key| layers.find(key)) {
+    match [&[wrong], measures].concat().into_iter().find_map(|key| layers.find(key)) {
         Some((value, layer)) => layer.wrong(value.span().start, format!("[{section}] {error}")),
         None => Failure::settings(format!("[{section}] {error}")),
     }

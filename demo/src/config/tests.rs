@@ -60,6 +60,16 @@ fn mistakes_are_told_with_their_place() {
         (format!("{GOOD}[session]\nidle = \"1s\""), "sso.toml:3: ", "unknown field `idle`"),
         (format!("{GOOD}[jwt]\naccess_lifetime = \"0s\""), "sso.toml:3: ", "[jwt] access_lifetime must be at least"),
         (format!("{GOOD}[jwt]\nremember_lifetime = \"30\""), "sso.toml:3: ", "`30` is not a duration"),
+        (
+            format!("{GOOD}[session]\nidle_timeout = \"15min\"\n[jwt]\nremember_absolute = \"29d\""),
+            "sso.toml:5: ",
+            "[jwt] remember_lifetime must not be longer than remember_absolute",
+        ),
+        (
+            format!("{GOOD}[jwt]\nremember_absolute = \"180d\"\nremember_lifetime = \"181d\""),
+            "sso.toml:4: ",
+            "[jwt] remember_lifetime must not be longer than remember_absolute",
+        ),
         (format!("{GOOD}[jwt]\nremember_me = \"yes\""), "sso.toml:3: ", "invalid type"),
         (format!("{GOOD}[jwt]\nkey = \"keys\""), "sso.toml:3: ", "unknown field `key`"),
         (broker(""), "sso.toml:3: broker A: ", "expected either `secret` or `secret_file`"),
@@ -87,6 +97,29 @@ fn mistakes_are_told_with_their_place() {
     }
     let error = read(GOOD, &[("SSO_SESSION_IDLE_TIMEOUT", "20")]).unwrap_err();
     assert!(error.starts_with("SSO_SESSION_IDLE_TIMEOUT: `20` is not a duration"), "{error}");
+}
+
+/// As `sso.toml` says, and as a file from before there was an absolute end needs it.
+#[test]
+fn browsers_that_are_remembered_for_longer_than_180_days_need_no_second_setting() {
+    let lived = |more: &str, variables: &[(&str, &str)]| {
+        let tokens = read(&format!("{GOOD}[jwt]\n{more}"), variables).unwrap().tokens;
+        [tokens.remember_lifetime, tokens.remember_absolute].map(|lifetime| lifetime.as_secs() / (24 * 60 * 60))
+    };
+    for (more, expected) in [
+        ("", [30, 180]),
+        ("remember_lifetime = \"180d\"", [180, 180]),
+        ("remember_lifetime = \"200d\"", [200, 200]),
+        ("remember_lifetime = \"200d\"\nremember_absolute = \"300d\"", [200, 300]),
+        ("remember_absolute = \"30d\"", [30, 30]),
+    ] {
+        assert_eq!(lived(more, &[]), expected, "{more}");
+    }
+    let variables = [("SSO_JWT_REMEMBER_LIFETIME", "200d")];
+    assert_eq!(lived("", &variables), [200, 200]);
+    // Set in two places, they contradict each other all the same.
+    let error = read(&format!("{GOOD}[jwt]\nremember_absolute = \"180d\""), &variables).unwrap_err();
+    assert!(error.starts_with("SSO_JWT_REMEMBER_LIFETIME: ") && error.contains("longer than"), "{error}");
 }
 
 #[test]

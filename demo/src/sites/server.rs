@@ -171,8 +171,10 @@ async fn home(
     let session = returning.visitor.session.as_deref();
     let user = session.and_then(Session::user);
     let has_profile = match user {
-        Some(user) => site.server().can_set_attributes(&user.username).await.unwrap_or_default(),
-        None => false,
+        Some(user) if profile::has_room(user) => {
+            site.server().can_set_attributes(&user.username).await.unwrap_or_default()
+        }
+        _ => false,
     };
     let details = user.map(attributes).unwrap_or_default();
     let links = look.chrome.links();

@@ -31,9 +31,9 @@ impl Users for Arc<Source> {
         _: &str,
         _: Option<&PasswordHash>,
         _: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
+    ) -> Result<SetOutcome, UsersUnavailable> {
         self.group.fetch_add(1, Ordering::SeqCst);
-        Ok(PasswordOutcome::Set)
+        Ok(SetOutcome::Set)
     }
 }
 
@@ -130,7 +130,7 @@ impl Users for Hangs {
         _: &str,
         _: Option<&PasswordHash>,
         _: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
+    ) -> Result<SetOutcome, UsersUnavailable> {
         std::future::pending().await
     }
 }
@@ -180,7 +180,7 @@ async fn what_is_asked_for_now_and_what_was_changed_here_is_seen_at_once() {
     source.group.store(1, Ordering::SeqCst);
     assert_eq!(cached.find_now("jackie").await.unwrap().unwrap().groups, ["1"]);
     assert_eq!(group(&cached).await.as_deref(), Some("1"), "and remembered");
-    assert_eq!(cached.set_password("jackie", None, &hash()).await.unwrap(), PasswordOutcome::Set);
+    assert_eq!(cached.set_password("jackie", None, &hash()).await.unwrap(), SetOutcome::Set);
     assert_eq!(group(&cached).await.as_deref(), Some("2"));
     assert_eq!(source.asked(), 3);
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     store::sql::column,
-    users::{Account, PasswordHash, PasswordOutcome, Users, UsersUnavailable, name::check_username},
+    users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable, name::check_username},
 };
 
 const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
@@ -174,6 +174,25 @@ impl SqlDirectory {
         Err(changes_all_the_time())
     }
 
+    /// Changes an account that is not disabled, if `change` finds there what it expects.
+    async fn set_where(
+        &self,
+        username: &str,
+        change: impl Fn(&mut StoredUser) -> bool + Send + Sync,
+    ) -> Result<SetOutcome, UsersUnavailable> {
+        let mut refusal = SetOutcome::NoAccount;
+        let change = |user: &mut StoredUser| {
+            refusal = if user.is_disabled { SetOutcome::NoAccount } else { SetOutcome::ChangedMeanwhile };
+            !user.is_disabled && change(user)
+        };
+        match self.change_user_if(username, change).await {
+            Ok(Some(_)) => Ok(SetOutcome::Set),
+            Ok(None) => Ok(refusal),
+            Err(DirectoryError::NotFound) => Ok(SetOutcome::NoAccount),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
     /// Keeps a user out, or lets them in again, whatever else can be read of them.
     pub async fn set_user_disabled(&self, username: &str, is_disabled: bool) -> Result<(), DirectoryError> {
         let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
@@ -221,40 +240,31 @@ impl Users for SqlDirectory {
         username: &str,
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
-        let mut refusal = PasswordOutcome::NoAccount;
-        let change = |user: &mut StoredUser| {
-            if user.is_disabled {
-                refusal = PasswordOutcome::NoAccount;
-                return false;
-            }
-            refusal = PasswordOutcome::ChangedMeanwhile;
+    ) -> Result<SetOutcome, UsersUnavailable> {
+        self.set_where(username, |user| {
             let is_expected = expected.is_none_or(|expected| expected.text() == user.password.text());
             user.password = new.clone();
             is_expected
-        };
-        match self.change_user_if(username, change).await {
-            Ok(Some(_)) => Ok(PasswordOutcome::Set),
-            Ok(None) => Ok(refusal),
-            Err(DirectoryError::NotFound) => Ok(PasswordOutcome::NoAccount),
-            Err(error) => Err(unavailable(error)),
-        }
+        })
+        .await
     }
 
     async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
         self.can_set_password(username).await
     }
 
-    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
-        let change = |user: &mut StoredUser| {
-            user.attributes.insert(name.to_owned(), value.clone());
-            !user.is_disabled
-        };
-        match self.change_user_if(username, change).await {
-            Ok(changed) => Ok(changed.is_some()),
-            Err(DirectoryError::NotFound) => Ok(false),
-            Err(error) => Err(unavailable(error)),
-        }
+    async fn set_attribute(
+        &self,
+        username: &str,
+        name: &str,
+        expected: Option<&Value>,
+        value: &Value,
+    ) -> Result<SetOutcome, UsersUnavailable> {
+        self.set_where(username, |user| {
+            let before = user.attributes.insert(name.to_owned(), value.clone());
+            before.as_ref() == expected
+        })
+        .await
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use super::{Account, Users, UsersUnavailable};
+use super::{Account, SetOutcome, Users, UsersUnavailable};
 
 /// Accounts that are known from the start. What users change of them lasts until the process ends: for trying out, and for tests.
 #[derive(Debug, Default)]
@@ -30,10 +30,19 @@ impl Users for UsersInMemory {
         Ok(self.0.read().contains_key(username))
     }
 
-    async fn set_attribute(&self, username: &str, name: &str, value: &Value) -> Result<bool, UsersUnavailable> {
+    async fn set_attribute(
+        &self,
+        username: &str,
+        name: &str,
+        expected: Option<&Value>,
+        value: &Value,
+    ) -> Result<SetOutcome, UsersUnavailable> {
         let mut accounts = self.0.write();
-        let Some(account) = accounts.get_mut(username) else { return Ok(false) };
+        let Some(account) = accounts.get_mut(username) else { return Ok(SetOutcome::NoAccount) };
+        if account.user.attributes.get(name) != expected {
+            return Ok(SetOutcome::ChangedMeanwhile);
+        }
         Arc::make_mut(account).user.attributes.insert(name.to_owned(), value.clone());
-        Ok(true)
+        Ok(SetOutcome::Set)
     }
 }

@@ -58,14 +58,14 @@ impl Account {
 #[error("users are unavailable: {0}")]
 pub struct UsersUnavailable(pub String);
 
-/// What became of a new password.
+/// What became of a password, or an attribute, that was to be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordOutcome {
+pub enum SetOutcome {
     /// The account has it.
     Set,
     /// There is no such account, or it is disabled.
     NoAccount,
-    /// The account has another password than the one that was to be replaced, and keeps it.
+    /// The account has another one than that which was to be replaced, and keeps it.
     ChangedMeanwhile,
 }
 
@@ -100,7 +100,7 @@ pub trait Users: Send + Sync + 'static {
         _username: &str,
         _expected: Option<&PasswordHash>,
         _new: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
+    ) -> Result<SetOutcome, UsersUnavailable> {
         Err(UsersUnavailable("passwords cannot be changed here".into()))
     }
 
@@ -109,9 +109,16 @@ pub trait Users: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Gives the account this attribute in place of the one that it has under that name, for something that its user says of themselves; whether there is such
-    /// an account. `find` may find the one before for as long as it remembers anything.
-    async fn set_attribute(&self, _username: &str, _name: &str, _value: &Value) -> Result<bool, UsersUnavailable> {
+    /// Gives the account an attribute of this name, for something that its user says of themselves. `expected`: only in place of this value, or
+    /// where there is none, judged at the same instant as the change is made, so that nothing is overwritten that somebody else has written
+    /// meanwhile. `find` may find the one before for as long as it remembers anything.
+    async fn set_attribute(
+        &self,
+        _username: &str,
+        _name: &str,
+        _expected: Option<&Value>,
+        _value: &Value,
+    ) -> Result<SetOutcome, UsersUnavailable> {
         Err(UsersUnavailable("attributes cannot be changed here".into()))
     }
 }

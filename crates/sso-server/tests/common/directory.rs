@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sso_server::{
     Account, PasswordHash, Users,
-    users::{PasswordOutcome, UsersUnavailable},
+    users::{SetOutcome, UsersUnavailable},
 };
 
 use super::BCRYPT;
@@ -116,14 +116,14 @@ impl Users for Directory {
         username: &str,
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
-    ) -> Result<PasswordOutcome, UsersUnavailable> {
+    ) -> Result<SetOutcome, UsersUnavailable> {
         let mut state = self.0.lock();
         state.check()?;
-        let Some(account) = state.accounts.get_mut(username) else { return Ok(PasswordOutcome::NoAccount) };
+        let Some(account) = state.accounts.get_mut(username) else { return Ok(SetOutcome::NoAccount) };
         if expected.is_some_and(|expected| expected.text() != account.password.text()) {
-            return Ok(PasswordOutcome::ChangedMeanwhile);
+            return Ok(SetOutcome::ChangedMeanwhile);
         }
         Arc::make_mut(account).password = new.clone();
-        Ok(PasswordOutcome::Set)
+        Ok(SetOutcome::Set)
     }
 }

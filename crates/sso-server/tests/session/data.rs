@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use sso_server::{
     Account, UsersInMemory,
     data::{DataError, MAX_DATA},
+    users::SetOutcome,
 };
 
 use crate::common::{Attached, BCRYPT, Browser, World, credentials};
@@ -151,17 +152,25 @@ async fn what_is_kept_with_the_account_passes_the_attributes_of_each_broker() {
     world.log_in(&mut browser, "jackie").await;
     let (alice, club) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Club").await);
     assert!(world.server.can_set_attributes("jackie").await.unwrap());
-    assert!(world.server.set_attribute("jackie", "profile", &json!({ "town": "Leiden" })).await.unwrap());
-    assert!(!world.server.set_attribute("john", "profile", &json!({})).await.unwrap());
+    let set = async |name: &str, expected: Option<&Value>, town: &str| {
+        world.server.set_attribute(name, "profile", expected, &json!({ "town": town })).await.unwrap()
+    };
+    assert_eq!(set("jackie", None, "Delft").await, SetOutcome::Set);
+    // Only in place of what was there, or where nothing was.
+    for expected in [None, Some(&json!({ "town": "Leiden" }))] {
+        assert_eq!(set("jackie", expected, "Gouda").await, SetOutcome::ChangedMeanwhile);
+    }
+    assert_eq!(set("jackie", Some(&json!({ "town": "Delft" })), "Leiden").await, SetOutcome::Set);
+    assert_eq!(set("john", None, "Leiden").await, SetOutcome::NoAccount);
     for (link, sees) in [(&alice, true), (&club, false)] {
         let resumed = world.resume(link).await.unwrap();
         let user = resumed.user().unwrap().unwrap().into_owned();
         assert_eq!(user.attributes["fullname"], "Jackie Black");
-        assert_eq!(user.attributes.contains_key("profile"), sees);
+        assert_eq!(user.attributes.get("profile"), Some(&json!({ "town": "Leiden" })).filter(|_| sees));
         assert!(resumed.session.data.is_empty());
     }
     // Of accounts that are a list, nothing is changed.
     let list = World::new();
     assert!(!list.server.can_set_attributes("jackie").await.unwrap());
-    assert!(list.server.set_attribute("jackie", "profile", &json!({})).await.is_err());
+    assert!(list.server.set_attribute("jackie", "profile", None, &json!({})).await.is_err());
 }

@@ -10,7 +10,7 @@ use sso_server::{
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     directory::{DirectoryError, StoredBroker, StoredUser, Unreadable},
     store::{SqlStore, StoreKeys},
-    users::PasswordOutcome,
+    users::SetOutcome,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -97,7 +97,7 @@ async fn who_is_disabled_or_removed_is_not_found_and_a_password_is_replaced() {
         assert!(account(directory, "jackie").await.is_none());
         let other: PasswordHash = "$2y$04$OIBKLwL8PMvhb0NgeiM19edlddeOZYHMDz1aoEhGA13OGONdE2cMK".parse().unwrap();
         assert!(!directory.can_set_password("jackie").await.unwrap());
-        assert_eq!(directory.set_password("jackie", None, &other).await.unwrap(), PasswordOutcome::NoAccount);
+        assert_eq!(directory.set_password("jackie", None, &other).await.unwrap(), SetOutcome::NoAccount);
         let disabled = directory.user("jackie").await.unwrap().unwrap();
         assert!(disabled.is_disabled && disabled.changed == two.clock.now() && disabled.created == created.created);
 
@@ -105,16 +105,16 @@ async fn who_is_disabled_or_removed_is_not_found_and_a_password_is_replaced() {
         assert!(directory.can_set_password("jackie").await.unwrap());
         // Only in place of the password that it has, where one is named.
         let set = directory.set_password("jackie", Some(&other), &other).await.unwrap();
-        assert_eq!(set, PasswordOutcome::ChangedMeanwhile);
+        assert_eq!(set, SetOutcome::ChangedMeanwhile);
         assert_eq!(account(directory, "jackie").await.unwrap().password.text(), HASH);
         let set = directory.set_password("jackie", Some(&created.password), &other).await.unwrap();
-        assert_eq!(set, PasswordOutcome::Set);
+        assert_eq!(set, SetOutcome::Set);
         assert_eq!(account(directory, "jackie").await.unwrap().password.text(), other.text());
         directory.change_user("jackie", |user| user.password = created.password.clone()).await.unwrap();
-        assert_eq!(directory.set_password("jackie", None, &other).await.unwrap(), PasswordOutcome::Set);
+        assert_eq!(directory.set_password("jackie", None, &other).await.unwrap(), SetOutcome::Set);
         let found = account(directory, "jackie").await.unwrap();
         assert_eq!((found.password.text(), &found.groups), (other.text(), &jackie().groups));
-        assert_eq!(directory.set_password("nobody", None, &other).await.unwrap(), PasswordOutcome::NoAccount);
+        assert_eq!(directory.set_password("nobody", None, &other).await.unwrap(), SetOutcome::NoAccount);
 
         assert!(directory.remove_user("jackie").await.unwrap());
         assert!(!directory.remove_user("jackie").await.unwrap());
@@ -129,21 +129,28 @@ async fn an_attribute_of_a_user_is_set_and_nothing_else() {
     let two = two().await;
     for directory in &two.directories {
         directory.add_user(&jackie()).await.unwrap();
-        let set = async |name: &str, value: serde_json::Value| {
-            Users::set_attribute(directory, name, "profile", &value).await.unwrap()
+        let in_town = |town: &str| serde_json::json!({ "town": town });
+        let set = async |name: &str, expected: Option<&str>, town: &str| {
+            let expected = expected.map(in_town);
+            Users::set_attribute(directory, name, "profile", expected.as_ref(), &in_town(town)).await.unwrap()
         };
         assert!(directory.can_set_attributes("jackie").await.unwrap());
-        for town in ["Leiden", "Delft"] {
-            assert!(set("jackie", serde_json::json!({ "town": town })).await);
+        assert_eq!(set("jackie", Some("Leiden"), "Delft").await, SetOutcome::ChangedMeanwhile, "there is none");
+        assert_eq!(set("jackie", None, "Leiden").await, SetOutcome::Set);
+        // Only in place of what was there, or where nothing was.
+        for expected in [None, Some("Delft")] {
+            assert_eq!(set("jackie", expected, "Gouda").await, SetOutcome::ChangedMeanwhile);
         }
+        assert_eq!(set("jackie", Some("Leiden"), "Delft").await, SetOutcome::Set);
         let (found, before) = (account(directory, "jackie").await.unwrap(), jackie());
-        assert_eq!(found.user.attributes["profile"], serde_json::json!({ "town": "Delft" }));
+        assert_eq!(found.user.attributes["profile"], in_town("Delft"));
         assert_eq!(found.user.attributes["fullname"], before.attributes["fullname"]);
         assert_eq!((found.user.attributes.len(), &found.groups), (3, &before.groups));
 
         directory.set_user_disabled("jackie", true).await.unwrap();
         for name in ["jackie", "nobody"] {
-            assert!(!directory.can_set_attributes(name).await.unwrap() && !set(name, true.into()).await);
+            assert!(!directory.can_set_attributes(name).await.unwrap());
+            assert_eq!(set(name, Some("Delft"), "Gouda").await, SetOutcome::NoAccount);
         }
         directory.set_user_disabled("jackie", false).await.unwrap();
         assert_eq!(account(directory, "jackie").await.unwrap().user, found.user);
@@ -180,7 +187,7 @@ async fn of_racing_changes_of_one_password_one_is_made() {
             let new: PasswordHash = format!("{}{n:02}{}", &HASH[..40], &HASH[42..]).parse().unwrap();
             tasks.spawn(async move {
                 let outcome = directory.set_password("jackie", Some(&jackie().password), &new).await.unwrap();
-                (outcome == PasswordOutcome::Set).then_some(new)
+                (outcome == SetOutcome::Set).then_some(new)
             });
         }
         let set: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();

@@ -21,21 +21,16 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// Whether the account has one.
-    pub(super) fn is_stored(user: &User) -> bool {
-        user.attributes.contains_key(ATTRIBUTE)
+    /// What the account has; `None` where an operator uses the attribute for something else, or nobody does.
+    pub(super) fn stored(user: &User) -> Option<Self> {
+        let value = user.attributes.get(ATTRIBUTE)?;
+        // Whatever would not come back as it is, the form has not saved.
+        Self::deserialize(value).ok().filter(|profile| profile.as_value() == *value)
     }
 
-    /// Whether the account's attribute is free for one, and not in use by an operator for something else.
-    pub(super) fn has_room(user: &User) -> bool {
-        user.attributes.get(ATTRIBUTE).is_none_or(Value::is_object)
-    }
-
-    /// What the account has, or else what is known of the user. An operator may have written anything.
-    pub(super) fn stored(user: &User) -> Self {
-        let stored = user.attributes.get(ATTRIBUTE).filter(|value| value.is_object());
-        let stored = stored.and_then(|value| serde_json::from_value(value.clone()).ok());
-        stored.unwrap_or_else(|| {
+    /// What the account has, or else what is known of the user.
+    pub(super) fn known(user: &User) -> Self {
+        Self::stored(user).unwrap_or_else(|| {
             let known = |name| user.attributes.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             Self { fullname: known("fullname"), email: known("email"), ..Self::default() }
         })
@@ -72,6 +67,11 @@ impl Profile {
         [town, Field { kind: "textarea", ..about }]
             .map(|field| Field { error: problem_of(&field).filter(|_| checked), ..field })
     }
+}
+
+/// Whether the account's attribute is free for a profile, and not in use by an operator for something else.
+pub(in super::super) fn has_room(user: &User) -> bool {
+    !user.attributes.contains_key(ATTRIBUTE) || Profile::stored(user).is_some()
 }
 
 /// A line of text that may stay empty.

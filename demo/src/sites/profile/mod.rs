@@ -15,6 +15,7 @@ use sso_server::{
     Session, Unavailable,
     core::wire::User,
     form::{FormRefusal, TimeLimit},
+    users::SetOutcome,
     web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
 };
 
@@ -23,6 +24,7 @@ use super::{
     server::{Look, theme_of},
 };
 use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
+pub(super) use answers::has_room;
 use answers::{ATTRIBUTE, Profile};
 
 const START: &str = "/profile";
@@ -34,8 +36,11 @@ const DONE: &str = "/profile/done";
 const ENDED: &str = "Your session has ended. Nothing was saved. Log in again to fill in your profile. \
                      To send what you typed again, log in in another tab and reload this page.";
 const NOT_HERE: &str = "This server can't keep profiles: its accounts are in a place that it can't write to.";
+const IN_USE: &str = "This server can't keep a profile of yours: its operator keeps something else in your account's attribute \"profile\".";
 const UNCONFIRMED: &str =
     "This browser is remembered, so your profile asks for your password first. Nothing was saved.";
+const MEANWHILE: &str =
+    "Your profile was changed elsewhere in the meantime. Nothing was saved. Send the form again to replace it.";
 const INVALID: &str = "Correct the marked fields and send the form again.";
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
@@ -73,9 +78,9 @@ async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, look: w
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile") };
     match site.server().can_set_attributes(&user.username).await {
-        Ok(true) if !Profile::has_room(user) => Refused::NotHere.into_answer(&desk),
+        Ok(true) if !has_room(user) => Refused::InUse.into_answer(&desk),
         Ok(true) if session.is_remembered() => desk.go(CONFIRM),
-        Ok(true) => desk.first_page(user, &Profile::stored(user), None),
+        Ok(true) => desk.first_page(user, &Profile::known(user), None),
         Ok(false) => Refused::NotHere.into_answer(&desk),
         Err(error) => Refused::Unavailable(error).into_answer(&desk),
     }
@@ -91,8 +96,8 @@ async fn submit_first(visitor: Visitor, form: Form, look: web::Data<Look>, field
     if !profile.first_page(true).iter().all(Field::is_good) {
         return desk.first_page(accepted.user, &profile, Some(INVALID));
     }
-    let stored = Profile::stored(accepted.user);
-    let profile = Profile { town: stored.town, about: stored.about, ..profile };
+    let known = Profile::known(accepted.user);
+    let profile = Profile { town: known.town, about: known.about, ..profile };
     desk.second_page(StatusCode::OK, accepted.user, &profile, None)
 }
 
@@ -124,13 +129,15 @@ async fn submit_second(
     if !profile.second_page(true).iter().all(Field::is_good) {
         return desk.second_page(StatusCode::BAD_REQUEST, user, &profile, Some(INVALID));
     }
-    if !Profile::has_room(user) {
-        return Refused::NotHere.into_answer(&desk);
+    if !has_room(user) {
+        return Refused::InUse.into_answer(&desk);
     }
-    match site.server().set_attribute(&user.username, ATTRIBUTE, &profile.as_value()).await {
-        Ok(true) => desk.go(DONE),
+    let (before, new) = (user.attributes.get(ATTRIBUTE), profile.as_value());
+    match site.server().set_attribute(&user.username, ATTRIBUTE, before, &new).await {
+        Ok(SetOutcome::Set) => desk.go(DONE),
         // The account is gone, and so is the login.
-        Ok(false) => Refused::Ended.into_answer(&desk),
+        Ok(SetOutcome::NoAccount) => Refused::Ended.into_answer(&desk),
+        Ok(SetOutcome::ChangedMeanwhile) => desk.second_page(StatusCode::CONFLICT, user, &profile, Some(MEANWHILE)),
         Err(error) => {
             let problem = format!("Your profile was not saved: {error}.");
             desk.second_page(StatusCode::SERVICE_UNAVAILABLE, user, &profile, Some(&problem))
@@ -141,10 +148,7 @@ async fn submit_second(
 async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
-    if !Profile::is_stored(user) {
-        return desk.go(START);
-    }
-    let profile = Profile::stored(user);
+    let Some(profile) = Profile::stored(user) else { return desk.go(START) };
     let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
     let links = desk.look.chrome.links();
     let layout = desk.look.chrome.layout(&links, theme_of(Some(session)));
@@ -183,6 +187,8 @@ enum Refused {
     UserChanged(String),
     /// Nothing can be kept with their account.
     NotHere,
+    /// Where it would be kept is something else.
+    InUse,
     /// Whether it can is not known.
     Unavailable(Unavailable),
 }
@@ -277,12 +283,12 @@ impl Desk {
 impl Refused {
     fn into_answer(self, desk: &Desk) -> HttpResponse {
         let begin = Way { label: "Start the form again", href: START };
+        let account = Way { label: "Your account", href: "/account" };
         let (status, message, way) = match self {
             Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
-            Self::NotHere => {
-                (StatusCode::NOT_FOUND, NOT_HERE.to_owned(), Way { label: "Your account", href: "/account" })
-            }
+            Self::NotHere => (StatusCode::NOT_FOUND, NOT_HERE.to_owned(), account),
+            Self::InUse => (StatusCode::NOT_FOUND, IN_USE.to_owned(), account),
             Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}."), begin),
             Self::Unconfirmed => {
                 let confirm = Way { label: "Enter your password", href: CONFIRM };
