@@ -8,6 +8,7 @@ use sso_tests::{
 
 use crate::{
     ground::{Ground, broker_site, peer_of},
+    handoff::{OUT, user_at, who},
     peer::ask,
 };
 
@@ -82,7 +83,8 @@ async fn threat_15_every_page_of_every_site_has_a_strict_policy_and_no_frame() {
         check_page("a long address", &long);
         let logout =
             visitor.request(reqwest::Method::POST, &demo.url("alice", "/logout")).header("Accept", "text/html");
-        let asked = send(logout.form(&[("form_token", "x")])).await;
+        let asked = visitor.follow(send(logout.form(&[("form_token", "x")])).await).await;
+        assert_eq!(asked.heading(), "Log out?");
         check_page("an unverified logout", &asked);
         let refused =
             visitor.submit(&visitor.visit(&demo.url("alice", "/")).await, "/theme", &[("form_token", "x")]).await;
@@ -370,12 +372,35 @@ async fn threat_31_every_page_for_a_user_has_a_logout() {
         ("alice", "/"),
         ("alice", "/about"),
         ("alice", "/reports"),
+        ("greg", "/"),
+        ("greg", "/about"),
+        ("julius", "/"),
     ] {
         let visitor = Visitor::new();
         visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+        if path == "/about" || site == "julius" {
+            // These send nobody to the server by themselves.
+            visitor.visit(&demo.url(site, "/sso/attach?to=/")).await;
+        }
         let page = visitor.visit(&demo.url(site, path)).await;
         let sent = visitor.submit(&page, "/logout", &[]).await;
         assert_eq!(sent.status, 303, "{site}{path} {sent:?}");
         assert_eq!(visitor.visit(&demo.url("alice", "/")).await.heading(), "You are logged out", "{site}{path}");
+    }
+    // Linked applications have sessions of their own.
+    for (site, path) in [
+        ("nora", "/"),
+        ("nora", "/about"),
+        ("nora", "/reports/2"),
+        ("otto", "/"),
+        ("otto", "/about"),
+        ("otto", "/reports/2"),
+    ] {
+        let visitor = user_at(&demo, site, "jackie").await;
+        let page = visitor.visit(&demo.url(site, path)).await;
+        let (target, _) = page.form("/logout");
+        let sent = send(visitor.request(reqwest::Method::POST, &target).header("Origin", demo.url(site, ""))).await;
+        assert_eq!(sent.status, 303, "{site}{path} {sent:?}");
+        assert_eq!(who(&demo, &visitor, site).await, OUT, "{site}{path}");
     }
 }

@@ -128,7 +128,7 @@ async fn threat_13_a_browser_that_keeps_no_cookies_is_told() {
             assert!(redirects <= 6, "{path}");
             answer = Visitor::new().get(&next).await;
         }
-        assert_eq!((answer.status, answer.heading()), (400, "Cookies are off"), "{path}");
+        assert_eq!((answer.status, answer.heading()), (400, "Your browser sent no cookie"), "{path}");
         assert!(answer.body.contains("href=\"/sso/attach?to="));
     }
 }

@@ -35,6 +35,33 @@ async fn threat_26_no_script_of_a_sibling_ends_the_session() {
 }
 
 #[tokio::test]
+async fn threat_15_another_sites_form_spoils_no_form_of_an_open_tab() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    log_in_at_alice(&browser, &demo).await;
+    let open_tab = browser.driver.window().await.unwrap();
+    let forge = async |path: &str| {
+        let tab = browser.driver.new_tab().await.unwrap();
+        browser.driver.switch_to_window(tab).await.unwrap();
+        let form = format!("<form method=post action={}><button>x</button></form>", demo.url("alice", path));
+        browser.open(&format!("data:text/html,{form}")).await;
+        browser.click("button").await;
+        browser.wait_for("h1", "Log out?").await;
+    };
+    forge("/logout").await;
+    forge("/sso/logout").await;
+    browser.driver.switch_to_window(open_tab).await.unwrap();
+    browser.click("form[action='/logout'] button").await;
+    browser.wait_for("h1", OUT).await;
+
+    // Its twin: whoever wants the logout that another site asks for.
+    log_in_at_alice(&browser, &demo).await;
+    forge("/logout").await;
+    browser.click("form[action='/sso/logout'] button").await;
+    browser.wait_for("h1", OUT).await;
+}
+
+#[tokio::test]
 async fn threat_31_a_window_that_another_page_opened_is_out_of_its_reach() {
     let demo = Demo::start(&[]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;

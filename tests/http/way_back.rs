@@ -76,7 +76,7 @@ async fn the_logout_of_an_older_tab_works_and_one_that_cannot_be_verified_asks()
 
     visitor.log_in(&alice, "jackie", "jackie123").await;
     visitor.set_cookie(&alice, "sso-Alice-form=; Max-Age=0; Path=/");
-    let asked = visitor.submit(&older_tab, "/logout", &[]).await;
+    let asked = visitor.follow(visitor.submit(&older_tab, "/logout", &[]).await).await;
     assert_eq!((asked.status, asked.heading()), (200, "Log out?"));
     let greg = demo.url("greg", "/");
     assert_eq!(visitor.visit(&greg).await.heading(), "Logged in as jackie");

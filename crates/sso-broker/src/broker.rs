@@ -268,6 +268,12 @@ impl Broker {
         self.0.form_key.token(form, &self.form_binding(store), time::millis())
     }
 
+    /// The same for a visitor who has been given such a text. `None`: nothing is kept of this visitor to bind it to.
+    pub(crate) fn form_token_if_bound(&self, store: &dyn TokenStore, form: &str) -> Option<String> {
+        let binding = self.0.shelf.form_binding(store)?;
+        Some(self.0.form_key.token(form, &binding, time::millis()))
+    }
+
     /// Whether a form was served to this visitor with this token.
     pub fn accepts_form(&self, store: &dyn TokenStore, form: &str, token: &str) -> bool {
         let binding = self.0.shelf.form_binding(store);

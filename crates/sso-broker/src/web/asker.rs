@@ -63,10 +63,13 @@ pub(super) fn is_prefetch(request: &HttpRequest) -> bool {
     header(request, "Sec-Purpose").is_some_and(|purpose| purpose.contains("prefetch"))
 }
 
-/// Whether another page asked for this as a part of itself: an image, a script, a frame. That is no use by a person.
+/// Whether another page asked for this as a part of itself: an image, a script, a frame; or with a script, as a neighbour under the same
+/// parent domain can, with the visitor's cookies. That is no use by a person.
 pub(super) fn is_embedded(request: &HttpRequest) -> bool {
     let is_part = header(request, "Sec-Fetch-Dest").is_some_and(|dest| !matches!(dest, "document" | "empty"));
-    is_part || header(request, "Sec-Fetch-Mode") == Some("no-cors")
+    let mode = header(request, "Sec-Fetch-Mode").filter(|mode| *mode != "navigate");
+    let is_foreign = header(request, "Sec-Fetch-Site").is_some_and(|site| site != "same-origin");
+    is_part || mode == Some("no-cors") || (mode.is_some() && is_foreign)
 }
 
 /// Whether an error should be a page to read, and not JSON: for every visit, and for a form that a browser sent.

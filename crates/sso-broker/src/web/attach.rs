@@ -60,7 +60,7 @@ async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departu
 /// Back from the server. Whatever happened, the browser goes on to a URL without state, code or error.
 async fn come_back(session: SsoSession) -> HttpResponse {
     let query = session.http_request().query_string();
-    match session.with_store(|store| session.broker().finish_attach(store, query)) {
+    match session.take(|broker, store| broker.finish_attach(store, query)) {
         AttachOutcome::Attached { wanted } | AttachOutcome::Failed { wanted } => redirect(wanted.as_str()),
         AttachOutcome::TryAgain { url } => redirect(&url),
         AttachOutcome::Stray => redirect("/"),

@@ -40,12 +40,12 @@ pub(super) fn answer_in_place(
     ambiguous: Option<&AmbiguousCookie>,
 ) -> Option<HttpResponse> {
     if request.path() == CLEAR && request.method() == Method::POST {
-        return Some(clear(request, site, pages));
+        return Some(clear(request, site));
     }
     let error = ambiguous?;
     if reads_pages(request) {
         tracing::info!(%error, "a cookie does not count");
-        Some(page(StatusCode::BAD_REQUEST, pages, &wanted(request, site, return_path)))
+        Some(page(pages, &wanted(request, site, return_path)))
     } else if is_call(request) {
         Some(json(StatusCode::BAD_REQUEST, &ApiError::new(error.to_string())))
     } else {
@@ -54,12 +54,12 @@ pub(super) fn answer_in_place(
 }
 
 /// No token shows who asks: the cookie that tokens are bound to may be the one that is not known.
-fn clear(request: &HttpRequest, site: &Url, pages: &dyn Pages) -> HttpResponse {
+fn clear(request: &HttpRequest, site: &Url) -> HttpResponse {
     let to = Query::<To>::from_query(request.query_string()).ok();
     let to = to.and_then(|query| LocalPath::parse(&query.to, site)).unwrap_or_else(LocalPath::root);
     if sent_by(request, site) != SentBy::OwnPage {
-        // A button on a page of this site, for whoever meant it.
-        return page(StatusCode::FORBIDDEN, pages, &to);
+        let why = "Only a page of this site may delete its cookies. Nothing was changed.";
+        return fleeting(StatusCode::FORBIDDEN).content_type("text/plain; charset=utf-8").body(why);
     }
     let mut answer = fleeting(StatusCode::OK);
     // Otherwise there is nothing to mend, and the login stays. Which cookie it is may be another layer's business.
@@ -73,7 +73,7 @@ fn clear(request: &HttpRequest, site: &Url, pages: &dyn Pages) -> HttpResponse {
         .body(going_on(&to))
 }
 
-fn page(status: StatusCode, pages: &dyn Pages, wanted: &LocalPath) -> HttpResponse {
+fn page(pages: &dyn Pages, wanted: &LocalPath) -> HttpResponse {
     let to: String = byte_serialize(wanted.as_str().as_bytes()).collect();
     let problem = Problem {
         kind: ProblemKind::AmbiguousCookie,
@@ -83,7 +83,7 @@ fn page(status: StatusCode, pages: &dyn Pages, wanted: &LocalPath) -> HttpRespon
         script: None,
         clear: Some(format!("{CLEAR}?to={to}")),
     };
-    HttpResponse::build(status)
+    HttpResponse::BadRequest()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // Browsers that do not say `Sec-Fetch-Site` say `Origin` then.
         .insert_header((header::REFERRER_POLICY, "same-origin"))

@@ -1,13 +1,24 @@
-//! `POST /sso/logout`: the logout on the pages of the broker itself, for somebody who may not use this site, and for one who is asked
+//! `/sso/logout`: the logout on the pages of the broker itself, for somebody who may not use this site, and for one who is asked
 //! whether they want it.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::{SsoSession, answer::redirect};
+use super::{
+    Leave, ProblemKind, SsoSession,
+    answer::{page_with_logout, redirect},
+    get_or_head,
+    pages::in_query,
+};
+use crate::LocalPath;
 
-/// The form's name in its token.
-pub(super) const LOGOUT_FORM: &str = "/sso/logout";
+const PATH: &str = "/sso/logout";
+
+/// The page to stay at. Anything but a page of this site is the first page.
+#[derive(Deserialize)]
+struct To {
+    to: Option<String>,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -16,12 +27,29 @@ struct Fields {
 }
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/sso/logout").route(web::post().to(log_out)));
+    config.service(web::resource(PATH).route(get_or_head().to(show)).route(web::post().to(log_out)));
 }
 
-/// Logs out, at all brokers, and goes on to the first page.
+/// To the page that asks whether a logout is wanted. A POST of another site brings no cookies, so its own answer could not have a form for this browser.
+pub(super) fn ask(stay: &LocalPath) -> HttpResponse {
+    redirect(&format!("{PATH}?to={}", in_query(stay)))
+}
+
+/// A page with a logout.
+pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: String) -> HttpResponse {
+    let server = format!("{}/", session.broker().server_origin());
+    page_with_logout(session.sso(), kind, retry, Leave { form_token: session.form_token(PATH), server })
+}
+
+/// `GET /sso/logout?to=/page`: asks.
+async fn show(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
+    let stay = to.and_then(|query| session.broker().local_path(query.to.as_deref()?));
+    page(&session, ProblemKind::LogoutUnverified, stay.unwrap_or_else(LocalPath::root).as_str().to_owned())
+}
+
+/// `POST /sso/logout`: logs out, at all brokers, and goes on to the first page.
 async fn log_out(session: SsoSession, fields: web::Form<Fields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_logout(LOGOUT_FORM, &fields.form_token)?;
+    session.check_logout(PATH, &fields.form_token)?;
     session.logout().await?;
     Ok(redirect("/"))
 }

@@ -15,8 +15,8 @@ use actix_web::{
 };
 
 use super::{
-    FormRefused, HeadersLayer, LogoutUnverified, ProblemKind, Sso, SsoSession, answer, asker::reads_pages,
-    headers::HeadersService, session::RequestScope, tokens::written,
+    FormRefused, HeadersLayer, LogoutUnverified, ProblemKind, Sso, SsoSession, answer::page, asker::reads_pages,
+    failure, headers::HeadersService, session::RequestScope, tokens::written,
 };
 use crate::RequestError;
 
@@ -100,12 +100,12 @@ fn answer_errors<B: MessageBody>(response: ServiceResponse<B>) -> ServiceRespons
         return response.map_into_left_body();
     };
     let answer = if let Some(error) = error.as_error::<RequestError>() {
-        answer::failed_call(&session, error)
+        failure::failed_call(&session, error)
     } else if error.as_error::<FormRefused>().is_some() && reads_pages(session.http_request()) {
-        let retry = answer::retry_page(&session).as_str().to_owned();
-        answer::page(session.sso(), ProblemKind::FormRefused, None, retry)
+        let retry = failure::retry_page(&session).as_str().to_owned();
+        page(session.sso(), ProblemKind::FormRefused, None, retry)
     } else if error.as_error::<LogoutUnverified>().is_some() && reads_pages(session.http_request()) {
-        answer::ask_for_logout(&session)
+        failure::ask_for_logout(&session)
     } else {
         return response.map_into_left_body();
     };

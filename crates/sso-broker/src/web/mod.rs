@@ -7,8 +7,8 @@
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
 //!   `departure`: what both begin with, from the right host and with the wanted page kept;
 //!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need; `logout`: `/sso/logout`
-//! - `middleware`: writes what a request changed, and answers its errors, with `answer`; `error`: those
-//!   errors
+//! - `middleware`: writes what a request changed, and answers its errors, with `failure`; `error`: those
+//!   errors; `answer`: what answers are made of
 //! - `headers`: what every answer carries
 //! - `asker`: who is asking, a person's page visit or something else
 //! - [`handoff`]: out to another application, and in from one
@@ -23,6 +23,7 @@ pub mod bearer;
 mod cookies;
 mod departure;
 mod error;
+mod failure;
 pub mod handoff;
 mod headers;
 mod logout;

@@ -51,7 +51,7 @@ pub struct Leave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// The browser keeps no cookies.
+    /// The browser came back from the server, and sent no cookie of this site.
     CookiesOff,
     /// The browser sends two different cookies under one name of ours: another site has set one of them.
     AmbiguousCookie,
@@ -92,7 +92,7 @@ impl ProblemKind {
     /// A heading.
     pub fn title(self) -> &'static str {
         match self {
-            Self::CookiesOff => "Cookies are off",
+            Self::CookiesOff => "Your browser sent no cookie",
             Self::AmbiguousCookie => "Another site sets our cookie",
             Self::NotHonoured => "You could not be connected",
             Self::SessionEnded => "Your session has ended",
@@ -119,8 +119,8 @@ impl ProblemKind {
     pub fn text(self) -> &'static str {
         match self {
             Self::CookiesOff => {
-                "This site did not recognise your browser when it came back from the login server. Allow cookies \
-                 for this site and try again."
+                "A browser that comes back from the login server brings a cookie of this site, and yours brought none. \
+                 If you just came from there, allow cookies for this site. Then try again."
             }
             Self::AmbiguousCookie => AmbiguousCookie::ADVICE,
             Self::NotHonoured => "The login server did not accept this site's connection, nor a new one.",
@@ -133,7 +133,7 @@ impl ProblemKind {
             }
             Self::ServerError => "Nothing was changed. Try again in a moment.",
             Self::LogoutUnverified => {
-                "You are still logged in, because this site could not verify your request. Log out, or stay logged in."
+                "This site could not verify that you chose to log out, so nothing was changed. Log out, or stay logged in."
             }
             Self::LongPage => {
                 "To recognise you, this site sends you to the login server and back, and this address is too long to keep \

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_session::SessionExt;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method as HttpMethod};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken, SentBy,
@@ -17,7 +17,7 @@ use sso_core::{
 use super::{
     FormRefused, LogoutUnverified, MissingMiddleware, Sso, Storage,
     asker::{header, is_embedded, is_prefetch, sent_by},
-    tokens::{CookieChanges, CookieStore, SessionStore},
+    tokens::{CookieChanges, CookieStore, Kept, SessionStore},
 };
 use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, User};
 
@@ -101,8 +101,8 @@ impl SsoSession {
 
     /// The same session for calls without a person behind them, which do not extend it.
     ///
-    /// So are all calls made for a request that has the header `SSO-Activity: none`, as your page's polling script should send it, and
-    /// for the prefetch of a page.
+    /// So are all calls made for a request that has the header `SSO-Activity: none`, as your page's polling script should send it, for
+    /// the prefetch of a page, for HEAD, and for what another site's page asks for by itself.
     pub fn passively(&self) -> Self {
         Self { client: self.client.passively(), ..self.clone() }
     }
@@ -153,14 +153,21 @@ impl SsoSession {
     }
 
     /// The token to put into the form named `form`. It outlives logins and new attaches: a tab that was opened before can still send its form.
+    ///
+    /// In an answer to another site's POST it is empty, and good for nothing, unless the visitor's cookie came with it: a new cookie would take that
+    /// one's place in the browser, and the forms of all open tabs would be refused.
     pub fn form_token(&self, form: &str) -> String {
-        self.with_store(|store| self.broker().form_token(store, form))
+        let is_foreign = !self.request.method().is_safe() && self.sent_by() == SentBy::Other;
+        self.with_store(|store| match is_foreign {
+            true => self.broker().form_token_if_bound(store, form).unwrap_or_default(),
+            false => self.broker().form_token(store, form),
+        })
     }
 
     /// Checks that a form was served to this visitor with this token, and was sent by a page of this site.
     pub fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
         // A program that says nothing of its pages (curl) has only the token.
-        let is_foreign = sent_by(&self.request, self.broker().public_url()) == SentBy::Other;
+        let is_foreign = self.sent_by() == SentBy::Other;
         let accepted = self.with_store(|store| self.broker().accepts_form(store, form, token));
         if !is_foreign && accepted { Ok(()) } else { Err(FormRefused) }
     }
@@ -183,7 +190,7 @@ impl SsoSession {
 
     /// Whether the visitor was logged in until the session expired: once. A [`Visitor`](super::Visitor) knows it already.
     pub fn take_expired(&self) -> bool {
-        self.with_store(|store| self.broker().take_expired(store))
+        self.take(Broker::take_expired)
     }
 
     /// The broker.
@@ -196,6 +203,7 @@ impl SsoSession {
         let scope = request.extensions().get::<Rc<RequestScope>>().cloned().ok_or(MissingMiddleware)?;
         let is_passive = header(request, ACTIVITY_HEADER).is_some_and(|who| who.eq_ignore_ascii_case(ACTIVITY_NONE))
             || is_prefetch(request)
+            || request.method() == HttpMethod::HEAD
             || is_embedded(request);
         let client = scope.sso.broker.client();
         let client = if is_passive { client.passively() } else { client.clone() };
@@ -212,7 +220,7 @@ impl SsoSession {
 
     /// Forgets a token that the server no longer honours.
     pub(super) fn lose(&self) {
-        self.with_store(|store| self.broker().lose(store));
+        self.take(Broker::lose);
     }
 
     /// Whether the visitor was logged in when last seen.
@@ -230,6 +238,18 @@ impl SsoSession {
     pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut dyn TokenStore) -> T) -> T {
         let store = self.scope.store.get_or_init(|| RefCell::new(self.make_store()));
         work(store.borrow_mut().as_mut())
+    }
+
+    /// The same for what is good once. HEAD sees it and leaves it there: nobody reads that answer.
+    pub(super) fn take<T>(&self, take: impl FnOnce(&Broker, &mut dyn TokenStore) -> T) -> T {
+        let is_read = self.request.method() != HttpMethod::HEAD;
+        self.with_store(
+            |store| if is_read { take(self.broker(), store) } else { take(self.broker(), &mut Kept(store)) },
+        )
+    }
+
+    fn sent_by(&self) -> SentBy {
+        sent_by(&self.request, self.broker().public_url())
     }
 
     fn make_store(&self) -> Box<dyn TokenStore> {

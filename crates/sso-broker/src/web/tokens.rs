@@ -131,6 +131,29 @@ impl TokenStore for SessionStore {
     }
 }
 
+/// A store out of which nothing is taken.
+pub(super) struct Kept<'a>(pub(super) &'a mut dyn TokenStore);
+
+impl TokenStore for Kept<'_> {
+    fn get(&self, key: &str) -> Option<String> {
+        self.0.get(key)
+    }
+
+    fn set(&mut self, key: &str, value: &str, lifetime: Lifetime) {
+        self.0.set(key, value, lifetime);
+    }
+
+    fn remove(&mut self, _: &str) {}
+
+    fn keys(&self) -> Vec<String> {
+        self.0.keys()
+    }
+
+    fn room(&self) -> usize {
+        self.0.room()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

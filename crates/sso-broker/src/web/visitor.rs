@@ -6,11 +6,12 @@ use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, err
 
 use super::{
     SsoSession,
-    answer::{attach_by_redirect, failed_call, public_text},
+    answer::{attach_by_redirect, public_text},
     asker::{Asker, reads_pages},
     departure::{Departure, depart},
+    failure::failed_call,
 };
-use crate::{RequestError, User};
+use crate::{Broker, RequestError, User};
 
 /// The visitor of a page, attached to the shared session.
 ///
@@ -66,10 +67,10 @@ impl Visitor {
                 Asker::Other => Err(attach_by_redirect(&RequestError::NotAttached.to_string())),
                 Asker::Visit => {
                     // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
-                    if let Some(problem) = session.with_store(|store| broker.take_failure(store)) {
+                    if let Some(problem) = session.take(Broker::take_failure) {
                         return Ok(Self { problem: Some(problem), ..Self::anonymous(session) });
                     }
-                    if session.with_store(|store| broker.take_arrived(store)) {
+                    if session.take(Broker::take_arrived) {
                         return Ok(Self { problem: Some(NOT_KEPT.into()), ..Self::anonymous(session) });
                     }
                     if !broker.client().is_reachable().await {
@@ -79,7 +80,7 @@ impl Visitor {
                 }
             };
         }
-        session.with_store(|store| broker.take_arrived(store));
+        session.take(Broker::take_arrived);
         match session.info().await {
             Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
             Err(error @ RequestError::UserNotAllowed) => Err(failed_call(&session, &error)),
@@ -97,10 +98,12 @@ impl Visitor {
     fn with_info(session: SsoSession, asker: Asker, result: Result<Option<User>, RequestError>) -> Self {
         let mut visitor = Self::anonymous(session);
         if asker == Asker::Visit {
-            visitor.problem = visitor.session.with_store(|store| visitor.session.broker().take_failure(store));
+            visitor.problem = visitor.session.take(Broker::take_failure);
         }
         match result {
             Ok(user) => visitor.user = user,
+            // What is no visit leaves the token to the next one, which says why.
+            Err(error) if error.is_healable() && asker != Asker::Visit => {}
             Err(error) if error.is_healable() => visitor.session.lose(),
             Err(RequestError::Unreachable(_)) => visitor.server_down = true,
             Err(RequestError::UserNotAllowed) => visitor.not_allowed = true,

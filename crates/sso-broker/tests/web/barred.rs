@@ -53,10 +53,11 @@ async fn its_logout_needs_the_pages_token_and_leads_to_the_first_page() {
 
     for forged in ["", foreign.as_str()] {
         let page = browser.post_form("/sso/logout", &format!("form_token={forged}"), &[]).await;
-        assert!(page.asks_for_logout(), "{page:?}");
+        browser.asked_for_logout(page).await;
     }
     let cross_site = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")];
-    assert!(browser.post_form("/sso/logout", &format!("form_token={token}"), &cross_site).await.asks_for_logout());
+    let page = browser.post_form("/sso/logout", &format!("form_token={token}"), &cross_site).await;
+    browser.asked_for_logout(page).await;
     assert_eq!(server.state().user.as_deref(), Some("jackie"));
     let page = browser.post_form("/sso/logout", &format!("form_token={token}"), &[]).await;
     assert_eq!((page.location(), server.state().user.clone()), ("/", None));

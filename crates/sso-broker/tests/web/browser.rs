@@ -55,6 +55,22 @@ impl Browser {
         self.send(request, headers).await
     }
 
+    /// The same with HEAD.
+    pub(crate) async fn head(&mut self, path: &str) -> Page {
+        let request = self.http.head(self.url(path));
+        self.send(request, &[("Accept", "text/html,*/*;q=0.8")]).await
+    }
+
+    /// A form that a page of another site sends: it comes without `SameSite=Lax` cookies.
+    pub(crate) async fn post_from_afar(&mut self, path: &str, body: &str) -> Page {
+        let kept = std::mem::take(&mut self.cookies);
+        let headers = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Origin", "null")];
+        let page = self.post_form(path, body, &headers).await;
+        let planted = std::mem::replace(&mut self.cookies, kept);
+        self.cookies.extend(planted);
+        page
+    }
+
     /// A form that a page of the site sends.
     pub(crate) async fn post_form(&mut self, path: &str, body: &str, headers: &[(&str, &str)]) -> Page {
         let request = self.http.post(self.url(path)).body(body.to_owned());
@@ -81,6 +97,16 @@ impl Browser {
         assert_eq!(page.status, 303, "{page:?}");
         let clean = page.location().to_owned();
         self.visit(&clean).await
+    }
+
+    /// Where an answer leads to the page that asks if a logout is wanted, with a form that can say where it comes from: that page.
+    pub(crate) async fn asked_for_logout(&mut self, answer: Page) -> Page {
+        assert!(answer.location().starts_with("/sso/logout?to=/"), "{answer:?}");
+        assert!(!answer.headers.contains_key("Set-Cookie"), "{answer:?}");
+        let page = self.visit(answer.location()).await;
+        assert!(page.status == 200 && page.body.contains("<h1>Log out?</h1>"), "{page:?}");
+        assert!(page.header("Referrer-Policy") == "same-origin" && !page.form_token().is_empty(), "{page:?}");
+        page
     }
 
     fn url(&self, path: &str) -> String {
@@ -135,12 +161,6 @@ impl Page {
     pub(crate) fn form_token(&self) -> String {
         let (_, rest) = self.body.split_once("action=\"/sso/logout\"").unwrap();
         rest.split_once("name=\"form_token\" value=\"").unwrap().1.split('"').next().unwrap().to_owned()
-    }
-
-    /// Whether it asks if a logout is wanted, with a form that can say where it comes from.
-    pub(crate) fn asks_for_logout(&self) -> bool {
-        let is_asked = self.body.contains("<h1>Log out?</h1>") && !self.form_token().is_empty();
-        self.status == 200 && self.header("Referrer-Policy") == "same-origin" && is_asked
     }
 
     pub(crate) fn is_problem(&self, status: u16, title: &str) -> bool {

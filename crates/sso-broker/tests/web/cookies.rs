@@ -115,6 +115,8 @@ async fn only_a_page_of_the_site_deletes_and_only_where_that_helps() {
         {
             let refused = browser.post_form(clear, "", &[foreign, twice]).await;
             assert_eq!((refused.status, refused.header("clear-site-data")), (403, ""), "{foreign:?}");
+            assert_eq!(refused.header("content-type"), "text/plain; charset=utf-8");
+            assert_eq!(refused.body, "Only a page of this site may delete its cookies. Nothing was changed.");
         }
         assert_eq!(with(&mut browser, clear, twice.1, &HTML).await.header("clear-site-data"), "");
         let away = browser.post_form("/sso/clear-cookies?to=%2F%2Fevil.example", "", &[own, twice]).await;

@@ -76,7 +76,7 @@ async fn behind_a_proxy_that_writes_its_own_host_there_is_no_loop() {
     browser.keeps_cookies = false;
     location = browser.visit("/page").await.location().to_owned();
     location = browser.visit(&location).await.location().to_owned();
-    assert!(browser.visit(&server.attach(&location)).await.is_problem(400, "Cookies are off"));
+    assert!(browser.visit(&server.attach(&location)).await.is_problem(400, "Your browser sent no cookie"));
 }
 
 #[actix_web::test]

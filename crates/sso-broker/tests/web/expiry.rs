@@ -141,3 +141,29 @@ async fn a_cookie_is_written_only_when_it_changes() {
     assert!(writes(&mut browser, "/sso/session").await);
     assert!(!writes(&mut browser, "/page").await);
 }
+
+#[actix_web::test]
+async fn who_reads_no_page_leaves_the_token_for_the_tabs_and_the_page_that_say_so() {
+    let server = Server::start();
+    let image = [("Accept", "image/png"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
+    let script = [("Accept", "*/*"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")];
+    for (headers, path) in [(image, "/data"), (script, "/data"), (image, "/page"), (script, "/optional")] {
+        let (_site, mut browser) = logged_in(&server).await;
+        server.state().expire();
+        browser.get(path, &headers).await;
+        let status = browser.get("/sso/session", &script).await;
+        assert_eq!((status.status, &status.json()["expired"]), (401, &true.into()), "{path} {headers:?}");
+        assert_eq!(browser.arrive(&server, "/page").await.body, EXPIRED);
+    }
+    // HEAD too.
+    let (_site, mut browser) = logged_in(&server).await;
+    server.state().expire();
+    browser.head("/page").await;
+    assert_eq!(browser.get("/sso/session", &script).await.json()["expired"], true);
+    assert_eq!(browser.arrive(&server, "/page").await.body, EXPIRED);
+    // The twin: a page that is read says it, and the tabs have nothing more to say.
+    let (_site, mut browser) = logged_in(&server).await;
+    server.state().expire();
+    assert_eq!(browser.visit("/optional").await.body, EXPIRED);
+    assert_eq!(browser.get("/sso/session", &script).await.status, 200);
+}

@@ -19,12 +19,13 @@ async fn a_logout_form_needs_its_token_and_its_site() {
     {
         let headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "navigate")];
         let page = browser.post_form("/logout", &format!("token={token}"), &headers).await;
-        assert!(page.asks_for_logout(), "{page:?}");
+        browser.asked_for_logout(page).await;
         let page = browser.post_form("/form", &format!("token={token}"), &headers).await;
         assert!(page.is_problem(403, "This form is no longer valid"), "{page:?}");
     }
     let evil = [("Origin", "http://evil.example"), ("Accept", "text/html")];
-    assert!(browser.post_form("/logout", &format!("token={token}"), &evil).await.asks_for_logout());
+    let page = browser.post_form("/logout", &format!("token={token}"), &evil).await;
+    browser.asked_for_logout(page).await;
     assert_eq!(server.state().user.as_deref(), Some("jackie"));
     // To a script, the same as JSON.
     let headers = [("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded")];
@@ -54,6 +55,7 @@ async fn a_refused_form_leads_back_to_its_page() {
     let page = browser.post_form("/form", "token=", &[("Referer", &own)]).await;
     assert!(page.body.contains("<a href=\"/token?a\">Try again"), "{page:?}");
     let page = browser.post_form("/logout", "token=", &[("Referer", &own)]).await;
+    let page = browser.asked_for_logout(page).await;
     assert!(page.body.contains("<a href=\"/token?a\">Stay logged in"), "{page:?}");
 }
 
@@ -98,7 +100,50 @@ async fn a_logout_that_cannot_be_verified_asks_and_then_logs_out() {
     // The browser was closed in between, and the page restored.
     browser.cookies.remove("sso-Alice-form");
     let page = browser.post_form("/logout", &format!("token={token}"), &[("Sec-Fetch-Site", "same-origin")]).await;
-    assert!(page.asks_for_logout() && server.state().user.is_some(), "{page:?}");
+    let page = browser.asked_for_logout(page).await;
+    assert!(server.state().user.is_some());
     let done = browser.post_form("/sso/logout", &format!("form_token={}", page.form_token()), &[]).await;
     assert_eq!((done.location(), server.state().user.clone()), ("/", None));
+}
+
+#[actix_web::test]
+async fn another_sites_post_spoils_no_form_of_an_open_tab() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    let open_tab = browser.arrive(&server, "/token").await.body;
+    let cookies = browser.cookies.clone();
+    for path in ["/logout", "/sso/logout", "/form", "/posted-token"] {
+        let page = browser.post_from_afar(path, "token=x&form_token=x").await;
+        assert_eq!(browser.cookies, cookies, "{path} {page:?}");
+        if path == "/posted-token" {
+            assert_eq!(page.body, "", "a token that is good for nothing");
+        }
+        // Whoever means it can log out from there.
+        if path.ends_with("/logout") {
+            server.state().user = Some("jackie".into());
+            let page = browser.asked_for_logout(page).await;
+            let done = browser.post_form("/sso/logout", &format!("form_token={}", page.form_token()), &[]).await;
+            assert_eq!((done.location(), server.state().user.clone()), ("/", None));
+        }
+    }
+    server.state().user = Some("jackie".into());
+    assert_eq!(browser.post_form("/logout", &format!("token={open_tab}"), &[]).await.header("Location"), "/");
+    assert_eq!(server.state().user, None);
+    // The twin: where the browser does not say that it is another site's, a form gets its cookie.
+    browser.cookies.clear();
+    let token = browser.post_form("/posted-token", "", &[("Sec-Fetch-Site", "same-origin")]).await.body;
+    assert_eq!(browser.post_form("/form", &format!("token={token}"), &[]).await.body, "done");
+}
+
+#[actix_web::test]
+async fn the_page_that_asks_for_a_logout_stays_at_pages_of_this_site_only() {
+    let server = Server::start();
+    let mut browser = Browser::new(&Site::start(server.broker()));
+    for (to, stay) in
+        [("/page?a=b%26c", "/page?a=b&amp;c"), ("//evil.example/", "/"), ("https://evil.example/", "/"), ("", "/")]
+    {
+        let page = browser.visit(&format!("/sso/logout?to={to}")).await;
+        assert!(page.body.contains(&format!("<a href=\"{stay}\">Stay logged in")), "{to} {page:?}");
+    }
 }

@@ -46,7 +46,7 @@ async fn cookies_are_off_only_where_that_is_known() {
     browser.keeps_cookies = false;
     let back = server.attach(browser.visit("/page").await.location());
     let page = browser.visit(&back).await;
-    assert!(page.is_problem(400, "Cookies are off"), "{page:?}");
+    assert!(page.is_problem(400, "Your browser sent no cookie"), "{page:?}");
 
     // States that this broker never made, or whose end nobody can know any more: the first page tells, with an attach of its own.
     let (start, state) = back.split_once("state=").unwrap();
@@ -77,7 +77,7 @@ async fn cookies_are_off_only_where_that_is_known() {
     browser.cookies.clear();
     // And the first page does tell.
     let back = server.attach(browser.visit("/").await.location());
-    assert!(browser.visit(&back).await.is_problem(400, "Cookies are off"));
+    assert!(browser.visit(&back).await.is_problem(400, "Your browser sent no cookie"));
 }
 
 #[actix_web::test]

@@ -20,11 +20,14 @@ fn sent(browser: &Browser) -> usize {
     browser.cookies.iter().map(|(name, value)| name.len() + value.len() + "=; ".len()).sum()
 }
 
+fn unescaped(text: &str) -> String {
+    text.replace("&amp;", "&").replace("&#39;", "'")
+}
+
 /// What the script of a long page is told: the page, and where to go.
 fn script(page: &Page) -> (String, String) {
     let (_, rest) = page.body.split_once("<script src=\"/sso/long-page.js\" data-page=\"").unwrap();
     let (kept, rest) = rest.split_once("\" data-to=\"").unwrap();
-    let unescaped = |text: &str| text.replace("&amp;", "&").replace("&#39;", "'");
     (unescaped(kept), unescaped(rest.split('"').next().unwrap()))
 }
 
@@ -47,10 +50,30 @@ async fn three_kibibytes_come_back_whichever_way_the_attach_began() {
         // A token that was lost, and the way on from a page that says so.
         let mut browser = Browser::new(&site);
         browser.arrive(&server, "/page").await;
-        server.state().links.clear();
-        assert_eq!(browser.arrive(&server, &wanted).await.status, 200);
-        server.state().links.clear();
-        browser.arrive(&server, &wanted).await;
+        server.state().refuse = Some(sso_core::wire::BearerErrorCode::NotAttached);
+        let back = server.attach(browser.visit(&wanted).await.location());
+        assert_eq!(browser.visit(&back).await.location(), wanted);
+        let page = browser.visit(&wanted).await;
+        assert!(page.is_problem(502, "You could not be connected"), "{page:?}");
+        let way_on = unescaped(page.body.split_once("<a href=\"").unwrap().1.split('"').next().unwrap());
+        assert!(way_on.starts_with("/sso/attach?to=/page?"), "{way_on}");
+        server.state().refuse = None;
+        let back = server.attach(browser.visit(&way_on).await.location());
+        assert_eq!(browser.visit(&back).await.location(), wanted);
+        assert_eq!(browser.visit(&wanted).await.status, 200);
+    }
+}
+
+#[actix_web::test]
+async fn a_long_page_is_kept_for_an_hour_and_a_short_one_for_a_day() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    for (length, seconds) in [(100, 86_400), (800, 86_400), (1_200, 3_600), (3 << 10, 3_600)] {
+        let begun = Browser::new(&site).visit(&page("x", length)).await;
+        let cookies = begun.headers.get_all("Set-Cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        let pending: Vec<_> = cookies.filter(|cookie| cookie.starts_with("sso-Alice-attach-")).collect();
+        assert_eq!(pending.len(), 1);
+        assert!(pending[0].ends_with(&format!("; Max-Age={seconds}")), "{length} {pending:?}");
     }
 }
 

@@ -17,6 +17,7 @@ mod cookies;
 mod elsewhere;
 mod expiry;
 mod forms;
+mod head;
 mod healing;
 mod late;
 mod long;

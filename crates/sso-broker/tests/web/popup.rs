@@ -62,6 +62,11 @@ async fn a_request_may_say_that_no_person_is_behind_it() {
         ("/data", &[("SSO-Activity", "none")], 100),
         ("/page", &[navigation, ("Sec-Purpose", "prefetch")], 100),
         ("/passive", &[], 100),
+        // A neighbour's script, with the visitor's cookies, and the site's own.
+        ("/data", &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Site", "same-site")], 100),
+        ("/page", &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Site", "same-site"), ("Accept", "text/html")], 100),
+        ("/data", &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Site", "same-origin")], IDLE),
+        ("/page", &[navigation, ("Sec-Fetch-Site", "same-site")], IDLE),
         ("/data", &[("SSO-Activity", "user")], IDLE),
         ("/page", &[navigation], IDLE),
     ] {

@@ -75,7 +75,7 @@ async fn without_cookies_one_round_ends_at_a_page_that_says_so() {
     browser.keeps_cookies = false;
     let back = server.attach(browser.visit("/page").await.location());
     let page = browser.visit(&back).await;
-    assert!(page.is_problem(400, "Cookies are off"), "{page:?}");
+    assert!(page.is_problem(400, "Your browser sent no cookie"), "{page:?}");
     assert!(page.body.contains("href=\"/sso/attach?to=/\""));
     // The same return with cookies is a good one.
     browser.keeps_cookies = true;
@@ -296,4 +296,25 @@ async fn a_middleware_inside_sends_a_visitor_away_as_a_handler_does() {
     // A token that the server forgot is replaced there, too.
     server.state().links.clear();
     assert_eq!(browser.arrive(&server, "/guarded/page").await.body, "users only");
+}
+
+#[actix_web::test]
+async fn no_way_on_from_an_attach_leads_to_another_one() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    for (to, page) in [
+        ("/sso/attach?to=/sso/attach?to=/page", "/"),
+        ("/sso/login?to=/page", "/"),
+        ("/sso/return?state=x", "/"),
+        ("/./sso/attach?to=/page", "/"),
+        ("/page?to=/sso/attach", "/page?to=/sso/attach"),
+    ] {
+        for start in ["/sso/attach?to=", "/sso/login?to="] {
+            let mut browser = Browser::new(&site);
+            let back = server.attach(browser.visit(&format!("{start}{to}")).await.location());
+            assert_eq!(browser.visit(&back).await.location(), page, "{start}{to}");
+        }
+        let crawler = Browser::new(&site).get(&format!("/sso/attach?to={to}"), &[("User-Agent", "Googlebot")]).await;
+        assert_eq!(crawler.location(), page, "{to}");
+    }
 }

@@ -13,7 +13,8 @@ use actix_web::{
     web,
 };
 use sso_broker::{
-    AccessToken, Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor, web::PlainCookies,
+    AccessToken, Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor,
+    web::{PlainCookies, get_or_head},
 };
 
 pub(crate) struct Site {
@@ -44,14 +45,15 @@ impl Site {
                 .configure(sso.routes())
                 .service(web::scope("/guarded").wrap(from_fn(guard)).route("/page", web::get().to(page)))
                 .service(web::resource("/").route(web::get().to(page)).route(web::post().to(page)))
-                .route("/page", web::get().to(page))
-                .route("/optional", web::get().to(async |visitor: OptionalVisitor| show(&visitor.0)))
+                .route("/page", get_or_head().to(page))
+                .route("/optional", get_or_head().to(async |visitor: OptionalVisitor| show(&visitor.0)))
                 .route("/data", web::get().to(data))
                 .route("/passive", web::get().to(passive))
                 .route("/call", web::get().to(call))
                 .route("/service/{url:.*}", web::get().to(service))
                 .route("/own403", web::get().to(async || Err::<String, _>(ErrorForbidden("members only"))))
                 .route("/token", web::get().to(async |visitor: Visitor| visitor.form_token("logout")))
+                .route("/posted-token", web::post().to(async |session: SsoSession| session.form_token("logout")))
                 .route("/logout", web::post().to(logout))
                 .route("/form", web::post().to(form))
                 .route("/unguarded-data", web::post().to(data))
