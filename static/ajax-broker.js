@@ -8,7 +8,8 @@
   const TIMEOUT = 10000; // ms, for each request
   const REDIRECT = 'sso-redirect'; // key in sessionStorage: why the page left for the server, until that has succeeded
   const EXPIRED = 'sso-expired'; // key in sessionStorage: the session has expired, and nobody was told yet
-  const SERVER_DOWN = 'The login server cannot be reached. You can continue without logging in.';
+  const NAME = document.querySelector('.brand').textContent;
+  const SERVER_DOWN = `The login server cannot be reached, so ${NAME} does not know whether you are logged in.`;
   // What the page says instead of the server's own words.
   const WORDS = {
     'Invalid credentials': 'Wrong username or password.',
@@ -404,7 +405,7 @@
     say('');
     if (problem instanceof Unlinked || user === undefined) {
       user = undefined;
-      $('heading').textContent = 'You are not logged in';
+      $('heading').textContent = NAME;
       reveal([]);
     }
     const link = element('a', 'Try again');

@@ -99,7 +99,7 @@ async fn a_browser_without_cookies_is_told_so() {
     let begun = visitor.get(&demo.url("alice", "/")).await;
     let back = visitor.get(&begun.location().unwrap()).await;
     browser.open(&back.location().unwrap()).await;
-    browser.wait_for("h1", "Cookies are off").await;
+    browser.wait_for("h1", "Your browser sent no cookie").await;
     look(&browser, "cookies-off").await;
     browser.click("main a[href^='/']").await;
     browser.wait_for("h1", OUT).await;
@@ -107,12 +107,19 @@ async fn a_browser_without_cookies_is_told_so() {
 
 #[tokio::test]
 async fn a_site_stays_up_without_its_server() {
-    let mut demo = Pair::start(Attach::Redirect);
-    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
-    browser.open(&demo.broker_url("/")).await;
-    browser.wait_for("h1", OUT).await;
-    demo.server.kill();
-    browser.open(&demo.broker_url("/")).await;
-    browser.wait_for("[role=alert]", "cannot be reached").await;
-    look(&browser, "server-down").await;
+    for attach in [Attach::Redirect, Attach::Jsonp] {
+        let is_script = matches!(attach, Attach::Jsonp);
+        let mut demo = Pair::start(attach);
+        let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+        browser.open(&demo.broker_url("/")).await;
+        browser.wait_for("h1", OUT).await;
+        demo.server.kill();
+        browser.open(&demo.broker_url("/")).await;
+        browser.wait_for("[role=alert]", "cannot be reached").await;
+        if is_script {
+            browser.wait_for("body:not(:has(#looking))", "").await;
+        }
+        assert_eq!(browser.find("h1").await.text().await.unwrap(), "Alice", "neither logged in nor out");
+        look(&browser, if is_script { "server-down-ajax" } else { "server-down" }).await;
+    }
 }

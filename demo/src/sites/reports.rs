@@ -11,6 +11,8 @@ use super::{
 };
 use crate::pages::BrokerReports;
 
+const SERVER_DOWN: &str = "The login server cannot be reached.";
+
 /// `/reports`. The token stays here: neither the page nor the browser sees it.
 pub(super) async fn reports(
     visitor: Visitor,
@@ -21,6 +23,8 @@ pub(super) async fn reports(
         (Some(_), Some(api)) => Some(ask(&visitor, api).await?),
         _ => None,
     };
+    let answered = answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str);
+    let unknown = if visitor.server_down { Some(SERVER_DOWN) } else { visitor.problem.as_deref() };
     let links = site.chrome().links();
     let shown = BrokerReports {
         layout: site.chrome().layout(&links, &theme),
@@ -28,7 +32,7 @@ pub(super) async fn reports(
         logout_token: &logout_token(&visitor),
         service: site.api().unwrap_or_default(),
         answer: answer.as_ref().and_then(|answer| answer.as_deref().ok()),
-        problem: answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str),
+        problem: answered.or(unknown),
     };
     Ok(page(StatusCode::OK, &shown))
 }
