@@ -12,12 +12,27 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Sleep, sleep},
 };
 
 /// How long a request may take from its first byte to the first one of its answer, and so long the answer to be taken. The longest form fits through a slow line, and
 /// what the server itself waits for is much shorter.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A connection that can be ended at once, with what was written and not yet taken.
+pub(crate) trait Reset {
+    fn reset(&self);
+}
+
+impl Reset for TcpStream {
+    /// Otherwise the kernel would go on offering the answer, for minutes after the socket is closed.
+    fn reset(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!(%error, "a connection cannot be reset");
+        }
+    }
+}
 
 /// A connection that ends where its client is too slow.
 pub(crate) struct Timed<IO> {
@@ -49,16 +64,20 @@ impl Deadline {
     }
 
     /// An error once it has come; until then the task is woken for it.
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    fn check(&mut self, io: &impl Reset, context: &mut Context<'_>) -> io::Result<()> {
         let has_come = self.0.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready());
-        if has_come { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+        if !has_come {
+            return Ok(());
+        }
+        io.reset();
+        Err(io::ErrorKind::TimedOut.into())
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Timed<IO> {
+impl<IO: AsyncRead + Reset + Unpin> AsyncRead for Timed<IO> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (this, before) = (self.get_mut(), buffer.filled().len());
-        this.request.check(context)?;
+        this.request.check(&this.io, context)?;
         let read = Pin::new(&mut this.io).poll_read(context, buffer);
         if buffer.filled().len() > before {
             this.request.begin(this.limit);
@@ -67,7 +86,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Timed<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Timed<IO> {
+impl<IO: AsyncWrite + Reset + Unpin> AsyncWrite for Timed<IO> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(context, bytes);
@@ -77,7 +96,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Timed<IO> {
             Poll::Ready(_) => this.request.end(),
             Poll::Pending => this.answer.begin(this.limit),
         }
-        this.answer.check(context)?;
+        this.answer.check(&this.io, context)?;
         written
     }
 
@@ -97,9 +116,16 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Timed<IO> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        net::TcpListener,
+    };
 
     use super::*;
+
+    impl Reset for DuplexStream {
+        fn reset(&self) {}
+    }
 
     /// A client, and a server's connection to it that holds few bytes.
     fn connection(limit: Duration) -> (DuplexStream, Timed<DuplexStream>) {
@@ -165,6 +191,23 @@ mod tests {
         });
         let error = server.write_all(&[b'x'; 100_000]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// How the client's side ends, once the server has closed a connection on which so much was written, nothing read.
+    async fn end_of(answer: usize) -> io::Result<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut server = Timed::new(listener.accept().await.unwrap().0, SHORT);
+        let written = server.write_all(&vec![b'x'; answer]).await;
+        assert_eq!(written.is_err(), answer > 1_000_000);
+        drop(server);
+        client.read_to_end(&mut Vec::new()).await
+    }
+
+    #[tokio::test]
+    async fn what_is_not_taken_in_time_does_not_stay_in_the_kernel() {
+        assert_eq!(end_of(100_000_000).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(end_of(1_000).await.unwrap(), 1_000, "the twin: what was written in time arrives");
     }
 
     #[tokio::test]
