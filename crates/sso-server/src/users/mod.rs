@@ -133,21 +133,25 @@ where
     }
 }
 
-/// Accounts that are known from the start. Names are the same in every [form](name::canonical).
+/// Accounts that are known from the start. Each has its name in the [form that counts](name::canonical), however it was
+/// given, and is found by that alone: an account of another form elsewhere is another one.
 #[derive(Clone, Debug, Default)]
 pub struct UserList(HashMap<String, Arc<Account>>);
 
 impl FromIterator<Account> for UserList {
     /// Of two accounts with one name the later one counts.
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        let key = |account: &Account| name::canonical(&account.user.username).into_owned();
-        Self(accounts.into_iter().map(|account| (key(&account), Arc::new(account))).collect())
+        let named = |mut account: Account| {
+            account.user.username = name::canonical(&account.user.username).into_owned();
+            (account.user.username.clone(), Arc::new(account))
+        };
+        Self(accounts.into_iter().map(named).collect())
     }
 }
 
 #[async_trait]
 impl Users for UserList {
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        Ok(self.0.get(&*name::canonical(username)).cloned())
+        Ok(self.0.get(username).cloned())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sso_server::{Account, Credentials, PasswordHash, Server, UserList, Users, login::LoginError};
+use sso_server::{Account, Credentials, PasswordHash, Server, UserList, Users, both::Both, login::LoginError};
 
 use crate::common::{
     Browser, World, credentials,
@@ -56,13 +56,14 @@ async fn through_a_broker_too() {
 #[tokio::test]
 async fn a_name_that_is_kept_in_another_form_is_found_by_who_types_it_so() {
     let [to_the_letter, listed] = with_names(&[NFD, " ada"]);
-    for world in [&to_the_letter, &listed] {
-        for name in [NFD, " ada"] {
-            assert_eq!(logs_in_as(&world.server, name).await.as_deref(), Ok(name));
-        }
+    for name in [NFD, " ada"] {
+        assert_eq!(logs_in_as(&to_the_letter.server, name).await.as_deref(), Ok(name));
     }
     assert_eq!(logs_in_as(&to_the_letter.server, NFC).await, Err(LoginError::InvalidCredentials));
-    assert_eq!(logs_in_as(&listed.server, NFC).await.as_deref(), Ok(NFD));
+    // A list takes no name in another form.
+    for (typed, name) in [(NFD, NFC), (NFC, NFC), (" ada", "ada"), ("ada", "ada")] {
+        assert_eq!(logs_in_as(&listed.server, typed).await.as_deref(), Ok(name), "{typed:?}");
+    }
     // Where both are there, each is its own user's.
     let [both, _] = with_names(&[NFD, NFC]);
     for name in [NFD, NFC] {
@@ -160,8 +161,24 @@ async fn a_password_is_the_same_on_every_keyboard() {
 
 #[tokio::test]
 async fn a_list_has_each_name_once_in_whatever_form() {
-    let list = UserList::from_iter([Account::new(NFD, hash()), Account::new(NFC, hash())]);
-    for typed in [NFC, NFD, " Zo\u{eb}"] {
-        assert_eq!(list.find(typed).await.unwrap().unwrap().user.username, NFC, "the later one");
+    let named = |name, group| Account::new(name, hash()).group(group);
+    let list = UserList::from_iter([named(NFC, "earlier"), named(NFD, "later")]);
+    assert_eq!(list.find(NFC).await.unwrap().unwrap().groups, ["later"]);
+    assert!(list.find(NFD).await.unwrap().is_none(), "to the letter, as everywhere");
+}
+
+/// As with `[[users]]` in the file, and a table that other programs write.
+#[tokio::test]
+async fn a_list_hides_nobody_else_whose_name_has_another_form() {
+    let table = Directory::default();
+    table.put(Account::new(NFD, hash()).attribute("from", "the table"));
+    let list = UserList::from_iter([Account::new(NFC, hash()).attribute("from", "the list")]);
+    let world = World::with_users(Both(list, table));
+    for (typed, from) in [(NFC, "the list"), (NFD, "the table"), (" Zo\u{eb}", "the list")] {
+        let mut browser = Browser::default();
+        let link = world.attach(&mut browser, "Alice").await;
+        browser.receive(world.server.log_in(browser.cookie.as_ref(), &credentials(typed)).await.unwrap().set_cookie);
+        let session = world.resume(&link).await.unwrap().session.clone();
+        assert_eq!(session.user().unwrap().attributes["from"], from, "{typed:?}");
     }
 }
