@@ -15,7 +15,7 @@ pub(crate) use account::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerC
 pub(crate) use broker::{AjaxHome, AjaxState, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports};
 pub(crate) use linked::{LinkedLogin, LinkedPage, MayLeave, OnTheWay, SwitchUser};
 pub(crate) use profile::{Field, ServerProfile, ServerProfileDone};
-pub(crate) use server::{ServerError, ServerHome, ServerLogin};
+pub(crate) use server::{ServerError, ServerHome, ServerLogin, ServerLogout};
 
 /// The themes that a visitor can choose, as (value, label). `static/sso.css` has the colours,
 /// `static/ajax-broker.js` the same values.

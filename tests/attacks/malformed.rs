@@ -157,7 +157,8 @@ async fn threat_16_bodies_that_are_not_what_they_say() {
             ] {
                 let request = visitor.request(reqwest::Method::POST, &demo.url(site, path));
                 let answer = send(request.header("Content-Type", kind).body(body)).await;
-                assert!((400..500).contains(&answer.status), "{site}{path} {kind} {body:?} {answer:?}");
+                let asks = path == "/logout" && answer.location() == Some(demo.url(site, path));
+                assert!((400..500).contains(&answer.status) || asks, "{site}{path} {kind} {body:?} {answer:?}");
             }
         }
     }

@@ -361,6 +361,16 @@ async fn threat_31_pages_of_brokers_may_load_a_silent_attach() {
     }
 }
 
+/// The second page of the server's profile form, or what comes after it.
+async fn profile_page(visitor: &Visitor, demo: &Demo, path: &str) -> Answer {
+    let first = visitor.get(&demo.url("sso", "/profile")).await;
+    let second = visitor.submit(&first, "/profile", &[("fullname", "Jackie"), ("email", "jb@example.org")]).await;
+    if path == "/profile/2" {
+        return second;
+    }
+    visitor.follow(visitor.submit(&second, "/profile/2", &[("town", ""), ("about", "")]).await).await
+}
+
 #[tokio::test]
 async fn threat_31_every_page_for_a_user_has_a_logout() {
     let demo = Demo::start(&[]);
@@ -368,7 +378,12 @@ async fn threat_31_every_page_for_a_user_has_a_logout() {
         ("sso", "/"),
         ("sso", "/account"),
         ("sso", "/profile"),
+        ("sso", "/profile/2"),
+        ("sso", "/profile/done"),
         ("sso", "/confirm"),
+        ("sso", "/logout"),
+        ("sso", "/nothing"),
+        ("sso", "/account?refused"),
         ("alice", "/"),
         ("alice", "/about"),
         ("alice", "/reports"),
@@ -382,7 +397,11 @@ async fn threat_31_every_page_for_a_user_has_a_logout() {
             // These send nobody to the server by themselves.
             visitor.visit(&demo.url(site, "/sso/attach?to=/")).await;
         }
-        let page = visitor.visit(&demo.url(site, path)).await;
+        let page = match path {
+            "/profile/2" | "/profile/done" => profile_page(&visitor, &demo, path).await,
+            "/account?refused" => send(visitor.request(reqwest::Method::POST, &demo.url(site, path))).await,
+            _ => visitor.visit(&demo.url(site, path)).await,
+        };
         let sent = visitor.submit(&page, "/logout", &[]).await;
         assert_eq!(sent.status, 303, "{site}{path} {sent:?}");
         assert_eq!(visitor.visit(&demo.url("alice", "/")).await.heading(), "You are logged out", "{site}{path}");

@@ -119,6 +119,20 @@ async fn threat_29_a_saved_profile_tells_no_broker_more_than_it_may_see() {
 }
 
 #[tokio::test]
+async fn what_another_node_has_saved_is_shown_at_once() {
+    let place = start();
+    let visitor = Visitor::new();
+    place.log_in(&visitor, "ada", PASSWORD).await;
+    for town in ["London", "Leiden"] {
+        let profile = json!({ "fullname": "Ada", "email": "ada@example.com", "town": town, "about": "" });
+        place.sso(&["users", "set", "ada", "--json-attribute", &format!("profile={profile}")], "");
+        let done = visitor.get(&place.url("/profile/done")).await;
+        assert!(done.status == 200 && done.body.contains(town), "{done:?}");
+        assert!(visitor.get(&place.url("/profile")).await.body.contains("value=\"Ada\""));
+    }
+}
+
+#[tokio::test]
 async fn there_is_no_form_where_nothing_can_be_kept() {
     let place = start();
     let visitor = Visitor::new();

@@ -40,25 +40,39 @@ async fn threat_15_another_sites_form_spoils_no_form_of_an_open_tab() {
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_at_alice(&browser, &demo).await;
     let open_tab = browser.driver.window().await.unwrap();
-    let forge = async |path: &str| {
+    let forge = async |site: &'static str, path: &str| {
         let tab = browser.driver.new_tab().await.unwrap();
         browser.driver.switch_to_window(tab).await.unwrap();
-        let form = format!("<form method=post action={}><button>x</button></form>", demo.url("alice", path));
+        let form = format!("<form method=post action={}><button>x</button></form>", demo.url(site, path));
         browser.open(&format!("data:text/html,{form}")).await;
         browser.click("button").await;
         browser.wait_for("h1", "Log out?").await;
     };
-    forge("/logout").await;
-    forge("/sso/logout").await;
+    forge("alice", "/logout").await;
+    forge("alice", "/sso/logout").await;
     browser.driver.switch_to_window(open_tab).await.unwrap();
     browser.click("form[action='/logout'] button").await;
     browser.wait_for("h1", OUT).await;
 
     // Its twin: whoever wants the logout that another site asks for.
     log_in_at_alice(&browser, &demo).await;
-    forge("/logout").await;
+    forge("alice", "/logout").await;
     browser.click("form[action='/sso/logout'] button").await;
     browser.wait_for("h1", OUT).await;
+
+    // At the server likewise.
+    for by_forged_one in [false, true] {
+        log_in_at_alice(&browser, &demo).await;
+        browser.open(&demo.url("sso", "/")).await;
+        browser.wait_for("main", "jackie").await;
+        let open_tab = browser.driver.window().await.unwrap();
+        forge("sso", "/logout").await;
+        if !by_forged_one {
+            browser.driver.switch_to_window(open_tab).await.unwrap();
+        }
+        browser.click("form[action='/logout'] button").await;
+        browser.wait_for("main", OUT).await;
+    }
 }
 
 #[tokio::test]

@@ -210,6 +210,13 @@ impl Server {
         patiently(data::merge(&self.0, resumed, changes)).await
     }
 
+    /// The user of this name as their account is now, past any cache: for a page that shows what was just saved, at
+    /// whatever node. `None`: there is no such account.
+    pub async fn user_now(&self, username: &str) -> Result<Option<User>, Unavailable> {
+        let account = patiently(self.0.users.find_now(username)).await.map_err(standing::users_unavailable)?;
+        Ok(account.map(|account| account.user.clone()))
+    }
+
     /// Whether something can be kept with the account of this name.
     pub async fn can_set_attributes(&self, username: &str) -> Result<bool, Unavailable> {
         patiently(self.0.users.can_set_attributes(username)).await.map_err(standing::users_unavailable)

@@ -46,6 +46,16 @@ pub(crate) struct ServerLogin<'a> {
     pub(crate) test_users: &'a [(&'a str, &'a str)],
 }
 
+/// Whether a logout is wanted.
+#[derive(Template)]
+#[template(path = "server/log-out.html")]
+pub(crate) struct ServerLogout<'a> {
+    /// Around the page.
+    pub(crate) layout: Layout<'a>,
+    /// Ties the form to this browser.
+    pub(crate) logout_token: &'a str,
+}
+
 /// An error at the server.
 #[derive(Template)]
 #[template(path = "server/error.html")]
@@ -56,6 +66,8 @@ pub(crate) struct ServerError<'a> {
     pub(crate) status: u16,
     /// What went wrong, for people.
     pub(crate) message: &'a str,
+    /// For the logout form, if somebody is logged in.
+    pub(crate) logout_token: Option<&'a str>,
     /// Where a form goes that deletes the cookies, if that helps.
     pub(crate) clear: Option<&'a str>,
     /// Ways on.

@@ -21,7 +21,7 @@ use crate::{
     Failure, assets,
     cli::ServerOptions,
     config::{Config, StoreUrl},
-    pages::{self, ServerError, ServerHome, ServerLogin, Way},
+    pages::{self, ServerError, ServerHome, ServerLogin, ServerLogout, Way},
     run,
 };
 
@@ -112,6 +112,11 @@ impl Pages for Look {
         account::confirm(self, page)
     }
 
+    fn log_out(&self, logout_token: &str) -> String {
+        let links = self.chrome.links();
+        html(&ServerLogout { layout: self.chrome.layout(&links, NO_THEME), logout_token })
+    }
+
     fn error(&self, page: &ErrorPage<'_>) -> String {
         let links = self.chrome.links();
         let mut ways = vec![Way { label: "Go to the server's home page", href: "/" }];
@@ -120,6 +125,7 @@ impl Pages for Look {
             layout: self.chrome.layout(&links, theme_of(page.session)),
             status: page.status,
             message: page.message,
+            logout_token: page.logout_token,
             clear: page.clear,
             ways: &ways,
         })
@@ -198,14 +204,21 @@ async fn home(
     response.body(html)
 }
 
-async fn not_found(look: web::Data<Look>) -> HttpResponse {
+/// Whoever it is: where that cannot be known now, the page is nobody's.
+async fn not_found(visitor: Option<Visitor>, form: Option<Form>, look: web::Data<Look>) -> HttpResponse {
     let mut response = HttpResponse::NotFound();
     page_headers(&mut response, &[]);
-    let message = "There is nothing at this address.";
+    let Visitor { session, set_cookie } = visitor.unwrap_or(Visitor { session: None, set_cookie: None });
+    let form = form.filter(|_| session.as_ref().is_some_and(|session| session.user().is_some()));
+    let logout_token = form.as_ref().map(|form| form.token(LOGOUT_FORM));
+    for cookie in set_cookie.into_iter().chain(form.and_then(|form| form.set_cookie())) {
+        response.cookie(cookie);
+    }
     response.body(look.error(&ErrorPage {
         status: StatusCode::NOT_FOUND.as_u16(),
-        message,
-        session: None,
+        message: "There is nothing at this address.",
+        session: session.as_deref(),
+        logout_token: logout_token.as_deref(),
         clear: None,
     }))
 }

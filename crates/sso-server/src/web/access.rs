@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Linked, Site,
-    answer::{ApiFailure, header_text, ok},
+    answer::{ApiFailure, ok},
     api::{Answer, fields},
+    request::header_text,
 };
 use crate::access::IntrospectError;
 

@@ -1,12 +1,12 @@
 //! `/account`, the user's sessions, remembered browsers and password; `/confirm`, which asks for the password again.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::StatusCode, web};
 use serde::Deserialize;
 use sso_core::wire::for_pages;
 
 use super::{
-    AccountNews, AccountPage, ConfirmPage, Form, PasswordForm, Site, Visitor,
-    answer::{again_after, error_page, login_refused, page, see_other},
+    AccountNews, AccountPage, ConfirmPage, ErrorPage, Form, LOGOUT_FORM, PasswordForm, Site, Visitor,
+    answer::{again_after, error_page, login_refused, page, see_other, show_error},
     get_or_head,
     login::{ReturnTo, local_path},
 };
@@ -102,7 +102,7 @@ async fn account_page(site: &Site, visitor: &Visitor, form: &Form, status: Statu
         Ok(Some(account)) => account,
         Ok(None) => return see_other(LOGIN, set_cookie),
         Err(error) => {
-            return error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(visitor));
+            return problem(site, visitor, form, StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
         }
     };
     let username = &account.user.username;
@@ -113,7 +113,7 @@ async fn account_page(site: &Site, visitor: &Visitor, form: &Form, status: Statu
         form_token: &form.token(&form_name("account", username)),
         news: say.news,
         password: account.can_change_password.then_some(password),
-        logout_token: &form.token(super::login::LOGOUT_FORM),
+        logout_token: &form.token(LOGOUT_FORM),
         session,
     });
     form_page(status, visitor, form, html)
@@ -145,19 +145,17 @@ async fn change_password(
         Err(PasswordError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
         // There is no form for it, so nobody has come from here.
         Err(error @ PasswordError::CannotChange) => {
-            error_page(&site, StatusCode::NOT_FOUND, &error.to_string(), Some(&visitor))
+            problem(&site, &visitor, &form, StatusCode::NOT_FOUND, &error.to_string())
         }
         Err(error @ PasswordError::TooManyFailures { retry_after }) => {
             again_after(retry_after, refused(StatusCode::TOO_MANY_REQUESTS, &error.to_string(), None).await)
         }
         Err(PasswordError::Unavailable) => {
             let text = PasswordError::Unavailable.to_string();
-            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &text, Some(&visitor))
+            problem(&site, &visitor, &form, StatusCode::SERVICE_UNAVAILABLE, &text)
         }
         // This session is of the password before, too, and has nothing more to see of the account.
-        Err(error @ PasswordError::ChangedMeanwhile) => {
-            error_page(&site, StatusCode::CONFLICT, &error.to_string(), None)
-        }
+        Err(error @ PasswordError::ChangedMeanwhile) => error_page(&site, StatusCode::CONFLICT, &error.to_string()),
         Err(error @ PasswordError::InvalidCredentials) => {
             refused(StatusCode::BAD_REQUEST, &error.to_string(), Some("old")).await
         }
@@ -182,13 +180,13 @@ async fn submit(
     };
     // There is nothing to type on the page, so it may lie open.
     if let Err(refusal) = form.check(&form_name("account", &user.username), &form_token, TimeLimit::None) {
-        return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), Some(&visitor));
+        return problem(&site, &visitor, &form, StatusCode::FORBIDDEN, &refusal.to_string());
     }
     let (change, news) = match action.as_str() {
         "end" => (AccountChange::End(handle), AccountNews::SessionEnded),
         "end_others" => (AccountChange::EndOthers, AccountNews::OthersEnded),
         "forget" => (AccountChange::Forget(handle), AccountNews::BrowserForgotten),
-        _ => return error_page(&site, StatusCode::BAD_REQUEST, "Nothing was chosen.", Some(&visitor)),
+        _ => return problem(&site, &visitor, &form, StatusCode::BAD_REQUEST, "Nothing was chosen."),
     };
     match site.server().change_account(session, &change).await {
         Ok(()) => see_other(&account_with(news, &form, &user.username), visitor.set_cookie),
@@ -198,7 +196,7 @@ async fn submit(
         Err(AccountError::NotLoggedIn) => see_other(LOGIN, visitor.set_cookie),
         Err(AccountError::PasswordNeeded) => see_other(CONFIRM, visitor.set_cookie),
         Err(AccountError::Unavailable(error)) => {
-            error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), Some(&visitor))
+            problem(&site, &visitor, &form, StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
         }
     }
 }
@@ -260,7 +258,7 @@ fn confirm_page(
         form_token: &form.token(&form_name("confirm", username)),
         username,
         error,
-        logout_token: &form.token(super::login::LOGOUT_FORM),
+        logout_token: &form.token(LOGOUT_FORM),
         session: visitor.session.as_deref(),
     });
     form_page(status, visitor, form, html)
@@ -273,5 +271,17 @@ fn login_path(site: &Site, to: Option<web::Query<ReturnTo>>) -> String {
 }
 
 fn form_page(status: StatusCode, visitor: &Visitor, form: &Form, html: String) -> HttpResponse {
-    page(status, &[], form.set_cookie().into_iter().chain(visitor.set_cookie.clone()), html)
+    page(status, &[], cookies(visitor, form), html)
+}
+
+/// An error page for a user who is logged in, and may want to log out there.
+fn problem(site: &Site, visitor: &Visitor, form: &Form, status: StatusCode, message: &str) -> HttpResponse {
+    let (session, token) = (visitor.session.as_deref(), form.token(LOGOUT_FORM));
+    let error = ErrorPage { status: status.as_u16(), message, session, logout_token: Some(&token), clear: None };
+    show_error(site, &error, cookies(visitor, form))
+}
+
+/// The visit may have replaced the session's cookie, and the old one may be dead.
+fn cookies(visitor: &Visitor, form: &Form) -> impl Iterator<Item = Cookie<'static>> + use<> {
+    form.set_cookie().into_iter().chain(visitor.set_cookie.clone())
 }

@@ -1,13 +1,13 @@
 //! How errors and pages become HTTP: the one place where a refusal gets its status.
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
+    HttpResponse, HttpResponseBuilder, ResponseError,
     cookie::Cookie,
     http::{StatusCode, header},
 };
 use sso_core::wire::{ApiError, BearerErrorCode};
 
-use super::{ErrorPage, Site, Visitor};
+use super::{ErrorPage, Site};
 use crate::{
     Unavailable,
     access::{AccessError, IntrospectError},
@@ -204,21 +204,26 @@ pub(super) fn page(
     response.body(html)
 }
 
-/// An error page. `visitor`: whose session it is to watch over, if that is known.
-pub(super) fn error_page(site: &Site, status: StatusCode, message: &str, visitor: Option<&Visitor>) -> HttpResponse {
-    let session = visitor.and_then(|visitor| visitor.session.as_deref());
-    let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session, clear: None });
-    // The visit may have replaced the cookie, and the old one may be dead.
-    let renewed = visitor.and_then(|visitor| visitor.set_cookie.clone());
-    let page = page(status, &[], renewed, html);
+/// An error page for whoever it is.
+pub(super) fn error_page(site: &Site, status: StatusCode, message: &str) -> HttpResponse {
+    show_error(site, &ErrorPage { status: status.as_u16(), message, ..ErrorPage::default() }, None)
+}
+
+/// An error page with what it shows.
+pub(super) fn show_error(
+    site: &Site,
+    error: &ErrorPage<'_>,
+    cookies: impl IntoIterator<Item = Cookie<'static>>,
+) -> HttpResponse {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let page = page(status, &[], cookies, site.0.pages.error(error));
     if status == StatusCode::SERVICE_UNAVAILABLE { again_after(UNAVAILABLE_RETRY, page) } else { page }
 }
 
 /// An error page that offers to delete the cookies, by a POST to `clear`.
 pub(super) fn clearing_page(site: &Site, message: &str, clear: &str) -> HttpResponse {
-    let status = StatusCode::BAD_REQUEST;
-    let html = site.0.pages.error(&ErrorPage { status: status.as_u16(), message, session: None, clear: Some(clear) });
-    page(status, &[], None, html)
+    let status = StatusCode::BAD_REQUEST.as_u16();
+    show_error(site, &ErrorPage { status, message, clear: Some(clear), ..ErrorPage::default() }, None)
 }
 
 /// The page that asked for a password, once more, with the status that this error has there.
@@ -234,15 +239,4 @@ pub(super) fn login_refused(error: LoginError, page: impl FnOnce(StatusCode) -> 
 pub(super) fn again_after(seconds: u64, mut response: HttpResponse) -> HttpResponse {
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     response
-}
-
-/// Whether the answer to this request would be shown as a page.
-pub fn accepts_html(request: &HttpRequest) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
-}
-
-/// The text of a header; `None` if it is not there, an error-proof empty text if it is not text.
-pub(super) fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
-    request.headers().get(name).map(|value| value.to_str().unwrap_or_default())
 }

@@ -15,8 +15,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Linked, Site, access,
-    answer::{ApiFailure, header_text, no_content, ok},
+    answer::{ApiFailure, no_content, ok},
     extract, get_or_head,
+    request::header_text,
 };
 use crate::{Credentials, data::MAX_DATA};
 

@@ -15,9 +15,10 @@ use sso_core::{
 
 use super::{
     Form, Site,
-    answer::{UNAVAILABLE_RETRY, accepts_html, error_page, header_text},
+    answer::{UNAVAILABLE_RETRY, error_page},
     get_or_head,
     login::{LoginFields, LoginForm},
+    request::{accepts_html, header_text},
 };
 use crate::{
     attach::{AttachOutcome, CheckedAttach, RefusedAttach},
@@ -70,7 +71,7 @@ async fn log_in(
     // This POST comes from our own page, which the form token proves, and not from the broker's.
     let checked = match check(&request, &site, BrowserHeaders::default()).await {
         Ok(checked) if checked.request.prompt_login => checked,
-        Ok(_) => return error_page(&site, StatusCode::METHOD_NOT_ALLOWED, "Attach is a GET request", None),
+        Ok(_) => return error_page(&site, StatusCode::METHOD_NOT_ALLOWED, "Attach is a GET request"),
         Err(refused) => return refused,
     };
     let visit = match login_form(&site, &form, &request, &checked).submit(fields).await {
@@ -167,7 +168,7 @@ async fn refuse(request: &HttpRequest, site: &Site, refused: RefusedAttach) -> H
         return jsonp(&callback, &error.failure(), status.as_u16());
     }
     if accepts_html(request) {
-        return error_page(site, status, &error.to_string(), None);
+        return error_page(site, status, &error.to_string());
     }
     let mut response = HttpResponse::build(status);
     let retry_after = match error {

@@ -5,10 +5,10 @@ use sso_core::{AmbiguousCookie, SentBy};
 
 use super::{
     Site,
-    answer::{ApiFailure, accepts_html, clearing_page, error_page, page_headers},
-    form::sent_by,
+    answer::{ApiFailure, clearing_page, error_page, page_headers},
     login::{ReturnTo, local_path},
     pages::going_on,
+    request::{accepts_html, sent_by},
 };
 
 const CLEAR: &str = "/sso/clear-cookies";
@@ -20,9 +20,9 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 /// `POST /sso/clear-cookies?return_url=/page`: deletes the cookies of the whole parent domain, and goes on to the page.
 async fn clear(request: HttpRequest, site: web::Data<Site>, to: Option<web::Query<ReturnTo>>) -> HttpResponse {
     // No token can show it: the cookie that tokens are bound to may be the one that is not known.
-    if sent_by(&request, site.server().public_url()) != SentBy::OwnPage {
+    if sent_by(&request, &site) != SentBy::OwnPage {
         let why = "Only a page of this site may delete its cookies. Nothing was changed.";
-        return error_page(&site, StatusCode::FORBIDDEN, why, None);
+        return error_page(&site, StatusCode::FORBIDDEN, why);
     }
     let mut response = HttpResponse::Ok();
     page_headers(&mut response, &[]);

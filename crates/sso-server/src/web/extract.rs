@@ -6,16 +6,16 @@ use actix_web::{
     FromRequest, HttpRequest,
     cookie::Cookie,
     dev::Payload,
-    error::{ErrorInternalServerError, InternalError},
+    error::InternalError,
     http::{Method, StatusCode, header},
-    web,
 };
 use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
 
 use super::{
     Site,
-    answer::{ApiFailure, accepts_html, error_page, header_text},
+    answer::{ApiFailure, error_page},
     clear::check_page,
+    request::{accepts_html, header_text, site_of},
 };
 use crate::{
     Resumed, Session, Unavailable,
@@ -120,7 +120,7 @@ impl ReturningVisitor {
             }),
             Ok(None) => Ok(Self { visitor: Visitor { session: None, set_cookie: None }, remember_cookie: None }),
             Err(error) if accepts_html(request) => {
-                let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None);
+                let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
                 Err(InternalError::from_response(error, page).into())
             }
             Err(error) => Err(ApiFailure::from(error).into()),
@@ -183,12 +183,4 @@ fn fetch_dest(request: &HttpRequest) -> Option<&str> {
 pub(super) fn is_by_person(request: &HttpRequest) -> bool {
     let activity = request.headers().get(ACTIVITY_HEADER);
     activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()))
-}
-
-fn site_of(request: &HttpRequest) -> Result<&Site, actix_web::Error> {
-    request.app_data::<web::Data<Site>>().map(|site| &***site).ok_or_else(not_configured)
-}
-
-pub(super) fn not_configured() -> actix_web::Error {
-    ErrorInternalServerError("App::configure(site.routes()) is missing")
 }

@@ -2,14 +2,22 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, cookie::Cookie, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpRequest, cookie::Cookie, dev::Payload, web};
 use sso_core::SentBy;
 
-use super::{Site, answer::header_text, clear::check_page};
+use super::{
+    Site,
+    clear::check_page,
+    request::{sent_by, site_of},
+};
 use crate::{
     form::{FormRefusal, TimeLimit},
     session::CookieValue,
 };
+
+/// The name of the logout form in its tokens. Any page may have one: [`Form::token`] makes its token, and it posts to
+/// `/logout`.
+pub const LOGOUT_FORM: &str = "logout";
 
 /// A browser's form tokens: an extractor for pages that show forms and for what receives them.
 ///
@@ -20,6 +28,8 @@ pub struct Form {
     binding: String,
     is_new: bool,
     sent_by: SentBy,
+    /// The request is a GET or HEAD.
+    is_safe: bool,
 }
 
 impl Form {
@@ -29,8 +39,12 @@ impl Form {
     }
 
     /// The cookie that the tokens are bound to, if the browser has none yet.
+    ///
+    /// With a POST of another site's page it is not sent, though it may be there: a new one would end the forms in open
+    /// tabs.
     pub fn set_cookie(&self) -> Option<Cookie<'static>> {
-        self.is_new.then(|| self.site.0.cookies.set_form(&self.binding))
+        let is_known_to_be_missing = self.is_safe || self.sent_by != SentBy::Other;
+        (self.is_new && is_known_to_be_missing).then(|| self.site.0.cookies.set_form(&self.binding))
     }
 
     /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in time.
@@ -40,6 +54,16 @@ impl Form {
         }
         self.site.server().check_form(page, &self.binding, token, limit)
     }
+
+    fn of(request: &HttpRequest) -> Result<Self, actix_web::Error> {
+        let site = site_of(request)?;
+        check_page(request, site)?;
+        let known = site.0.cookies.form(request);
+        let is_new = known.is_none();
+        let binding = known.unwrap_or_else(|| CookieValue::generate().expose().to_owned());
+        let (sent_by, is_safe) = (sent_by(request, site), request.method().is_safe());
+        Ok(Self { site: site.clone(), binding, is_new, sent_by, is_safe })
+    }
 }
 
 impl FromRequest for Form {
@@ -47,22 +71,6 @@ impl FromRequest for Form {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(site) = request.app_data::<web::Data<Site>>().cloned() else {
-            return ready(Err(super::extract::not_configured()));
-        };
-        if let Err(ambiguous) = check_page(request, &site) {
-            return ready(Err(ambiguous));
-        }
-        let known = site.0.cookies.form(request);
-        let is_new = known.is_none();
-        let binding = known.unwrap_or_else(|| CookieValue::generate().expose().to_owned());
-        let sent_by = sent_by(request, site.server().public_url());
-        ready(Ok(Self { site, binding, is_new, sent_by }))
+        ready(Self::of(request))
     }
-}
-
-/// Which page sent a request to the server at this URL.
-pub(super) fn sent_by(request: &HttpRequest, public_url: &url::Url) -> SentBy {
-    let fetch_site = header_text(request, header::HeaderName::from_static("sec-fetch-site"));
-    SentBy::of(fetch_site, header_text(request, header::ORIGIN), public_url)
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use sso_core::{BrokerId, wire::for_pages};
 
 use super::{
-    Form, LoginPage, ReturningVisitor, Site, Visitor,
+    Form, LOGOUT_FORM, LoginPage, ReturningVisitor, Site, Visitor,
     answer::{error_page, login_refused, page, see_other},
     get_or_head,
 };
@@ -16,10 +16,10 @@ use crate::{
     resume::{Browser, Visit},
 };
 
-/// The names of the forms in their tokens.
-pub(super) const LOGIN_FORM: &str = "login";
-/// The same of the logout form, which any page may have: [`Form::token`] makes its token, and it posts to `/logout`.
-pub const LOGOUT_FORM: &str = "logout";
+/// The login form's name in its tokens.
+const LOGIN_FORM: &str = "login";
+/// Also where any page's logout form is sent.
+const LOGOUT: &str = "/logout";
 
 /// Where to go after a login without a broker. Only paths of this site are followed.
 #[derive(Debug, Default, Deserialize)]
@@ -46,7 +46,7 @@ struct LogoutFields {
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
     app.service(web::resource("/login").route(get_or_head().to(show)).route(web::post().to(submit)))
-        .service(web::resource("/logout").route(web::post().to(log_out)));
+        .service(web::resource(LOGOUT).route(get_or_head().to(ask_for_logout)).route(web::post().to(log_out)));
 }
 
 async fn show(
@@ -76,6 +76,11 @@ async fn submit(
     }
 }
 
+/// Where it cannot be known whether the visitor wants to. Whose session it is does not matter, so none is looked up.
+async fn ask_for_logout(site: web::Data<Site>, form: Form) -> HttpResponse {
+    page(StatusCode::OK, &[], form.set_cookie(), site.0.pages.log_out(&form.token(LOGOUT_FORM)))
+}
+
 async fn log_out(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -84,12 +89,13 @@ async fn log_out(
 ) -> HttpResponse {
     let token = fields.map(|fields| fields.into_inner().form_token).unwrap_or_default();
     // Logging out is never too late.
-    if let Err(refusal) = form.check(LOGOUT_FORM, &token, TimeLimit::None) {
-        return error_page(&site, StatusCode::FORBIDDEN, &refusal.to_string(), None);
+    if form.check(LOGOUT_FORM, &token, TimeLimit::None).is_err() {
+        // No answer to a POST of another site could have a form that works: that came without the form's cookie.
+        return see_other(LOGOUT, None);
     }
     match site.server().log_out(site.browser(&request)).await {
         Ok(cookie) => see_other("/", site.cookies(cookie.as_ref(), &Remember::Forget)),
-        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
+        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }
 

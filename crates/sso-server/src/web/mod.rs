@@ -17,7 +17,8 @@
 //! - [`Linked`], [`Visitor`], [`ReturningVisitor`], [`Form`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `headers`: what every answer carries
-//! - `cookie`: the three cookies; `clear`: when a browser sends two of one name; `answer`: how refusals become HTTP
+//! - `cookie`: the three cookies; `clear`: when a browser sends two of one name
+//! - `request`: what a request says of itself; `answer`: how refusals become HTTP
 
 mod access;
 mod account;
@@ -32,18 +33,19 @@ mod headers;
 mod jwks;
 mod login;
 mod pages;
+mod request;
 mod status;
 
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::header, web};
 
-pub use answer::{accepts_html, page_headers};
+pub use answer::page_headers;
 pub use extract::{Linked, ReturningVisitor, Visitor};
-pub use form::Form;
+pub use form::{Form, LOGOUT_FORM};
 pub use headers::HeadersLayer;
-pub use login::LOGOUT_FORM;
 pub use pages::{AccountNews, AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
+pub use request::accepts_html;
 
 use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
 use cookie::Cookies;
@@ -95,10 +97,10 @@ impl Site {
     /// What the browser that sent this request shows of itself.
     pub(crate) fn browser(&self, request: &HttpRequest) -> Browser {
         let fingerprint = self.server().fingerprint(
-            answer::header_text(request, header::USER_AGENT),
-            answer::header_text(request, header::ACCEPT_LANGUAGE),
+            request::header_text(request, header::USER_AGENT),
+            request::header_text(request, header::ACCEPT_LANGUAGE),
         );
-        let name = answer::header_text(request, header::USER_AGENT).and_then(browser_name);
+        let name = request::header_text(request, header::USER_AGENT).and_then(browser_name);
         let remember = self.0.cookies.remember(request);
         let navigates = extract::is_navigation(request);
         Browser { cookie: self.0.cookies.session(request), fingerprint, name, remember, navigates }

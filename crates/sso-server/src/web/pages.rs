@@ -15,7 +15,10 @@ pub trait Pages: Send + Sync + 'static {
     fn account(&self, page: &AccountPage<'_>) -> String;
     /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`; and a logout.
     fn confirm(&self, page: &ConfirmPage<'_>) -> String;
-    /// A page for what went wrong. It should offer a way on, and the button if there is [`ErrorPage::clear`].
+    /// Asks whether a logout is wanted: a logout form, and a way to stay.
+    fn log_out(&self, logout_token: &str) -> String;
+    /// A page for what went wrong. It should offer a way on, a logout if there is [`ErrorPage::logout_token`], and the
+    /// button if there is [`ErrorPage::clear`].
     fn error(&self, page: &ErrorPage<'_>) -> String;
 }
 
@@ -136,14 +139,17 @@ pub struct ConfirmPage<'a> {
 }
 
 /// What the error page shows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ErrorPage<'a> {
     /// The HTTP status.
     pub status: u16,
     /// What went wrong.
     pub message: &'a str,
-    /// The visitor's session, if there is one.
+    /// The visitor's session, if it is known that there is one.
     pub session: Option<&'a Session>,
+    /// The value of the hidden field `form_token` of a logout form, which posts to `/logout`; `None` where nobody is
+    /// known to be logged in.
+    pub logout_token: Option<&'a str>,
     /// For a button that deletes the site's cookies, where that helps: a POST without fields to this address.
     pub clear: Option<&'a str>,
 }
@@ -242,15 +248,20 @@ impl Pages for PlainPages {
         )
     }
 
+    fn log_out(&self, logout_token: &str) -> String {
+        document("Log out?", &format!("{}<p><a href=\"/\">Stay logged in</a></p>", logout_form(logout_token)))
+    }
+
     fn error(&self, page: &ErrorPage<'_>) -> String {
         let clear = page.clear.map(|action| {
             let button = "<button>Delete the cookies and continue</button>";
             format!("<form method=\"post\" action=\"{}\">{button}</form>", escape(action))
         });
         let body = format!(
-            "<p>{}</p>{}<p><a href=\"/\">Go to the home page</a></p>",
+            "<p>{}</p>{}<p><a href=\"/\">Go to the home page</a></p>{}",
             escape(page.message),
             clear.unwrap_or_default(),
+            page.logout_token.map(logout_form).unwrap_or_default(),
         );
         document(&format!("Error {}", page.status), &body)
     }
@@ -326,7 +337,7 @@ mod tests {
             broker: None,
             session: None,
         };
-        let error = ErrorPage { status: 400, message: evil, session: None, clear: Some(evil) };
+        let error = ErrorPage { message: evil, logout_token: Some(evil), clear: Some(evil), ..ErrorPage::default() };
         let confirm = ConfirmPage {
             action: evil,
             form_token: evil,
@@ -335,7 +346,9 @@ mod tests {
             logout_token: evil,
             session: None,
         };
-        for html in [PlainPages.login(&login), PlainPages.confirm(&confirm), PlainPages.error(&error)] {
+        for html in
+            [PlainPages.login(&login), PlainPages.confirm(&confirm), PlainPages.log_out(evil), PlainPages.error(&error)]
+        {
             assert!(!html.contains("<script"), "{html}");
             assert!(html.contains("&quot;&gt;&lt;script&gt;"), "{html}");
         }

@@ -11,10 +11,10 @@ use sso_core::{SentBy, wire::SessionStatus};
 
 use super::{
     Site,
-    answer::{ApiFailure, header_text, no_content, ok},
+    answer::{ApiFailure, no_content, ok},
     clear::check_call,
-    form::sent_by,
     get_or_head,
+    request::{header_text, sent_by},
 };
 use crate::{Remember, resume::ResumeError};
 
@@ -66,7 +66,7 @@ fn check_source(request: &HttpRequest, site: &Site) -> Result<(), ApiFailure> {
     if !is_json {
         return Err(ApiFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be application/json"));
     }
-    if sent_by(request, site.server().public_url()) == SentBy::Other {
+    if sent_by(request, site) != SentBy::OwnPage {
         return Err(ApiFailure::new(StatusCode::FORBIDDEN, "Only this site's own pages may ask for this"));
     }
     Ok(())

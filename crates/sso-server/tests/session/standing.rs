@@ -10,7 +10,7 @@ use sso_server::{
 
 use crate::common::{
     Attached, Browser, World, credentials,
-    directory::{Directory, another_hash},
+    directory::{Directory, another_hash, hash},
 };
 
 fn world() -> (World, Directory) {
@@ -146,6 +146,23 @@ async fn what_a_cache_says_ends_nothing_by_itself() {
     let (_, link, _) = logged_in(&world, "Alice", "john").await;
     directory.remove("john");
     assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
+}
+
+#[tokio::test]
+async fn a_page_that_shows_what_was_saved_asks_past_the_cache() {
+    let (world, directory) = world();
+    let town = |name: &str| Account::new("jackie", hash()).attribute("town", name);
+    directory.put(town("Leiden"));
+    directory.stop_the_cache();
+    // At another node.
+    directory.put(town("Delft"));
+    let (_, link, _) = logged_in(&world, "Alice", "jackie").await;
+    let found = world.resume(&link).await.unwrap().session.user().unwrap().clone();
+    assert_eq!(found.attributes["town"], "Leiden", "for some seconds");
+    assert_eq!(world.server.user_now("jackie").await.unwrap().unwrap().attributes["town"], "Delft");
+    assert!(world.server.user_now("nobody").await.unwrap().is_none());
+    directory.is_down(true);
+    assert!(world.server.user_now("jackie").await.is_err());
 }
 
 #[tokio::test]

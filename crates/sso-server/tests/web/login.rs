@@ -1,10 +1,11 @@
 //! `/login` and `/logout`: forms of this site, for this browser (threats: CSRF, XSS, clickjacking, open redirects).
 
 use actix_web::http::{Method, StatusCode};
+use sso_core::Token;
 
 use crate::{
     common::{Browser, World, credentials, directory::Directory},
-    http::{Answer, HTML, pair, send, session_cookie},
+    http::{Answer, HTML, attach_uri, pair, send, session_cookie},
 };
 
 const GOOD: &str = "username=jackie&password=jackie123";
@@ -191,22 +192,77 @@ async fn a_logout_is_a_post_with_its_own_token() {
     let cookies = format!("{bound}; {}", session_cookie(browser.cookie.as_ref().unwrap()));
     let body = format!("form_token={token}");
 
-    let get = world.get(&format!("/logout?{body}"), &[("Cookie", &cookies)]).await;
-    assert_ne!(get.status, StatusCode::SEE_OTHER);
-    for (extra, body) in [
-        (("Sec-Fetch-Site", "same-origin"), String::new()),
-        (("Sec-Fetch-Site", "same-origin"), format!("form_token={login_token}")),
-        (("Sec-Fetch-Site", "cross-site"), body.clone()),
-        (("Origin", "https://evil.example"), body.clone()),
+    let own = ("Sec-Fetch-Site", "same-origin");
+    let sent = ("Cookie", cookies.as_str());
+    let (cross_site, foreign) = (("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example"));
+    for (headers, body) in [
+        (&[sent, own][..], ""),
+        (&[sent, own], &format!("form_token={login_token}")),
+        (&[sent, cross_site], &body),
+        (&[sent, foreign], &body),
+        // Without the cookies that are `Lax`, as browsers send it.
+        (&[cross_site], &body),
     ] {
-        let answer = world.post("/logout", &[("Cookie", &cookies), extra], &body).await;
-        is_refused(&answer);
-        answer.is_safe_page("");
+        let answer = world.post("/logout", headers, body).await;
+        assert_eq!((answer.status, answer.header("Location")), (StatusCode::SEE_OTHER, "/logout"), "{headers:?}");
+        assert!(answer.sets_no_cookie());
     }
+    // There the browser sends them again.
+    let linked = [HTML, ("Cookie", &cookies), ("Sec-Fetch-Site", "cross-site")];
+    let asked = world.get(&format!("/logout?{body}"), &linked).await;
+    asked.is_safe_page("");
+    assert!(asked.status == StatusCode::OK && asked.sets_no_cookie() && asked.body.contains("Log out?"));
     assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+    let body = format!("form_token={}", asked.form_token());
     let out = world.post("/logout", &[("Cookie", &cookies)], &body).await;
     assert_eq!((out.status, out.header("Location")), (StatusCode::SEE_OTHER, "/"));
     assert!(out.cookie("__Host-sso_session").is_some());
+    assert_eq!(world.info(&alice).await, Ok(None));
+}
+
+/// With it come no cookies that are `Lax`: one that is new would end the forms in the user's open tabs.
+#[actix_web::test]
+async fn a_post_of_another_site_replaces_no_form_cookie() {
+    let world = World::new();
+    let on_the_way = attach_uri("Alice", &Token::generate(), "&prompt=login");
+    for uri in ["/login", &on_the_way, "/logout"] {
+        let forged = world.post(uri, &[HTML, ("Sec-Fetch-Site", "cross-site")], GOOD).await;
+        assert!(forged.sets_no_cookie(), "{uri}: {:?}", forged.headers);
+        // The twins: a page of ours whose cookie was deleted, and a link of another site.
+        let own = world.post(uri, &[HTML, ("Sec-Fetch-Site", "same-origin")], GOOD).await;
+        let linked = world.get(uri, &[HTML, ("Sec-Fetch-Site", "cross-site")]).await;
+        for page in [own, linked].into_iter().filter(|page| page.status != StatusCode::SEE_OTHER) {
+            let (cookie, token) = (page.cookie("__Host-sso_form").unwrap(), page.form_token());
+            let sent = world.post(uri, &[HTML, ("Cookie", &cookie)], &format!("{GOOD}&form_token={token}")).await;
+            assert_eq!(sent.status, StatusCode::SEE_OTHER, "{uri}: {}", sent.body);
+            assert!(sent.cookie("__Host-sso_session").is_some() || uri == "/logout");
+        }
+    }
+}
+
+/// Browsers say of every POST of a script where it comes from.
+#[actix_web::test]
+async fn only_scripts_that_are_shown_to_be_of_this_site_change_the_session() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.log_in(&mut browser, "jackie").await;
+    let cookie = session_cookie(browser.cookie.as_ref().unwrap());
+    let headers = [("Cookie", cookie.as_str()), ("Content-Type", "application/json")];
+    let post = async |path, from: &[(&str, &str)]| {
+        send(world.site(), Method::POST, path, &[&headers, from].concat(), "").await.status
+    };
+    for path in ["/sso/session/keepalive", "/sso/session/logout"] {
+        for from in [&[][..], &[("Origin", "https://evil.example")], &[("Sec-Fetch-Site", "same-site")]] {
+            assert_eq!(post(path, from).await, StatusCode::FORBIDDEN, "{path} {from:?}");
+        }
+    }
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+    for own in [("Origin", "https://sso.example"), ("Sec-Fetch-Site", "same-origin")] {
+        assert_eq!(post("/sso/session/keepalive", &[own]).await, StatusCode::OK, "{own:?}");
+    }
+    let own = [("Origin", "https://sso.example")];
+    assert_eq!(post("/sso/session/logout", &own).await, StatusCode::NO_CONTENT);
     assert_eq!(world.info(&alice).await, Ok(None));
 }
 

@@ -77,6 +77,10 @@ type Fields = Option<web::Form<Sent>>;
 async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile") };
+    let user = &match as_saved(&site, user).await {
+        Ok(user) => user,
+        Err(refused) => return refused.into_answer(&desk),
+    };
     match site.server().can_set_attributes(&user.username).await {
         Ok(true) if !has_room(user) => Refused::InUse.into_answer(&desk),
         Ok(true) if session.is_remembered() => desk.go(CONFIRM),
@@ -145,15 +149,24 @@ async fn submit_second(
     }
 }
 
-async fn done(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
+async fn done(visitor: Visitor, form: Form, site: web::Data<Site>, look: web::Data<Look>) -> HttpResponse {
     let desk = Desk { visitor, form, look };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
-    let Some(profile) = Profile::stored(user) else { return desk.go(START) };
+    let user = match as_saved(&site, user).await {
+        Ok(user) => user,
+        Err(refused) => return refused.into_answer(&desk),
+    };
+    let Some(profile) = Profile::stored(&user) else { return desk.go(START) };
     let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
     let links = desk.look.chrome.links();
     let layout = desk.look.chrome.layout(&links, theme_of(Some(session)));
     let logout_token = desk.form.token(LOGOUT_FORM);
     desk.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers, logout_token: &logout_token })
+}
+
+/// The user with what is saved by now: another node may have done so a moment ago.
+async fn as_saved(site: &Site, user: &User) -> Result<User, Refused> {
+    site.server().user_now(&user.username).await.map_err(Refused::Unavailable)?.ok_or(Refused::Ended)
 }
 
 fn sent(fields: Fields) -> Sent {
@@ -300,10 +313,12 @@ impl Refused {
             }
         };
         let links = desk.look.chrome.links();
+        let logout_token = desk.form.token(LOGOUT_FORM);
         let template = ServerError {
             layout: desk.look.chrome.layout(&links, theme_of(desk.visitor.session.as_deref())),
             status: status.as_u16(),
             message: &message,
+            logout_token: desk.user().map(|_| logout_token.as_str()),
             clear: None,
             ways: &[way, Way { label: "Go to the server's home page", href: "/" }],
         };
