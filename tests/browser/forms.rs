@@ -1,5 +1,6 @@
 //! Fields that are wrong are marked, and the first of them has the focus.
 
+use serde_json::Value;
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
 use crate::type_password;
@@ -60,4 +61,35 @@ async fn a_late_login_form_asks_for_the_password_alone() {
     browser.wait_for("[role=alert]", "Enter your password again").await;
     assert_eq!(focused(&browser).await, "password");
     assert_eq!(browser.run("return document.querySelectorAll('[aria-invalid]').length").await, 1);
+}
+
+#[tokio::test]
+async fn a_saved_profile_is_shown_where_the_page_after_it_says_so() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    browser.open(&demo.url("sso", "/login?return_url=/profile/done")).await;
+    type_password(&browser, "jackie", "jackie123").await;
+    browser.wait_for("h1", "page 1 of 2").await;
+    assert!(!browser.text().await.contains("show it, too"), "nothing is claimed before it is so");
+    browser.fill("#fullname", "Jackie B.").await;
+    browser.fill("#email", "jb@example.org").await;
+    browser.click("main form button").await;
+    browser.wait_for("h1", "page 2 of 2").await;
+    browser.fill("#town", "Leiden").await;
+    browser.click("main form button").await;
+    browser.wait_for("h1", "Your profile is saved").await;
+    let shown = browser.run("return [...document.querySelectorAll('main dl > *')].map(part => part.innerText)").await;
+    let all = ["Full name", "Jackie B.", "Email", "jb@example.org", "Town", "Leiden", "About you", "\u{2013}"]
+        .map(Value::from);
+    assert_eq!(shown, Value::from(all.to_vec()));
+    let claimed =
+        browser.run("return [...document.querySelectorAll('main .card p')].map(part => part.innerText)").await;
+    assert_eq!(claimed, Value::from(vec![Value::from("The sites that may see your profile show it, too.")]));
+    for site in ["alice", "greg", "julius"] {
+        browser.open(&demo.url(site, "/")).await;
+        browser.wait_for("h1", "Logged in as jackie").await;
+        browser.wait_for("main", "Leiden").await;
+        let text = browser.text().await;
+        assert!(["Jackie B.", "jb@example.org"].iter().all(|answer| text.contains(answer)), "{site}: {text}");
+    }
 }
