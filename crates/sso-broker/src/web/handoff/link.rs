@@ -65,7 +65,7 @@ mod tests {
         for (key, leaver, page, proof) in [
             (&key, jackie, "https://forum.example/b", proof.as_str()),
             (&key, Leaver { username: "john", ..jackie }, page, &proof),
-            (&key, Leaver { login: "second", ..jackie }, page, &proof),
+            (&key, Leaver { login: "third", ..jackie }, page, &proof),
             (&key, Leaver { username: "irstjackie", login: "f" }, page, &proof),
             (&LinkKey::new(b"other secret", shop), jackie, page, &proof),
             (&LinkKey::new(b"secret", "https://shop.example:8443"), jackie, page, &proof),
