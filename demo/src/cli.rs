@@ -163,7 +163,7 @@ pub(crate) struct LinkedAppOptions {
     /// one sign-on
     #[arg(long, env = "SSO_SESSION_NAME", default_value = "sso_linked")]
     pub(crate) session_name: SessionName,
-    /// Where its sessions are: `memory:`, in this process, or `sqlite:FILE`, which other applications may share
+    /// Where its sessions and used hand-offs are: `memory:`, in this process, or `sqlite:FILE`, which other applications may share
     #[arg(long, env = "SSO_SESSION_STORE", default_value = "memory:")]
     pub(crate) store: StoreOption,
 }

@@ -302,39 +302,87 @@ async fn threat_23_a_ticket_that_was_altered_or_copied_is_worthless() {
     }
 }
 
+/// A linked application by itself, which trusts a shop that there is not.
+struct Forum {
+    port: u16,
+    url: String,
+    store: String,
+}
+
+impl Forum {
+    const SHOP: &str = "http://localhost:1";
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn new(store: String) -> Self {
+        let port = free_ports(1);
+        Self { port, url: format!("http://localhost:{port}"), store }
+    }
+
+    fn start(&self) -> Site {
+        let environment = [
+            ("SSO_USERS", "[]"),
+            ("SSO_SESSION_KEY", Self::SECRET),
+            ("SSO_SESSION_STORE", &self.store),
+            ("SSO_APP_URL", &self.url),
+            ("SSO_PEER", Self::SHOP),
+            ("SSO_PAIR_KEY", Self::SECRET),
+        ];
+        Site::try_start(&["linked-app", "--listen", &format!("127.0.0.1:{}", self.port)], &environment).unwrap()
+    }
+
+    /// What the shop makes for jackie, good for so many seconds.
+    fn token(&self, lifetime: u64) -> String {
+        let keys = KeySet::new(vec![Key::hs256("pair", Self::SECRET.as_bytes()).unwrap()]).unwrap();
+        let registered = Registered::new(Self::SHOP, "jackie", &self.url, now(), Duration::from_secs(lifetime));
+        keys.sign(&HandoffClaims { registered, path: "/reports/2".into() }, now()).unwrap()
+    }
+
+    async fn deliver(&self, token: &str) -> (Answer, Visitor) {
+        let visitor = Visitor::new();
+        let request = visitor.request(Method::POST, &format!("{}{LANDING}", self.url)).form(&[("token", token)]);
+        (send(request.header("Origin", Self::SHOP)).await, visitor)
+    }
+
+    async fn lets_in(&self, token: &str) {
+        let (landed, visitor) = self.deliver(token).await;
+        assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
+    }
+}
+
 #[tokio::test]
 async fn threat_33_a_hand_off_that_would_be_good_for_longer_is_refused() {
-    let (port, secret) = (free_ports(1), "0123456789abcdef0123456789abcdef");
-    let (listen, url, shop) = (format!("127.0.0.1:{port}"), format!("http://localhost:{port}"), "http://localhost:1");
-    let environment = [
-        ("SSO_USERS", "[]"),
-        ("SSO_SESSION_KEY", secret),
-        ("SSO_APP_URL", &url),
-        ("SSO_PEER", shop),
-        ("SSO_PAIR_KEY", secret),
-    ];
-    let start = || Site::try_start(&["linked-app", "--listen", &listen], &environment).unwrap();
-    let keys = KeySet::new(vec![Key::hs256("pair", secret.as_bytes()).unwrap()]).unwrap();
-    let made = |lifetime: u64| {
-        let registered = Registered::new(shop, "jackie", &url, now(), Duration::from_secs(lifetime));
-        keys.sign(&HandoffClaims { registered, path: "/reports/2".into() }, now()).unwrap()
-    };
-    let deliver = async |token: &str| {
-        let visitor = Visitor::new();
-        let request = visitor.request(Method::POST, &format!("{url}{LANDING}")).form(&[("token", token)]);
-        (send(request.header("Origin", shop)).await, visitor)
-    };
-    let site = start();
+    let forum = Forum::new("memory:".into());
+    let site = forum.start();
     for lifetime in [130, 3600, 10 * 365 * 24 * 60 * 60] {
-        assert_refused(&deliver(&made(lifetime)).await.0, &format!("{lifetime} s"));
+        assert_refused(&forum.deliver(&forum.token(lifetime)).await.0, &format!("{lifetime} s"));
     }
-    let good = made(60);
-    let (landed, visitor) = deliver(&good).await;
-    assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
+    forum.lets_in(&forum.token(60)).await;
     // A restart forgets which tokens were used; what it would take again is good for a minute, and not for years.
     drop(site);
-    let _site = start();
-    assert_refused(&deliver(&made(3600)).await.0, "after a restart");
+    let _site = forum.start();
+    assert_refused(&forum.deliver(&forum.token(3600)).await.0, "after a restart");
+}
+
+#[tokio::test]
+async fn threat_33_what_was_used_stays_so_after_a_restart_where_there_is_a_file() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let forum = Forum::new(format!("sqlite:{}", dir.path().join("forum.db").display()));
+    let site = forum.start();
+    let (used, other) = (forum.token(100), forum.token(100));
+    let (landed, visitor) = forum.deliver(&used).await;
+    let ticket = cookie(&visitor, &forum.url, TICKET);
+    assert_eq!(visitor.follow(landed).await.heading(), "Report 2 of jackie");
+    drop(site);
+    let _site = forum.start();
+    assert_refused(&forum.deliver(&used).await.0, "the token");
+    let thief = Visitor::new();
+    thief.set_cookie(&forum.url, &format!("{TICKET}={ticket}; Path=/"));
+    assert_refused(&thief.get(&format!("{}{LANDING}/in", forum.url)).await, "its ticket");
+    // The twin: one that nobody has used, once, also of several that come at once.
+    let all = tokio::join!(forum.deliver(&other), forum.deliver(&other), forum.deliver(&other));
+    let mut statuses = [all.0, all.1, all.2].map(|(answer, _)| answer.status);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 401, 401]);
 }
 
 #[tokio::test]

@@ -99,6 +99,9 @@ impl LinkedApp {
         let Setup { site, all, peers, users, session_name, session_key, sessions } = setup;
         let mut issuer = Issuer::new(&site.url).map_err(Failure::settings)?;
         let mut receiver = Receiver::new(&site.url).map_err(Failure::settings)?;
+        if let Sessions::Shared(shared) = &sessions {
+            receiver = receiver.used_ids(shared.clone());
+        }
         for Peer { origin, keys, is_target } in &peers {
             if *is_target {
                 issuer = issuer.target(Target::new(origin, keys.clone()).map_err(Failure::settings)?);

@@ -1,4 +1,4 @@
-//! Where a linked application keeps its sessions: in its memory, or in a file that applications on one host share.
+//! Where a linked application keeps its sessions, and which hand-offs were used: in its memory, or in a file that applications on one host share.
 
 use std::{
     collections::HashMap,
@@ -10,8 +10,9 @@ use std::{
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time::Duration;
+use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use sso_broker::web::handoff::MemorySessions;
+use sso_broker::{handoff::UsedIds, web::handoff::MemorySessions};
 use sso_core::{base36, checksum::MacKey, random};
 
 use crate::{Failure, config::StoreUrl};
@@ -49,8 +50,9 @@ pub(crate) struct SharedSessions {
     names: MacKey,
 }
 
-const TABLE: &str =
-    "CREATE TABLE IF NOT EXISTS linked_sessions (name TEXT PRIMARY KEY, state TEXT NOT NULL, until BIGINT NOT NULL)";
+const TABLES: &str =
+    "CREATE TABLE IF NOT EXISTS linked_sessions (name TEXT PRIMARY KEY, state TEXT NOT NULL, until BIGINT NOT NULL);
+     CREATE TABLE IF NOT EXISTS linked_used_ids (name TEXT PRIMARY KEY, until BIGINT NOT NULL)";
 
 impl SharedSessions {
     async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
@@ -60,7 +62,7 @@ impl SharedSessions {
         made.map_err(|error| Failure::other(format!("--store: {}: {error}", file.display())))?;
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
         let pool = SqlitePool::connect_with(options).await.map_err(failed)?;
-        sqlx::query(TABLE).execute(&pool).await.map_err(failed)?;
+        sqlx::raw_sql(TABLES).execute(&pool).await.map_err(failed)?;
         Ok(Self { pool, names: MacKey::new(key).derive("linked session") })
     }
 
@@ -91,9 +93,27 @@ impl SharedSessions {
         update.bind(self.name(key)).bind(until(ttl)).bind(now()).execute(&self.pool).await.map(drop)
     }
 
+    async fn use_first(&self, id: &str, until: i64, now: i64) -> sqlx::Result<bool> {
+        sqlx::query("DELETE FROM linked_used_ids WHERE until <= $1").bind(now).execute(&self.pool).await?;
+        let insert = sqlx::query("INSERT INTO linked_used_ids (name, until) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        let name = base36::exact(&self.names.mac(&["used\n", id]));
+        Ok(insert.bind(name).bind(until).execute(&self.pool).await?.rows_affected() == 1)
+    }
+
     async fn remove(&self, key: &SessionKey) -> sqlx::Result<()> {
         let delete = sqlx::query("DELETE FROM linked_sessions WHERE name = $1");
         delete.bind(self.name(key)).execute(&self.pool).await.map(drop)
+    }
+}
+
+/// A hand-off that was used is used up after a restart too, and for all processes of the application.
+#[async_trait]
+impl UsedIds for SharedSessions {
+    async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
+        self.use_first(id, exp, now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "whether a hand-off was used cannot be known");
+            false
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use async_trait::async_trait;
 use sso_core::jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
 use url::Url;
 
@@ -35,17 +36,20 @@ impl TrustedIssuer {
 }
 
 /// Remembers which tokens were used, until they are over.
+#[async_trait]
 pub trait UsedIds: Send + Sync {
-    /// Notes that the token of this name (its issuer and its `jti`) is used; it is over at `exp`. Whether it is the first time.
-    fn first_use(&self, id: &str, exp: i64, now: i64) -> bool;
+    /// Notes that the token of this name (its issuer and its `jti`) is used; it is over at `exp`. Whether it is the first time: `false` also where
+    /// that cannot be known.
+    async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool;
 }
 
 /// In memory, fit for one process. Only tokens that an issuer signed come here, so it is as small as its traffic.
 #[derive(Debug, Default)]
 pub struct MemoryUsedIds(Mutex<HashMap<String, i64>>);
 
+#[async_trait]
 impl UsedIds for MemoryUsedIds {
-    fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
+    async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, exp| now < *exp);
         used.insert(id.to_owned(), exp).is_none()
@@ -149,12 +153,12 @@ impl Receiver {
 
     /// Whether this is the first use of what has this name; for what follows on a token.
     #[cfg(feature = "actix")]
-    pub(crate) fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
-        self.used.first_use(id, exp, now)
+    pub(crate) async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
+        self.used.first_use(id, exp, now).await
     }
 
     /// Judges a token; a good one is used up by that. `now`: seconds since 1970-01-01 UTC. What is wrong is told to nobody.
-    pub fn receive(&self, token: &str, source: Source<'_>, now: i64) -> Result<Arrival, InvalidToken> {
+    pub async fn receive(&self, token: &str, source: Source<'_>, now: i64) -> Result<Arrival, InvalidToken> {
         let audience = self.origin.origin().ascii_serialization();
         let verified = self.issuers.iter().filter(|issuer| issuer.may_send(source)).find_map(|issuer| {
             let expected = Expected { issuer: &issuer.origin, audience: &audience, now };
@@ -168,7 +172,7 @@ impl Receiver {
         }
         // Two issuers may choose the same.
         let id = format!("{} {}", registered.iss, registered.jti);
-        if !self.used.first_use(&id, registered.exp, now) {
+        if !self.used.first_use(&id, registered.exp, now).await {
             return Err(InvalidToken);
         }
         Ok(Arrival { username: registered.sub, page, issuer: registered.iss })

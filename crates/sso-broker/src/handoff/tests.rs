@@ -25,52 +25,52 @@ fn token(keys: &SharedKeys) -> String {
     issuer(keys).hand_off("jackie", "https://forum.example/a/b?c=d#e", NOW).unwrap().token
 }
 
-#[test]
-fn a_user_arrives_once_at_the_page_that_was_linked() {
+#[tokio::test]
+async fn a_user_arrives_once_at_the_page_that_was_linked() {
     for keys in [pair_keys(1), SharedKeys::new(KeySet::generate(Algorithm::EdDsa, NOW).unwrap())] {
         let receiver = receiver(&keys);
         let token = token(&keys);
-        let arrival = receiver.receive(&token, FROM_SHOP, NOW).unwrap();
+        let arrival = receiver.receive(&token, FROM_SHOP, NOW).await.unwrap();
         assert_eq!((arrival.username.as_str(), arrival.page.as_str()), ("jackie", "/a/b?c=d#e"));
-        assert_eq!(receiver.receive(&token, FROM_SHOP, NOW), Err(InvalidToken), "used up");
+        assert_eq!(receiver.receive(&token, FROM_SHOP, NOW).await, Err(InvalidToken), "used up");
     }
 }
 
-#[test]
-fn everything_else_is_refused_without_a_reason() {
+#[tokio::test]
+async fn everything_else_is_refused_without_a_reason() {
     let keys = pair_keys(1);
-    let receive = |token: &str, source, now| receiver(&keys).receive(token, source, now).err();
+    let receive = async |token: &str, source, now| receiver(&keys).receive(token, source, now).await.err();
     let good = token(&keys);
-    assert_eq!(receive(&good, FROM_SHOP, NOW + 59), None);
-    assert_eq!(receive(&good, FROM_SHOP, NOW + 60), Some(InvalidToken), "expired");
-    assert_eq!(receive(&good, FROM_SHOP, NOW - 31), Some(InvalidToken), "not yet");
+    assert_eq!(receive(&good, FROM_SHOP, NOW + 59).await, None);
+    assert_eq!(receive(&good, FROM_SHOP, NOW + 60).await, Some(InvalidToken), "expired");
+    assert_eq!(receive(&good, FROM_SHOP, NOW - 31).await, Some(InvalidToken), "not yet");
     for origin in [None, Some("null"), Some(FORUM), Some("https://evil.example"), Some("https://shop.example:444")] {
-        assert_eq!(receive(&good, Source::Post { origin }, NOW), Some(InvalidToken), "{origin:?}");
+        assert_eq!(receive(&good, Source::Post { origin }, NOW).await, Some(InvalidToken), "{origin:?}");
     }
-    assert_eq!(receive(&good, Source::Query { referer: None }, NOW), Some(InvalidToken), "not this issuer's way");
-    assert_eq!(receive(&token(&pair_keys(2)), FROM_SHOP, NOW), Some(InvalidToken), "another pair's key");
-    assert_eq!(receive(&format!("{good}x"), FROM_SHOP, NOW), Some(InvalidToken));
+    assert_eq!(receive(&good, Source::Query { referer: None }, NOW).await, Some(InvalidToken), "not this issuer's way");
+    assert_eq!(receive(&token(&pair_keys(2)), FROM_SHOP, NOW).await, Some(InvalidToken), "another pair's key");
+    assert_eq!(receive(&format!("{good}x"), FROM_SHOP, NOW).await, Some(InvalidToken));
 
     let sign = |iss: &str, aud: &str| {
         let registered = Registered::new(iss, "jackie", aud, NOW, Issuer::LIFETIME);
         keys.current().sign(&sso_core::jwt::HandoffClaims { registered, path: "/".into() }, NOW).unwrap()
     };
-    assert_eq!(receive(&sign(SHOP, FORUM), FROM_SHOP, NOW), None);
-    assert_eq!(receive(&sign(SHOP, SHOP), FROM_SHOP, NOW), Some(InvalidToken), "for another application");
-    assert_eq!(receive(&sign(FORUM, FORUM), FROM_SHOP, NOW), Some(InvalidToken), "by another application");
+    assert_eq!(receive(&sign(SHOP, FORUM), FROM_SHOP, NOW).await, None);
+    assert_eq!(receive(&sign(SHOP, SHOP), FROM_SHOP, NOW).await, Some(InvalidToken), "for another application");
+    assert_eq!(receive(&sign(FORUM, FORUM), FROM_SHOP, NOW).await, Some(InvalidToken), "by another application");
     let registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
     let access = keys.current().sign(&AccessClaims { registered, client: "Alice".into(), session: None }, NOW).unwrap();
-    assert_eq!(receive(&access, FROM_SHOP, NOW), Some(InvalidToken), "an access token");
+    assert_eq!(receive(&access, FROM_SHOP, NOW).await, Some(InvalidToken), "an access token");
 }
 
-#[test]
-fn a_token_of_another_kind_of_time_is_refused() {
+#[tokio::test]
+async fn a_token_of_another_kind_of_time_is_refused() {
     let keys = pair_keys(1);
-    let receive = |change: &dyn Fn(&mut Registered)| {
+    let receive = async |change: &dyn Fn(&mut Registered)| {
         let mut registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
         change(&mut registered);
         let claims = sso_core::jwt::HandoffClaims { registered, path: "/".into() };
-        receiver(&keys).receive(&keys.current().sign(&claims, NOW).unwrap(), FROM_SHOP, NOW).is_ok()
+        receiver(&keys).receive(&keys.current().sign(&claims, NOW).unwrap(), FROM_SHOP, NOW).await.is_ok()
     };
     for (good, change) in [
         (true, (0, 0, 60)),
@@ -94,19 +94,20 @@ fn a_token_of_another_kind_of_time_is_refused() {
         let (iat, nbf, exp) = change;
         let accepted = receive(&|claims| {
             (claims.iat, claims.nbf, claims.exp) = (NOW + iat, NOW + nbf, NOW + exp);
-        });
+        })
+        .await;
         assert_eq!(accepted, good, "{change:?}");
     }
 }
 
-#[test]
-fn a_page_of_another_site_is_never_the_destination() {
+#[tokio::test]
+async fn a_page_of_another_site_is_never_the_destination() {
     let keys = pair_keys(1);
     for path in ["//evil.example", "/\\evil.example", "https://evil.example/", "", "/.//evil.example"] {
         let registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
         let claims = sso_core::jwt::HandoffClaims { registered, path: path.into() };
         let token = keys.current().sign(&claims, NOW).unwrap();
-        assert_eq!(receiver(&keys).receive(&token, FROM_SHOP, NOW), Err(InvalidToken), "{path}");
+        assert_eq!(receiver(&keys).receive(&token, FROM_SHOP, NOW).await, Err(InvalidToken), "{path}");
     }
 }
 
@@ -137,19 +138,21 @@ fn only_listed_applications_are_targets() {
     }
 }
 
-#[test]
-fn the_older_form_is_for_those_who_agreed_on_it() {
+#[tokio::test]
+async fn the_older_form_is_for_those_who_agreed_on_it() {
     let keys = pair_keys(1);
     let target = Target::new(FORUM, keys.clone()).unwrap().way(Way::Redirect).landing("/in");
     let handoff = Issuer::new(SHOP).unwrap().target(target).hand_off("jackie", "https://forum.example/a", NOW).unwrap();
     assert!(handoff.location().starts_with("https://forum.example/in?token=ey"));
     let receiver = Receiver::new(FORUM).unwrap().trust(TrustedIssuer::new(SHOP, keys).unwrap().way(Way::Redirect));
-    assert_eq!(receiver.receive(&handoff.token, FROM_SHOP, NOW), Err(InvalidToken));
+    assert_eq!(receiver.receive(&handoff.token, FROM_SHOP, NOW).await, Err(InvalidToken));
     for referer in [None, Some("https://evil.example/"), Some("https://shop.example.evil.example/")] {
         let source = Source::Query { referer };
-        assert_eq!(receiver.receive(&handoff.token, source, NOW), Err(InvalidToken), "{referer:?}");
+        assert_eq!(receiver.receive(&handoff.token, source, NOW).await, Err(InvalidToken), "{referer:?}");
     }
-    assert!(receiver.receive(&handoff.token, Source::Query { referer: Some("https://shop.example/") }, NOW).is_ok());
+    assert!(
+        receiver.receive(&handoff.token, Source::Query { referer: Some("https://shop.example/") }, NOW).await.is_ok()
+    );
     assert!(!format!("{handoff:?}").contains(&handoff.token));
 }
 
@@ -167,13 +170,13 @@ fn an_application_lives_at_an_origin() {
     }
 }
 
-#[test]
-fn the_public_key_is_no_secret_to_sign_with() {
+#[tokio::test]
+async fn the_public_key_is_no_secret_to_sign_with() {
     let server = KeySet::generate(Algorithm::EdDsa, NOW).unwrap();
     let jwks = serde_json::to_string(&server.jwks(NOW)).unwrap();
     let kid = server.keys()[0].kid().to_owned();
     let receiver = receiver(&SharedKeys::new(KeySet::from_jwks(&jwks).unwrap()));
     let confused = KeySet::new(vec![Key::hs256(&kid, jwks.as_bytes()).unwrap()]).unwrap();
-    assert_eq!(receiver.receive(&token(&SharedKeys::new(confused)), FROM_SHOP, NOW), Err(InvalidToken));
-    assert!(receiver.receive(&token(&SharedKeys::new(server)), FROM_SHOP, NOW).is_ok());
+    assert_eq!(receiver.receive(&token(&SharedKeys::new(confused)), FROM_SHOP, NOW).await, Err(InvalidToken));
+    assert!(receiver.receive(&token(&SharedKeys::new(server)), FROM_SHOP, NOW).await.is_ok());
 }

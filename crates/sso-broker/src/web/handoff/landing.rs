@@ -153,9 +153,9 @@ impl Landing {
     }
 
     /// Begins the session of the user on the ticket, unless a copy of the ticket was used before.
-    fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
+    async fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
         let now = numeric_date();
-        if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), ticket.end(), now) {
+        if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), ticket.end(), now).await {
             return self.refused();
         }
         sign_in(session, &ticket.username, self.0.receiver.login_limits());
@@ -192,7 +192,7 @@ impl Landing {
 async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option<web::Form<Token>>) -> HttpResponse {
     let origin = header_text(&request, "Origin");
     let token = form.map(|form| form.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Post { origin }, numeric_date()) {
+    match landing.0.receiver.receive(&token, Source::Post { origin }, numeric_date()).await {
         Ok(arrival) => landing.arrived(arrival),
         Err(_) => landing.refused(),
     }
@@ -205,7 +205,7 @@ async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Opti
     }
     let referer = header_text(&request, "Referer");
     let token = query.map(|query| query.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Query { referer }, numeric_date()) {
+    match landing.0.receiver.receive(&token, Source::Query { referer }, numeric_date()).await {
         Ok(arrival) => landing.arrived(arrival),
         Err(_) => landing.refused(),
     }
@@ -230,7 +230,7 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
             page(StatusCode::OK, "", "same-origin").body(landing.0.pages.switch_user(&shown))
         }
         // The same user too: the other side has judged them again, so their time begins again.
-        _ => landing.let_in(&session, &ticket),
+        _ => landing.let_in(&session, &ticket).await,
     }
 }
 
@@ -250,5 +250,5 @@ async fn choose(request: HttpRequest, landing: web::Data<Landing>, form: Option<
     if !is_ours {
         return landing.refused();
     }
-    if choice == "switch" { landing.let_in(&session, &ticket) } else { landing.go(&ticket.page) }
+    if choice == "switch" { landing.let_in(&session, &ticket).await } else { landing.go(&ticket.page) }
 }
