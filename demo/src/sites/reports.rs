@@ -58,3 +58,27 @@ async fn ask(visitor: &Visitor, api: &str) -> Result<Result<String, String>, Req
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, test};
+    use sso_broker::{Broker, Secret, Sso};
+
+    use super::*;
+    use crate::sites::{Chrome, SiteInfo};
+
+    #[actix_web::test]
+    async fn while_the_server_is_down_a_page_says_so_and_offers_no_login() {
+        let broker = Broker::builder("http://127.0.0.1:1/attach", "Alice".parse().unwrap(), Secret::new("s"));
+        let broker = broker.public_url("http://alice.localhost:8001").build().unwrap();
+        let alice = SiteInfo::new("Alice", "http://alice.localhost:8001", "");
+        let chrome = Chrome::new(&alice, std::slice::from_ref(&alice));
+        let site = RedirectBroker::new(broker.clone(), chrome, false).with_api("http://api.localhost:8006");
+        let app = App::new().wrap(Sso::new(broker).middleware()).app_data(web::Data::new(site));
+        let app = test::init_service(app.route("/reports", web::get().to(reports))).await;
+        let asked = test::TestRequest::get().uri("/reports").insert_header(("Accept", "text/html")).to_request();
+        let page = String::from_utf8(test::call_and_read_body(&app, asked).await.to_vec()).unwrap();
+        assert!(page.contains("The login server cannot be reached."), "{page}");
+        assert!(!page.contains("<h2 id=\"login\">"), "{page}");
+    }
+}
