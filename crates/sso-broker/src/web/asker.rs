@@ -63,8 +63,8 @@ pub(super) fn is_prefetch(request: &HttpRequest) -> bool {
     header(request, "Sec-Purpose").is_some_and(|purpose| purpose.contains("prefetch"))
 }
 
-/// Whether another page asked for this as a part of itself: an image, a script, a frame; or with a script, as a neighbour under the same
-/// parent domain can, with the visitor's cookies. That is no use by a person.
+/// Whether another page asked for this as a part of itself: an image, a script, a frame; or with a script, as a
+/// neighbour under the same parent domain can, with the visitor's cookies. That is no use by a person.
 pub(super) fn is_embedded(request: &HttpRequest) -> bool {
     let is_part = header(request, "Sec-Fetch-Dest").is_some_and(|dest| !matches!(dest, "document" | "empty"));
     let mode = header(request, "Sec-Fetch-Mode").filter(|mode| *mode != "navigate");

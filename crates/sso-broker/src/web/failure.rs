@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{LocalPath, RequestError};
 
-/// Answers a request whose call to the server failed: a lost token is replaced, once, if this is a visit; all else is told.
+/// Answers a request whose call to the server failed: a lost token is replaced, once, if this is a visit; all else is
+/// told.
 pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpResponse {
     if error.is_healable() {
         return lost_token(session, error);
@@ -30,8 +31,9 @@ pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpRes
     }
 }
 
-/// Answers a request whose token the server does not honour. Where a page comes of it the token is forgotten, and that page or the next one says why.
-/// Where nobody reads the answer (a script, an image) it stays: every tab that asks hears that the session is gone, and the next page says why.
+/// Answers a request whose token the server does not honour. Where a page comes of it the token is forgotten, and that
+/// page or the next one says why. Where nobody reads the answer (a script, an image) it stays: every tab that asks
+/// hears that the session is gone, and the next page says why.
 fn lost_token(session: &SsoSession, error: &RequestError) -> HttpResponse {
     let sso = session.sso();
     if Asker::of(session.http_request()) == Asker::Visit {

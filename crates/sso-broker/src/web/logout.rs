@@ -1,5 +1,5 @@
-//! `/sso/logout`: the logout on the pages of the broker itself, for somebody who may not use this site, and for one who is asked
-//! whether they want it.
+//! `/sso/logout`: the logout on the pages of the broker itself, for somebody who may not use this site, and for one who
+//! is asked whether they want it.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -30,7 +30,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource(PATH).route(get_or_head().to(show)).route(web::post().to(log_out)));
 }
 
-/// To the page that asks whether a logout is wanted. A POST of another site brings no cookies, so its own answer could not have a form for this browser.
+/// To the page that asks whether a logout is wanted. A POST of another site brings no cookies, so its own answer could
+/// not have a form for this browser.
 pub(super) fn ask(stay: &LocalPath) -> HttpResponse {
     redirect(&format!("{PATH}?to={}", in_query(stay)))
 }

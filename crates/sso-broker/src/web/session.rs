@@ -101,8 +101,8 @@ impl SsoSession {
 
     /// The same session for calls without a person behind them, which do not extend it.
     ///
-    /// So are all calls made for a request that has the header `SSO-Activity: none`, as your page's polling script should send it, for
-    /// the prefetch of a page, for HEAD, and for what another site's page asks for by itself.
+    /// So are all calls made for a request that has the header `SSO-Activity: none`, as your page's polling script
+    /// should send it, for the prefetch of a page, for HEAD, and for what another site's page asks for by itself.
     pub fn passively(&self) -> Self {
         Self { client: self.client.passively(), ..self.clone() }
     }
@@ -154,8 +154,8 @@ impl SsoSession {
 
     /// The token to put into the form named `form`. It outlives logins and new attaches: a tab that was opened before can still send its form.
     ///
-    /// In an answer to another site's POST it is empty, and good for nothing, unless the visitor's cookie came with it: a new cookie would take that
-    /// one's place in the browser, and the forms of all open tabs would be refused.
+    /// In an answer to another site's POST it is empty, and good for nothing, unless the visitor's cookie came with it:
+    /// a new cookie would take that one's place in the browser, and the forms of all open tabs would be refused.
     pub fn form_token(&self, form: &str) -> String {
         let is_foreign = !self.request.method().is_safe() && self.sent_by() == SentBy::Other;
         self.with_store(|store| match is_foreign {

@@ -99,7 +99,8 @@ impl Browser {
         self.visit(&clean).await
     }
 
-    /// Where an answer leads to the page that asks if a logout is wanted, with a form that can say where it comes from: that page.
+    /// Where an answer leads to the page that asks if a logout is wanted, with a form that can say where it comes from:
+    /// that page.
     pub(crate) async fn asked_for_logout(&mut self, answer: Page) -> Page {
         assert!(answer.location().starts_with("/sso/logout?to=/"), "{answer:?}");
         assert!(!answer.headers.contains_key("Set-Cookie"), "{answer:?}");
