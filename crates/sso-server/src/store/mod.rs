@@ -5,7 +5,8 @@
 //! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once; but for [`remove_all`](Store::remove_all). (Lists of a
 //!   user's records are read, and [`Unlink::Broker`] and [`Unlink::All`] cut, one by one: what is made meanwhile may be missed.)
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
-//! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from.
+//! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from; a
+//!   conflict says that nothing was written.
 //! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
 //!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does. A family stays until it `expires`, a used id until the time given

@@ -1,7 +1,10 @@
 //! What only the store in Redis promises: keys that go by themselves, nothing readable in them, and short waits when Redis is away.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,6 +14,11 @@ use sso_server::{
     clock::{Clock, ManualClock, SystemClock},
     session::{Link, LinkKey},
     store::{RedisStore, Removed, StoreError, StoreKeys, Unlink},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
 };
 
 use crate::{World, token_of, user};
@@ -185,6 +193,72 @@ async fn keys_that_are_known_are_checked_without_a_write() {
     let () = redis::cmd("EXPIRE").arg("sso:keys").arg(1_000).query_async(&mut connection).await.unwrap();
     assert!(writes_of(&[2, 1]).await > 0);
     assert_eq!(writes_of(&[2, 1]).await, 0);
+}
+
+/// In front of a Redis: the URL, and what has the answers be lost on all connections that are open.
+async fn lossy(redis: &Engine) -> (String, impl Fn()) {
+    let (mut url, listener) =
+        (redis.url().parse::<url::Url>().unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let there = ("127.0.0.1", url.port().unwrap());
+    url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+    let (opened, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let lose = {
+        let (opened, lost) = (opened.clone(), lost.clone());
+        move || lost.store(opened.load(SeqCst), SeqCst)
+    };
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (number, lost) = (opened.fetch_add(1, SeqCst), lost.clone());
+            let (mut asks, mut hears) = client.into_split();
+            let (mut answers, mut asked) = TcpStream::connect(there).await.unwrap().into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut asks, &mut asked).await });
+            tokio::spawn(async move {
+                let mut answer = [0; 4096];
+                while let Ok(read @ 1..) = answers.read(&mut answer).await {
+                    if number >= lost.load(SeqCst) && hears.write_all(&answer[..read]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (url.into(), lose)
+}
+
+/// Redis is asked again, and another node was faster.
+#[tokio::test]
+async fn an_update_whose_answer_was_lost_is_no_conflict() {
+    let redis = Engine::redis();
+    let keys = StoreKeys::generate();
+    let other = world(&redis, keys.clone());
+    let (url, lose) = lossy(&redis).await;
+    let store = RedisStore::open(&url, keys, other.clock.clone()).unwrap();
+    // From here on Redis knows the script, and runs it when it is first asked.
+    let session = other.store.update(Session::clone(&*other.inserted().await)).await.unwrap();
+    let with = |session: &Session, name: &str| {
+        let mut next = Session::clone(session);
+        next.data.insert(name.into(), true.into());
+        next
+    };
+    let there = async || other.store.get(&session.id).await.unwrap().unwrap();
+    let late = with(&session, "late");
+    store.get(&session.id).await.unwrap();
+
+    lose();
+    let written = async {
+        while there().await.version == session.version {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // As many as are known besides.
+        for n in 0..7 {
+            other.store.update(with(&*there().await, &format!("other {n}"))).await.unwrap();
+        }
+    };
+    let (mine, ()) = tokio::join!(store.update(with(&session, "mine")), written);
+    assert_eq!(mine.unwrap().data.keys().collect::<Vec<_>>(), ["mine"]);
+    let now = there().await;
+    assert!(now.version == 9 && now.data.len() == 8 && now.data.contains_key("mine"), "once, and nothing else is lost");
+    assert_eq!(store.update(late).await.unwrap_err(), StoreError::Conflict, "the twin: what was not written");
 }
 
 /// The first version kept a session's links in a set.

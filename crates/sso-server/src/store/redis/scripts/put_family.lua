@@ -2,7 +2,8 @@
 local id, version, sealed, user, expires, made_from = unpack(ARGV, 3)
 local f = key('f', id)
 local was, held = unpack(redis.call('HMGET', f, 'version', 'sealed'))
--- Each call seals anew: this one runs again.
+-- Each call seals anew: this one runs again. If somebody has written since its first run, this is a conflict though
+-- it was made; whoever replaced a token finds the successor then, as another tab does.
 if held == sealed then return { 'done' } end
 if made_from ~= '' and not was then return { 'gone' } end
 if (was or '') ~= made_from then return { 'conflict' } end
