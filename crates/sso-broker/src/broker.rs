@@ -269,6 +269,7 @@ impl Broker {
     }
 
     /// The same for a visitor who has been given such a text. `None`: nothing is kept of this visitor to bind it to.
+    #[cfg(feature = "actix")]
     pub(crate) fn form_token_if_bound(&self, store: &dyn TokenStore, form: &str) -> Option<String> {
         let binding = self.0.shelf.form_binding(store)?;
         Some(self.0.form_key.token(form, &binding, time::millis()))
