@@ -31,9 +31,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// To the page that asks whether a logout is wanted. A POST of another site brings no cookies, so its own answer could
-/// not have a form for this browser.
+/// not have a form for this browser. Whose form on that page is refused comes back to it, and to its page to stay at.
 pub(super) fn ask(stay: &LocalPath) -> HttpResponse {
-    redirect(&format!("{PATH}?to={}", in_query(stay)))
+    let is_asking = stay.as_str().split('?').next() == Some(PATH);
+    if is_asking { redirect(stay.as_str()) } else { redirect(&format!("{PATH}?to={}", in_query(stay))) }
 }
 
 /// A page with a logout.

@@ -139,11 +139,21 @@ async fn another_sites_post_spoils_no_form_of_an_open_tab() {
 #[actix_web::test]
 async fn the_page_that_asks_for_a_logout_stays_at_pages_of_this_site_only() {
     let server = Server::start();
-    let mut browser = Browser::new(&Site::start(server.broker()));
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
     for (to, stay) in
         [("/page?a=b%26c", "/page?a=b&amp;c"), ("//evil.example/", "/"), ("https://evil.example/", "/"), ("", "/")]
     {
         let page = browser.visit(&format!("/sso/logout?to={to}")).await;
         assert!(page.body.contains(&format!("<a href=\"{stay}\">Stay logged in")), "{to} {page:?}");
+    }
+    // Its own form, refused, leads back to it.
+    let asking = "/sso/logout?to=/page?a=b%26c";
+    for (page, back) in
+        [(asking, asking), ("/sso/logout", "/sso/logout"), ("/sso/logouts", "/sso/logout?to=/sso/logouts")]
+    {
+        let referer = format!("{}{}", site.broker.public_url(), &page[1..]);
+        let answer = browser.post_form("/sso/logout", "form_token=x", &[("Referer", &referer)]).await;
+        assert_eq!(answer.location(), back, "{page}");
     }
 }
