@@ -36,8 +36,9 @@ enum Command {
     Broker(BrokerOptions),
     /// Runs the demo's JSON service alone, which knows its users by access tokens
     Api(ApiOptions),
-    /// Runs one linked application, which has a session of its own. Its keys come from the environment only: SSO_SESSION_KEY, and SSO_PAIR_KEY for
-    /// its peer
+    /// Runs one linked application, which has a session of its own. Its users and keys come from the environment only:
+    /// SSO_USERS, such as `[{ username = "ada", password = "…" }]` with a hash that `sso hash-password` made,
+    /// SSO_SESSION_KEY, and SSO_PAIR_KEY for its peer
     LinkedApp(LinkedAppOptions),
     /// Reads a password from the terminal or the first line of standard input, and prints its hash
     HashPassword,
