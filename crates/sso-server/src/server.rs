@@ -222,8 +222,8 @@ impl Server {
         patiently(self.0.users.can_set_attributes(username)).await.map_err(standing::users_unavailable)
     }
 
-    /// Keeps what a page of the server has of a user with their account, as one attribute, in place of what was `expected` there. A broker is told of
-    /// it if its `attributes` say so.
+    /// Keeps what a page of the server has of a user with their account, as one attribute, if what is there now is as
+    /// `expected` (`None`: there is none). A broker is told of it if its `attributes` say so.
     pub async fn set_attribute(
         &self,
         username: &str,

@@ -109,9 +109,11 @@ pub trait Users: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Gives the account an attribute of this name, for something that its user says of themselves. `expected`: only in place of this value, or
-    /// where there is none, judged at the same instant as the change is made, so that nothing is overwritten that somebody else has written
-    /// meanwhile. `find` may find the one before for as long as it remembers anything.
+    /// Gives the account an attribute of this name, for something that its user says of themselves. `expected`: only in
+    /// place of this value; `None`: only where the account has no such attribute, unlike at
+    /// [`set_password`](Self::set_password). Both are judged at the same instant as the change is made, so that nothing
+    /// is overwritten that somebody else has written meanwhile. `find` may find the one before for as long as it
+    /// remembers anything.
     async fn set_attribute(
         &self,
         _username: &str,

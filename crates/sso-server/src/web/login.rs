@@ -18,7 +18,7 @@ use crate::{
 
 /// The login form's name in its tokens.
 const LOGIN_FORM: &str = "login";
-/// Also where any page's logout form is sent.
+/// Where the logout form of any page is sent, and the page that asks.
 const LOGOUT: &str = "/logout";
 
 /// Where to go after a login without a broker. Only paths of this site are followed.
