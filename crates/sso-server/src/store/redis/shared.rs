@@ -3,6 +3,7 @@
 
 use std::{
     future::Future,
+    io,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,8 @@ use tokio::sync::Mutex;
 use crate::store::{StoreError, home::Home};
 
 const CONNECT: Duration = Duration::from_millis(500);
+/// For the first answer. The second one may take what is left of the limit: where all of the machine is slow, another
+/// connection is no faster.
 const ANSWER: Duration = Duration::from_millis(600);
 /// Between two attempts to reach Redis.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -61,7 +64,7 @@ impl Shared {
     /// Does not wait for Redis to be there.
     pub(super) fn new(client: Client) -> Self {
         let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(LIMIT));
         Self { client, config, slot: Mutex::default(), home: Home::here() }
     }
 
@@ -78,7 +81,7 @@ impl Shared {
         let attempts = async {
             let mut is_repeated = false;
             loop {
-                match self.attempt(&ask).await {
+                match self.attempt(&ask, if is_repeated { LIMIT } else { ANSWER }).await {
                     Ok(answer) => return Ok(answer),
                     Err(Failure::Unreached(error)) => {
                         last = Some(error);
@@ -98,12 +101,13 @@ impl Shared {
         Err(StoreError::Unavailable(why))
     }
 
-    async fn attempt<T, F>(&self, ask: impl Fn(MultiplexedConnection) -> F) -> Result<T, Failure>
+    async fn attempt<T, F>(&self, ask: impl Fn(MultiplexedConnection) -> F, limit: Duration) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
         let live = self.live().await?;
-        match ask(live.handle).await.map_err(of_answer) {
+        let answer = tokio::time::timeout(limit, ask(live.handle)).await;
+        match answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())).map_err(of_answer) {
             Err(failure @ (Failure::Unreached(_) | Failure::Broken(_))) => {
                 self.give_up(live.number).await;
                 Err(failure)
