@@ -83,7 +83,7 @@ impl World {
             let (visitor, alice) = (visitor.clone(), self.alice.clone());
             visits.spawn(async move { heading(&visitor, &alice).await });
         }
-        visits.join_all().await.iter().filter(|heading| *heading == OUT).count()
+        visits.join_all().await.iter().filter(|heading| is_wrong(*heading == OUT, heading)).count()
     }
 
     /// Everybody comes, one after the other, and who is told a wrong thing is counted, besides those who were before:
@@ -91,7 +91,8 @@ impl World {
     async fn visits(&mut self, fault: &str, new_first: bool, before: usize) {
         let mut wrong = before + if new_first { self.stranger().await } else { 0 };
         for visitor in &self.people {
-            wrong += usize::from(heading(visitor, &self.alice).await != IN);
+            let heading = heading(visitor, &self.alice).await;
+            wrong += usize::from(is_wrong(heading != IN, &heading));
         }
         wrong += self.stranger().await;
         report(&format!("  {}: {fault}: {wrong} visitors were told a wrong thing", self.what));
@@ -101,15 +102,13 @@ impl World {
     /// Somebody new is told that they are logged out, and then logs in.
     async fn stranger(&self) -> usize {
         let visitor = Visitor::new();
-        let is_out = heading(&visitor, &self.alice).await == OUT;
-        let is_in = match visitor.get(&format!("{}/login", self.server)).await {
-            form if form.status == 200 => {
-                let fields = [("username", "jackie"), ("password", "jackie123")];
-                visitor.submit(&form, "/login", &fields).await.status == 303
-            }
-            _ => false,
-        };
-        usize::from(!is_out) + usize::from(!is_in)
+        let first = heading(&visitor, &self.alice).await;
+        let mut page = visitor.get(&format!("{}/login", self.server)).await;
+        if page.status == 200 {
+            page = visitor.submit(&page, "/login", &[("username", "jackie"), ("password", "jackie123")]).await;
+        }
+        let is_refused = is_wrong(page.status != 303, &format!("{}, when they logged in", page.status));
+        usize::from(is_wrong(first != OUT, &first)) + usize::from(is_refused)
     }
 
     /// Nobody was told a wrong thing, and the server is ready.
@@ -117,6 +116,14 @@ impl World {
         assert_eq!(self.wrong, 0, "{}", self.what);
         assert_eq!(Visitor::new().get(&format!("{}/readyz", self.server)).await.status, 200);
     }
+}
+
+/// The same, and says what somebody was told where it is.
+fn is_wrong(is_wrong: bool, told: &str) -> bool {
+    if is_wrong {
+        report(&format!("  somebody was told: {told}"));
+    }
+    is_wrong
 }
 
 async fn heading(visitor: &Visitor, site: &str) -> String {
