@@ -233,10 +233,7 @@ pub(crate) fn without_limits(user: Option<User>) -> SessionStatus {
     SessionStatus {
         authenticated: user.is_some(),
         username: user.map(|user| user.username),
-        expires_in: None,
-        idle_expires_in: None,
-        absolute_expires_in: None,
-        warn_before: 0,
+        ..SessionStatus::default()
     }
 }
 

@@ -8,7 +8,10 @@ pub enum RequestError {
     /// The visitor has no token, or the server does not know it. A new attach helps.
     #[error("the visitor is not attached to a session")]
     NotAttached,
-    /// The visitor's session is over. A new attach helps.
+    /// Somebody has logged in since the visitor's token was attached, and it does not see that login. A new attach helps.
+    #[error("{}", BearerErrorCode::Superseded.message())]
+    Superseded,
+    /// The visitor's session is over: an older server, or jasny/sso's. A new attach helps.
     #[error("the visitor's session has ended")]
     SessionEnded,
     /// The visitor's token is good, and the user who is logged in may not use this broker. The broker is not told who that is; a logout helps.
@@ -36,7 +39,7 @@ pub enum RequestError {
 impl RequestError {
     /// Whether a new attach helps.
     pub fn is_healable(&self) -> bool {
-        matches!(self, Self::NotAttached | Self::SessionEnded)
+        matches!(self, Self::NotAttached | Self::Superseded | Self::SessionEnded)
     }
 }
 
@@ -44,6 +47,7 @@ impl From<BearerErrorCode> for RequestError {
     fn from(code: BearerErrorCode) -> Self {
         match code {
             BearerErrorCode::NotAttached => Self::NotAttached,
+            BearerErrorCode::Superseded => Self::Superseded,
             BearerErrorCode::SessionEnded => Self::SessionEnded,
             BearerErrorCode::UserNotAllowed => Self::UserNotAllowed,
         }

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{base36, broker_id::is_word, random};
 
 /// A broker's random name for one visitor's session: 32 to 128 characters of `[A-Za-z0-9_]`.
@@ -11,7 +13,8 @@ use crate::{base36, broker_id::is_word, random};
 /// can hold as well as anybody.
 ///
 /// Together with its code a token is a credential, so `Debug` shows only its first four characters.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Token(Box<str>);
 
 /// The text is not a broker token.
@@ -39,6 +42,20 @@ impl FromStr for Token {
     }
 }
 
+impl TryFrom<String> for Token {
+    type Error = InvalidToken;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Token> for String {
+    fn from(value: Token) -> Self {
+        value.0.into()
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({}…)", self.0.get(..4).unwrap_or_default())
@@ -50,7 +67,8 @@ impl fmt::Debug for Token {
 ///
 /// It is random and kept in the link. (jasny/sso derives it without a key from the session id, so whoever sees
 /// a session id in a log can compute it.)
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VerificationCode(Box<str>);
 
 /// The text is not a verification code.
@@ -75,6 +93,20 @@ impl FromStr for VerificationCode {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if base36::is_base36(text, 1..=128) { Ok(Self(text.into())) } else { Err(InvalidCode) }
+    }
+}
+
+impl TryFrom<String> for VerificationCode {
+    type Error = InvalidCode;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<VerificationCode> for String {
+    fn from(value: VerificationCode) -> Self {
+        value.0.into()
     }
 }
 

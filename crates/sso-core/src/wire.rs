@@ -11,6 +11,10 @@ pub const ERROR_PARAM: &str = "sso_error";
 pub const ACTIVITY_HEADER: &str = "SSO-Activity";
 /// See [`ACTIVITY_HEADER`].
 pub const ACTIVITY_NONE: &str = "none";
+/// The response header that says how the last login ended, beside the answer that nobody is logged in: `expired; n=7`. See [`Ended`].
+pub const ENDED_HEADER: &str = "SSO-Ended";
+/// The response header that says that the browser is remembered: a new attach logs it in again. Its value is `1`.
+pub const RESUME_HEADER: &str = "SSO-Resume";
 /// Why an attach failed whose token is linked to another session. Our brokers try again with another token.
 pub const ALREADY_ATTACHED: &str = "Token is already attached";
 /// The answer to wrong credentials. One text for an unknown user and a wrong password.
@@ -84,7 +88,9 @@ impl ApiError {
 pub enum BearerErrorCode {
     /// Malformed, of an unknown broker, never attached, or with a wrong checksum: not told which.
     NotAttached,
-    /// The session it was linked to has ended.
+    /// The link is older than the login that is there now: the broker attaches anew.
+    Superseded,
+    /// The session it was linked to has ended: said by servers of version 0.1. Now a call is answered as nobody's, with [`ENDED_HEADER`].
     SessionEnded,
     /// The token is good, and the user who is logged in may not use this broker. A new token does not help; a logout does.
     UserNotAllowed,
@@ -94,7 +100,7 @@ impl BearerErrorCode {
     /// The HTTP status that goes with it.
     pub fn status(self) -> u16 {
         match self {
-            Self::NotAttached | Self::UserNotAllowed => 403,
+            Self::NotAttached | Self::Superseded | Self::UserNotAllowed => 403,
             Self::SessionEnded => 401,
         }
     }
@@ -103,6 +109,7 @@ impl BearerErrorCode {
     pub fn message(self) -> &'static str {
         match self {
             Self::NotAttached => "Invalid or expired bearer token",
+            Self::Superseded => "Somebody has logged in since. Client must attach with new token.",
             Self::SessionEnded => "Session has expired. Client must attach with new token.",
             Self::UserNotAllowed => USER_NOT_ALLOWED,
         }
@@ -160,6 +167,61 @@ pub struct SessionStatus {
     pub absolute_expires_in: Option<u64>,
     /// How much of it is left when a page warns its user.
     pub warn_before: u64,
+    /// When the user last authenticated, in seconds since 1970-01-01 UTC (OpenID Connect's claim of this name).
+    #[serde(default)]
+    pub auth_time: Option<i64>,
+    /// How the last login ended, if nobody is logged in and the caller saw that login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// How a login ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Why.
+    pub reason: EndReason,
+    /// Which end it was of that session's: a reader shows each once.
+    pub n: u64,
+    /// How long ago.
+    pub seconds_ago: u64,
+}
+
+/// Why a login ended, as brokers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// Nobody used it, or it was too long ago.
+    Expired,
+    /// Its user logged out, at whichever site, or another user logged in.
+    LoggedOut,
+    /// Its user or an operator ended it, its account is gone or has another password, or what led to it was in the wrong hands.
+    Revoked,
+}
+
+impl EndReason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::LoggedOut => "logged-out",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Ended {
+    /// The value of [`ENDED_HEADER`]: `expired; n=7`.
+    pub fn header(&self) -> String {
+        format!("{}; n={}", self.reason.as_str(), self.n)
+    }
+
+    /// Reads it; `None` if it is not one. How long ago is not in it.
+    pub fn from_header(text: &str) -> Option<(EndReason, u64)> {
+        let (word, n) = text.split_once(';')?;
+        let known = [EndReason::Expired, EndReason::LoggedOut, EndReason::Revoked];
+        let reason = known.into_iter().find(|reason| reason.as_str() == word.trim())?;
+        Some((reason, n.trim().strip_prefix("n=")?.parse().ok()?))
+    }
 }
 
 #[cfg(test)]

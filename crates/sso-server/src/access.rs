@@ -39,9 +39,6 @@ pub enum AccessError {
     /// The user may not use this broker.
     #[error("{}", BearerErrorCode::UserNotAllowed.message())]
     UserNotAllowed,
-    /// There is none of the session left.
-    #[error("The session has ended")]
-    SessionEnded,
     /// The reason is in the log.
     #[error("The server is temporarily unavailable. Try again later.")]
     NoKey,
@@ -109,16 +106,13 @@ pub(crate) fn issue(parts: &Parts, resumed: &Resumed, audience: Option<&str>) ->
         None => first,
         Some(named) => audiences.iter().find(|known| *known == named).ok_or(AccessError::ForeignAudience)?,
     };
-    if resumed.ended {
-        return Err(AccessError::SessionEnded);
-    }
     if resumed.is_barred {
         return Err(AccessError::UserNotAllowed);
     }
     let user = resumed.session.user().ok_or(AccessError::NobodyLoggedIn)?;
 
     let now = parts.now();
-    let lifetime = lifetime(parts, &resumed.session, now).ok_or(AccessError::SessionEnded)?;
+    let lifetime = lifetime(parts, &resumed.session, now).ok_or(AccessError::NobodyLoggedIn)?;
     let claims = AccessClaims {
         registered: Registered::new(parts.origin(), &user.username, audience, now.as_secs(), lifetime),
         client: resumed.broker.id.to_string(),
@@ -198,10 +192,7 @@ async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<Arc<Brok
 async fn account_of(parts: &Parts, claims: &AccessClaims) -> Result<Option<Arc<Account>>, Unavailable> {
     let Some(wanted) = &claims.session else { return Ok(None) };
     let sessions = parts.sessions_of(&claims.registered.sub).await?;
-    let session = sessions.into_iter().find(|session| {
-        let is_same: bool = handle(parts, session).as_bytes().ct_eq(wanted.as_bytes()).into();
-        is_same && session.user().is_some_and(|user| user.username == claims.registered.sub) && !parts.is_ended(session)
-    });
+    let session = sessions.into_iter().find(|session| handle(parts, session).as_bytes().ct_eq(wanted.as_bytes()).into());
     let Some(session) = session else { return Ok(None) };
     Ok(match standing::judge(parts, session).await? {
         // Not what somebody else is, who has logged in there since.

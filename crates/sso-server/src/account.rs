@@ -9,10 +9,10 @@ use sso_core::{BrokerId, base36, wire::User};
 use crate::{
     clock::Timestamp,
     login::{self, Credentials, LoginError},
-    parts::{ChangeError, Parts, Unavailable, unavailable},
+    parts::{Parts, Unavailable, unavailable},
     remember,
     resume::{self, Browser, Visit},
-    session::{CookieValue, DestroyReason, Session, SessionId},
+    session::{AuthMethod, CookieValue, EndReason, Login, Session, SessionId},
     standing,
 };
 
@@ -122,7 +122,7 @@ pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<
             created: family.created,
             last_used: family.last_used,
             expires: family.expires,
-            is_this: session.family.as_ref() == Some(&family.id),
+            is_this: session.family() == Some(&family.id),
         })
         .collect();
     browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
@@ -139,7 +139,7 @@ pub(crate) async fn sessions(
     this: Option<&SessionId>,
 ) -> Result<Vec<OwnSession>, Unavailable> {
     let mut sessions = Vec::new();
-    for own in live(parts, username).await? {
+    for own in parts.sessions_of(username).await? {
         let links = parts.store.links_of(&own.id).await.map_err(unavailable)?;
         let mut brokers: Vec<_> = links.into_iter().map(|(key, _)| key.broker).collect();
         brokers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
@@ -147,10 +147,10 @@ pub(crate) async fn sessions(
         sessions.push(OwnSession {
             handle: session_handle(parts, &own),
             browser: own.browser.clone(),
-            since: own.signed_in.as_ref().map_or(own.created, |signed_in| signed_in.at),
+            since: own.login.as_ref().map_or(own.created, |login| login.at),
             last_seen: own.last_seen,
-            is_remembered: own.is_remembered(),
-            password_at: own.signed_in.as_ref().and_then(|signed_in| signed_in.password_at),
+            is_remembered: own.login.as_ref().is_some_and(Login::is_remembered),
+            password_at: own.login.as_ref().and_then(Login::password_at),
             brokers,
             is_this: Some(&own.id) == this,
         });
@@ -167,12 +167,12 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
     }
     match change {
         AccountChange::End(handle) => {
-            let sessions = live(parts, username).await?;
+            let sessions = parts.sessions_of(username).await?;
             let meant = sessions.iter().find(|own| session_handle(parts, own) == *handle);
-            end(parts, meant.ok_or(AccountError::NotFound)?, username, DestroyReason::Revoked).await?;
+            end(parts, meant.ok_or(AccountError::NotFound)?, username, EndReason::Revoked).await?;
         }
         AccountChange::EndOthers => {
-            end_all(parts, username, Some(session), DestroyReason::Revoked).await?;
+            end_all(parts, username, Some(session), EndReason::Revoked).await?;
         }
         AccountChange::Forget(handle) => {
             let families = remember::of_user(parts, username).await?;
@@ -197,7 +197,7 @@ pub(crate) async fn end_all(
     parts: &Parts,
     username: &str,
     keep: Option<&Session>,
-    reason: DestroyReason,
+    reason: EndReason,
 ) -> Result<Ended, Unavailable> {
     let unreadable = parts.store.remove_unreadable(username).await.map_err(unavailable)?;
     let mut ended = Ended { sessions: unreadable.sessions, browsers: unreadable.families };
@@ -206,12 +206,12 @@ pub(crate) async fn end_all(
     }
     // First what could begin new ones.
     for family in remember::of_user(parts, username).await? {
-        if keep.and_then(|keep| keep.family.as_ref()) != Some(&family.id) {
+        if keep.and_then(Session::family) != Some(&family.id) {
             remember::remove(parts, Some(&family.id)).await?;
             ended.browsers += 1;
         }
     }
-    for own in live(parts, username).await?.iter().filter(|own| keep.is_none_or(|keep| keep.id != own.id)) {
+    for own in parts.sessions_of(username).await?.iter().filter(|own| keep.is_none_or(|keep| keep.id != own.id)) {
         ended.sessions += u64::from(end(parts, own, username, reason).await?);
     }
     Ok(ended)
@@ -220,27 +220,25 @@ pub(crate) async fn end_all(
 /// Asks for the password again, of the user who is logged in: the session is confirmed from now on. A change of rights, so the cookie's value
 /// is replaced in the same write.
 pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Credentials) -> Result<Visit, LoginError> {
-    let is_theirs = |session: &Session| session.user().is_some_and(|user| user.username == credentials.username);
+    let is_theirs = |session: &Session| session.is_of(&credentials.username);
     let session = resume::by_cookie(parts, browser).await?.filter(|session| is_theirs(session));
-    let session = session.ok_or(LoginError::SessionEnded)?;
+    let session = session.ok_or(LoginError::NoSession)?;
     let account = login::authenticate(parts, credentials, true, None).await?;
     if account.user.username != credentials.username {
         // It is gone, and its name is another's in another form.
-        return Err(LoginError::SessionEnded);
+        return Err(LoginError::NoSession);
     }
     let credential = standing::credential(parts, &account);
     let (cookie, now) = (CookieValue::generate(), parts.now());
     let confirmed = parts.change(&session, |session| {
-        if parts.is_ended(session) || !is_theirs(session) {
-            return false;
-        }
-        if let Some(signed_in) = &mut session.signed_in {
-            signed_in.password_at = Some(now);
-            signed_in.credential = Some(credential);
+        let is_theirs = is_theirs(session);
+        if let Some(login) = &mut session.login {
+            (login.auth_time, login.method) = (now, AuthMethod::Password);
+            login.credential = credential;
         }
         session.last_seen = now;
         session.replace_cookie(cookie.hash(), now);
-        true
+        is_theirs
     });
     let session = confirmed.await?;
     tracing::info!(username = %credentials.username, "confirmed the password");
@@ -248,42 +246,22 @@ pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Cred
 }
 
 fn is_confirmed(session: &Session, now: Timestamp) -> bool {
-    let typed = session.signed_in.as_ref().and_then(|signed_in| signed_in.password_at);
+    let typed = session.login.as_ref().and_then(Login::password_at);
     typed.is_some_and(|typed| now.since(typed) < RECENT_PASSWORD)
 }
 
-pub(crate) async fn live(parts: &Parts, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
-    let mut sessions = parts.sessions_of(username).await?;
-    sessions.retain(|session| !parts.is_ended(session));
-    Ok(sessions)
-}
-
-/// Ends a session, unless somebody else is logged in there by now; whether it did. Its brokers are told at their next call.
+/// Ends a login, unless somebody else is logged in there by now; whether it did. Its brokers are told at their next call.
 pub(crate) async fn end(
     parts: &Parts,
     session: &Arc<Session>,
     username: &str,
-    reason: DestroyReason,
+    reason: EndReason,
 ) -> Result<bool, Unavailable> {
-    remember::remove(parts, session.family.as_deref()).await?;
-    let (now, mut family) = (parts.now(), None);
-    let revoked = parts.change(session, |session| {
-        family.clone_from(&session.family);
-        if session.user().is_none_or(|user| user.username != username) {
-            return false;
-        }
-        session.sign_out();
-        session.destroyed = Some((reason, now));
-        true
-    });
-    match revoked.await {
-        Ok(_) => tracing::info!(username, ?reason, "a session was ended"),
-        Err(ChangeError::Ended | ChangeError::Abandoned) => return Ok(false),
-        Err(ChangeError::Unavailable(error)) => return Err(error),
-    }
+    remember::remove(parts, session.family()).await?;
+    let Some(ended) = parts.end(session, reason, |session| session.is_of(username)).await? else { return Ok(false) };
     // It may have got one since.
-    if family != session.family {
-        remember::remove(parts, family.as_deref()).await?;
+    if ended.family() != session.family() {
+        remember::remove(parts, ended.family()).await?;
     }
     Ok(true)
 }

@@ -6,10 +6,10 @@ use sso_core::{AttachError, AttachRequest, AttachRules, BrowserHeaders, ReturnUr
 
 use crate::{
     brokers::Broker,
-    parts::{ChangeError, Parts, Unavailable, unavailable},
+    parts::{ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
     remember::{self, Recognised, Remember},
     resume::{self, Browser, Visit},
-    session::{CookieValue, Link, LinkKey, Session},
+    session::{CookieValue, Link, LinkKey, LinkState, Session},
     store::{LinkOutcome, StoreError, Unlink},
     throttle::TooEarly,
 };
@@ -66,6 +66,15 @@ impl From<Unavailable> for AttachError {
     }
 }
 
+impl From<ChangeError> for AttachError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Gone | ChangeError::Abandoned => Self::NoSession,
+            ChangeError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
 impl From<TooEarly> for AttachError {
     fn from(TooEarly { retry_after }: TooEarly) -> Self {
         Self::TooManyFailures { retry_after }
@@ -86,12 +95,6 @@ pub(crate) async fn check(
     let broker = broker.ok_or(AttachError::UnknownBroker).map_err(refused(&None))?;
     let rules = broker.rules(parts.now());
     let return_url = rules.return_url(&request).map_err(refused(&None))?;
-    if request.prompt_login && broker.is_php() {
-        // A login ends the broker's older links, and the checksum does not cover it: added by a stranger to the URL of a broker that cannot
-        // attach anew, it would lock the visitor out.
-        return Err(refused(&return_url)(AttachError::Invalid("prompt")));
-    }
-
     check_checksum(parts, &broker, &rules, &request).map_err(refused(&return_url))?;
     rules.check_source(&request, headers).map_err(refused(&return_url))?;
     Ok(CheckedAttach { broker, request, return_url })
@@ -122,10 +125,9 @@ fn check_checksum(
 pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> AttachAnswer {
     match recognise(parts, attach, browser).await {
         Ok(Recognised::CameBack(Visit { session, set_cookie, remember })) => {
-            let outcome = link(parts, attach, session).await.map(AttachOutcome::Linked);
-            let answer = AttachAnswer { outcome, set_cookie, remember };
-            // Being remembered is a login on the way, too.
-            if attach.request.prompt_login { without_older_links(parts, attach, answer).await } else { answer }
+            let returned = Browser { cookie: set_cookie.clone(), ..browser.clone() };
+            let outcome = link(parts, attach, session, &returned).await.map(AttachOutcome::Linked);
+            AttachAnswer { outcome, set_cookie, remember }
         }
         Ok(Recognised::AsBefore(found)) => match attach_to(parts, attach, browser, found).await {
             Ok((outcome, set_cookie)) => AttachAnswer { outcome: Ok(outcome), set_cookie, remember: Remember::Keep },
@@ -133,32 +135,6 @@ pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Brow
         },
         Err(error) => AttachError::from(error).into(),
     }
-}
-
-/// The same for a browser whose user has just logged in on the way: the broker made this token for that login, so one that was copied before it is dead now.
-/// Only a login cuts them: the parameter that asks for one is in a URL that anybody can have a visitor open.
-pub(crate) async fn after_login(parts: &Parts, request: &CheckedAttach, browser: &Browser) -> AttachAnswer {
-    let answer = attach(parts, request, browser).await;
-    without_older_links(parts, request, answer).await
-}
-
-/// A good attach has cut the older links of its session at its broker.
-async fn without_older_links(parts: &Parts, request: &CheckedAttach, mut answer: AttachAnswer) -> AttachAnswer {
-    if matches!(answer.outcome, Ok(AttachOutcome::Linked(_)))
-        && let Err(error) = cut_others(parts, &key_of(&request.request)).await
-    {
-        answer.outcome = Err(error.into());
-    }
-    answer
-}
-
-/// Cuts the other links of this one's session at its broker.
-async fn cut_others(parts: &Parts, key: &LinkKey) -> Result<(), Unavailable> {
-    if let Some(found) = parts.resolve(key).await? {
-        let others = Unlink::OthersAtBroker { session: found.session.id.clone(), keep: key.clone() };
-        parts.store.unlink(&others).await.map_err(unavailable)?;
-    }
-    Ok(())
 }
 
 async fn recognise(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> Result<Recognised, Unavailable> {
@@ -169,7 +145,7 @@ async fn recognise(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> 
     remember::recognise(parts, browser, found).await
 }
 
-/// Links the token to the browser's live session, if it has one. With the new value of the browser's cookie.
+/// Links the token to the browser's session, if it has one. With the new value of the browser's cookie.
 async fn attach_to(
     parts: &Parts,
     attach: &CheckedAttach,
@@ -187,15 +163,16 @@ async fn attach_to(
         None if may_start => {
             // Who repeats an attach without the cookie is refused before anything is kept.
             let taken = parts.resolve(&key_of(&attach.request)).await?;
-            if taken.is_some_and(|found| !parts.is_ended(&found.session)) {
+            if taken.is_some_and(|found| parts.link_state(&found) != LinkState::Dead) {
                 return Err(AttachError::AlreadyAttached);
             }
-            let (session, cookie) = resume::begin(parts, browser, is_silent).await?;
+            let (session, cookie) = parts.start(browser, is_silent).await?;
             (session, Some(cookie))
         }
         _ => return Err(AttachError::NoSession),
     };
-    let code = link(parts, attach, session.clone()).await?;
+    let now_with = Browser { cookie: started.clone().or_else(|| browser.cookie.clone()), ..browser.clone() };
+    let code = link(parts, attach, session.clone(), &now_with).await?;
     let set_cookie = if is_silent || started.is_some() {
         started
     } else {
@@ -205,46 +182,54 @@ async fn attach_to(
     Ok((AttachOutcome::Linked(code), set_cookie))
 }
 
-/// Links the token to this session, which is live.
-pub(crate) async fn link(
+/// How often an attach is tried anew because somebody logged in or out, or attached the same token, at that very moment.
+const ATTEMPTS: usize = 20;
+
+/// Links the token to this session, to which the browser's cookie leads.
+async fn link(
     parts: &Parts,
     attach: &CheckedAttach,
-    session: Arc<Session>,
+    mut session: Arc<Session>,
+    browser: &Browser,
 ) -> Result<VerificationCode, AttachError> {
-    let session = if attach.broker.is_php() && !session.serves_php {
-        let marked = parts.change(&session, |session| {
-            session.serves_php = true;
-            true
-        });
-        marked.await.map_err(|e| match e {
-            ChangeError::Unavailable(error) => error.into(),
-            ChangeError::Ended | ChangeError::Abandoned => AttachError::NoSession,
-        })?
-    } else {
-        session
-    };
-
     let key = key_of(&attach.request);
-    let link = Link {
-        session: session.id.clone(),
-        code: VerificationCode::generate(),
-        at: parts.now(),
-        heals: !attach.broker.is_php(),
-    };
-    let mut replaces = None;
-    let code = loop {
-        match parts.store.link(key.clone(), link.clone(), replaces.as_ref()).await {
-            Ok(LinkOutcome::Linked(code)) => break code,
-            // A token on an ended session counts as free.
-            Ok(LinkOutcome::Taken(other)) if parts.is_ended(&other) => replaces = Some(other.id.clone()),
-            Ok(LinkOutcome::Taken(_)) => return Err(AttachError::AlreadyAttached),
+    for _ in 0..ATTEMPTS {
+        if session.end_is_unwritten {
+            session = parts.change(&session, |_| true).await?;
+        }
+        let link = Link {
+            session: session.id.clone(),
+            epoch: session.epoch,
+            code: VerificationCode::generate(),
+            at: parts.now(),
+            php: attach.broker.is_php(),
+        };
+        match parts.store.link(key.clone(), link.clone()).await {
+            Ok(LinkOutcome::Linked) => {
+                tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
+                return Ok(link.code);
+            }
+            Ok(LinkOutcome::Taken) => match parts.resolve(&key).await? {
+                Some(found) => match parts.link_state(&found) {
+                    LinkState::Good if found.session.id == session.id => return Ok(found.link.code),
+                    LinkState::Good | LinkState::Superseded => return Err(AttachError::AlreadyAttached),
+                    // It counts as free.
+                    LinkState::Dead => {
+                        parts.store.unlink(&Unlink::One(key.clone())).await.map_err(unavailable)?;
+                    }
+                },
+                None => {}
+            },
             Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom),
+            // A login or an end came in between: does the browser's cookie still lead here?
+            Err(StoreError::Conflict) => {
+                session = resume::by_cookie(parts, browser).await?.ok_or(AttachError::NoSession)?;
+            }
             Err(StoreError::NotFound) => return Err(AttachError::NoSession),
             Err(error) => return Err(unavailable(error).into()),
         }
-    };
-    tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
-    Ok(code)
+    }
+    Err(changes_all_the_time().into())
 }
 
 fn key_of(request: &AttachRequest) -> LinkKey {

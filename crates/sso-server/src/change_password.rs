@@ -6,7 +6,7 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable},
     remember::Remember,
     resume::{self, Browser, Visit},
-    session::{CookieValue, DestroyReason, Session},
+    session::{AuthMethod, CookieValue, EndReason, Session},
     standing,
     users::{
         SetOutcome,
@@ -79,7 +79,7 @@ impl From<LoginError> for PasswordError {
         match error {
             LoginError::TooManyFailures { retry_after } => Self::TooManyFailures { retry_after },
             LoginError::Unavailable => Self::Unavailable,
-            LoginError::SessionEnded => Self::NotLoggedIn,
+            LoginError::NoSession => Self::NotLoggedIn,
             LoginError::InvalidCredentials | LoginError::NotAllowed | LoginError::UserNotAllowed => {
                 Self::InvalidCredentials
             }
@@ -122,9 +122,9 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
     // wherever this stops, it is good.
     let next = standing::credential_of(parts, &hash);
     let epoch = session.epoch;
-    let same_login = |session: &Session| session.epoch == epoch && !parts.is_ended(session);
+    let same_login = |session: &Session| session.epoch == epoch;
     let prepared = parts.change(&session, |session| {
-        if let Some(login) = &mut session.signed_in {
+        if let Some(login) = &mut session.login {
             login.next_credential = Some(next);
         }
         same_login(session)
@@ -143,11 +143,11 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
     // The password is another one from here on. What cannot be done now is made up for when those sessions are judged.
     let (cookie, now) = (CookieValue::generate(), parts.now());
     let renewed = parts.change(&session, |session| {
-        if let Some(login) = &mut session.signed_in {
-            (login.credential, login.next_credential) = (Some(next), None);
-            login.password_at = Some(now);
+        if let Some(login) = &mut session.login {
+            (login.credential, login.next_credential) = (next, None);
+            (login.auth_time, login.method) = (now, AuthMethod::Password);
+            login.family = None;
         }
-        session.family = None;
         session.last_seen = now;
         session.replace_cookie(cookie.hash(), now);
         same_login(session)
@@ -157,7 +157,7 @@ pub(crate) async fn by_user(parts: &Parts, browser: &Browser, change: &PasswordC
         Err(_) => (session, None),
     };
     tracing::info!(username, "changed the password");
-    if account::end_all(parts, &username, Some(&session), DestroyReason::PasswordChanged).await.is_err() {
+    if account::end_all(parts, &username, Some(&session), EndReason::PasswordChanged).await.is_err() {
         tracing::error!(username, "the user's other sessions end only at their next use");
     }
     Ok(Visit { session, set_cookie, remember: Remember::Forget })

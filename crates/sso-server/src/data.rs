@@ -17,9 +17,9 @@ pub enum DataError {
     /// It would be more than [`MAX_DATA`].
     #[error("Session data is limited to {} KiB", MAX_DATA / 1024)]
     TooLarge,
-    /// The session ended meanwhile.
-    #[error("The session has ended")]
-    SessionEnded,
+    /// The session went away meanwhile.
+    #[error("{}", BearerErrorCode::NotAttached.message())]
+    NoSession,
     /// Somebody is logged in who may not use this broker.
     #[error("{}", BearerErrorCode::UserNotAllowed.message())]
     UserNotAllowed,
@@ -41,9 +41,6 @@ pub(crate) async fn merge(
         return Err(DataError::UserNotAllowed);
     }
     let seen = &resumed.session;
-    if parts.is_ended(seen) {
-        return Err(DataError::SessionEnded);
-    }
     let mut refusal = DataError::UserChanged;
     let changed = parts.change(seen, |session| {
         if session.epoch != seen.epoch {
@@ -64,7 +61,7 @@ pub(crate) async fn merge(
     match changed.await {
         Ok(session) => Ok(session.data.clone()),
         Err(ChangeError::Abandoned) => Err(refusal),
-        Err(ChangeError::Ended) => Err(DataError::SessionEnded),
+        Err(ChangeError::Gone) => Err(DataError::NoSession),
         Err(ChangeError::Unavailable(_)) => Err(DataError::Unavailable),
     }
 }

@@ -8,9 +8,8 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Remember},
     resume::{self, Browser, ResumeError, Resumed, Visit},
-    session::{CookieValue, LinkKey, Session, lifecycle},
+    session::{CookieValue, EndReason, LinkState, Login, Session, lifecycle},
     standing,
-    store::Unlink,
     throttle::TooEarly,
     users::{Account, name::canonical},
     words,
@@ -49,9 +48,9 @@ pub enum LoginError {
         /// Seconds to wait.
         retry_after: u64,
     },
-    /// The session ended meanwhile.
-    #[error("The session has ended")]
-    SessionEnded,
+    /// The session went away meanwhile.
+    #[error("{}", BearerErrorCode::NotAttached.message())]
+    NoSession,
     /// Users or store do not answer.
     #[error("The server is temporarily unavailable. Try again later.")]
     Unavailable,
@@ -72,7 +71,7 @@ impl From<TooEarly> for LoginError {
 impl From<ChangeError> for LoginError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::Ended | ChangeError::Abandoned => Self::SessionEnded,
+            ChangeError::Gone | ChangeError::Abandoned => Self::NoSession,
             ChangeError::Unavailable(_) => Self::Unavailable,
         }
     }
@@ -137,8 +136,8 @@ async fn find(parts: &Parts, typed: &str) -> Result<Option<Arc<Account>>, Unavai
 
 /// Whether this user was the last to log in to the session. One that was destroyed tells nothing: its cookie may be in the wrong hands.
 pub(crate) fn is_known_to(session: &Session, username: &str) -> bool {
-    let last = session.last_user.as_deref().filter(|_| session.destroyed.is_none());
-    last.is_some_and(|last| canonical(last) == canonical(username))
+    let was_stolen = session.login.is_none() && session.last_end.as_ref().is_some_and(|end| end.reason.is_theft());
+    session.last_user().is_some_and(|last| !was_stolen && canonical(last) == canonical(username))
 }
 
 /// Whether this user has logged in from the browser before: its session says so, also when it is over, or its remember-me token.
@@ -171,38 +170,34 @@ pub(crate) async fn at_server(
         let had_one = browser.remember.is_some();
         (None, if had_one { Remember::Forget } else { Remember::Keep })
     };
-    let (user, credential) = (account.user.clone(), standing::credential(parts, &account));
     let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
-        None => match resume::just_logged_in(parts, browser, &user.username).await? {
+        None => match resume::just_logged_in(parts, browser, &account.user.username).await? {
             Some(session) => session,
             // Its cookie is never sent: the one below replaces it.
-            None => resume::begin(parts, browser, false).await?.0,
+            None => parts.start(browser, false).await?.0,
         },
     };
     let (cookie, now, mut former) = (CookieValue::generate(), parts.now(), None);
-    let mut sign_in = async |session: Arc<Session>| {
-        part_from_last_user(parts, &session, &user.username, None).await?;
-        let signed_in = parts.change(&session, |session| {
-            if parts.is_ended(session) {
-                return false;
-            }
-            former = session.family.take();
-            session.sign_in(user.clone(), credential, now);
-            session.family.clone_from(&family);
+    let mut login = Login::new(account.user.clone(), standing::credential(parts, &account), now);
+    login.family.clone_from(&family);
+    let mut log_in = async |session: Arc<Session>| {
+        let logged_in = parts.change(&session, |session| {
+            former = session.family().map(str::to_owned);
+            session.log_in(login.clone(), now);
             session.replace_cookie(cookie.hash(), now);
             session.fingerprint = browser.fingerprint;
             session.browser.clone_from(&browser.name);
             true
         });
-        signed_in.await
+        logged_in.await
     };
-    let signed_in = match sign_in(session).await {
+    let logged_in = match log_in(session).await {
         // It had to make room for others, with nobody logged in to it, or its time was up.
-        Err(ChangeError::Ended) => sign_in(resume::begin(parts, browser, false).await?.0).await,
-        signed_in => signed_in,
+        Err(ChangeError::Gone) => log_in(parts.start(browser, false).await?.0).await,
+        logged_in => logged_in,
     };
-    let session = match signed_in {
+    let session = match logged_in {
         Ok(session) => session,
         Err(error) => {
             remember::remove(parts, family.as_deref()).await?;
@@ -210,53 +205,39 @@ pub(crate) async fn at_server(
         }
     };
     remember::remove(parts, former.as_deref()).await?;
-    tracing::info!(username = %user.username, "logged in");
+    tracing::info!(username = %account.user.username, "logged in");
     Ok(Visit { session, set_cookie: Some(cookie), remember })
-}
-
-/// Where somebody else was logged in before, at the same browser, the brokers' tokens of that time are dead: whoever copied one
-/// would be logged in as the next user. The brokers attach anew by themselves; those of jasny/sso cannot, and keep theirs.
-pub(crate) async fn part_from_last_user(
-    parts: &Parts,
-    session: &Session,
-    username: &str,
-    keep: Option<&LinkKey>,
-) -> Result<(), Unavailable> {
-    if session.belonged_to_another(username) {
-        let others = Unlink::OthersThatHeal { session: session.id.clone(), keep: keep.cloned() };
-        parts.store.unlink(&others).await.map_err(unavailable)?;
-    }
-    Ok(())
 }
 
 /// A logout at the server's own page. The cookie's value is replaced here too.
 pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Result<CookieValue, Unavailable> {
     let (cookie, now) = (CookieValue::generate(), parts.now());
     out_of_family(parts, session).await?;
-    sign_out(parts, session, |session| session.replace_cookie(cookie.hash(), now)).await?;
+    log_out(parts, session, |session| session.replace_cookie(cookie.hash(), now)).await?;
     tracing::info!("logged out");
     Ok(cookie)
 }
 
 /// Logs out whoever is logged in, and forgets the browser: first of all, for a logout that is half done must be one that can be repeated.
-pub(crate) async fn sign_out(
+pub(crate) async fn log_out(
     parts: &Parts,
     session: &Arc<Session>,
     mut also: impl FnMut(&mut Session) + Send,
 ) -> Result<(), Unavailable> {
-    remember::remove(parts, session.family.as_deref()).await?;
-    let mut family = None;
-    let signed_out = parts.change(session, |session| {
-        family = session.family.take();
-        session.sign_out();
+    let known = session.family().map(str::to_owned);
+    remember::remove(parts, known.as_deref()).await?;
+    let (now, mut family) = (parts.now(), None);
+    let logged_out = parts.change(session, |session| {
+        family = session.family().map(str::to_owned);
+        session.end(EndReason::LoggedOut, now);
         also(session);
         true
     });
-    match signed_out.await {
+    match logged_out.await {
         // It was remembered only since the caller looked.
-        Ok(_) if family != session.family => remember::remove(parts, family.as_deref()).await,
+        Ok(_) if family != known => remember::remove(parts, family.as_deref()).await,
         // A session that is gone is as good as logged out.
-        Ok(_) | Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(()),
+        Ok(_) | Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(()),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }
 }
@@ -271,9 +252,6 @@ pub(crate) async fn through_broker(
     if !resumed.broker.password_login {
         return Err(LoginError::NotAllowed);
     }
-    if resumed.ended && !resumed.broker.is_php() {
-        return Err(LoginError::SessionEnded);
-    }
     let link = format!("link {}", resume::failure_key(&resumed.key));
     let is_known = is_known_to(&resumed.session, &credentials.username);
     let account = authenticate(parts, credentials, is_known, Some(&link)).await?;
@@ -281,58 +259,53 @@ pub(crate) async fn through_broker(
         tracing::warn!(broker = %resumed.broker.id, username = %account.user.username, "may not use this broker");
         return Err(LoginError::UserNotAllowed);
     }
-    let (user, credential) = (account.user.clone(), standing::credential(parts, &account));
-    if resumed.session.destroyed.is_some() {
-        // So may the tokens of the brokers that attach anew.
-        let others = Unlink::OthersThatHeal { session: resumed.session.id.clone(), keep: Some(resumed.key.clone()) };
-        parts.store.unlink(&others).await.map_err(unavailable).map_err(LoginError::from)?;
-    }
-    part_from_last_user(parts, &resumed.session, &user.username, Some(&resumed.key)).await?;
     let now = parts.now();
+    let login = Login {
+        through: Some(resumed.link.code.clone()),
+        ..Login::new(account.user.clone(), standing::credential(parts, &account), now)
+    };
     let mut former = None;
-    let signed_in = parts.change(&resumed.session, |session| {
-        // For which user the browser is remembered, in an expired session too: to revive it forgets that.
-        let is_theirs = session.user().is_some_and(|before| before.username == user.username);
-        let family = session.family.take();
-        if lifecycle::is_ended(session, &parts.policy, now) {
-            if !resumed.broker.is_php() {
-                return false;
-            }
-            lifecycle::revive(session, now);
+    let logged_in = parts.change(&resumed.session, |session| {
+        if resumed.link.state(session, Some(now), &parts.policy, now) != LinkState::Good {
+            return false;
         }
-        session.sign_in(user.clone(), credential, now);
-        (session.family, former) = if is_theirs { (family, None) } else { (None, family) };
+        // The browser stays remembered for its user.
+        let is_theirs = session.last_user() == Some(&account.user.username);
+        let known = session.family().map(str::to_owned);
+        let (family, forgotten) = if is_theirs { (known, None) } else { (None, known) };
+        former = forgotten;
+        session.log_in(Login { family, ..login.clone() }, now);
         session.renew_cookie = true;
         true
     });
-    signed_in.await?;
+    logged_in.await?;
     remember::remove(parts, former.as_deref()).await?;
-    tracing::info!(broker = %resumed.broker.id, username = %user.username, "logged in through a broker");
-    Ok(resumed.broker.sees(&user).into_owned())
+    tracing::info!(broker = %resumed.broker.id, username = %account.user.username, "logged in through a broker");
+    Ok(resumed.broker.sees(&account.user).into_owned())
 }
 
-/// A logout that a broker's back end passes on. Of a session that has ended, only the memory of its browser is left to go.
+/// A logout that a broker's back end passes on. Where the login that it saw has ended already, only the memory of its browser is left to go.
 pub(crate) async fn out_through_broker(
     parts: &Parts,
     authorization: Option<&str>,
     by_person: bool,
 ) -> Result<(), ResumeError> {
-    let resumed = resume::proven(parts, authorization).await?;
-    out_of_family(parts, &resumed.session).await?;
-    if resumed.ended {
-        return Ok(());
+    let Resumed { broker, link, session, .. } = resume::proven(parts, authorization).await?;
+    let is_theirs = session.login.is_some() || session.last_end.as_ref().is_none_or(|end| link.saw(end));
+    if is_theirs {
+        out_of_family(parts, &session).await?;
+        log_out(parts, &session, |session| session.renew_cookie = true).await?;
+        tracing::info!(broker = %broker.id, "logged out through a broker");
     }
     if by_person {
-        parts.touch(&resumed.session).await?;
+        parts.touch(&session).await?;
     }
-    sign_out(parts, &resumed.session, |session| session.renew_cookie = true).await?;
-    tracing::info!(broker = %resumed.broker.id, "logged out through a broker");
     Ok(())
 }
 
 /// Logs out what else began with the same memory of the browser.
 async fn out_of_family(parts: &Parts, session: &Session) -> Result<(), Unavailable> {
-    match (&session.last_user, &session.family) {
+    match (session.last_user(), session.family()) {
         (Some(username), Some(family)) => remember::log_out_family(parts, username, family).await,
         _ => Ok(()),
     }

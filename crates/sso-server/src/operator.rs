@@ -3,7 +3,7 @@
 use crate::{
     account::{self, Ended, OwnSession},
     parts::{Parts, Unavailable, unavailable},
-    session::DestroyReason,
+    session::EndReason,
 };
 
 /// Where a user is logged in.
@@ -13,16 +13,16 @@ pub(crate) async fn sessions_of(parts: &Parts, username: &str) -> Result<Vec<Own
 
 /// Ends one session of a user, whose browser is not remembered any more; whether it was there.
 pub(crate) async fn end_session(parts: &Parts, username: &str, handle: &str) -> Result<bool, Unavailable> {
-    let sessions = account::live(parts, username).await?;
+    let sessions = parts.sessions_of(username).await?;
     match sessions.iter().find(|session| account::session_handle(parts, session) == handle) {
-        Some(session) => account::end(parts, session, username, DestroyReason::Revoked).await,
+        Some(session) => account::end(parts, session, username, EndReason::Revoked).await,
         None => Ok(false),
     }
 }
 
 /// Ends all sessions of a user, and forgets all their browsers.
 pub(crate) async fn end_user(parts: &Parts, username: &str) -> Result<Ended, Unavailable> {
-    account::end_all(parts, username, None, DestroyReason::Revoked).await
+    account::end_all(parts, username, None, EndReason::Revoked).await
 }
 
 /// Ends everything, of everybody. What is begun while this runs may stay.

@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, Timestamp},
     resume::Browser,
     session::{
-        CookieHash, CookieValue, DestroyReason, LinkKey, Policy, Session, SessionId, State, TokenPolicy, lifecycle,
+        CookieHash, CookieValue, EndReason, LinkKey, LinkState, Policy, Session, SessionId, TokenPolicy, lifecycle,
     },
     store::{Resolved, Store, StoreError},
     throttle::Throttle,
@@ -52,9 +52,8 @@ pub struct Unavailable;
 /// Why a change of a session did not come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ChangeError {
-    /// It is gone, or over.
-    #[error("the session has ended")]
-    Ended,
+    #[error("the session is gone")]
+    Gone,
     /// The change gave up, having seen the session as it is now.
     #[error("the session is not what it was")]
     Abandoned,
@@ -76,14 +75,6 @@ impl Parts {
         self.clock.now()
     }
 
-    pub(crate) fn state(&self, session: &Session) -> State {
-        lifecycle::state(session, &self.policy, self.now())
-    }
-
-    pub(crate) fn is_ended(&self, session: &Session) -> bool {
-        self.state(session).is_ended()
-    }
-
     /// The broker of this id. One whose secret could be guessed offline is treated as disabled, unless all of this is on the loopback.
     pub(crate) async fn broker(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, Unavailable> {
         let broker = self.brokers.find(id).await.map_err(|error| {
@@ -101,37 +92,43 @@ impl Parts {
 
     /// The session that a cookie leads to; see [`Store::load`].
     pub(crate) async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, Unavailable> {
-        self.set_right(self.store.load(cookie).await.map_err(unavailable)?).await
+        self.seen(self.store.load(cookie).await.map_err(unavailable)?).await
     }
 
     /// The session of this id.
     pub(crate) async fn session(&self, id: &SessionId) -> Result<Option<Arc<Session>>, Unavailable> {
-        self.set_right(self.store.get(id).await.map_err(unavailable)?).await
+        self.seen(self.store.get(id).await.map_err(unavailable)?).await
     }
 
     /// The link of a broker's token, and its session.
     pub(crate) async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, Unavailable> {
         let Some(found) = self.store.resolve(key).await.map_err(unavailable)? else { return Ok(None) };
-        let session = self.set_right(Some(found.session)).await?;
+        let session = self.seen(Some(found.session)).await?;
         Ok(session.map(|session| Resolved { session, ..found }))
+    }
+
+    /// What a link is now.
+    pub(crate) fn link_state(&self, found: &Resolved) -> LinkState {
+        found.link.state(&found.session, found.called, &self.policy, self.now())
     }
 
     /// The sessions in which this user is logged in, in no particular order.
     pub(crate) async fn sessions_of(&self, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
         let mut sessions = Vec::new();
         for session in self.store.of_user(username).await.map_err(unavailable)? {
-            sessions.extend(self.set_right(Some(session)).await?);
+            sessions.extend(self.seen(Some(session)).await?);
         }
+        sessions.retain(|session| session.is_of(username));
         Ok(sessions)
     }
 
-    /// A session as it was found, but where a clock that was ahead has written times that lie in the future, these are now, and are written so: a login
+    /// A session as it is now. Where a clock that was ahead has written times that lie in the future, these are now, and are written so: a login
     /// would not end otherwise.
-    async fn set_right(&self, found: Option<Arc<Session>>) -> Result<Option<Arc<Session>>, Unavailable> {
+    async fn seen(&self, found: Option<Arc<Session>>) -> Result<Option<Arc<Session>>, Unavailable> {
         let now = self.now();
-        let Some(session) = found else { return Ok(None) };
+        let Some(session) = found.filter(|session| !lifecycle::is_gone(session, now)) else { return Ok(None) };
         if !lifecycle::is_ahead(&session, now) {
-            return Ok(Some(session));
+            return Ok(Some(lifecycle::settled(session, &self.policy, now)));
         }
         tracing::warn!("a session has times in the future: a clock was ahead, here or at another node");
         let changed = self.change(&session, |session| {
@@ -140,7 +137,7 @@ impl Parts {
         });
         match changed.await {
             Ok(session) => Ok(Some(session)),
-            Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+            Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(None),
             Err(ChangeError::Unavailable(error)) => Err(error),
         }
     }
@@ -160,7 +157,7 @@ impl Parts {
         Ok((session, cookie))
     }
 
-    /// Changes a session, by compare-and-swap: `change` sees the newest record and may be called again.
+    /// Changes a session, by compare-and-swap: `change` sees the newest record, as it is now, and may be called again.
     /// It returns `false` to give up.
     pub(crate) async fn change(
         &self,
@@ -170,60 +167,78 @@ impl Parts {
         let mut current = session.clone();
         for _ in 0..ATTEMPTS {
             let mut next = Session::clone(&current);
+            lifecycle::settle(&mut next, &self.policy, self.now());
             if !change(&mut next) {
                 return Err(ChangeError::Abandoned);
             }
+            let (expired, end) = (std::mem::take(&mut next.end_is_unwritten), next.last_end.clone());
             match self.store.update(self.dated(next)).await {
-                Ok(updated) => return Ok(updated),
-                Err(StoreError::NotFound) => return Err(ChangeError::Ended),
+                Ok(updated) => {
+                    if let Some(end) = end.filter(|_| expired) {
+                        tracing::info!(username = end.username, reason = ?end.reason, "a login has ended");
+                    }
+                    return Ok(updated);
+                }
+                Err(StoreError::NotFound) => return Err(ChangeError::Gone),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(unavailable(error).into()),
             }
-            current = self.store.get(&current.id).await.map_err(unavailable)?.ok_or(ChangeError::Ended)?;
+            current = self.store.get(&current.id).await.map_err(unavailable)?.ok_or(ChangeError::Gone)?;
         }
         Err(changes_all_the_time().into())
     }
 
-    /// Ends a session before its time, if it still `is_meant`. Its record stays, so that its brokers are told. The record; `None`: it was not
-    /// meant, or has gone.
-    pub(crate) async fn destroy(
+    /// Ends a login, if it still `is_meant`. The session as it is now; `None`: it was not meant, or has gone.
+    pub(crate) async fn end(
         &self,
         session: &Arc<Session>,
-        reason: DestroyReason,
+        reason: EndReason,
         is_meant: impl Fn(&Session) -> bool + Send + Sync,
     ) -> Result<Option<Arc<Session>>, Unavailable> {
         let now = self.now();
-        let destroyed = self.change(session, |session| {
-            if !is_meant(session) {
-                return false;
-            }
-            // A logout that comes later must still find it.
-            let family = session.family.take();
-            session.sign_out();
-            session.family = family;
-            session.destroyed = Some((reason, now));
-            true
+        let ended = self.change(session, |session| {
+            let is_meant = is_meant(session);
+            if reason.is_theft() { session.destroy(reason, now) } else { session.end(reason, now) }
+            is_meant
         });
-        match destroyed.await {
-            Ok(destroyed) => {
-                tracing::warn!(?reason, "a session was destroyed");
-                Ok(Some(destroyed))
+        match ended.await {
+            Ok(ended) => {
+                tracing::warn!(username = session.last_user(), ?reason, "a login was ended");
+                Ok(Some(ended))
             }
-            Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+            Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(None),
             Err(ChangeError::Unavailable(error)) => Err(error),
         }
     }
 
     /// Notes that a person used the session, at most once per `touch_every`.
-    pub(crate) async fn touch(&self, session: &Session) -> Result<(), Unavailable> {
-        let now = self.now();
-        if !lifecycle::needs_touch(session, &self.policy, now) {
-            return Ok(());
+    pub(crate) async fn touch(&self, session: &Arc<Session>) -> Result<(), Unavailable> {
+        if lifecycle::needs_touch(session, &self.policy, self.now()) {
+            self.touch_now(session).await?;
         }
-        let used = Session { last_seen: now, ..session.clone() };
-        match self.store.touch(&session.id, now, lifecycle::keep_until(&used, &self.policy)).await {
+        Ok(())
+    }
+
+    /// The same whenever it was. The session as it is then.
+    pub(crate) async fn touch_now(&self, session: &Arc<Session>) -> Result<Arc<Session>, Unavailable> {
+        let mut used = Session::clone(session);
+        used.last_seen = lifecycle::use_at(session, self.now());
+        let used = self.dated(used);
+        match self.store.touch(&used.id, used.epoch, used.last_seen, used.keep_until).await {
             // It went away in between: whoever comes next is told so.
-            Ok(()) | Err(StoreError::NotFound) => Ok(()),
+            Ok(()) | Err(StoreError::NotFound) => Ok(Arc::new(used)),
+            // Somebody logged in or out meanwhile, or the login's end is not written yet: use does not undo that.
+            Err(StoreError::Conflict) => {
+                let touched = self.change(session, |session| {
+                    session.last_seen = used.last_seen.max(session.last_seen);
+                    true
+                });
+                match touched.await {
+                    Ok(touched) => Ok(touched),
+                    Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(Arc::new(used)),
+                    Err(ChangeError::Unavailable(error)) => Err(error),
+                }
+            }
             Err(error) => Err(unavailable(error)),
         }
     }

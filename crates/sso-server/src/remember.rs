@@ -22,7 +22,7 @@ use crate::{
     login,
     parts::{ATTEMPTS, ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
     resume::{self, Browser, Visit},
-    session::{CookieValue, DestroyReason, Family, OldToken, Session},
+    session::{CookieValue, EndReason, Family, Login, OldToken, Session},
     standing,
     store::StoreError,
     users::{Account, name::canonical},
@@ -154,8 +154,8 @@ pub(crate) async fn recognise(
     if let Some(session) = &found {
         // Another login since, or a logout, made where the browser's token could not be seen: at a broker. The token is of a time before it, and
         // perhaps of somebody else.
-        let is_of_before = session.last_user.is_some()
-            && claims_of(parts, browser).is_some_and(|claims| session.family.as_deref() != Some(&claims.family));
+        let is_of_before = session.last_user().is_some()
+            && claims_of(parts, browser).is_some_and(|claims| session.family() != Some(&claims.family));
         if is_of_before {
             forget(parts, browser).await?;
         } else {
@@ -175,7 +175,7 @@ async fn come_back(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Un
     let Some((session, cookie)) = enter(parts, browser, &family, &account).await? else { return Ok(None) };
     // A logout that came in between has removed the family, and must not be undone.
     if parts.store.family(&family.id).await.map_err(unavailable)?.is_none() {
-        login::sign_out(parts, &session, |_| {}).await?;
+        login::log_out(parts, &session, |_| {}).await?;
         return Ok(None);
     }
     tracing::info!(username = %family.username, "a remembered browser was logged in");
@@ -185,8 +185,8 @@ async fn come_back(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Un
 
 /// Notes that the browser of a live session has received its newest token: the one before it has only moments left.
 async fn seen(parts: &Parts, browser: &Browser, session: &Session) -> Result<(), Unavailable> {
-    let Some(id) = &session.family else { return Ok(()) };
-    let Some(claims) = claims_of(parts, browser).filter(|claims| claims.family == *id) else { return Ok(()) };
+    let Some(id) = session.family() else { return Ok(()) };
+    let Some(claims) = claims_of(parts, browser).filter(|claims| claims.family == id) else { return Ok(()) };
     let Some(family) = parts.store.family(id).await.map_err(unavailable)? else { return Ok(()) };
     let is_news =
         claims.registered.jti == family.jti && family.old.as_ref().is_some_and(|old| old.successor_seen.is_none());
@@ -222,16 +222,15 @@ pub(crate) async fn log_out(parts: &Parts, browser: &Browser) -> Result<(), Unav
 /// cookie, that of a thief.
 pub(crate) async fn log_out_family(parts: &Parts, username: &str, id: &str) -> Result<(), Unavailable> {
     remove(parts, Some(id)).await?;
-    let sessions = parts.sessions_of(username).await?;
-    for session in sessions.iter().filter(|session| !parts.is_ended(session)) {
-        let logged_out = parts.change(session, |session| {
-            let is_meant = session.family.as_deref() == Some(id);
-            session.sign_out();
-            session.renew_cookie = true;
+    let now = parts.now();
+    for session in parts.sessions_of(username).await? {
+        let logged_out = parts.change(&session, |session| {
+            let is_meant = session.family() == Some(id);
+            session.end(EndReason::LoggedOut, now);
             is_meant
         });
         match logged_out.await {
-            Ok(_) | Err(ChangeError::Ended | ChangeError::Abandoned) => {}
+            Ok(_) | Err(ChangeError::Gone | ChangeError::Abandoned) => {}
             Err(ChangeError::Unavailable(error)) => return Err(error),
         }
     }
@@ -320,9 +319,9 @@ async fn stolen(parts: &Parts, family: &Family) -> Result<(), Unavailable> {
     // Nobody can tell which family they are of.
     parts.store.remove_unreadable(&family.username).await.map_err(unavailable)?;
     for session in parts.sessions_of(&family.username).await? {
-        let is_of_family = |session: &Session| session.family.as_deref() == Some(family.id.as_str());
-        if is_of_family(&session) && !parts.is_ended(&session) {
-            parts.destroy(&session, DestroyReason::RememberTokenReused, is_of_family).await?;
+        let is_of_family = |session: &Session| session.family() == Some(&family.id);
+        if is_of_family(&session) {
+            parts.end(&session, EndReason::RememberTokenReused, is_of_family).await?;
         }
     }
     Ok(())
@@ -343,19 +342,19 @@ async fn enter(
     }
     let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
-        None => resume::begin(parts, browser, false).await?.0,
+        None => parts.start(browser, false).await?.0,
     };
-    login::part_from_last_user(parts, &session, &account.user.username, None).await?;
-    let (now, credential) = (parts.now(), standing::credential(parts, account));
+    let now = parts.now();
+    let login = Login::new(account.user.clone(), standing::credential(parts, account), now);
+    let login = login.remembered(family.id.clone(), family.created);
     let mut tries = 0;
     let changed = parts.change(&session, |session| {
         tries += 1;
-        // It ended, or somebody logged in meanwhile, with a password or as another tab of these; or the cookie is taken, which no next try would
-        // change.
-        if parts.is_ended(session) || session.user().is_some() || tries > 5 {
+        // Somebody logged in meanwhile, with a password or as another tab of these; or the cookie is taken, which no next try would change.
+        if session.user().is_some() || tries > 5 {
             return false;
         }
-        session.sign_in_remembered(account.user.clone(), credential, now, family.id.clone());
+        session.log_in(login.clone(), now);
         session.replace_cookie(cookie.hash(), now);
         session.fingerprint = browser.fingerprint;
         session.browser.clone_from(&browser.name);
@@ -364,7 +363,7 @@ async fn enter(
     match changed.await {
         Ok(session) => Ok(Some((session, cookie))),
         // Another tab was faster: its session is ours, too.
-        Err(ChangeError::Ended | ChangeError::Abandoned) => {
+        Err(ChangeError::Gone | ChangeError::Abandoned) => {
             let session = resume::by_cookie(parts, &returned).await?;
             Ok(session.filter(|session| is_of(session, family)).map(|session| (session, cookie)))
         }
@@ -373,7 +372,7 @@ async fn enter(
 }
 
 fn is_of(session: &Session, family: &Family) -> bool {
-    session.user().is_some() && session.family.as_deref() == Some(family.id.as_str())
+    session.user().is_some() && session.family() == Some(&family.id)
 }
 
 /// The family's current token. Made anew it says the same, so that whoever lost it gets it again.

@@ -5,13 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use sso_core::{
     AttachRequest, BrokerId, BrowserHeaders,
-    wire::{AccessToken, SessionStatus, User},
+    wire::{AccessToken, Ended, SessionStatus, User},
 };
 use url::Url;
 
 use crate::{
     access::{self, AccessError, IntrospectError, Introspection},
-    account::{self, Account, AccountChange, AccountError, Ended, OwnSession},
+    account::{self, Account, AccountChange, AccountError, OwnSession},
     attach::{self, AttachAnswer, CheckedAttach, RefusedAttach},
     brokers::Brokers,
     builder::ServerBuilder,
@@ -22,7 +22,7 @@ use crate::{
     operator,
     parts::{Parts, Unavailable, unavailable},
     remember,
-    resume::{self, Browser, ResumeError, Resumed, Visit},
+    resume::{self, Browser, ResumeError, Resumed, Told, Visit},
     session::{CookieValue, Fingerprint, Session},
     standing,
     store::{Unlink, patiently},
@@ -81,11 +81,6 @@ impl Server {
         patiently(attach::attach(&self.0, request, &browser.into())).await
     }
 
-    /// The same right after the browser's user has logged in on the way to this broker: its older tokens for the session are dead then.
-    pub async fn attach_after_login(&self, request: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
-        patiently(attach::after_login(&self.0, request, &browser.into())).await
-    }
-
     /// Whether a page of this origin may read the JSON of the broker's silent attach (CORS).
     pub async fn allows_cors(&self, broker: &BrokerId, origin: &str) -> bool {
         matches!(self.0.broker(broker).await, Ok(Some(broker)) if broker.allows_cors(origin))
@@ -107,13 +102,23 @@ impl Server {
         resume::fingerprint(&self.0, user_agent, accept_language)
     }
 
-    /// What is left of a session. Asking does not extend it.
+    /// What is left of the login in a session. Asking does not extend it.
     pub fn status(&self, session: &Session) -> SessionStatus {
         resume::status(&self.0, session)
     }
 
-    /// Extends a session, because its user asked for that.
-    pub async fn keep_alive(&self, session: &Session) -> Result<SessionStatus, ResumeError> {
+    /// How the last login of a session ended, if nobody is logged in.
+    pub fn ended(&self, session: &Session) -> Option<Ended> {
+        resume::ended(&self.0, session)
+    }
+
+    /// What a broker is told of that.
+    pub(crate) async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
+        patiently(resume::told(&self.0, resumed)).await
+    }
+
+    /// Extends a login, because its user asked for that.
+    pub async fn keep_alive(&self, session: &Arc<Session>) -> Result<SessionStatus, Unavailable> {
         patiently(resume::keep_alive(&self.0, session)).await
     }
 
@@ -268,13 +273,13 @@ impl Server {
     }
 
     /// Ends all sessions of a user and forgets all browsers that remember them. Their brokers are told at the next call.
-    pub async fn end_user(&self, username: &str) -> Result<Ended, Unavailable> {
+    pub async fn end_user(&self, username: &str) -> Result<account::Ended, Unavailable> {
         operator::end_user(&self.0, username).await
     }
 
     /// Ends all sessions, cuts all links and forgets all browsers, of everybody: what one does after a restored backup, or a leak. It goes in
     /// steps; what is begun meanwhile may stay. Access tokens go on until their time is up.
-    pub async fn end_everything(&self) -> Result<Ended, Unavailable> {
+    pub async fn end_everything(&self) -> Result<account::Ended, Unavailable> {
         operator::end_everything(&self.0).await
     }
 

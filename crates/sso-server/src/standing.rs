@@ -1,4 +1,4 @@
-//! The standing of a login: whether its user may still be there, as the account is now. Judged wherever a live session is found, so that nothing
+//! The standing of a login: whether its user may still be there, as the account is now. Judged wherever a session is found, so that nothing
 //! has to be told to anybody: a node that missed a change, and a login that raced with it, are judged like all others.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{
     parts::{Parts, Unavailable, changes_all_the_time},
     remember,
-    session::{DestroyReason, Session, SignedIn},
+    session::{EndReason, Login, Session},
     users::{Account, PasswordHash, UsersUnavailable},
 };
 
@@ -16,19 +16,25 @@ const ATTEMPTS: usize = 20;
 
 /// What a session is once its user was looked up.
 pub(crate) enum Standing {
-    /// Nobody is logged in.
+    /// Nobody is logged in (any more).
     Anonymous(Arc<Session>),
     /// The account of who is logged in. The session tells its user as the account does now.
     Good(Arc<Session>, Arc<Account>),
-    /// The session was ended: the account is gone, disabled, or has another password.
-    Ended(Arc<Session>),
 }
 
-/// Judges a live session, and ends it if its user may not be there any more.
+impl Standing {
+    pub(crate) fn session(self) -> Arc<Session> {
+        match self {
+            Self::Anonymous(session) | Self::Good(session, _) => session,
+        }
+    }
+}
+
+/// Judges the login of a session, and ends it if its user may not be there any more: the account is gone, disabled, or has another password.
 pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standing, Unavailable> {
     let mut session = session;
     for _ in 0..ATTEMPTS {
-        let Some(login) = &session.signed_in else { return Ok(Standing::Anonymous(session)) };
+        let Some(login) = &session.login else { return Ok(Standing::Anonymous(session)) };
         let mut verdict = verdict(parts, login, parts.users.find(&login.user.username).await)?;
         if verdict.is_err() {
             // What is some seconds old ends nothing: another node may have changed the password and this login's credential with it.
@@ -38,17 +44,19 @@ pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standi
             Ok(account) => return Ok(Standing::Good(present(session, &account), account)),
             Err(reason) => reason,
         };
-        tracing::warn!(username = %login.user.username, ?reason, "a login is over");
-        remember::remove(parts, session.family.as_deref()).await?;
-        let same_login = |current: &Session| current.signed_in == session.signed_in;
-        if let Some(ended) = parts.destroy(&session, reason, same_login).await? {
-            return Ok(Standing::Ended(ended));
+        remember::remove(parts, session.family()).await?;
+        let same_login = |current: &Session| current.login == session.login;
+        if let Some(ended) = parts.end(&session, reason, same_login).await? {
+            return Ok(Standing::Anonymous(ended));
         }
         // Somebody logged in or out meanwhile, or confirmed the password.
         match parts.session(&session.id).await? {
-            Some(current) if !parts.is_ended(&current) => session = current,
-            Some(current) => return Ok(Standing::Ended(current)),
-            None => return Ok(Standing::Ended(session)),
+            Some(current) => session = current,
+            None => {
+                let mut gone = Session::clone(&session);
+                gone.end(reason, parts.now());
+                return Ok(Standing::Anonymous(Arc::new(gone)));
+            }
         }
     }
     Err(changes_all_the_time())
@@ -56,15 +64,13 @@ pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standi
 
 fn verdict(
     parts: &Parts,
-    login: &SignedIn,
+    login: &Login,
     account: Result<Option<Arc<Account>>, UsersUnavailable>,
-) -> Result<Result<Arc<Account>, DestroyReason>, Unavailable> {
-    let Some(account) = account.map_err(users_unavailable)? else { return Ok(Err(DestroyReason::UserGone)) };
-    let is_same = login.credential.is_none_or(|known| {
-        let current = credential(parts, &account);
-        known == current || login.next_credential == Some(current)
-    });
-    Ok(if is_same { Ok(account) } else { Err(DestroyReason::PasswordChanged) })
+) -> Result<Result<Arc<Account>, EndReason>, Unavailable> {
+    let Some(account) = account.map_err(users_unavailable)? else { return Ok(Err(EndReason::UserGone)) };
+    let current = credential(parts, &account);
+    let is_same = login.credential == current || login.next_credential == Some(current);
+    Ok(if is_same { Ok(account) } else { Err(EndReason::PasswordChanged) })
 }
 
 /// The session with its user as the account is now: attributes may have changed since the login.
@@ -73,7 +79,7 @@ fn present(session: Arc<Session>, account: &Account) -> Arc<Session> {
         return session;
     }
     let mut present = Session::clone(&session);
-    if let Some(login) = &mut present.signed_in {
+    if let Some(login) = &mut present.login {
         login.user.clone_from(&account.user);
     }
     Arc::new(present)

@@ -64,7 +64,7 @@ fn problem(sso: &Sso, problem: &Problem) -> HttpResponse {
 /// The status with which a failed call to the server is passed on.
 pub(super) fn status_of(error: &RequestError) -> StatusCode {
     match error {
-        RequestError::NotAttached | RequestError::SessionEnded => StatusCode::UNAUTHORIZED,
+        RequestError::NotAttached | RequestError::Superseded | RequestError::SessionEnded => StatusCode::UNAUTHORIZED,
         RequestError::UserNotAllowed => StatusCode::FORBIDDEN,
         RequestError::Refused { status, .. } => {
             StatusCode::from_u16(*status).ok().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_GATEWAY)

@@ -4,13 +4,13 @@ use std::{borrow::Cow, sync::Arc};
 
 use sso_core::{
     BearerToken,
-    wire::{BearerErrorCode, User},
+    wire::{BearerErrorCode, EndReason, Ended, User},
 };
 
 use crate::{
     brokers::Broker,
     parts::{Parts, Unavailable, unavailable},
-    session::{Link, LinkKey, Session},
+    session::{Link, LinkKey, LinkState, Session},
     standing::{self, Standing},
     store::StoreError,
     throttle::TooEarly,
@@ -21,12 +21,12 @@ use crate::{
 pub struct Resumed {
     /// Who calls.
     pub broker: Arc<Broker>,
-    /// For which link.
+    /// With which token.
     pub key: LinkKey,
-    /// The session; it may have ended, for brokers that must not see that.
+    /// What that is linked to.
+    pub link: Link,
+    /// The session.
     pub session: Arc<Session>,
-    /// Whether the session has ended.
-    pub ended: bool,
     /// Whether somebody is logged in who may not use this broker: it is told nothing, and can only log them out.
     pub is_barred: bool,
 }
@@ -40,9 +40,9 @@ pub enum ResumeError {
     /// Malformed, unknown broker, not attached, or wrong checksum: the caller is not told which.
     #[error("{}", BearerErrorCode::NotAttached.message())]
     NotAttached,
-    /// The session it was linked to is over.
-    #[error("{}", BearerErrorCode::SessionEnded.message())]
-    SessionEnded,
+    /// Somebody has logged in since the link was made: it does not see that login, and its broker attaches anew.
+    #[error("{}", BearerErrorCode::Superseded.message())]
+    Superseded,
     /// Somebody is logged in who may not use this broker.
     #[error("{}", BearerErrorCode::UserNotAllowed.message())]
     UserNotAllowed,
@@ -70,51 +70,61 @@ impl From<TooEarly> for ResumeError {
 }
 
 impl Resumed {
-    /// The call, if its session is live: for what may be done whoever is logged in.
-    pub fn live(self) -> Result<Self, ResumeError> {
-        if self.ended { Err(ResumeError::SessionEnded) } else { Ok(self) }
-    }
-
-    /// The call, if its session is live and nobody is logged in who may not use the broker.
+    /// The call, if nobody is logged in who may not use the broker.
     pub fn admitted(self) -> Result<Self, ResumeError> {
-        let live = self.live()?;
-        if live.is_barred { Err(ResumeError::UserNotAllowed) } else { Ok(live) }
+        if self.is_barred { Err(ResumeError::UserNotAllowed) } else { Ok(self) }
     }
 
-    /// Who is logged in, as far as the broker is told. A jasny/sso broker is told "nobody" of an ended session: it never attaches again by
-    /// itself, and would show an error page for as long as its cookie lives.
+    /// Who is logged in, as far as the broker is told.
     pub fn user(&self) -> Result<Option<Cow<'_, User>>, ResumeError> {
-        match (self.ended, self.broker.is_php()) {
-            (false, _) if self.is_barred => Err(ResumeError::UserNotAllowed),
-            (false, _) => Ok(self.session.user().map(|user| self.broker.sees(user))),
-            (true, true) => Ok(None),
-            (true, false) => Err(ResumeError::SessionEnded),
+        match self.is_barred {
+            true => Err(ResumeError::UserNotAllowed),
+            false => Ok(self.session.user().map(|user| self.broker.sees(user))),
         }
     }
 }
 
-/// The live session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of the user, and two HMACs.
+/// The session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of the user, and two HMACs.
 ///
 /// `by_person`: whether a person is behind the call, which then extends the session.
 pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
-    let resumed = judged(parts, proven(parts, header).await?).await?;
-    if !resumed.ended && !resumed.is_barred && by_person {
-        parts.touch(&resumed.session).await?;
+    let Resumed { broker, key, link, session, .. } = proven(parts, header).await?;
+    let (session, is_barred) = match standing::judge(parts, session).await? {
+        Standing::Anonymous(session) => (session, false),
+        Standing::Good(session, account) => (session, !broker.entry.admits(&account)),
+    };
+    if !is_barred && by_person {
+        parts.touch(&session).await?;
     }
-    Ok(resumed)
+    Ok(Resumed { broker, key, link, session, is_barred })
 }
 
-async fn judged(parts: &Parts, resumed: Resumed) -> Result<Resumed, Unavailable> {
-    if resumed.ended {
-        return Ok(resumed);
-    }
-    let Resumed { broker, key, session, .. } = resumed;
-    let (session, ended, is_barred) = match standing::judge(parts, session).await? {
-        Standing::Anonymous(session) => (session, false, false),
-        Standing::Good(session, account) => (session, false, !broker.entry.admits(&account)),
-        Standing::Ended(session) => (session, true, false),
+/// What a broker is told that sees nobody logged in.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// How the last login ended. Of one that the link did not see, or whose user may not use the broker, nothing.
+    pub(crate) ended: Option<Ended>,
+    /// The browser is remembered: a new attach logs it in again.
+    pub(crate) resume: bool,
+}
+
+/// See [`Told`].
+pub(crate) async fn told(parts: &Parts, resumed: &Resumed) -> Result<Told, Unavailable> {
+    let Some(ended) = super::ended(parts, &resumed.session) else { return Ok(Told::default()) };
+    let Some(end) = &resumed.session.last_end else { return Ok(Told::default()) };
+    let resume = match end.family.as_deref().filter(|_| ended.reason == EndReason::Expired) {
+        None => false,
+        Some(family) => {
+            let family = parts.store.family(family).await.map_err(unavailable)?;
+            family.is_some_and(|family| parts.now() < family.expires)
+        }
     };
-    Ok(Resumed { broker, key, session, ended, is_barred })
+    let mut may_know = resumed.link.saw(end);
+    if may_know {
+        let account = parts.users.find(&end.username).await.map_err(standing::users_unavailable)?;
+        may_know = account.is_some_and(|account| resumed.broker.entry.admits(&account));
+    }
+    Ok(Told { ended: Some(ended).filter(|_| may_know), resume })
 }
 
 /// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else. It does not
@@ -137,22 +147,19 @@ pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resume
         parts.checksum_failures.failed(&failure_key(&key), now);
         return Err(ResumeError::NotAttached);
     }
-    // A jasny/sso broker could not attach anew; its links end with their session.
-    if !broker.is_php() && now >= resolved.link.at.after(parts.policy.link_lifetime) {
-        return Err(ResumeError::NotAttached);
+    match parts.link_state(&resolved) {
+        LinkState::Good => {}
+        LinkState::Superseded => return Err(ResumeError::Superseded),
+        LinkState::Dead => return Err(ResumeError::NotAttached),
     }
-    if broker.is_php() && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
+    if resolved.link.php && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
         // So that it is not the one to make room.
         match parts.store.called(&key, now).await {
             Ok(()) | Err(StoreError::NotFound) => {}
             Err(error) => return Err(unavailable(error).into()),
         }
     }
-    let state = parts.state(&resolved.session);
-    if state.is_ended() {
-        tracing::info!(broker = %key.broker, ?state, "a broker called for a session that has ended");
-    }
-    Ok(Resumed { broker, key, session: resolved.session, ended: state.is_ended(), is_barred: false })
+    Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false })
 }
 
 /// Under which key the wrong checksums of a token are counted.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     parts::{ChangeError, Parts, Unavailable},
     remember::{self, Recognised, Remember, RememberToken},
-    session::{CookieValue, DestroyReason, Fingerprint, Policy, Renewal, Session, State, lifecycle},
-    standing::{self, Standing},
+    session::{CookieValue, EndReason, Fingerprint, Policy, Renewal, Session, lifecycle},
+    standing,
 };
 
 /// What a browser shows of itself.
@@ -35,7 +35,7 @@ impl From<Option<&CookieValue>> for Browser {
 /// A browser's session, and the cookie to set if it got another one.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// The session, live.
+    /// The session.
     pub session: Arc<Session>,
     /// The new value of the browser's cookie.
     pub set_cookie: Option<CookieValue>,
@@ -50,14 +50,12 @@ impl Visit {
     }
 }
 
-/// The live session of a browser, as it is: nothing is renewed and no cookie is set. Where a navigation's cookie came from another browser than
-/// the session is tied to, or its user may not be there any more, the session is destroyed. Without a navigation, another browser finds none.
+/// The session of a browser, as it is: nothing is renewed and no cookie is set. Where a navigation's cookie came from another browser than
+/// the session is tied to, the session is destroyed; where its user may not be there any more, the login has ended. Without a navigation, another
+/// browser finds none.
 pub(crate) async fn by_cookie(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(session) = unjudged(parts, browser).await? else { return Ok(None) };
-    Ok(match standing::judge(parts, session).await? {
-        Standing::Anonymous(session) | Standing::Good(session, _) => Some(session),
-        Standing::Ended(_) => None,
-    })
+    Ok(Some(standing::judge(parts, session).await?.session()))
 }
 
 /// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else.
@@ -67,15 +65,10 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
     if !lifecycle::accepts(&session, cookie, parts.now()) {
         return Ok(None);
     }
-    let state = parts.state(&session);
-    if state.is_ended() {
-        tracing::info!(?state, "a browser came back to a session that has ended");
-        return Ok(None);
-    }
     let reason = match (session.fingerprint, browser.fingerprint) {
         _ if !parts.policy.fingerprint => None,
-        (Some(tied), Some(shown)) if tied != shown => Some(DestroyReason::FingerprintChanged),
-        (Some(_), None) => Some(DestroyReason::FingerprintMissing),
+        (Some(tied), Some(shown)) if tied != shown => Some(EndReason::FingerprintChanged),
+        (Some(_), None) => Some(EndReason::FingerprintMissing),
         _ => None,
     };
     if let Some(reason) = reason {
@@ -87,7 +80,7 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
         let is_same = |current: &Session| {
             lifecycle::accepts(current, cookie, parts.now()) && current.fingerprint == session.fingerprint
         };
-        parts.destroy(&session, reason, is_same).await?;
+        parts.end(&session, reason, is_same).await?;
         return Ok(None);
     }
     Ok(Some(session))
@@ -145,16 +138,15 @@ async fn renewed(
     if !may(lifecycle::renewal(&session, &parts.policy, shown, now)) {
         return Ok(Some(Visit::unchanged(session)));
     }
-    let (value, mut due, mut has_ended) = (CookieValue::generate(), Renewal::Keep, false);
+    let (value, mut due) = (CookieValue::generate(), Renewal::Keep);
     let changed = parts.change(&session, |session| {
         // Judged by each newer record anew: another tab, a login or a logout may have been faster, and then this browser gets nothing from here.
         due = lifecycle::renewal(session, &parts.policy, shown, now);
-        has_ended = parts.is_ended(session);
-        if has_ended || !lifecycle::accepts(session, shown, now) || !may(due) {
+        if !lifecycle::accepts(session, shown, now) || !may(due) {
             return false;
         }
         if by_visit {
-            session.last_seen = now;
+            session.last_seen = lifecycle::use_at(session, now);
         }
         match due {
             Renewal::Keep => {}
@@ -170,8 +162,8 @@ async fn renewed(
             Ok(Some(Visit { session, set_cookie, remember: Remember::Keep }))
         }
         // The faster answer carries the new cookie; this request came with the old one in time.
-        Err(ChangeError::Abandoned) if !has_ended => Ok(Some(Visit::unchanged(session))),
-        Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
+        Err(ChangeError::Abandoned) => Ok(Some(Visit::unchanged(session))),
+        Err(ChangeError::Gone) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }
 }
@@ -186,48 +178,10 @@ pub(crate) async fn just_logged_in(
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
     let session = parts.load(&cookie).await?;
     Ok(session.filter(|session| {
-        session.user().is_some_and(|user| user.username == username)
+        session.is_of(username)
             && session.fingerprint == browser.fingerprint
             && parts.now().since(session.cookie_since) < Policy::RENEWAL_GRACE
-            && !parts.is_ended(session)
     }))
-}
-
-/// Makes the expired session of this browser a fresh anonymous one, if a jasny/sso broker is linked to it: that broker cannot attach to another,
-/// and the browser's brokers would drift onto two.
-async fn revive_shared(parts: &Parts, browser: &Browser) -> Result<Option<(Arc<Session>, CookieValue)>, Unavailable> {
-    let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
-    let Some(session) = parts.load(&cookie).await? else { return Ok(None) };
-    let now = parts.now();
-    let is_expired = |session: &Session| matches!(parts.state(session), State::Expired(_));
-    if !session.serves_php || !is_expired(&session) || !lifecycle::accepts(&session, cookie, now) {
-        return Ok(None);
-    }
-    let value = CookieValue::generate();
-    let revived = parts.change(&session, |session| {
-        let still_expired = is_expired(session);
-        lifecycle::revive(session, now);
-        session.replace_cookie(value.hash(), now);
-        session.fingerprint = browser.fingerprint;
-        still_expired
-    });
-    match revived.await {
-        Ok(session) => Ok(Some((session, value))),
-        Err(ChangeError::Ended | ChangeError::Abandoned) => Ok(None),
-        Err(ChangeError::Unavailable(error)) => Err(error),
-    }
-}
-
-/// A session for a browser that has no live one, and its cookie: the expired one that a jasny/sso broker holds on to, or a new one.
-pub(crate) async fn begin(
-    parts: &Parts,
-    browser: &Browser,
-    silently: bool,
-) -> Result<(Arc<Session>, CookieValue), Unavailable> {
-    match revive_shared(parts, browser).await? {
-        Some(revived) => Ok(revived),
-        None => parts.start(browser, silently).await,
-    }
 }
 
 /// See [`Server::fingerprint`](crate::Server::fingerprint).

@@ -1,23 +1,24 @@
-//! Which session is this? By the browser's cookie (`browser`), or by a broker's bearer token (`bearer`). And how much is left of it.
+//! Which session is this? By the browser's cookie (`browser`), or by a broker's bearer token (`bearer`). And how much is left of its login.
 
 mod bearer;
 mod browser;
+
+use std::sync::Arc;
 
 use sso_core::wire::SessionStatus;
 
 use crate::{
     clock::Timestamp,
-    parts::{Parts, unavailable},
+    parts::{Parts, Unavailable},
     session::{Session, lifecycle},
-    store::StoreError,
 };
 
 pub use bearer::{ResumeError, Resumed};
-pub(crate) use bearer::{by_bearer, failure_key, proven};
+pub(crate) use bearer::{Told, by_bearer, failure_key, proven, told};
 pub use browser::{Browser, Visit};
-pub(crate) use browser::{asked, begin, by_cookie, come_back, fingerprint, just_logged_in, unjudged, used, visit};
+pub(crate) use browser::{asked, by_cookie, come_back, fingerprint, just_logged_in, unjudged, used, visit};
 
-/// What is left of a session.
+/// What is left of the login in a session.
 pub(crate) fn status(parts: &Parts, session: &Session) -> SessionStatus {
     let now = parts.now();
     let left = |end: Timestamp| (end != Timestamp::NEVER).then(|| end.since(now).as_secs());
@@ -30,16 +31,20 @@ pub(crate) fn status(parts: &Parts, session: &Session) -> SessionStatus {
         idle_expires_in: left(idle),
         absolute_expires_in: left(absolute),
         warn_before: parts.policy.warn_before.as_secs(),
+        auth_time: session.login.as_ref().map(|login| login.auth_time.as_secs()),
+        ended: None,
     }
 }
 
-/// Extends a session because its user asked for that.
-pub(crate) async fn keep_alive(parts: &Parts, session: &Session) -> Result<SessionStatus, ResumeError> {
-    let used = Session { last_seen: parts.now(), ..session.clone() };
-    let keep_until = lifecycle::keep_until(&used, &parts.policy);
-    match parts.store.touch(&session.id, used.last_seen, keep_until).await {
-        Ok(()) => Ok(status(parts, &used)),
-        Err(StoreError::NotFound) => Err(ResumeError::SessionEnded),
-        Err(error) => Err(unavailable(error).into()),
-    }
+/// What its last end was, for who may know of it.
+pub(crate) fn ended(parts: &Parts, session: &Session) -> Option<sso_core::wire::Ended> {
+    let end = session.last_end.as_ref().filter(|_| session.login.is_none())?;
+    let seconds_ago = parts.now().since(end.at).as_secs();
+    Some(sso_core::wire::Ended { reason: end.reason.told(), n: end.epoch, seconds_ago })
+}
+
+/// Extends a login because its user asked for that.
+pub(crate) async fn keep_alive(parts: &Parts, session: &Arc<Session>) -> Result<SessionStatus, Unavailable> {
+    let used = parts.touch_now(session).await?;
+    Ok(status(parts, &used))
 }

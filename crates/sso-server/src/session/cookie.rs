@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sso_core::{base36, random};
 
@@ -57,15 +58,10 @@ impl fmt::Debug for CookieValue {
 }
 
 /// SHA-256 of a [`CookieValue`]: who reads the store cannot make the cookie.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CookieHash([u8; 32]);
 
 impl CookieHash {
-    /// Read back from a store.
-    pub(crate) fn stored(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// For stores, which seal it and name it by a keyed function.
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -79,7 +75,7 @@ impl fmt::Debug for CookieHash {
 }
 
 /// A cookie value that was replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldCookie {
     /// The value.
     pub hash: CookieHash,

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Policy, TokenPolicy};
 use crate::clock::Timestamp;
 
 /// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole family goes.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Family {
     /// Its name, in every token of it.
     pub id: String,
@@ -50,7 +52,7 @@ impl Family {
 }
 
 /// A token that was replaced.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldToken {
     /// Its `jti`.
     pub jti: String,

@@ -1,129 +1,113 @@
 //! What a session is at an instant: one pure function of record, policy and time. Stores only keep records.
 //!
 //! ```text
-//!              sign_in                 warn_before is left
-//!  ┌───────────┐─────────>┌──────────┐──────────────────────>┌────────┐
-//!  │ Anonymous │          │ LoggedIn │<──────────────────────│ Warned │
-//!  └───────────┘<─────────└──────────┘   use, keepalive      └────────┘
-//!    │   ^   ^    sign_out                 (sign_out from here, too)  │
-//!    │   │   │                                                        │ idle timeout, absolute lifetime
-//!    │   │   └── a login through a jasny/sso broker (revive) ──┐      v
-//!    │   │                                                ┌──────────────┐
-//!    └───┼── idle timeout (1 h with a jasny/sso broker) ─>│   Expired    │──┐
-//!        │                                                └──────────────┘  │ keep_until
-//!  any of these ── fingerprint, no expiry, never begun ──>┌──────────────┐  v
-//!                                                         │  Destroyed   │──> gone
-//!                                                         └──────────────┘
+//!               log_in                      log_in of the same user: confirmed
+//!  ┌───────────┐───────────────────────────>┌───────────┐──┐
+//!  │ Anonymous │                            │ Logged in │  │
+//!  └───────────┘<───────────────────────────└───────────┘<─┘
+//!    │ last_end    idle timeout, absolute lifetime (settle);   │
+//!    │             logout, revoked, account gone, theft (end)  │ log_in of another user: an end and a login
+//!    │                                                         v
+//!    │ keep_until: nobody used it for an hour             Logged in
+//!    v
+//!   gone
 //! ```
 //!
-//! The absolute lifetime counts from the login, so it ends a session whatever the activity; the idle timeout counts from the last use. Under
-//! `never_expire` a logged-in session has neither.
+//! A login's absolute lifetime counts from the login, whatever the activity; its idle timeout counts from the session's last use. Under
+//! `never_expire` it has neither. The session outlives it: by then the record says [how it ended](super::End). [`Session::destroy`] ends the
+//! login and all that leads to the session.
+//!
+//! Reads see a login whose time is up as [settled](settled()): it has ended. They write nothing; every write settles first.
 
-use super::{CookieHash, CookieValue, OldCookie, Policy, Session, record::DestroyReason};
+use std::{sync::Arc, time::Duration};
+
+use super::{CookieHash, EndReason, OldCookie, Policy, Session};
 use crate::clock::Timestamp;
 
-/// What a session is at an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody is logged in.
-    Anonymous,
-    /// Someone is.
-    LoggedIn,
-    /// Someone is, and has to be warned that it will end.
-    Warned,
-    /// Its time was up; the record only tells brokers so.
-    Expired(Expiry),
-    /// It was ended before its time; likewise.
-    Destroyed(DestroyReason),
-}
-
-impl State {
-    /// Whether it is over.
-    pub fn is_ended(self) -> bool {
-        matches!(self, Self::Expired(_) | Self::Destroyed(_))
-    }
-}
-
-/// Which time was up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// Nobody used it.
-    Idle,
-    /// The login was too long ago.
-    Absolute,
-}
-
-/// What `session` is at `now`.
-pub fn state(session: &Session, policy: &Policy, now: Timestamp) -> State {
-    let unset = Timestamp::default();
+/// The end that the login's time has come to, if any by `now`.
+fn due(session: &Session, policy: &Policy, now: Timestamp) -> Option<(EndReason, Timestamp)> {
+    session.login.as_ref()?;
     let (idle, absolute) = (idle_end(session, policy), absolute_end(session, policy));
-    if let Some((reason, _)) = session.destroyed {
-        State::Destroyed(reason)
-    } else if session.created == unset {
-        State::Destroyed(DestroyReason::NeverInitiated)
-    } else if session.keep_until == unset {
-        State::Destroyed(DestroyReason::NoExpiry)
-    } else if now >= absolute {
-        State::Expired(Expiry::Absolute)
+    if now >= absolute && absolute <= idle {
+        Some((EndReason::Absolute, absolute))
     } else if now >= idle {
-        State::Expired(Expiry::Idle)
-    } else if session.signed_in.is_none() {
-        State::Anonymous
-    } else if idle.min(absolute).since(now) <= policy.warn_before {
-        State::Warned
+        Some((EndReason::Idle, idle))
     } else {
-        State::LoggedIn
+        None
     }
 }
 
-/// Whether `session` is over at `now`.
-pub fn is_ended(session: &Session, policy: &Policy, now: Timestamp) -> bool {
-    state(session, policy, now).is_ended()
+/// Ends the login if its time is up, at the time when that was.
+pub fn settle(session: &mut Session, policy: &Policy, now: Timestamp) {
+    if let Some((reason, at)) = due(session, policy, now) {
+        session.end(reason, at);
+        session.end_is_unwritten = true;
+    }
 }
 
-/// When `session` ends if nobody uses it any more; [`NEVER`](Timestamp::NEVER) if it does not.
+/// What `session` is at `now`: as it is, or with its login ended.
+pub fn settled(session: Arc<Session>, policy: &Policy, now: Timestamp) -> Arc<Session> {
+    if due(&session, policy, now).is_none() {
+        return session;
+    }
+    let mut settled = Session::clone(&session);
+    settle(&mut settled, policy, now);
+    Arc::new(settled)
+}
+
+/// Whether the session is over, or was not written by this server.
+pub fn is_gone(session: &Session, now: Timestamp) -> bool {
+    session.created == Timestamp::default() || now >= session.keep_until
+}
+
+/// When the login ends if nobody uses the session any more; [`NEVER`](Timestamp::NEVER) if it does not.
 pub fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
-    let timeout = match (&session.signed_in, session.serves_php) {
-        (Some(_), _) if policy.never_expire => return Timestamp::NEVER,
-        (None, true) => policy.idle_timeout.max(Policy::PHP_MIN),
-        _ => policy.idle_timeout,
-    };
+    if session.login.is_none() || policy.never_expire {
+        return Timestamp::NEVER;
+    }
     // `last_seen` may be that old although somebody was here since.
-    session.last_seen.after(timeout).after(policy.effective_touch_every())
+    session.last_seen.after(policy.idle_timeout).after(policy.effective_touch_every())
 }
 
 /// When it ends whatever happens; [`NEVER`](Timestamp::NEVER) if it does not.
 pub fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
-    match &session.signed_in {
-        Some(signed_in) if !policy.never_expire => signed_in.at.after(policy.absolute_lifetime),
+    match &session.login {
+        Some(login) if !policy.never_expire => login.at.after(policy.absolute_lifetime),
         _ => Timestamp::NEVER,
     }
 }
 
-/// Until when a store must keep `session`, if nothing more happens to it. One that nobody ever logged in to goes when it ends: its brokers attach
-/// anew whatever they are told, and anyone can begin such sessions.
+/// Until when a store must keep `session`, if nothing more happens to it.
 pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
-    let end = idle_end(session, policy).min(absolute_end(session, policy));
-    let end = session.destroyed.map_or(end, |(_, at)| at.min(end));
-    let is_missed = session.last_user.is_some() || session.serves_php;
-    if is_missed { end.after(Policy::KEEP_ENDED) } else { end }
+    let used = session.last_seen.after(policy.effective_touch_every());
+    if session.login.is_some() {
+        let end = idle_end(session, policy).min(absolute_end(session, policy));
+        return end.max(used).after(Policy::KEPT.max(policy.idle_timeout));
+    }
+    let is_unused = session.last_seen == session.created && session.last_end.is_none();
+    if is_unused { session.created.after(Policy::UNUSED) } else { used.after(Policy::KEPT.max(policy.idle_timeout)) }
 }
 
-/// Whether the use at `now` is worth a write.
+/// Whether the use at `now` is worth a write. The first one always is: by it the session stays.
 pub fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
-    now.since(session.last_seen) >= policy.effective_touch_every()
+    session.last_seen == session.created || now.since(session.last_seen) >= policy.effective_touch_every()
+}
+
+/// The last use that is noted for one at `now`: never that of the beginning.
+pub fn use_at(session: &Session, now: Timestamp) -> Timestamp {
+    now.max(session.created.after(Duration::from_millis(1)))
 }
 
 /// Whether a time in the record lies in the future: it was noted by a clock that was ahead and has been set right since.
 pub fn is_ahead(session: &Session, now: Timestamp) -> bool {
-    let login = session.signed_in.as_ref();
+    let login = session.login.as_ref();
     let times = [
         Some(session.created),
         Some(session.cookie_since),
         Some(session.last_seen),
-        session.destroyed.map(|(_, at)| at),
+        session.last_end.as_ref().map(|end| end.at),
         login.map(|login| login.at),
-        login.and_then(|login| login.password_at),
+        login.map(|login| login.auth_time),
     ];
     let latest = now.after(Policy::CLOCK_SKEW);
     times.into_iter().flatten().any(|time| time > latest)
@@ -142,30 +126,18 @@ pub fn set_right(session: &mut Session, now: Timestamp) {
     set(&mut session.created);
     set(&mut session.cookie_since);
     set(&mut session.last_seen);
-    if let Some((_, at)) = &mut session.destroyed {
-        set(at);
+    if let Some(end) = &mut session.last_end {
+        set(&mut end.at);
     }
-    if let Some(login) = &mut session.signed_in {
+    if let Some(login) = &mut session.login {
         set(&mut login.at);
-        login.password_at.iter_mut().for_each(set);
+        set(&mut login.auth_time);
     }
     if let Some(old) = &mut session.old_cookie
         && works_too_long(*old, now)
     {
         old.works_until = now;
     }
-}
-
-/// Makes an ended session a fresh anonymous one, for the broker that cannot attach anew. Where it was destroyed, its cookie may be in the
-/// wrong hands: that never leads here again.
-pub fn revive(session: &mut Session, now: Timestamp) {
-    session.sign_out();
-    if session.destroyed.take().is_some() {
-        session.replace_cookie(CookieValue::generate().hash(), now);
-        session.old_cookie = None;
-        session.fingerprint = None;
-    }
-    session.last_seen = now;
 }
 
 /// Whether this cookie value, which leads to the session, still does so at `now`.

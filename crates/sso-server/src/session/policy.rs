@@ -5,10 +5,10 @@ use std::time::Duration;
 /// The lifetimes of sessions, links and forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Sessions in which somebody is logged in never end by themselves. For internal applications in a trusted network only; the two
+    /// Logins never end by themselves. For internal applications in a trusted network only; the two
     /// timeouts below do not count then.
     pub never_expire: bool,
-    /// A session ends when nobody used it for so long (OWASP Session Management: 15 to 30 minutes for low risk).
+    /// A login ends when nobody used it for so long (OWASP Session Management: 15 to 30 minutes for low risk).
     pub idle_timeout: Duration,
     /// A login ends after so long, whatever the activity.
     pub absolute_lifetime: Duration,
@@ -16,7 +16,7 @@ pub struct Policy {
     pub warn_before: Duration,
     /// A form is accepted for so long after its page was served.
     pub form_timeout: Duration,
-    /// Use is written down at most this often; a session may end that much late, never early.
+    /// Use is written down at most this often; a login may end that much late, never early.
     pub touch_every: Duration,
     /// The value of a session cookie is replaced when it is older than this.
     pub regenerate_every: Duration,
@@ -27,10 +27,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// An anonymous session that a jasny/sso broker is linked to lives at least this long.
-    pub const PHP_MIN: Duration = Duration::from_secs(60 * 60);
-    /// An ended session's record stays this long, so that its brokers are told that it ended.
-    pub const KEEP_ENDED: Duration = Duration::from_secs(2 * 60 * 60);
+    /// A session stays at least this long after its last use, and after the end of its login, so that its brokers are told of that.
+    pub const KEPT: Duration = Duration::from_secs(60 * 60);
+    /// One that was never used again after it began stays this long: its cookie was not kept, and nobody misses it.
+    pub const UNUSED: Duration = Duration::from_secs(10 * 60);
     /// The old value of a cookie that was replaced because of its age works until the new one is first seen, and so much longer: requests that were on
     /// their way, or a response that was lost, must not log anyone out.
     pub const RENEWAL_GRACE: Duration = Duration::from_secs(10);

@@ -1,18 +1,20 @@
-//! What is kept of a session.
+//! What is kept of a session: the browser's container, in which a [`Login`] may live.
 //!
-//! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is
-//! replaced freely; links (broker, token) point to it too, and hold the verification code.
+//! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is replaced freely; links (broker, token)
+//! point to it too. And a session is not its login: logins come and go in it, and it outlives them.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sso_core::{BrokerId, Token, VerificationCode, base36, random, wire::User};
+use sso_core::{base36, random, wire::User};
 
-use super::{CookieHash, OldCookie};
+use super::{CookieHash, CookieValue, End, EndReason, Login, OldCookie};
 use crate::clock::Timestamp;
 
 /// The internal name of a session. It is in no cookie, no answer and no log.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct SessionId(Arc<str>);
 
 impl SessionId {
@@ -20,14 +22,21 @@ impl SessionId {
         Self(base36::exact(&random::bytes()).into())
     }
 
-    /// Read back from a store.
-    pub(crate) fn stored(text: String) -> Self {
-        Self(text.into())
-    }
-
     /// For keyed functions, whose results say nothing of it, and for stores that seal it.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for SessionId {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.as_str().to_owned()
     }
 }
 
@@ -38,18 +47,13 @@ impl fmt::Debug for SessionId {
 }
 
 /// A keyed hash of what stays the same about a browser; see [`Browser`](crate::resume::Browser).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// From a MAC over the browser's headers.
     pub fn new(mac: [u8; 32]) -> Self {
         Self(mac)
-    }
-
-    /// For stores, which seal it.
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
     }
 }
 
@@ -59,29 +63,8 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Why a session was ended before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DestroyReason {
-    /// Its cookie came from another browser than it began in.
-    FingerprintChanged,
-    /// Its cookie came without the headers that tell the browser.
-    FingerprintMissing,
-    /// The record does not say until when it is to be kept: it was not written by this server.
-    NoExpiry,
-    /// The record does not say when it began.
-    NeverInitiated,
-    /// Its user ended it from another session, or who runs the server did.
-    Revoked,
-    /// A remember-me token of its family was used a second time: somebody has a copy.
-    RememberTokenReused,
-    /// Its user's account is gone, or disabled.
-    UserGone,
-    /// Its user has another password than at the login.
-    PasswordChanged,
-}
-
 /// A visitor's session, shared by all brokers that are linked to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Its internal name.
     pub id: SessionId,
@@ -93,62 +76,36 @@ pub struct Session {
     pub cookie_since: Timestamp,
     /// The value before it, which may still work if it was replaced because of its age.
     pub old_cookie: Option<OldCookie>,
-    /// Rights changed where the browser's cookie could not be reached (a broker's back end logged the user in or out), so its
-    /// value is replaced at the browser's next visit.
+    /// Rights changed where the browser's cookie could not be reached (a login or logout by a broker's back end, an end), so its value is
+    /// replaced at the browser's next visit.
     pub renew_cookie: bool,
     /// A silent attach began it, and its cookie has not been seen in a navigation: another page may have planted it, so only
     /// brokers that may begin sessions silently join it so.
     pub begun_silently: bool,
-    /// Counts logins and logouts, so that what was begun under one user is not finished under another.
+    /// Counts logins and their ends. A link keeps the count at which it was made, and so does a login; by that
+    /// [a link knows](super::Link::state) whether a login is younger than itself.
     pub epoch: u64,
+    /// The count since which links work; see [`destroy`](Self::destroy).
+    pub links_since: u64,
     /// The browser that it is tied to; `None` when it began without that.
     pub fingerprint: Option<Fingerprint>,
     /// What the browser calls itself, to be shown to its user; see [`browser_name`](super::family::browser_name).
     pub browser: Option<String>,
-    /// The [`Family`](super::Family) by which its browser is remembered.
-    pub family: Option<String>,
     /// When it began.
     pub created: Timestamp,
-    /// It was ended before its time, and why.
-    pub destroyed: Option<(DestroyReason, Timestamp)>,
     /// When a person was last behind a request; coarse by [`Policy::touch_every`](super::Policy).
     pub last_seen: Timestamp,
     /// Who is logged in, if anyone.
-    pub signed_in: Option<SignedIn>,
-    /// Who was logged in last, also after the logout.
-    pub last_user: Option<String>,
-    /// What the brokers share; wiped at logout and when another user logs in.
+    pub login: Option<Login>,
+    /// How the last login ended.
+    pub last_end: Option<End>,
+    /// What the brokers share; gone with the login.
     pub data: Map<String, Value>,
-    /// A jasny/sso broker is linked to it, which would be lost if it ended early.
-    pub serves_php: bool,
+    /// The last end followed from the time alone, and no write has noted it yet.
+    #[serde(skip)]
+    pub(crate) end_is_unwritten: bool,
     /// Until when the store must keep the record; see [`lifecycle::keep_until`](super::lifecycle::keep_until).
     pub keep_until: Timestamp,
-}
-
-/// A login.
-#[derive(Clone, PartialEq)]
-pub struct SignedIn {
-    /// Who, as the account was then. What is true now, `standing` finds.
-    pub user: User,
-    /// A keyed hash of the account's password hash: with another password the login is over. `None`: begun by a version of this server
-    /// that did not note it.
-    pub credential: Option<[u8; 32]>,
-    /// Its user is changing the password in this very session: the one that is good from that change on.
-    pub next_credential: Option<[u8; 32]>,
-    /// Since when; the absolute lifetime counts from here.
-    pub at: Timestamp,
-    /// When the password was last typed; `None` if the browser was remembered and it never was.
-    pub password_at: Option<Timestamp>,
-}
-
-impl fmt::Debug for SignedIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedIn")
-            .field("user", &self.user)
-            .field("at", &self.at)
-            .field("password_at", &self.password_at)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Session {
@@ -163,16 +120,15 @@ impl Session {
             renew_cookie: false,
             begun_silently: false,
             epoch: 0,
+            links_since: 0,
             fingerprint: None,
             browser: None,
-            family: None,
             created: now,
-            destroyed: None,
             last_seen: now,
-            signed_in: None,
-            last_user: None,
+            login: None,
+            last_end: None,
             data: Map::new(),
-            serves_php: false,
+            end_is_unwritten: false,
             keep_until: now,
         }
     }
@@ -205,84 +161,80 @@ impl Session {
 
     /// Who is logged in.
     pub fn user(&self) -> Option<&User> {
-        self.signed_in.as_ref().map(|signed_in| &signed_in.user)
+        self.login.as_ref().map(|login| &login.user)
     }
 
-    /// Logs `user` in, who typed the password that `credential` was made from. The data of another user goes; what an anonymous visitor
-    /// chose stays.
-    pub fn sign_in(&mut self, user: User, credential: [u8; 32], now: Timestamp) {
-        if self.belonged_to_another(&user.username) {
-            self.data.clear();
-            self.family = None;
+    /// Whether this user is logged in.
+    pub fn is_of(&self, username: &str) -> bool {
+        self.user().is_some_and(|user| user.username == username)
+    }
+
+    /// Who is logged in, or else who was last.
+    pub fn last_user(&self) -> Option<&str> {
+        let last = || self.last_end.as_ref().map(|end| end.username.as_str());
+        self.user().map(|user| user.username.as_str()).or_else(last)
+    }
+
+    /// The [`Family`](super::Family) by which the browser of the login is remembered; where it has ended other than by a logout, of that one.
+    pub fn family(&self) -> Option<&str> {
+        match &self.login {
+            Some(login) => login.family.as_deref(),
+            None => self.last_end.as_ref().and_then(|end| end.family.as_deref()),
         }
-        self.last_user = Some(user.username.clone());
-        self.epoch += 1;
-        self.signed_in = Some(SignedIn {
-            user,
-            credential: Some(credential),
-            next_credential: None,
-            at: now,
-            password_at: Some(now),
-        });
+    }
+
+    /// Logs somebody in. A login of another user ends with it; one of the same user is confirmed: it goes on, with new times and the new way to
+    /// remember its browser. What an anonymous visitor chose stays.
+    pub fn log_in(&mut self, mut login: Login, now: Timestamp) {
+        match &self.login {
+            Some(before) if before.user.username == login.user.username => {
+                login.epoch = before.epoch;
+                login.through.clone_from(&before.through);
+            }
+            _ => {
+                self.end(EndReason::LoggedOut, now);
+                self.epoch += 1;
+                login.epoch = self.epoch;
+            }
+        }
+        self.login = Some(login);
         self.last_seen = now;
     }
 
-    /// Logs `user` in, whose browser is remembered by this [`Family`](super::Family).
-    pub fn sign_in_remembered(&mut self, user: User, credential: [u8; 32], now: Timestamp, family: String) {
-        self.sign_in(user, credential, now);
-        self.signed_in = self.signed_in.take().map(|signed_in| SignedIn { password_at: None, ..signed_in });
-        self.family = Some(family);
-    }
-
-    /// Whether somebody is logged in without having typed the password since.
-    pub fn is_remembered(&self) -> bool {
-        self.signed_in.as_ref().is_some_and(|signed_in| signed_in.password_at.is_none())
-    }
-
-    /// Whether the last login was that of another user: of somebody else at the same browser, who may have kept tokens of it.
-    pub fn belonged_to_another(&self, username: &str) -> bool {
-        self.last_user.as_deref().is_some_and(|last| last != username)
-    }
-
-    /// Logs out: no user, no data. The record and its links stay, so that every broker sees an anonymous visitor.
-    pub fn sign_out(&mut self) {
-        self.epoch += 1;
-        self.signed_in = None;
-        self.family = None;
+    /// Ends the login, if there is one: no user, no data. The session and its links stay, so that every broker sees an anonymous visitor, and
+    /// the browser gets another cookie at its next visit. A logout has the browser forgotten, also that of an earlier login.
+    pub fn end(&mut self, reason: EndReason, at: Timestamp) {
         self.data.clear();
+        if let Some(login) = self.login.take() {
+            self.epoch += 1;
+            self.renew_cookie = true;
+            self.last_end = Some(End {
+                reason,
+                at,
+                epoch: self.epoch,
+                username: login.user.username,
+                began: login.epoch,
+                through: login.through,
+                family: login.family,
+            });
+        }
+        if reason == EndReason::LoggedOut
+            && let Some(end) = &mut self.last_end
+        {
+            end.family = None;
+        }
     }
-}
 
-/// Where a link is found: whose token.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LinkKey {
-    /// The broker.
-    pub broker: BrokerId,
-    /// Its token.
-    pub token: Token,
-}
-
-/// What a broker's token is linked to.
-#[derive(Clone, Debug)]
-pub struct Link {
-    /// The session.
-    pub session: SessionId,
-    /// Sent to the browser's broker once; in every bearer checksum since.
-    pub code: VerificationCode,
-    /// When it was made.
-    pub at: Timestamp,
-    /// Whether its broker attaches anew by itself when it is cut.
-    pub heals: bool,
-}
-
-impl Link {
-    /// A session has at most so many links at one broker, for anyone can attach token after token to a session of their own. A browser needs
-    /// one, and some more while tabs attach at the same time.
-    pub const MAX_PER_BROKER: usize = 20;
-    /// Where their broker cannot attach anew, a call with one is written down at most this often.
-    pub const CALLED_EVERY: Duration = Duration::from_secs(5 * 60);
-    /// There, one that was used makes room only so long after that: an hour, by what is written down.
-    pub const UNUSED: Duration = Duration::from_secs(60 * 60 + 5 * 60);
+    /// Ends all that leads here, for cookie and links may be in the wrong hands. Only the links of jasny/sso brokers stay, which cannot attach
+    /// anew: they lead to an anonymous session that has no cookie.
+    pub fn destroy(&mut self, reason: EndReason, now: Timestamp) {
+        self.end(reason, now);
+        self.epoch += 1;
+        self.links_since = self.epoch;
+        self.replace_cookie(CookieValue::generate().hash(), now);
+        self.old_cookie = None;
+        self.fingerprint = None;
+    }
 }
 
 #[cfg(test)]
@@ -290,40 +242,68 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::session::CookieValue;
 
-    fn user(name: &str) -> User {
-        User { username: name.into(), attributes: Map::new() }
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn login(name: &str) -> Login {
+        Login::new(User { username: name.into(), attributes: Map::new() }, [7; 32], at(1))
     }
 
     #[test]
-    fn data_stays_with_its_user() {
-        let now = Timestamp::from_millis(1);
-        let mut session = Session::new(CookieValue::generate().hash(), now);
+    fn data_goes_with_its_login() {
+        let mut session = Session::new(CookieValue::generate().hash(), at(1));
         session.data.insert("theme".into(), json!("forest"));
-        session.sign_in(user("jackie"), [7; 32], now);
-        session.sign_in(user("jackie"), [7; 32], now);
+        session.log_in(login("jackie"), at(1));
+        session.log_in(login("jackie"), at(1));
         assert_eq!(session.data["theme"], "forest");
-        session.sign_in(user("john"), [7; 32], now);
+        session.log_in(login("john"), at(1));
         assert!(session.data.is_empty());
         session.data.insert("theme".into(), json!("ocean"));
-        session.sign_out();
+        session.end(EndReason::LoggedOut, at(2));
         assert!(session.data.is_empty() && session.user().is_none());
     }
 
     #[test]
-    fn a_session_knows_how_its_login_came_about() {
-        let now = Timestamp::from_millis(1);
-        let mut session = Session::new(CookieValue::generate().hash(), now);
-        assert!(!session.is_remembered());
-        session.sign_in_remembered(user("jackie"), [7; 32], now, "f".into());
-        assert!(session.is_remembered() && session.family.as_deref() == Some("f"));
-        session.sign_in(user("jackie"), [7; 32], now);
-        assert!(!session.is_remembered() && session.family.is_some(), "the password was typed");
-        session.sign_in(user("john"), [7; 32], now);
-        assert_eq!(session.family, None, "it remembers another user");
-        session.sign_in_remembered(user("john"), [7; 32], now, "f".into());
-        session.sign_out();
-        assert!(!session.is_remembered() && session.family.is_none());
+    fn the_count_moves_at_a_login_and_at_an_end_and_not_at_a_confirmation() {
+        let mut session = Session::new(CookieValue::generate().hash(), at(1));
+        let mut counts = Vec::new();
+        session.end(EndReason::LoggedOut, at(1));
+        counts.push(session.epoch);
+        for name in ["jackie", "jackie", "john"] {
+            session.log_in(login(name), at(1));
+            counts.push(session.epoch);
+        }
+        session.end(EndReason::Idle, at(1));
+        session.end(EndReason::LoggedOut, at(1));
+        counts.push(session.epoch);
+        assert_eq!(counts, [0, 1, 1, 3, 4]);
+        let end = session.last_end.unwrap();
+        assert_eq!((end.epoch, end.began, end.username.as_str(), end.reason), (4, 3, "john", EndReason::Idle));
+    }
+
+    #[test]
+    fn only_a_logout_forgets_how_the_browser_was_remembered() {
+        let mut session = Session::new(CookieValue::generate().hash(), at(1));
+        session.log_in(login("jackie").remembered("f".into(), at(0)), at(1));
+        assert!(session.login.as_ref().is_some_and(|login| login.is_remembered()));
+        session.end(EndReason::Idle, at(2));
+        assert_eq!(session.family(), Some("f"));
+        session.end(EndReason::LoggedOut, at(2));
+        assert_eq!(session.family(), None);
+        session.log_in(login("jackie").remembered("f".into(), at(0)), at(3));
+        session.end(EndReason::LoggedOut, at(4));
+        assert_eq!(session.family(), None);
+    }
+
+    #[test]
+    fn what_led_to_a_destroyed_session_leads_nowhere() {
+        let cookie = CookieValue::generate().hash();
+        let mut session = Session::new(cookie, at(1));
+        session.log_in(login("jackie"), at(1));
+        session.destroy(EndReason::FingerprintChanged, at(2));
+        assert!(session.cookies().all(|known| known != cookie) && session.user().is_none());
+        assert!(session.links_since > 1 && session.links_since == session.epoch);
     }
 }

@@ -73,12 +73,12 @@ impl Store for Bounded {
         self.call(self.store.update(session)).await
     }
 
-    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        self.call(self.store.touch(id, at, keep_until)).await
+    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+        self.call(self.store.touch(id, epoch, at, keep_until)).await
     }
 
-    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
-        self.call(self.store.link(key, link, replaces)).await
+    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        self.call(self.store.link(key, link)).await
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
@@ -89,7 +89,7 @@ impl Store for Bounded {
         match which {
             // In many steps, each of which the store itself bounds.
             Unlink::Broker(_) | Unlink::All => self.store.unlink(which).await,
-            Unlink::OthersAtBroker { .. } | Unlink::OthersThatHeal { .. } => self.call(self.store.unlink(which)).await,
+            Unlink::One(_) => self.call(self.store.unlink(which)).await,
         }
     }
 

@@ -105,22 +105,6 @@ impl MemoryStore {
         (!linked.is_dead(&state)).then(resolved)
     }
 
-    /// Cuts those of a session's links that are meant by their key and by themselves.
-    fn cut_of(&self, id: &SessionId, by_key: impl Fn(&LinkKey) -> bool, by_link: impl Fn(&Link) -> bool) -> u64 {
-        let _turn = self.turn.lock();
-        let Some(cell) = self.sessions.get(id) else { return 0 };
-        let mut state = cell.0.write();
-        let is_meant =
-            |key: &LinkKey| by_key(key) && self.ways.links.get(key).is_some_and(|linked| by_link(&linked.link));
-        let mut count = 0;
-        state.links.retain(|key| {
-            let cut = is_meant(key) && self.ways.cut(&cell, key);
-            count += u64::from(cut);
-            !cut
-        });
-        count
-    }
-
     /// Cuts all links whose keys are meant, whosever they are.
     fn cut(&self, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
         let _turn = self.turn.lock();
@@ -222,12 +206,15 @@ impl Store for MemoryStore {
         Ok(updated)
     }
 
-    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
         let cell = self.sessions.get(id).ok_or(StoreError::NotFound)?;
         {
             let mut state = cell.0.write();
             if state.phase != Phase::There {
                 return Err(StoreError::NotFound);
+            }
+            if state.session.epoch != epoch {
+                return Err(StoreError::Conflict);
             }
             let session = Arc::make_mut(&mut state.session);
             session.last_seen = session.last_seen.max(at);
@@ -238,26 +225,18 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
+    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
         let _turn = self.turn.lock();
-        let cell = self.sessions.get(&link.session).filter(|cell| cell.session().is_some());
-        let cell = cell.ok_or(StoreError::NotFound)?;
-        let owner = self.ways.links.get(&key);
-        if let Some(found) = owner.as_ref().and_then(|linked| Self::look_at(linked)) {
-            if found.session.id == link.session {
-                return Ok(LinkOutcome::Linked(found.link.code));
-            }
-            if Some(&found.session.id) != replaces {
-                return Ok(LinkOutcome::Taken(found.session));
-            }
+        let cell = self.sessions.get(&link.session).ok_or(StoreError::NotFound)?;
+        let session = cell.session().ok_or(StoreError::NotFound)?;
+        if session.epoch != link.epoch {
+            return Err(StoreError::Conflict);
+        }
+        if self.ways.links.get(&key).is_some_and(|linked| Self::look_at(&linked).is_some()) {
+            return Ok(LinkOutcome::Taken);
         }
         let going = self.room(&cell, &cell.0.read(), &key, &link);
         let Some(going) = going else { return Ok(LinkOutcome::NoRoom) };
-        if let Some(owner) = owner {
-            let _state = owner.cell.0.write();
-            self.ways.cut(&owner.cell, &key);
-        }
-        let code = link.code.clone();
         let mut state = cell.0.write();
         // Its time may have come since.
         if state.phase != Phase::There {
@@ -267,10 +246,9 @@ impl Store for MemoryStore {
         for other in &going {
             self.ways.cut(&cell, other);
         }
-        // Named already, if it was here before and moved away.
-        state.links.retain(|other| *other != key && !going.contains(other));
+        state.links.retain(|other| !going.contains(other));
         state.links.push(key);
-        Ok(LinkOutcome::Linked(code))
+        Ok(LinkOutcome::Linked)
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
@@ -285,12 +263,7 @@ impl Store for MemoryStore {
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         Ok(match which {
-            Unlink::OthersAtBroker { session, keep } => {
-                self.cut_of(session, |key| key.broker == keep.broker && key.token != keep.token, |_| true)
-            }
-            Unlink::OthersThatHeal { session, keep } => {
-                self.cut_of(session, |key| Some(key) != keep.as_ref(), |link| link.heals)
-            }
+            Unlink::One(meant) => self.cut(|key| key == meant),
             Unlink::Broker(broker) => self.cut(|key| key.broker == *broker),
             Unlink::All => self.cut(|_| true),
         })

@@ -3,7 +3,7 @@
 //! # The contract
 //!
 //! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once; but for [`remove_all`](Store::remove_all). (Lists of a
-//!   user's records are read, and [`Unlink::Broker`] and [`Unlink::All`] cut, one by one: what is made meanwhile may be missed.)
+//!   user's records are read, and links of a broker, or all, cut one by one: what is made meanwhile may be missed.)
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
 //! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from; a
 //!   conflict says that nothing was written.
@@ -12,7 +12,7 @@
 //!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does. A family stays until it `expires`, a used id until the time given
 //!   with it; whether a family still works is not the store's to judge either.
 //! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, others make room. Those of a broker that attaches anew by
-//!   itself: the oldest. Of another: first those that never made a call, the oldest first, then the longest unused, if that is [long ago](Link::UNUSED); if none
+//!   itself: the oldest. Of one of jasny/sso: first those that never made a call, the oldest first, then the longest unused, if that is [long ago](Link::UNUSED); if none
 //!   of them may go, the new one is refused. A store may also let sessions go
 //!   in which nobody is logged in, if there are too many; the longest unused first, and never any other.
 //! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. A call that failed with
@@ -38,7 +38,7 @@ pub(crate) mod sql;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sso_core::{BrokerId, VerificationCode};
+use sso_core::BrokerId;
 
 pub(crate) use bounded::{Bounded, patiently};
 pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
@@ -100,12 +100,12 @@ impl Resolved {
 }
 
 /// What became of [`Store::link`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkOutcome {
-    /// The token leads to the session now, with this code: the new one, or the one it had already.
-    Linked(VerificationCode),
-    /// The token leads to this other session; nothing was changed.
-    Taken(Arc<Session>),
+    /// The token leads to the session now.
+    Linked,
+    /// The token has a link already; nothing was changed.
+    Taken,
     /// The session has too many links at this broker, none of which may go; nothing was changed.
     NoRoom,
 }
@@ -113,20 +113,8 @@ pub enum LinkOutcome {
 /// Which links to cut.
 #[derive(Clone, Debug)]
 pub enum Unlink {
-    /// Those of the session at the broker of `keep`, except `keep`.
-    OthersAtBroker {
-        /// Whose links.
-        session: SessionId,
-        /// The one that stays.
-        keep: LinkKey,
-    },
-    /// Those of the session whose brokers attach anew by themselves, except `keep`.
-    OthersThatHeal {
-        /// Whose links.
-        session: SessionId,
-        /// The one that stays, if any.
-        keep: Option<LinkKey>,
-    },
+    /// This one.
+    One(LinkKey),
     /// All of one broker.
     Broker(BrokerId),
     /// All.
@@ -165,15 +153,18 @@ pub trait Store: Send + Sync + 'static {
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
 
     /// Notes that the session was in use at `at`; never moves a time back, and changes nothing else, not even the version.
-    /// [`NotFound`](StoreError::NotFound) if it is gone.
-    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError>;
+    /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is
+    /// not revived.
+    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError>;
 
-    /// Links a token to a session, unless it leads to another one than `replaces`. The same token and session keep their
-    /// first code. The session's other links at this broker [make room](self), by [`Link::at`] and by their calls; the present is that of the new one.
-    /// [`NotFound`](StoreError::NotFound) if the session is gone.
-    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError>;
+    /// Links a token to a session, if it has no link. The session's other links at this broker [make room](self), by [`Link::at`] and by their
+    /// calls; the present is that of the new one.
+    ///
+    /// [`NotFound`](StoreError::NotFound) if the session is gone, [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another than the
+    /// link's: somebody has logged in or out since it was read.
+    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError>;
 
-    /// Notes that the link's broker called with it at `at`; never moves a time back. A link that moves to another session has made no call there.
+    /// Notes that the link's broker called with it at `at`; never moves a time back.
     /// [`NotFound`](StoreError::NotFound) if it is gone.
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError>;
 

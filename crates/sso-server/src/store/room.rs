@@ -15,10 +15,10 @@ pub(super) struct Other<K> {
 /// Brokers that attach anew by themselves lose the oldest. The others would lose their visitor: first go those that never made a call, which nobody misses,
 /// then the longest unused, if that is long ago.
 pub(super) fn made_for<K>(new: &Link, mut others: Vec<Other<K>>) -> Option<Vec<K>> {
-    others.sort_by_key(|other| if new.heals { (None, other.made) } else { (other.called, other.made) });
+    others.sort_by_key(|other| if new.php { (other.called, other.made) } else { (None, other.made) });
     others.truncate((others.len() + 1).saturating_sub(Link::MAX_PER_BROKER));
     let is_unused = |called: Timestamp| new.at.since(called) > Link::UNUSED;
-    let may_go = |other: &Other<K>| new.heals || other.called.is_none_or(is_unused);
+    let may_go = |other: &Other<K>| !new.php || other.called.is_none_or(is_unused);
     others.iter().all(may_go).then(|| others.into_iter().map(|other| other.key).collect())
 }
 

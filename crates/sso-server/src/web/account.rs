@@ -239,7 +239,7 @@ async fn submit_confirm(
             let cookie = visit.set_cookie.map(|value| site.0.cookies.set_session(&value));
             see_other(&local_path(&site, to), cookie)
         }
-        Err(LoginError::SessionEnded) => see_other(&login_path(&site, to), visitor.set_cookie),
+        Err(LoginError::NoSession) => see_other(&login_path(&site, to), visitor.set_cookie),
         Err(error) => login_refused(error, |status| again(status, for_pages(&error.to_string()))),
     }
 }

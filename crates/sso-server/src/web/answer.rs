@@ -48,7 +48,7 @@ impl From<ResumeError> for ApiFailure {
         match error {
             ResumeError::NoBearer => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             ResumeError::NotAttached => Self::coded(BearerErrorCode::NotAttached),
-            ResumeError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            ResumeError::Superseded => Self::coded(BearerErrorCode::Superseded),
             ResumeError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
             ResumeError::TooManyFailures { retry_after } => {
                 Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
@@ -67,7 +67,7 @@ impl From<LoginError> for ApiFailure {
             LoginError::TooManyFailures { retry_after } => {
                 Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
             }
-            LoginError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            LoginError::NoSession => Self::coded(BearerErrorCode::NotAttached),
             LoginError::Unavailable => Unavailable.into(),
         }
     }
@@ -77,7 +77,7 @@ impl From<DataError> for ApiFailure {
     fn from(error: DataError) -> Self {
         match error {
             DataError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
-            DataError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
+            DataError::NoSession => Self::coded(BearerErrorCode::NotAttached),
             DataError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
             DataError::UserChanged => Self::new(StatusCode::CONFLICT, error.to_string()),
             DataError::Unavailable => Unavailable.into(),
@@ -91,7 +91,6 @@ impl From<AccessError> for ApiFailure {
             AccessError::NoAudiences | AccessError::ForeignAudience | AccessError::NobodyLoggedIn => {
                 Self::new(StatusCode::FORBIDDEN, error.to_string())
             }
-            AccessError::SessionEnded => Self::coded(BearerErrorCode::SessionEnded),
             AccessError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
             AccessError::NoKey => Self::retry(StatusCode::SERVICE_UNAVAILABLE, &error, UNAVAILABLE_RETRY),
         }

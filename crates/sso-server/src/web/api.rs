@@ -12,6 +12,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
+use sso_core::wire::{ENDED_HEADER, RESUME_HEADER, SessionStatus};
 
 use super::{
     Linked, Site, access,
@@ -19,7 +20,7 @@ use super::{
     extract, get_or_head,
     request::header_text,
 };
-use crate::{Credentials, data::MAX_DATA};
+use crate::{Credentials, Resumed, data::MAX_DATA, resume::Told};
 
 pub(super) type Answer = Result<HttpResponse, ApiFailure>;
 
@@ -51,15 +52,22 @@ async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let resumed = extract::resume(&site, &request).await?;
     Ok(match resumed.user()? {
         Some(user) => ok().json(user),
-        None => no_content().finish(),
+        None => {
+            let Told { ended, resume } = site.server().told(&resumed).await?;
+            let mut nobody = no_content();
+            if let Some(ended) = ended {
+                nobody.insert_header((ENDED_HEADER, ended.header()));
+            }
+            if resume {
+                nobody.insert_header((RESUME_HEADER, "1"));
+            }
+            nobody.finish()
+        }
     })
 }
 
 async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::Bytes, actix_web::Error>) -> Answer {
-    let mut resumed = extract::resume(&site, &request).await?;
-    if !resumed.broker.is_php() {
-        resumed = resumed.live()?;
-    }
+    let resumed = extract::resume(&site, &request).await?;
     let mut fields = fields(&request, body)?;
     let mut field = |name: &str| match fields.remove(name) {
         Some(Value::String(text)) => Ok(text),
@@ -78,16 +86,27 @@ async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     Ok(no_content().finish())
 }
 
-/// What is left of the session. Asking never extends it.
+/// What is left of the login. Asking never extends it.
 async fn session(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let resumed = extract::resume_as(&site, &request, false).await?.admitted()?;
-    Ok(ok().json(site.server().status(&resumed.session)))
+    status(&site, &resumed).await
 }
 
-/// Extends the session, since its user asked for that.
+/// Extends the login, since its user asked for that.
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let resumed = extract::resume_as(&site, &request, false).await?.admitted()?;
-    Ok(ok().json(site.server().keep_alive(&resumed.session).await?))
+    match resumed.session.user() {
+        Some(_) => Ok(ok().json(site.server().keep_alive(&resumed.session).await?)),
+        None => status(&site, &resumed).await,
+    }
+}
+
+async fn status(site: &Site, resumed: &Resumed) -> Answer {
+    let ended = match resumed.session.user() {
+        Some(_) => None,
+        None => site.server().told(resumed).await?.ended,
+    };
+    Ok(ok().json(SessionStatus { ended, ..site.server().status(&resumed.session) }))
 }
 
 async fn data(linked: Linked) -> HttpResponse {

@@ -80,7 +80,7 @@ async fn log_in(
     };
     // Somebody is logged in now: what remembers the browser is not needed.
     let browser = Browser { cookie: visit.set_cookie.clone(), remember: None, ..site.browser(&request) };
-    let answer = site.server().attach_after_login(&checked, browser).await;
+    let answer = site.server().attach(&checked, browser).await;
     let response = match answer.outcome {
         Ok(AttachOutcome::Linked(code)) => attached(&request, &site, &checked, &code).await,
         // The session was ended in the instant since the login.

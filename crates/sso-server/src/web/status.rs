@@ -16,7 +16,7 @@ use super::{
     get_or_head,
     request::{header_text, sent_by},
 };
-use crate::{Remember, resume::ResumeError};
+use crate::{Remember, session::Session};
 
 type Answer = Result<HttpResponse, ApiFailure>;
 
@@ -29,23 +29,23 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 /// Never extends the session, and renews no cookie.
 async fn status(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_call(&request, &site)?;
-    let browser = site.browser(&request);
-    let has_cookie = browser.cookie.is_some();
-    match site.server().session_of(browser).await? {
-        Some(session) => Ok(ok().json(site.server().status(&session))),
-        None if has_cookie => Err(ResumeError::SessionEnded.into()),
-        None => Ok(ok().json(SessionStatus::default())),
-    }
+    let session = site.server().session_of(site.browser(&request)).await?;
+    Ok(ok().json(session.map_or_else(SessionStatus::default, |session| status_of(&site, &session))))
+}
+
+/// What the browser may know of its own session.
+fn status_of(site: &Site, session: &Session) -> SessionStatus {
+    SessionStatus { ended: site.server().ended(session), ..site.server().status(session) }
 }
 
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_source(&request, &site)?;
     check_call(&request, &site)?;
-    let session = site.server().session_of(site.browser(&request)).await?;
-    match session.filter(|session| session.user().is_some()) {
-        Some(session) => Ok(ok().json(site.server().keep_alive(&session).await?)),
-        None => Err(ResumeError::SessionEnded.into()),
-    }
+    Ok(match site.server().session_of(site.browser(&request)).await? {
+        None => ok().json(SessionStatus::default()),
+        Some(session) if session.user().is_none() => ok().json(status_of(&site, &session)),
+        Some(session) => ok().json(site.server().keep_alive(&session).await?),
+    })
 }
 
 async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {

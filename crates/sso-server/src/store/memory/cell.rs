@@ -138,7 +138,7 @@ impl Ways {
 
 /// Nobody is logged in, and no later logout has to find its remembered browser.
 fn may_make_room(session: &Session) -> bool {
-    session.signed_in.is_none() && session.family.is_none()
+    session.login.is_none() && session.family().is_none()
 }
 
 /// Removes the entry if it is the one that is meant; whether it was.

@@ -13,14 +13,14 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `s:SESSION` | hash: `sealed`, `version`, `epoch`, `seen`, `keep`, and the names `cookie`, `old`, `user` |
-//! | `c:COOKIE` | the session's name |
-//! | `l:BROKER:LINK` | hash: `sealed`, `session`, `heals` |
-//! | `ls:SESSION` | sorted set: the links that lead to the session, by when they were made |
-//! | `sl:SESSION` | set: the same from earlier versions, moved to `ls:` when the session is next written or its links are |
-//! | `u:USER` | sorted set: the sessions of a user, by when they may go |
-//! | `f:FAMILY` | hash: `sealed`, `version`, `user` |
-//! | `uf:USER` | sorted set: the families of a user, by when they may go |
+//! | `session:NAME` | hash: `sealed`, `version`, `epoch`, `seen`, `keep`, and the names `cookie`, `old`, `user` |
+//! | `cookie:NAME` | the session's name |
+//! | `link:BROKER:NAME` | hash: `sealed`, `session`, `called` |
+//! | `links:SESSION` | sorted set: the links that lead to the session, by when they were made |
+//! | `form` | the form of the records, so that it is told once that older ones, which had other keys, are left to expire |
+//! | `user:NAME` | sorted set: the sessions of a user, by when they may go |
+//! | `family:NAME` | hash: `sealed`, `version`, `user` |
+//! | `families:USER` | sorted set: the families of a user, by when they may go |
 //! | `ping` | written to see whether that works |
 //! | `keys` | sealed: whether the store was filled with these keys |
 //! | `j:ID` | a used id: the nonce of the call that used it up |
@@ -102,15 +102,30 @@ impl RedisStore {
             let place = "keys";
             let sealed = self.keys.seal(Kind::Setting, place, b"sso")?;
             let key = format!("{}:{place}", self.namespace);
-            let found = match self.connection.lasting(&key).await? {
+            let known = self.connection.lasting(&key).await?;
+            let is_new = known.is_none();
+            let found = match known {
                 Some(found) => found,
                 None => self.connection.put_first(&key, &sealed).await?,
             };
             self.keys.check(place, &found)?;
+            self.tell_of_older_records(is_new).await?;
             // The key that sealed it may be given up when all else that it sealed is gone.
             if self.keys.is_current(&found) { Ok(()) } else { self.connection.put(&key, &sealed).await }
         };
         self.checked.get_or_try_init(|| check).await.map(|_| ())
+    }
+
+    /// Version 0.1 kept sessions in another form, and under other keys.
+    async fn tell_of_older_records(&self, store_is_new: bool) -> Result<(), StoreError> {
+        let key = format!("{}:form", self.namespace);
+        if self.connection.lasting(&key).await?.is_none() {
+            self.connection.put_first(&key, b"2").await?;
+            if !store_is_new {
+                tracing::warn!("sessions and remembered browsers of version 0.1 are left behind: all users log in again");
+            }
+        }
+        Ok(())
     }
 
     async fn run(&self, script: &redis::Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
@@ -228,36 +243,35 @@ impl Store for RedisStore {
         Ok(Arc::new(session))
     }
 
-    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
         let (name, [at, keep]) = (self.keys.session(id), [at, keep_until].map(text));
-        done(&self.run(&self.scripts.touch, &[name.as_bytes(), at.as_bytes(), keep.as_bytes()]).await?)
+        let epoch = epoch.to_string();
+        done(&self.run(&self.scripts.touch, &[name.as_bytes(), at.as_bytes(), keep.as_bytes(), epoch.as_bytes()]).await?)
     }
 
-    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
+    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
         let (full, name) = self.link_names(&key);
         let session = self.keys.session(&link.session);
         let sealed = self.keys.seal_link(&name, &key, &link)?;
-        let heals: &[u8] = if link.heals { b"1" } else { b"0" };
-        let replaces = replaces.map(|id| self.keys.session(id)).unwrap_or_default();
-        let (made, most) = (text(link.at), Link::MAX_PER_BROKER.to_string());
+        let php: &[u8] = if link.php { b"1" } else { b"0" };
+        let (made, most, epoch) = (text(link.at), Link::MAX_PER_BROKER.to_string(), link.epoch.to_string());
         let unused = Link::UNUSED.as_millis().to_string();
         let args = [
             full.as_bytes(),
             session.as_bytes(),
             &sealed,
-            heals,
+            php,
             made.as_bytes(),
-            replaces.as_bytes(),
+            epoch.as_bytes(),
             most.as_bytes(),
             unused.as_bytes(),
         ];
         let reply = self.run(&self.scripts.link, &args).await?;
-        match reply.as_slice() {
-            [word] if word == b"linked" => Ok(LinkOutcome::Linked(link.code)),
-            [word, sealed] if word == b"same" => Ok(LinkOutcome::Linked(self.keys.open_link(&name, sealed)?.1.code)),
-            [word] if word == b"no room" => Ok(LinkOutcome::NoRoom),
-            [word, ..] if word == b"taken" => self.found(&reply)?.map(LinkOutcome::Taken).ok_or_else(unexpected),
-            other => Err(refusal(other)),
+        match reply.first().map(Vec::as_slice) {
+            Some(b"linked") => Ok(LinkOutcome::Linked),
+            Some(b"taken") => Ok(LinkOutcome::Taken),
+            Some(b"no room") => Ok(LinkOutcome::NoRoom),
+            _ => Err(refusal(&reply)),
         }
     }
 
@@ -267,18 +281,17 @@ impl Store for RedisStore {
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
-        let (session, keep, broker) = match which {
-            Unlink::OthersAtBroker { session, keep } => (session, Some(keep), self.keys.broker(&keep.broker)),
-            Unlink::OthersThatHeal { session, keep } => (session, keep.as_ref(), String::new()),
+        match which {
+            Unlink::One(key) => {
+                let (full, _) = self.link_names(key);
+                number(&self.run(&self.scripts.unlink, &[full.as_bytes()]).await?)
+            }
             Unlink::Broker(broker) => {
                 let of = format!("{}:", self.keys.broker(broker));
-                return self.for_all("l:", &of, &self.scripts.unlink_batch).await;
+                self.for_all("link:", &of, &self.scripts.unlink).await
             }
-            Unlink::All => return self.for_all("l:", "", &self.scripts.unlink_batch).await,
-        };
-        let (name, keep) = (self.keys.session(session), keep.map(|key| self.link_names(key).0).unwrap_or_default());
-        let args = [name.as_bytes(), keep.as_bytes(), broker.as_bytes()];
-        number(&self.run(&self.scripts.unlink_others, &args).await?)
+            Unlink::All => self.for_all("link:", "", &self.scripts.unlink).await,
+        }
     }
 
     async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
@@ -328,8 +341,8 @@ impl Store for RedisStore {
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {
         // First what could begin new sessions.
-        let families = self.for_all("f:", "", &self.scripts.remove_families).await?;
-        let sessions = self.for_all("s:", "", &self.scripts.remove_sessions).await?;
+        let families = self.for_all("family:", "", &self.scripts.remove_families).await?;
+        let sessions = self.for_all("session:", "", &self.scripts.remove_sessions).await?;
         Ok(Removed { sessions, families })
     }
 

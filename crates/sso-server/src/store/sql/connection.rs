@@ -23,11 +23,12 @@ use super::{
 use crate::store::{StoreError, home::Home};
 
 /// The steps that make the tables, in their order.
-const SCHEMA: [&str; 4] = [
+const SCHEMA: [&str; 5] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 
 /// `pg_advisory_xact_lock`: one node at a time makes tables.
@@ -303,6 +304,9 @@ async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> 
     }
     for (version, step) in (1_i64..).zip(SCHEMA).filter(|(version, _)| *version > made) {
         transaction.connection()?.execute(sqlx::raw_sql(step)).await?;
+        if made > 0 && version == 5 {
+            tracing::warn!("sessions and remembered browsers of version 0.1 are removed: all users log in again");
+        }
         sqlx::query::<Any>("INSERT INTO sso_schema (version) VALUES ($1)")
             .bind(version)
             .execute(transaction.connection()?)

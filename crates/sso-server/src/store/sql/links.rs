@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sqlx::{Any, Row, any::AnyRow};
 
-use super::{SqlStore, column, purge::emptied};
+use super::{SqlStore, column, purge::emptied, version_of};
 use crate::{
     clock::Timestamp,
-    session::{Link, LinkKey, SessionId},
+    session::{Link, LinkKey},
     store::{
         LinkOutcome, Resolved, StoreError, Unlink,
         listed::Listed,
@@ -19,12 +19,9 @@ use crate::{
 const RESOLVE: &str = "SELECT l.record AS link, l.called AS called, s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
      FROM sso_links l JOIN sso_sessions s ON s.name = l.session WHERE l.name = $1";
 
-/// Puts the link if its session is there and the token is free, or belongs to the session that is named.
-const PUT: &str = "INSERT INTO sso_links (name, session, broker, heals, made, record) \
-     SELECT $1, name, $3, $4, $5, $6 FROM sso_sessions WHERE name = $2 \
-     ON CONFLICT (name) DO UPDATE SET session = excluded.session, broker = excluded.broker, \
-     heals = excluded.heals, made = excluded.made, called = 0, record = excluded.record \
-     WHERE sso_links.session = $7 AND sso_links.session <> excluded.session";
+/// Puts the link if its session is there with the same count, and the token is free.
+const PUT: &str = "INSERT INTO sso_links (name, session, broker, made, record) \
+     SELECT $1, name, $3, $4, $5 FROM sso_sessions WHERE name = $2 AND epoch = $6 ON CONFLICT (name) DO NOTHING";
 
 /// Changes nothing, but has others who link to the session wait: so they count one after the other.
 const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1";
@@ -33,17 +30,6 @@ const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1";
 const OTHERS: &str = "SELECT name, made, called FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3";
 
 const CALLED: &str = "UPDATE sso_links SET called = CASE WHEN called > $2 THEN called ELSE $2 END WHERE name = $1";
-
-/// How often a link that comes and goes is looked at again.
-const ATTEMPTS: usize = 20;
-
-/// What became of a try to put a link.
-enum Put {
-    Done,
-    /// The token leads to another session, or its own is gone.
-    Refused,
-    NoRoom,
-}
 
 fn other(row: &AnyRow) -> Result<Other<String>, sqlx::Error> {
     let made = Timestamp::from_millis(row.try_get("made")?);
@@ -61,75 +47,47 @@ impl SqlStore {
         .transpose()
     }
 
-    pub(super) async fn put_link(
-        &self,
-        key: &LinkKey,
-        link: &Link,
-        replaces: Option<&SessionId>,
-    ) -> Result<LinkOutcome, StoreError> {
-        let (name, session) = (self.keys.link(key), self.keys.session(&link.session));
-        for _ in 0..ATTEMPTS {
-            match self.try_put(key, link, &name, &session, replaces).await? {
-                Put::Done => return Ok(LinkOutcome::Linked(link.code.clone())),
-                Put::NoRoom => return Ok(LinkOutcome::NoRoom),
-                Put::Refused => {}
-            }
-            // Somebody has the token, or the session is gone.
-            if self.session_named(&session).await?.is_none() {
-                return Err(StoreError::NotFound);
-            }
-            match self.resolve_link(&name).await? {
-                Some(found) if found.session.id == link.session => return Ok(LinkOutcome::Linked(found.link.code)),
-                // Unless it was moved to the one that is named meanwhile: then once more.
-                Some(found) if Some(&found.session.id) != replaces => return Ok(LinkOutcome::Taken(found.session)),
-                _ => {}
-            }
-        }
-        Err(StoreError::Unavailable("a link changes all the time".into()))
-    }
-
     /// Puts it, and has the session's other links at this broker make room.
-    async fn try_put(
-        &self,
-        key: &LinkKey,
-        link: &Link,
-        name: &str,
-        session: &str,
-        replaces: Option<&SessionId>,
-    ) -> Result<Put, StoreError> {
+    pub(super) async fn put_link(&self, key: &LinkKey, link: &Link) -> Result<LinkOutcome, StoreError> {
+        let (name, session) = (self.keys.link(key), self.keys.session(&link.session));
         let broker = self.keys.broker(&key.broker);
-        let sealed = self.keys.seal_link(name, key, link)?;
-        let replaces = replaces.map(|id| self.keys.session(id));
+        let sealed = self.keys.seal_link(&name, key, link)?;
+        let epoch = version_of(link.epoch)?;
         let work = || async {
             let mut transaction = self.database.begin().await?;
-            sqlx::query::<Any>(LOCK).bind(session).execute(transaction.connection()?).await?;
+            sqlx::query::<Any>(LOCK).bind(&session).execute(transaction.connection()?).await?;
             let put = sqlx::query::<Any>(PUT)
-                .bind(name)
-                .bind(session)
+                .bind(&name)
+                .bind(&session)
                 .bind(&broker)
-                .bind(i64::from(link.heals))
                 .bind(link.at.as_millis())
                 .bind(sealed.as_slice())
-                .bind(replaces.as_deref());
+                .bind(epoch);
             if put.execute(transaction.connection()?).await?.rows_affected() == 0 {
+                let found = sqlx::query_scalar::<Any, i64>("SELECT epoch FROM sso_sessions WHERE name = $1");
+                let found = found.bind(&session).fetch_optional(transaction.connection()?).await?;
                 transaction.rollback().await?;
-                return Ok(Put::Refused);
+                return Ok(match found {
+                    None => Err(StoreError::NotFound),
+                    Some(found) if found != epoch => Err(StoreError::Conflict),
+                    Some(_) => Ok(LinkOutcome::Taken),
+                });
             }
-            let others = sqlx::query::<Any>(OTHERS).bind(session).bind(&broker).bind(name);
+            let others = sqlx::query::<Any>(OTHERS).bind(&session).bind(&broker).bind(&name);
             let others = others.fetch_all(transaction.connection()?).await?;
             let others = others.iter().map(other).collect::<Result<_, _>>()?;
             let Some(going) = room::made_for(link, others) else {
                 transaction.rollback().await?;
-                return Ok(Put::NoRoom);
+                return Ok(Ok(LinkOutcome::NoRoom));
             };
             for name in &going {
                 let cut = sqlx::query::<Any>("DELETE FROM sso_links WHERE name = $1").bind(name);
                 cut.execute(transaction.connection()?).await?;
             }
             transaction.commit().await?;
-            Ok(Put::Done)
+            Ok(Ok(LinkOutcome::Linked))
         };
-        self.database.write(work).await
+        self.database.write(work).await?
     }
 
     pub(super) async fn note_call(&self, name: &str, at: Timestamp) -> Result<(), StoreError> {
@@ -138,23 +96,14 @@ impl SqlStore {
     }
 
     pub(super) async fn cut_links(&self, which: &Unlink) -> Result<u64, StoreError> {
-        let (delete, names) = match which {
-            Unlink::OthersAtBroker { session, keep } => (
-                "DELETE FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3",
-                vec![self.keys.session(session), self.keys.broker(&keep.broker), self.keys.link(keep)],
-            ),
-            Unlink::OthersThatHeal { session, keep } => {
-                let keep = keep.as_ref().map_or_else(String::new, |keep| self.keys.link(keep));
-                let delete = "DELETE FROM sso_links WHERE session = $1 AND heals = 1 AND name <> $2";
-                (delete, vec![self.keys.session(session), keep])
+        match which {
+            Unlink::One(key) => {
+                let cut = || sqlx::query::<Any>("DELETE FROM sso_links WHERE name = $1").bind(self.keys.link(key));
+                self.database.execute(cut).await
             }
-            Unlink::Broker(broker) => {
-                return emptied(&self.database, "sso_links", Some(&self.keys.broker(broker))).await;
-            }
-            Unlink::All => return emptied(&self.database, "sso_links", None).await,
-        };
-        let cut = || names.iter().fold(sqlx::query::<Any>(delete), |query, name| query.bind(name));
-        self.database.execute(cut).await
+            Unlink::Broker(broker) => emptied(&self.database, "sso_links", Some(&self.keys.broker(broker))).await,
+            Unlink::All => emptied(&self.database, "sso_links", None).await,
+        }
     }
 
     pub(super) async fn links_of_session(&self, session: &str) -> Result<Vec<(LinkKey, Link)>, StoreError> {

@@ -138,12 +138,12 @@ impl Store for SqlStore {
         self.update_session(session).await
     }
 
-    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        self.touch_session(&self.keys.session(id), at, keep_until).await
+    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+        self.touch_session(&self.keys.session(id), epoch, at, keep_until).await
     }
 
-    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
-        self.put_link(&key, &link, replaces).await
+    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        self.put_link(&key, &link).await
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ const UPDATE: &str = "UPDATE sso_sessions SET username = $3, version = version +
 
 const TOUCH: &str = "UPDATE sso_sessions SET \
      last_seen = CASE WHEN last_seen > $2 THEN last_seen ELSE $2 END, \
-     keep_until = CASE WHEN keep_until > $3 THEN keep_until ELSE $3 END WHERE name = $1";
+     keep_until = CASE WHEN keep_until > $3 THEN keep_until ELSE $3 END WHERE name = $1 AND epoch = $4";
 
 const ADD_COOKIE: &str = "INSERT INTO sso_cookies (name, session) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
@@ -142,12 +142,17 @@ impl SqlStore {
     pub(super) async fn touch_session(
         &self,
         name: &str,
+        epoch: u64,
         at: Timestamp,
         keep_until: Timestamp,
     ) -> Result<(), StoreError> {
-        let touch = || sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis());
-        let rows = self.database.execute(touch).await?;
-        if rows == 1 { Ok(()) } else { Err(NotFound) }
+        let epoch = version_of(epoch)?;
+        let touch =
+            || sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis()).bind(epoch);
+        if self.database.execute(touch).await? == 1 {
+            return Ok(());
+        }
+        Err(if self.session_named(name).await?.is_some() { Conflict } else { NotFound })
     }
 }
 

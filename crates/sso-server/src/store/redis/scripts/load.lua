@@ -1,7 +1,7 @@
 -- Store::load.
 local cookie = ARGV[3]
-local id = redis.call('GET', key('c', cookie))
+local id = redis.call('GET', key('cookie', cookie))
 if not id then return {} end
-local of = redis.call('HMGET', key('s', id), 'cookie', 'old')
+local of = redis.call('HMGET', key('session', id), 'cookie', 'old')
 if of[1] ~= cookie and of[2] ~= cookie then return {} end
 return answer('found', id)

@@ -25,71 +25,63 @@ end
 
 -- Whether the cookie leads to a session other than `but`. The session decides, for a cookie may outlive it by a moment.
 local function taken(cookie, but)
-  local owner = redis.call('GET', key('c', cookie))
+  local owner = redis.call('GET', key('cookie', cookie))
   if not owner or owner == but then return false end
-  local of = redis.call('HMGET', key('s', owner), 'cookie', 'old')
+  local of = redis.call('HMGET', key('session', owner), 'cookie', 'old')
   return of[1] == cookie or of[2] == cookie
 end
 
 -- The links that were made to a session, the oldest first; of each it is asked whether it still leads there.
 local function links_to(id)
-  local list, old = key('ls', id), key('sl', id)
-  -- Earlier versions had a set, without times: what is in it is older than all others.
-  if redis.call('TYPE', old)['ok'] == 'set' then
-    for _, link in ipairs(redis.call('SMEMBERS', old)) do redis.call('ZADD', list, 'NX', 0, link) end
-    local ms = redis.call('PTTL', old)
-    if redis.call('PTTL', list) < ms then redis.call('PEXPIRE', list, ms) end
-    redis.call('DEL', old)
-  end
-  return redis.call('ZRANGE', list, 0, -1)
+  return redis.call('ZRANGE', key('links', id), 0, -1)
 end
 
 -- Keeps a session, and all that leads to it, until `keep`.
 local function keep_session(id, keep)
   local ms = lifetime(keep)
-  local s = key('s', id)
+  local s = key('session', id)
   redis.call('PEXPIRE', s, ms)
   local of = redis.call('HMGET', s, 'cookie', 'old', 'user')
   for n = 1, 2 do
-    if of[n] ~= '' and redis.call('GET', key('c', of[n])) == id then redis.call('PEXPIRE', key('c', of[n]), ms) end
+    if of[n] ~= '' and redis.call('GET', key('cookie', of[n])) == id then redis.call('PEXPIRE', key('cookie', of[n]), ms) end
   end
-  if of[3] ~= '' then enlist(key('u', of[3]), id, ms) end
+  if of[3] ~= '' then enlist(key('user', of[3]), id, ms) end
   for _, link in ipairs(links_to(id)) do
-    if redis.call('HGET', key('l', link), 'session') == id then redis.call('PEXPIRE', key('l', link), ms) end
+    if redis.call('HGET', key('link', link), 'session') == id then redis.call('PEXPIRE', key('link', link), ms) end
   end
-  redis.call('PEXPIRE', key('ls', id), ms)
+  redis.call('PEXPIRE', key('links', id), ms)
 end
 
 -- Cuts a link; whether it was there.
 local function cut(link)
-  local l = key('l', link)
+  local l = key('link', link)
   local owner = redis.call('HGET', l, 'session')
   if not owner then return false end
   redis.call('DEL', l)
-  redis.call('ZREM', key('ls', owner), link)
+  redis.call('ZREM', key('links', owner), link)
   -- What was left over from a session that is gone was no link any more.
-  return redis.call('EXISTS', key('s', owner)) == 1
+  return redis.call('EXISTS', key('session', owner)) == 1
 end
 
 -- Removes a session with all that leads to it; whether it was there.
 local function remove(id)
-  local s = key('s', id)
+  local s = key('session', id)
   if redis.call('EXISTS', s) == 0 then return false end
   local of = redis.call('HMGET', s, 'cookie', 'old', 'user')
   for n = 1, 2 do
-    if of[n] and of[n] ~= '' and redis.call('GET', key('c', of[n])) == id then redis.call('DEL', key('c', of[n])) end
+    if of[n] and of[n] ~= '' and redis.call('GET', key('cookie', of[n])) == id then redis.call('DEL', key('cookie', of[n])) end
   end
-  if of[3] and of[3] ~= '' then redis.call('ZREM', key('u', of[3]), id) end
+  if of[3] and of[3] ~= '' then redis.call('ZREM', key('user', of[3]), id) end
   for _, link in ipairs(links_to(id)) do
-    if redis.call('HGET', key('l', link), 'session') == id then redis.call('DEL', key('l', link)) end
+    if redis.call('HGET', key('link', link), 'session') == id then redis.call('DEL', key('link', link)) end
   end
-  redis.call('DEL', key('ls', id), s)
+  redis.call('DEL', key('links', id), s)
   return true
 end
 
 -- A session as an answer: its name, its record, and the times that override the record's.
 local function answer(word, id)
-  local s = redis.call('HMGET', key('s', id), 'sealed', 'seen', 'keep')
+  local s = redis.call('HMGET', key('session', id), 'sealed', 'seen', 'keep')
   if not s[1] then return {} end
   return { word, id, s[1], s[2], s[3] }
 end

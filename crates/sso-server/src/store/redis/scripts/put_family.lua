@@ -1,6 +1,6 @@
 -- Store::insert_family, and Store::update_family where the version is named that the new one was made from.
 local id, version, sealed, user, expires, made_from = unpack(ARGV, 3)
-local f = key('f', id)
+local f = key('family', id)
 local was, held = unpack(redis.call('HMGET', f, 'version', 'sealed'))
 -- Each call seals anew: this one runs again. If somebody has written since its first run, this is a conflict though
 -- it was made; whoever replaced a token finds the successor then, as another tab does.
@@ -10,5 +10,5 @@ if (was or '') ~= made_from then return { 'conflict' } end
 local ms = lifetime(expires)
 redis.call('HSET', f, 'version', version, 'sealed', sealed, 'user', user)
 redis.call('PEXPIRE', f, ms)
-enlist(key('uf', user), id, ms)
+enlist(key('families', user), id, ms)
 return { 'done' }

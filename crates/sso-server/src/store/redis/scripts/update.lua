@@ -1,6 +1,6 @@
 -- Store::update.
 local id, version, sealed, seen, keep, epoch, cookie, old, user, made_from, latest = unpack(ARGV, 3)
-local s = key('s', id)
+local s = key('session', id)
 local was = redis.call('HMGET', s, 'version', 'seen', 'keep', 'epoch', 'cookie', 'old', 'user', 'writes')
 if not was[1] then return { 'gone' } end
 -- Each call seals anew, so the end of what it sealed, a MAC, tells it from all others. Where its answer was lost it
@@ -12,16 +12,16 @@ if was[1] ~= made_from then return { 'conflict' } end
 if cookie ~= was[5] and cookie ~= was[6] and taken(cookie, id) then return { 'conflict' } end
 for n = 5, 6 do
   local lost = was[n]
-  if lost ~= '' and lost ~= cookie and lost ~= old and redis.call('GET', key('c', lost)) == id then
-    redis.call('DEL', key('c', lost))
+  if lost ~= '' and lost ~= cookie and lost ~= old and redis.call('GET', key('cookie', lost)) == id then
+    redis.call('DEL', key('cookie', lost))
   end
 end
 -- A touch may have come between, but no use in the future counts. Another login, or none, has times of its own.
 if tonumber(was[2]) <= tonumber(latest) then seen = later(seen, was[2]) end
 if epoch == was[4] then keep = later(keep, was[3]) end
-if was[7] ~= '' and was[7] ~= user then redis.call('ZREM', key('u', was[7]), id) end
+if was[7] ~= '' and was[7] ~= user then redis.call('ZREM', key('user', was[7]), id) end
 redis.call('HSET', s, 'version', version, 'sealed', sealed, 'seen', seen, 'keep', keep, 'epoch', epoch,
   'cookie', cookie, 'old', old, 'user', user, 'writes', string.sub(write .. writes, 1, 8 * 16))
-redis.call('SET', key('c', cookie), id, 'PX', lifetime(keep))
+redis.call('SET', key('cookie', cookie), id, 'PX', lifetime(keep))
 keep_session(id, keep)
 return { 'done', seen, keep }
