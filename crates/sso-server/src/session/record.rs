@@ -191,8 +191,10 @@ impl Session {
                 login.epoch = before.epoch;
                 login.through.clone_from(&before.through);
             }
-            _ => {
-                self.end(EndReason::LoggedOut, now);
+            before => {
+                if before.is_some() {
+                    self.end(EndReason::LoggedOut, now);
+                }
                 self.epoch += 1;
                 login.epoch = self.epoch;
             }

@@ -181,8 +181,8 @@ mod tests {
             crate::store::SqlStore::sqlite(&file, crate::store::StoreKeys::generate(), SystemClock).await.unwrap();
         let database = store.database.clone();
         let store = Bounded::new(Box::new(store));
-        let session = Session::new(crate::session::CookieValue::generate().hash(), Timestamp::default()).id;
-        let of_session = Unlink::OthersThatHeal { session, keep: None };
+        let one =
+            Unlink::One(LinkKey { broker: "Alice".parse().unwrap(), token: sso_core::Token::generate() });
         for which in [Unlink::All, Unlink::Broker("Alice".parse().unwrap())] {
             // Somebody else writes for a second.
             let other = database.begin().await.unwrap();
@@ -190,12 +190,12 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 other.rollback().await.unwrap();
             });
-            let task = async { (store.unlink(&of_session).await, store.unlink(&which).await) };
+            let task = async { (store.unlink(&one).await, store.unlink(&which).await) };
             let (short, long) = LEFT.scope(Cell::new(Duration::from_millis(10)), task).await;
             assert!(short.is_err() && long == Ok(0), "{short:?} {long:?}");
             ends.await.unwrap();
         }
-        assert_eq!(store.unlink(&of_session).await, Ok(0));
+        assert_eq!(store.unlink(&one).await, Ok(0));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::Map;
 use sso_core::wire::User;
 
 use super::*;
-use crate::session::{CookieValue, OldCookie};
+use crate::session::{CookieValue, Link, LinkState, Login, OldCookie};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -16,12 +16,16 @@ fn policy() -> Policy {
 }
 
 fn anonymous() -> Session {
-    Session::new(CookieValue::generate().hash(), Timestamp::from_millis(1))
+    Session::new(CookieValue::generate().hash(), at(Duration::ZERO))
+}
+
+fn login(name: &str, now: Timestamp) -> Login {
+    Login::new(User { username: name.into(), attributes: Map::new() }, [7; 32], now)
 }
 
 fn logged_in() -> Session {
     let mut session = anonymous();
-    session.sign_in(User { username: "jackie".into(), attributes: Map::new() }, [7; 32], Timestamp::from_millis(1));
+    session.log_in(login("jackie", at(Duration::ZERO)), at(Duration::ZERO));
     session
 }
 
@@ -29,93 +33,87 @@ fn at(duration: Duration) -> Timestamp {
     Timestamp::from_millis(1).after(duration)
 }
 
+/// Why the login has ended by `now`, and when that was.
+fn ended(session: &Session, policy: &Policy, now: Timestamp) -> Option<(EndReason, Timestamp)> {
+    let settled = settled(Arc::new(session.clone()), policy, now);
+    assert_eq!(settled.login.is_some(), settled.last_end.is_none());
+    settled.last_end.as_ref().map(|end| (end.reason, end.at))
+}
+
+const SHORT: Duration = Duration::from_millis(1);
+
 #[test]
-fn idle_sessions_end_to_the_millisecond() {
-    for (session, alive) in [(anonymous(), State::Anonymous), (logged_in(), State::Warned)] {
-        assert_eq!(state(&session, &policy(), at(MINUTE * 20 - Duration::from_millis(1))), alive);
-        assert_eq!(state(&session, &policy(), at(MINUTE * 20)), State::Expired(Expiry::Idle));
-    }
+fn a_login_ends_to_the_millisecond_when_nobody_uses_it() {
+    assert_eq!(ended(&logged_in(), &policy(), at(MINUTE * 20 - SHORT)), None);
+    let end = Some((EndReason::Idle, at(MINUTE * 20)));
+    assert_eq!(ended(&logged_in(), &policy(), at(MINUTE * 20)), end);
+    assert_eq!(ended(&logged_in(), &policy(), at(MINUTE * 50)), end, "whenever that is seen");
 }
 
 #[test]
 fn use_moves_the_idle_end_but_not_the_absolute_one() {
     let mut session = logged_in();
     session.last_seen = at(MINUTE * 60 * 12 - MINUTE);
-    assert_eq!(state(&session, &policy(), at(MINUTE * 60 * 12 - MINUTE / 2)), State::Warned);
-    assert_eq!(state(&session, &policy(), at(MINUTE * 60 * 12)), State::Expired(Expiry::Absolute));
+    assert_eq!(ended(&session, &policy(), at(MINUTE * 60 * 12 - SHORT)), None);
+    assert_eq!(ended(&session, &policy(), at(MINUTE * 60 * 12)), Some((EndReason::Absolute, at(MINUTE * 60 * 12))));
 }
 
 #[test]
-fn php_brokers_keep_an_anonymous_session_for_an_hour() {
-    let mut session = anonymous();
-    session.serves_php = true;
-    assert_eq!(state(&session, &policy(), at(MINUTE * 59)), State::Anonymous);
-    assert_eq!(state(&session, &policy(), at(MINUTE * 60)), State::Expired(Expiry::Idle));
-    let mut session = logged_in();
-    session.serves_php = true;
-    assert_eq!(state(&session, &policy(), at(MINUTE * 20)), State::Expired(Expiry::Idle));
-    revive(&mut session, at(MINUTE * 30));
-    assert_eq!(state(&session, &policy(), at(MINUTE * 30)), State::Anonymous);
-}
-
-#[test]
-fn records_outlive_their_session_by_two_hours() {
-    assert_eq!(keep_until(&logged_in(), &policy()), at(MINUTE * 20 + MINUTE * 120));
+fn a_session_outlives_its_login_and_its_last_use() {
+    let hour = MINUTE * 60;
+    assert_eq!(keep_until(&logged_in(), &policy()), at(MINUTE * 20 + hour));
     let mut logged_out = logged_in();
-    logged_out.sign_out();
-    assert_eq!(keep_until(&logged_out, &policy()), at(MINUTE * 20 + MINUTE * 120));
-    let php = Session { serves_php: true, ..anonymous() };
-    assert_eq!(keep_until(&php, &policy()), at(MINUTE * 60 + MINUTE * 120));
+    logged_out.end(EndReason::LoggedOut, at(MINUTE));
+    assert_eq!(keep_until(&logged_out, &policy()), at(hour));
+    let used = Session { last_seen: at(MINUTE), ..anonymous() };
+    assert_eq!(keep_until(&used, &policy()), at(MINUTE + hour));
+    let long = Policy { idle_timeout: hour * 8, ..policy() };
+    assert_eq!(keep_until(&used, &long), at(MINUTE + hour * 8));
+    assert_eq!(keep_until(&logged_in(), &long), at(hour * 16));
 }
 
 #[test]
-fn a_session_that_nobody_logged_in_to_goes_when_it_ends() {
-    assert_eq!(keep_until(&anonymous(), &policy()), at(MINUTE * 20));
+fn one_that_was_never_used_again_stays_ten_minutes() {
+    assert_eq!(keep_until(&anonymous(), &policy()), at(MINUTE * 10));
+    assert!(needs_touch(&anonymous(), &Policy::default(), at(Duration::ZERO)), "so its first use is written");
+    assert!(use_at(&anonymous(), at(Duration::ZERO)) > anonymous().created);
 }
 
 #[test]
-fn coarse_touches_let_a_session_end_late_and_never_early() {
+fn a_session_that_is_over_or_not_of_this_server_is_gone() {
+    let session = Session { keep_until: at(MINUTE), ..logged_in() };
+    assert!(!is_gone(&session, at(MINUTE - SHORT)) && is_gone(&session, at(MINUTE)));
+    let now = at(Duration::ZERO);
+    assert!(is_gone(&Session { created: Timestamp::default(), ..session.clone() }, now));
+    assert!(is_gone(&Session { keep_until: Timestamp::default(), ..session }, now));
+}
+
+#[test]
+fn coarse_touches_let_a_login_end_late_and_never_early() {
     let policy = Policy::default();
-    let mut session = anonymous();
-    session.last_seen = at(MINUTE);
-    let used = at(MINUTE + policy.touch_every - Duration::from_millis(1));
-    assert!(!needs_touch(&session, &policy, used));
-    assert_eq!(state(&session, &policy, used.after(policy.idle_timeout)), State::Anonymous);
-    assert!(needs_touch(&session, &policy, at(MINUTE + policy.touch_every)));
-}
-
-#[test]
-fn users_are_warned_before_the_nearer_end() {
     let mut session = logged_in();
-    assert_eq!(state(&session, &policy(), at(MINUTE * 18 - Duration::from_millis(1))), State::LoggedIn);
-    assert_eq!(state(&session, &policy(), at(MINUTE * 18)), State::Warned);
-    session.last_seen = at(MINUTE * 18);
-    assert_eq!(state(&session, &policy(), at(MINUTE * 18)), State::LoggedIn, "use takes the warning back");
+    session.last_seen = at(MINUTE);
+    let used = at(MINUTE + policy.touch_every - SHORT);
+    assert!(!needs_touch(&session, &policy, used));
+    assert_eq!(ended(&session, &policy, used.after(policy.idle_timeout)), None);
+    assert!(needs_touch(&session, &policy, at(MINUTE + policy.touch_every)));
 }
 
 #[test]
 fn a_login_that_never_expires_has_no_end_and_anonymous_visits_still_have() {
     let policy = Policy { never_expire: true, ..policy() };
     let years = at(MINUTE * 60 * 24 * 4_000);
-    assert_eq!(state(&logged_in(), &policy, years), State::LoggedIn);
+    assert_eq!(ended(&logged_in(), &policy, years), None);
     assert_eq!(keep_until(&logged_in(), &policy), Timestamp::NEVER);
-    assert_eq!(state(&anonymous(), &policy, years), State::Expired(Expiry::Idle));
+    assert!(keep_until(&anonymous(), &policy) < years);
 }
 
 #[test]
-fn what_this_server_did_not_begin_is_over() {
-    let now = at(MINUTE);
-    let never_begun = Session { created: Timestamp::default(), ..logged_in() };
-    let no_expiry = Session { keep_until: Timestamp::default(), ..logged_in() };
-    let destroyed = Session { destroyed: Some((DestroyReason::FingerprintChanged, now)), ..logged_in() };
-    for (session, reason) in [
-        (never_begun, DestroyReason::NeverInitiated),
-        (no_expiry, DestroyReason::NoExpiry),
-        (destroyed, DestroyReason::FingerprintChanged),
-    ] {
-        assert_eq!(state(&session, &policy(), now), State::Destroyed(reason));
-    }
-    assert_eq!(state(&logged_in(), &policy(), now), State::LoggedIn);
+fn what_has_ended_is_not_revived_by_a_later_use() {
+    let mut session = logged_in();
+    settle(&mut session, &policy(), at(MINUTE * 20));
+    session.last_seen = at(MINUTE * 20);
+    assert_eq!(ended(&session, &policy(), at(MINUTE)), Some((EndReason::Idle, at(MINUTE * 20))), "nor by a clock");
 }
 
 #[test]
@@ -156,71 +154,90 @@ fn where_rights_changed_the_old_value_is_dead_at_once() {
 enum Step {
     Wait(u64),
     Use,
-    SignIn,
-    SignOut,
+    LogIn(&'static str),
+    Attach,
+    LogOut,
     Destroy,
-    Revive,
+}
+
+/// A plain model of it.
+#[derive(Debug, Default)]
+struct Model {
+    now: u64,
+    used: u64,
+    /// Who, since when.
+    login: Option<(&'static str, u64)>,
+    /// When each link was made: whether it sees the present login, and whether it is dead.
+    links: Vec<(bool, bool)>,
+}
+
+impl Model {
+    fn end(&mut self) {
+        self.login = None;
+    }
+
+    fn settle(&mut self, never_expire: bool) {
+        let is_over = |(_, since): (_, u64)| self.now - since >= 3_600 || self.now - self.used >= 1_200;
+        if !never_expire && self.login.is_some_and(is_over) {
+            self.end();
+        }
+    }
 }
 
 proptest! {
-    /// A walk at random, beside a plain model: who is logged in since when, when it was last used, whether it was destroyed.
+    /// A walk at random, beside a plain model: who is logged in, since when, when the session was last used, and what each link sees.
     #[test]
     fn a_random_walk_agrees_with_a_plain_model(
         steps in prop::collection::vec(prop_oneof![
             4 => (1u64..1_500).prop_map(Step::Wait),
-            3 => Just(Step::Use), 2 => Just(Step::SignIn), 1 => Just(Step::SignOut),
-            1 => Just(Step::Destroy), 1 => Just(Step::Revive),
+            3 => Just(Step::Use), 2 => Just(Step::LogIn("jackie")), 1 => Just(Step::LogIn("john")),
+            3 => Just(Step::Attach), 1 => Just(Step::LogOut), 1 => Just(Step::Destroy),
         ], 1..60),
-        php: bool,
         never_expire: bool,
     ) {
-        let policy = Policy { never_expire, absolute_lifetime: MINUTE * 60, ..policy() };
-        let user = User { username: "jackie".into(), attributes: Map::new() };
-        let mut session = Session { serves_php: php, ..anonymous() };
-        let (mut now, mut login, mut used, mut destroyed) = (0u64, None::<u64>, 0u64, false);
+        let policy = Policy { never_expire, absolute_lifetime: MINUTE * 60, link_lifetime: Duration::MAX, ..policy() };
+        let (mut session, mut links, mut model) = (anonymous(), Vec::new(), Model::default());
         for step in steps {
-            let instant = at(Duration::from_secs(now));
-            let is_over = is_ended(&session, &policy, instant);
+            let instant = at(Duration::from_secs(model.now));
+            // Every write settles first.
+            settle(&mut session, &policy, instant);
             match step {
-                Step::Wait(seconds) => now += seconds,
+                Step::Wait(seconds) => model.now += seconds,
+                Step::Use => (session.last_seen, model.used) = (instant, model.now),
+                Step::LogIn(name) => {
+                    session.log_in(login(name, instant), instant);
+                    if model.login.is_none_or(|(before, _)| before != name) {
+                        model.links.iter_mut().for_each(|(sees, _)| *sees = false);
+                    }
+                    (model.login, model.used) = (Some((name, model.now)), model.now);
+                }
+                Step::Attach => {
+                    let code = sso_core::VerificationCode::generate();
+                    links.push(Link { session: session.id.clone(), epoch: session.epoch, code, at: instant, php: false });
+                    model.links.push((true, false));
+                }
+                Step::LogOut => {
+                    session.end(EndReason::LoggedOut, instant);
+                    model.end();
+                }
                 Step::Destroy => {
-                    session.destroyed = Some((DestroyReason::FingerprintChanged, instant));
-                    destroyed = true;
+                    session.destroy(EndReason::FingerprintChanged, instant);
+                    model.end();
+                    model.links.iter_mut().for_each(|(_, dead)| *dead = true);
                 }
-                Step::Revive if is_over => {
-                    revive(&mut session, instant);
-                    (login, used, destroyed) = (None, now, false);
-                }
-                // What is over cannot be used.
-                _ if is_over => {}
-                Step::Use => (session.last_seen, used) = (instant, now),
-                Step::SignIn => {
-                    session.sign_in(user.clone(), [7; 32], instant);
-                    (login, used) = (Some(now), now);
-                }
-                Step::SignOut => {
-                    session.sign_out();
-                    login = None;
-                }
-                Step::Revive => {}
             }
-            let idle_limit = if php && login.is_none() { 3_600 } else { 1_200 };
-            let forever = never_expire && login.is_some();
-            let expected = if destroyed {
-                State::Destroyed(DestroyReason::FingerprintChanged)
-            } else if !forever && login.is_some_and(|at| now - at >= 3_600) {
-                State::Expired(Expiry::Absolute)
-            } else if !forever && now - used >= idle_limit {
-                State::Expired(Expiry::Idle)
-            } else {
-                match login {
-                    None => State::Anonymous,
-                    Some(_) if forever => State::LoggedIn,
-                    Some(at) if (at + 3_600).min(used + 1_200) - now <= 120 => State::Warned,
-                    Some(_) => State::LoggedIn,
-                }
-            };
-            prop_assert_eq!(state(&session, &policy, at(Duration::from_secs(now))), expected);
+            model.settle(never_expire);
+            let now = at(Duration::from_secs(model.now));
+            let seen = settled(Arc::new(session.clone()), &policy, now);
+            prop_assert_eq!(seen.user().map(|user| user.username.as_str()), model.login.map(|(name, _)| name));
+            for (link, (sees, dead)) in links.iter().zip(&model.links) {
+                let expected = match (dead, model.login, sees) {
+                    (true, ..) => LinkState::Dead,
+                    (false, Some(_), false) => LinkState::Superseded,
+                    _ => LinkState::Good,
+                };
+                prop_assert_eq!(link.state(&seen, None, &policy, now), expected);
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ mod tests {
     use crate::{
         Session, Store,
         clock::{Clock, ManualClock, SystemClock},
-        session::CookieValue,
+        session::{CookieValue, Login},
     };
 
     const KEPT: [&str; 5] = ["sso_brokers", "sso_schema", "sso_settings", "sso_used", "sso_users"];
@@ -121,13 +121,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_left_out_is_not_in_the_file() {
         let world = World::new().await;
-        let mut signed_in = Session::clone(&world.session);
-        signed_in.sign_in(
-            User { username: "jackie".into(), attributes: Default::default() },
-            [0; 32],
-            world.session.last_seen,
-        );
-        world.store.update(signed_in).await.unwrap();
+        let mut logged_in = Session::clone(&world.session);
+        let user = User { username: "jackie".into(), attributes: Default::default() };
+        logged_in.log_in(Login::new(user, [0; 32], world.session.last_seen), world.session.last_seen);
+        world.store.update(logged_in).await.unwrap();
         let name = world.keys.session(&world.session.id);
         for (to, what, is_there) in [("a", Copied::Lasting, false), ("b", Copied::Everything, true)] {
             drop(world.copied(to, what).await.unwrap());
