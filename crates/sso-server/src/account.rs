@@ -149,7 +149,7 @@ pub(crate) async fn sessions(
             browser: own.browser.clone(),
             since: own.login.as_ref().map_or(own.created, |login| login.at),
             last_seen: own.last_seen,
-            is_remembered: own.login.as_ref().is_some_and(Login::is_remembered),
+            is_remembered: own.is_remembered(),
             password_at: own.login.as_ref().and_then(Login::password_at),
             brokers,
             is_this: Some(&own.id) == this,

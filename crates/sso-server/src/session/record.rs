@@ -169,6 +169,11 @@ impl Session {
         self.user().is_some_and(|user| user.username == username)
     }
 
+    /// Whether somebody is logged in without having typed the password in this session.
+    pub fn is_remembered(&self) -> bool {
+        self.login.as_ref().is_some_and(Login::is_remembered)
+    }
+
     /// Who is logged in, or else who was last.
     pub fn last_user(&self) -> Option<&str> {
         let last = || self.last_end.as_ref().map(|end| end.username.as_str());
@@ -289,7 +294,7 @@ mod tests {
     fn only_a_logout_forgets_how_the_browser_was_remembered() {
         let mut session = Session::new(CookieValue::generate().hash(), at(1));
         session.log_in(login("jackie").remembered("f".into(), at(0)), at(1));
-        assert!(session.login.as_ref().is_some_and(|login| login.is_remembered()));
+        assert!(session.is_remembered());
         session.end(EndReason::Idle, at(2));
         assert_eq!(session.family(), Some("f"));
         session.end(EndReason::LoggedOut, at(2));
