@@ -7,7 +7,6 @@
 (() => {
   const TIMEOUT = 10000; // ms, for each request
   const REDIRECT = 'sso-redirect'; // key in sessionStorage: why the page left for the server, until that has succeeded
-  const EXPIRED = 'sso-expired'; // key in sessionStorage: the session has expired, and nobody was told yet
   const NAME = document.querySelector('.brand').textContent;
   const SERVER_DOWN = `The login server cannot be reached, so ${NAME} does not know whether you are logged in.`;
   // What the page says instead of the server's own words.
@@ -17,13 +16,20 @@
   };
   // Names of the users' attributes; others are shown as they are.
   const LABELS = { username: 'Username', fullname: 'Full name', email: 'Email' };
+  // How the last login ended, as the site says once.
+  const ENDED = {
+    expired: 'Your session has expired. Log in again.',
+    'logged-out': 'You were logged out elsewhere.',
+    revoked: 'Your session was ended for you. Log in again.',
+  };
   const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
   /** For requests without a person behind them: looking at the page again is no use of the session. */
   const LOOKING = { 'SSO-Activity': 'none' };
 
   const $ = (id) => document.getElementById(id);
   const here = () => location.pathname + location.search;
-  const attachPage = () => '/sso/attach?to=' + encodeURIComponent(here());
+  const attachPage = (why = '') => `/sso/attach?${why}to=${encodeURIComponent(here())}`;
+  const REMEMBERED = 'why=remembered&';
 
   const page = $('main').dataset;
   /** What is shown. `undefined`: not known; `null`: nobody is logged in. */
@@ -52,7 +58,8 @@
 
   /**
    * One request to /sso/ajax/. With a body it is a POST of JSON.
-   * @returns {Promise<{status: number, data: any}>} `data` is null when there is none
+   * @returns {Promise<{status: number, data: any, ended?: string, remembered: boolean}>} `data` is null when there is none;
+   *   `ended`: how the last login ended, in words; `remembered`: a new attach by redirect logs this browser in
    */
   async function request(command, body, headers = {}) {
     const options = {
@@ -74,7 +81,8 @@
     } catch {
       throw new Problem('This site does not answer. Are you offline?');
     }
-    return { status: response.status, data: parse(text) };
+    const ended = ENDED[response.headers.get('SSO-Ended')?.split(';')[0]];
+    return { status: response.status, data: parse(text), ended, remembered: response.headers.has('SSO-Resume') };
   }
 
   function parse(text) {
@@ -89,7 +97,6 @@
   async function ask(command, body, headers) {
     let answer = await request(command, body, headers);
     if (notAttached(answer)) {
-      if (answer.data.expired) noteExpiry();
       await attach();
       answer = await request(command, body, headers);
       if (notAttached(answer)) attachByRedirect('This site could not be linked to your session.');
@@ -182,12 +189,12 @@
   }
 
   /** Leaves the page for the server, which sends the browser back. Once; the second time it is an error. */
-  function attachByRedirect(why) {
+  function attachByRedirect(why, reason) {
     // Without storage it cannot be noted, and could go on for ever.
     if (redirectedFor() !== null || !noteRedirect(why)) throw new Unlinked(why, attachPage());
     leaving = true;
     say('Going to the server to find your session …');
-    location.assign(attachPage());
+    location.assign(attachPage(reason));
     throw new Leaving();
   }
 
@@ -217,30 +224,9 @@
     say(`${why} So the page went to the server and straight back, once.`);
   }
 
-  // --- Expiry: told when the new attach is done, perhaps on the page that follows it --------------------------
-
-  let expired = false;
-
-  function noteExpiry() {
-    expired = true;
-    try {
-      sessionStorage.setItem(EXPIRED, '1');
-    } catch {
-      // Then it is told only if the page stays.
-    }
-  }
-
-  /** Whether the session has expired since this was last asked. */
-  function takeExpiry() {
-    let was = expired;
-    expired = false;
-    try {
-      was ||= sessionStorage.getItem(EXPIRED) !== null;
-      sessionStorage.removeItem(EXPIRED);
-    } catch {
-      // Then nothing was kept either.
-    }
-    return was;
+  /** Has a remembered browser logged in again: the site counts that it was tried, once. */
+  function resume() {
+    if (redirectedFor() === null) attachByRedirect('This browser is remembered.', REMEMBERED);
   }
 
   // --- What the page can be asked to do ----------------------------------------------------------------------
@@ -254,11 +240,11 @@
       return;
     }
     if (answer.status !== 200 && answer.status !== 204) throw unexpected(answer);
+    if (answer.remembered) resume();
     const before = user;
     show(answer.status === 200 ? answer.data : null);
     linked();
-    if (takeExpiry() && !user) say('Your session has expired. Log in again.');
-    else if (before && !user) say('You were logged out elsewhere.');
+    if (!user && (answer.ended || before)) say(answer.ended ?? ENDED['logged-out']);
     if (before === null && user) say('You logged in elsewhere.');
     await refreshTheme(headers);
   }
@@ -279,7 +265,6 @@
     }
     $('login-form').reset();
     show(answer.data);
-    takeExpiry(); // what was to be said of it is no longer of use
     say('You are logged in here and on all the other sites that share the session.');
     tellPopup();
     $('heading').focus();
@@ -330,7 +315,6 @@
     if (answer.status !== 200) throw unexpected(answer);
     showTheme(answer.data);
     say('The theme was changed on all the sites that share the session.');
-    if (expired) await refresh();
   }
 
   async function refreshTheme(headers) {
@@ -475,11 +459,12 @@
     lookAgain();
   });
 
-  if (page.expired !== undefined) noteExpiry();
   if (page.state === 'unknown') {
     run(refresh);
   } else {
+    const said = $('status').textContent;
     linked();
-    if (takeExpiry() && !user) say('Your session has expired. Log in again.');
+    if (said) say(said); // how the last login ended
+    if (page.remembered !== undefined) run(resume);
   }
 })();

@@ -16,7 +16,8 @@
 // nothing can be extended it closes the warning, which comes back once, for the last half minute.
 //
 // For other scripts there are two events on `document`:
-//   sso-session-expired   `detail.reason`: 'expired', 'signed-out', 'signed-out-elsewhere' or 'changed' (other user).
+//   sso-session-expired   `detail.reason`: 'expired', 'signed-out', 'signed-out-elsewhere', 'revoked', 'superseded'
+//                         (somebody has logged in since, not known who) or 'changed' (other user).
 //                         `preventDefault()`: the page shows that itself; then nothing is hidden and no dialog is seen.
 //   sso-session-extended  `detail.expires_in`: seconds, or null where there is no limit. After a warning or an end.
 // A script that logs in or out without loading a page says so to all tabs, this one too:
@@ -142,7 +143,7 @@
       end('signed-out');
     } else {
       take(answer);
-      if (done === 'stay' && ok) tell('extended');
+      if (done === 'stay' && answer.data?.authenticated) tell('extended');
     }
     plan();
   }
@@ -163,11 +164,18 @@
     } else if (state === 'quiet') {
       nextAsk = Infinity;
     } else if (state !== 'ended') {
-      // An expired session may already be followed by one where nobody is logged in: then it was not signed out.
-      const passed = Math.max(now() - known.at, Date.now() - known.wall); // one may have stood still
-      const expired = !signedOutElsewhere && (status === 401 || passed > known.expires - SLACK);
-      end(expired ? 'expired' : 'signed-out-elsewhere');
+      end(whyEnded(status, data));
     }
+  }
+
+  /** The part that says how the login ended. The server knows, but of a session that it has lost. */
+  function whyEnded(status, data) {
+    if (status === 401 && data?.code === 'superseded') return 'superseded';
+    const told = { expired: 'expired', 'logged-out': 'signed-out-elsewhere', revoked: 'revoked' }[data?.ended?.reason];
+    if (told) return told;
+    const passed = Math.max(now() - known.at, Date.now() - known.wall); // one may have stood still
+    const expired = !signedOutElsewhere && (status === 401 || passed > known.expires - SLACK);
+    return expired ? 'expired' : 'signed-out-elsewhere';
   }
 
   function alive(data, at) {

@@ -12,7 +12,9 @@ mod profile;
 mod server;
 
 pub(crate) use account::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When};
-pub(crate) use broker::{AjaxHome, AjaxState, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports};
+pub(crate) use broker::{
+    AjaxHome, AjaxState, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports, ended_words,
+};
 pub(crate) use linked::{LinkedLogin, LinkedPage, MayLeave, OnTheWay, SwitchUser};
 pub(crate) use profile::{Field, ServerProfile, ServerProfileDone};
 pub(crate) use server::{ServerError, ServerHome, ServerLogin, ServerLogout};

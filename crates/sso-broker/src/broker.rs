@@ -9,11 +9,15 @@ use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
     shelf::Shelf,
     time,
-    tokens::{Attached, Pending, State},
+    tokens::{Again, Attached, Notes, Pending, State},
 };
 
-/// A token is made again at most this often before the error is shown.
-const MAX_HEALS: u8 = 1;
+/// How often in a row a token is made again that the server does not honour, before the error is shown.
+const MAX_LOST: u8 = 1;
+/// How often in a row one is that somebody's login has superseded.
+const MAX_SUPERSEDED: u8 = 3;
+/// Nobody is logged in by a token of this age, in seconds: perhaps the browser has got another session since, and the broker attaches to that one.
+const OLD: u64 = 60 * 60;
 
 /// A broker: one web site that shares its visitors' sessions. Clones share everything.
 ///
@@ -85,6 +89,19 @@ pub enum AttachOutcome {
     Stray,
 }
 
+/// Why a visitor is attached again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The server does not honour the token.
+    Lost,
+    /// Somebody has logged in since, which the token's link does not see.
+    Superseded,
+    /// Nobody is logged in, and the browser is remembered.
+    Remembered,
+    /// Nobody is logged in, and the token is old.
+    Old,
+}
+
 /// A silent attach that the visitor's page is to carry out.
 #[derive(Clone, Debug)]
 pub struct SilentAttach {
@@ -124,14 +141,14 @@ impl Broker {
     /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`, or to the first
     /// page where `wanted` is [too long](Self::keeps).
     pub fn start_attach(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
-        self.start(store, wanted.as_str(), false, 0)
+        self.start(store, wanted.as_str(), false, Again::default())
     }
 
     /// The same, and the visitor logs in at the server on the way. It is a new token that becomes the logged-in one.
     ///
     /// jasny/sso's server has no login page and takes it for a plain attach.
     pub fn start_login(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
-        self.start(store, wanted.as_str(), true, 0)
+        self.start(store, wanted.as_str(), true, Again::default())
     }
 
     /// Ends an attach, given the query of the request to the return path.
@@ -156,7 +173,7 @@ impl Broker {
         let wanted = self.local_path(&pending.wanted).unwrap_or_else(LocalPath::root);
         if !is_in_time {
             tracing::info!(broker = %self.0.id, "an attach came back late and is begun again");
-            let url = self.start(store, wanted.as_str(), pending.login, pending.heals);
+            let url = self.start(store, wanted.as_str(), pending.login, pending.again);
             return AttachOutcome::TryAgain { url };
         }
 
@@ -170,8 +187,9 @@ impl Broker {
                 self.0.shelf.set_arrived(store);
                 AttachOutcome::Attached { wanted }
             }
-            Err(error) if error == wire::ALREADY_ATTACHED && pending.heals < MAX_HEALS => {
-                let url = self.start(store, wanted.as_str(), pending.login, pending.heals + 1);
+            Err(error) if error == wire::ALREADY_ATTACHED && pending.again.lost < MAX_LOST => {
+                let again = Again { lost: pending.again.lost + 1, ..pending.again };
+                let url = self.start(store, wanted.as_str(), pending.login, again);
                 AttachOutcome::TryAgain { url }
             }
             Err(error) => {
@@ -184,7 +202,7 @@ impl Broker {
 
     /// Begins an attach that the visitor's page carries out by itself, with JSON or JSONP.
     pub fn start_silent_attach(&self, store: &mut dyn TokenStore) -> SilentAttach {
-        let pending = self.add_pending(store, "/", false, 0);
+        let pending = self.add_pending(store, "/", false, Again::default());
         SilentAttach { url: self.attach_url(&pending.token).into(), state: pending.state.to_text(&self.0.form_key) }
     }
 
@@ -199,33 +217,70 @@ impl Broker {
         Ok(())
     }
 
-    /// Begins an attach in place of one that the server no longer honours, which is forgotten. `None`: that was done
-    /// already and did not help.
-    pub fn heal(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> Option<String> {
-        let heals = self.lose_to_heal(store)?;
-        Some(self.start_after(store, wanted, heals))
+    /// Begins an attach in place of one that does not serve the visitor any more. `None`: that was done already and did not help.
+    pub fn attach_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, why: Why) -> Option<String> {
+        let again = self.give_up(store, why)?;
+        Some(self.start_again(store, wanted, again))
     }
 
-    /// The first half of it: forgets the token. How many attaches in a row the next one is to heal. `None`: enough.
-    pub(crate) fn lose_to_heal(&self, store: &mut dyn TokenStore) -> Option<u8> {
-        let heals = self.0.shelf.attached(store).map_or(0, |attached| attached.heals);
-        self.lose(store);
-        tracing::info!(broker = %self.0.id, heals, "the server does not honour a visitor's token");
-        (heals < MAX_HEALS).then_some(heals + 1)
-    }
-
-    /// The other half.
-    pub(crate) fn start_after(&self, store: &mut dyn TokenStore, wanted: &LocalPath, heals: u8) -> String {
-        self.start(store, wanted.as_str(), false, heals.min(MAX_HEALS))
-    }
-
-    /// The server has honoured the token: the next failure may be healed again.
-    pub fn healed(&self, store: &mut dyn TokenStore) {
-        if let Some(attached) = self.0.shelf.attached(store)
-            && attached.heals > 0
-        {
-            self.0.shelf.set_attached(store, &Attached { heals: 0, ..attached });
+    /// The first half of it: forgets a token that is good for nothing, and counts.
+    pub(crate) fn give_up(&self, store: &mut dyn TokenStore, why: Why) -> Option<Again> {
+        let before = self.0.shelf.attached(store).map(|attached| attached.notes.again).unwrap_or_default();
+        let next = match why {
+            Why::Lost => Again { lost: before.lost + 1, ..before },
+            Why::Superseded => Again { superseded: before.superseded + 1, ..before },
+            Why::Remembered => Again { resumed: before.resumed + 1, ..before },
+            Why::Old => Again::default(),
+        };
+        if matches!(why, Why::Lost | Why::Superseded) {
+            self.0.shelf.clear_attached(store);
         }
+        tracing::info!(broker = %self.0.id, ?why, "a visitor is to be attached again");
+        let is_allowed = next.lost <= MAX_LOST && next.superseded <= MAX_SUPERSEDED && next.resumed <= 1;
+        is_allowed.then_some(next)
+    }
+
+    /// The other half. `again` may come from an address.
+    pub(crate) fn start_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, again: Again) -> String {
+        let again = Again {
+            lost: again.lost.min(MAX_LOST),
+            superseded: again.superseded.min(MAX_SUPERSEDED),
+            resumed: again.resumed.min(1),
+        };
+        self.start(store, wanted.as_str(), false, again)
+    }
+
+    /// The server has honoured the token: the next failure may be made good again.
+    pub fn honoured(&self, store: &mut dyn TokenStore) {
+        self.note(store, |notes| (notes.again.lost, notes.again.superseded) = (0, 0));
+    }
+
+    /// Whether a new attach was not tried yet to log a remembered browser in.
+    pub(crate) fn may_resume(&self, store: &dyn TokenStore) -> bool {
+        self.notes(store).again.resumed == 0
+    }
+
+    /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps to another session than before.
+    pub(crate) fn is_old(&self, store: &dyn TokenStore) -> bool {
+        // One of jasny/sso's own making has no notes.
+        let made = Some(self.notes(store).made).filter(|made| *made > 0);
+        made.is_some_and(|made| time::seconds().saturating_sub(made) >= OLD)
+    }
+
+    /// Changes nothing where it is so already: each change is a cookie.
+    pub(crate) fn note(&self, store: &mut dyn TokenStore, change: impl FnOnce(&mut Notes)) {
+        if let Some(mut attached) = self.0.shelf.attached(store) {
+            let before = attached.notes;
+            change(&mut attached.notes);
+            if attached.notes != before {
+                self.0.shelf.set_attached(store, &attached);
+            }
+        }
+    }
+
+    /// What is noted beside the visitor's token.
+    pub(crate) fn notes(&self, store: &dyn TokenStore) -> Notes {
+        self.0.shelf.attached(store).map(|attached| attached.notes).unwrap_or_default()
     }
 
     /// Whether the visitor has a token and its code. The server may still have forgotten them.
@@ -233,10 +288,9 @@ impl Broker {
         self.0.shelf.attached(store).is_some()
     }
 
-    /// Forgets token and code, and who was logged in.
+    /// Forgets token and code.
     pub fn clear(&self, store: &mut dyn TokenStore) {
         self.0.shelf.clear_attached(store);
-        self.forget_login(store);
     }
 
     /// What to show the server in this visitor's name. `None`: not attached.
@@ -320,10 +374,10 @@ impl Broker {
         &self.0.return_path
     }
 
-    fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> String {
+    fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, again: Again) -> String {
         // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last would count.
         self.form_binding(store);
-        let pending = self.add_pending(store, wanted, login, heals);
+        let pending = self.add_pending(store, wanted, login, again);
         let mut back = self.0.public_url.clone();
         back.set_path(&self.0.return_path);
         back.query_pairs_mut().append_pair("state", &pending.state.to_text(&self.0.form_key));
@@ -344,16 +398,17 @@ impl Broker {
         url
     }
 
-    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, heals: u8) -> Pending {
+    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, again: Again) -> Pending {
         let wanted = if self.0.shelf.has_room_for(store, wanted) { wanted } else { "/" };
         let (state, token) = (State::new(time::millis()), Token::generate());
-        let pending = Pending { state, token, wanted: wanted.into(), login, heals };
+        let pending = Pending { state, token, wanted: wanted.into(), login, again };
         self.0.shelf.add_pending(store, &pending);
         pending
     }
 
     fn attach(&self, store: &mut dyn TokenStore, pending: Pending, code: VerificationCode) {
-        let attached = Attached { token: pending.token, code, heals: pending.heals };
+        let notes = Notes { again: pending.again, made: time::seconds(), told: None };
+        let attached = Attached { token: pending.token, code, notes };
         self.0.shelf.set_attached(store, &attached);
         tracing::info!(broker = %self.0.id, "a visitor is attached");
     }

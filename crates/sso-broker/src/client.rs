@@ -2,11 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{Method, header::ACCEPT, redirect::Policy};
+use reqwest::{
+    Method,
+    header::{ACCEPT, HeaderMap},
+    redirect::Policy,
+};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken,
-    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, SessionStatus, User},
+    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, ENDED_HEADER, EndReason, Ended, RESUME_HEADER, SessionStatus, User},
 };
 use url::Url;
 
@@ -43,6 +47,17 @@ struct Shared {
     probe: Probe,
 }
 
+/// Who is logged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Info {
+    /// The user. `None`: nobody is.
+    pub user: Option<User>,
+    /// Then, how the last login ended that this visitor's token saw, and which end of the session's that was.
+    pub ended: Option<(EndReason, u64)>,
+    /// Then, whether the browser is remembered: a new attach by a redirect logs it in again.
+    pub resume: bool,
+}
+
 /// What a request carries.
 #[derive(Clone, Debug)]
 pub enum Body {
@@ -73,11 +88,14 @@ impl Client {
         Self { is_passive: true, ..self.clone() }
     }
 
-    /// The user who is logged in. `None`: nobody is.
-    pub async fn info(&self, bearer: &BearerToken) -> Result<Option<User>, RequestError> {
-        match self.request(bearer, Method::GET, &self.api("info"), Body::None).await? {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => user(value).map(Some),
+    /// Who is logged in.
+    pub async fn info(&self, bearer: &BearerToken) -> Result<Info, RequestError> {
+        let (answer, headers) = self.call(bearer, Method::GET, &self.api("info"), Body::None).await?;
+        match answer {
+            None | Some(Value::Null) => {
+                Ok(Info { user: None, ended: ended_in(&headers), resume: headers.contains_key(RESUME_HEADER) })
+            }
+            Some(value) => Ok(Info { user: Some(user(value)?), ..Info::default() }),
         }
     }
 
@@ -88,9 +106,10 @@ impl Client {
         user(answer.unwrap_or_default())
     }
 
-    /// Logs the visitor out, at all brokers.
-    pub async fn logout(&self, bearer: &BearerToken) -> Result<(), RequestError> {
-        self.request(bearer, Method::POST, &self.api("logout"), Body::None).await.map(drop)
+    /// Logs the visitor out, at all brokers. Which end of a login that was, if there was one and the server says so.
+    pub async fn logout(&self, bearer: &BearerToken) -> Result<Option<u64>, RequestError> {
+        let (_, headers) = self.call(bearer, Method::POST, &self.api("logout"), Body::None).await?;
+        Ok(ended_in(&headers).map(|(_, n)| n))
     }
 
     /// What is left of the session. Asking does not extend it.
@@ -108,7 +127,7 @@ impl Client {
 
     async fn status(&self, bearer: &BearerToken, method: Method, call: &str) -> Result<SessionStatus, RequestError> {
         if self.shared.dialect == Dialect::Php {
-            return self.info(bearer).await.map(without_limits);
+            return self.info(bearer).await.map(|info| without_limits(info.user));
         }
         let answer = self.request(bearer, method, &self.api(call), Body::None).await?;
         serde_json::from_value(answer.unwrap_or_default())
@@ -154,6 +173,17 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<Option<Value>, RequestError> {
+        Ok(self.call(bearer, method, path, body).await?.0)
+    }
+
+    /// The same with the answer's headers.
+    async fn call(
+        &self,
+        bearer: &BearerToken,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<(Option<Value>, HeaderMap), RequestError> {
         let url = self.url(path)?;
         let Shared { http, dialect, probe, .. } = &*self.shared;
         let call = http.request(method, url).header(ACCEPT, "application/json").bearer_auth(bearer.to_wire());
@@ -165,7 +195,8 @@ impl Client {
         };
         let (answer, is_up) = match call.send().await {
             Ok(response) => {
-                let answer = dialect.read(response).await;
+                let headers = response.headers().clone();
+                let answer = dialect.read(response).await.map(|value| (value, headers));
                 let is_up = !matches!(answer, Err(RequestError::Unreachable(_)));
                 (answer, Some(is_up))
             }
@@ -235,6 +266,10 @@ pub(crate) fn without_limits(user: Option<User>) -> SessionStatus {
         username: user.map(|user| user.username),
         ..SessionStatus::default()
     }
+}
+
+fn ended_in(headers: &HeaderMap) -> Option<(EndReason, u64)> {
+    Ended::from_header(headers.get(ENDED_HEADER)?.to_str().ok()?)
 }
 
 fn user(value: Value) -> Result<User, RequestError> {

@@ -56,7 +56,7 @@ pub mod broker;
 pub mod client;
 pub mod config;
 mod dialect;
-mod expiry;
+mod ended;
 pub mod handoff;
 mod jwks;
 pub mod local_path;
@@ -71,8 +71,8 @@ pub mod verifier;
 #[cfg(feature = "actix")]
 pub mod web;
 
-pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
-pub use client::{Body, Client};
+pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError, Why};
+pub use client::{Body, Client, Info};
 pub use config::{BrokerBuilder, ConfigError};
 pub use jwks::{JwksError, JwksKeys};
 pub use local_path::LocalPath;
@@ -82,7 +82,7 @@ pub use service::ServiceError;
 pub use sso_core::{
     BrokerId, Encoding, Secret,
     jwt::{AccessClaims, InvalidToken},
-    wire::{AccessToken, SessionStatus, User},
+    wire::{AccessToken, EndReason, Ended, SessionStatus, User},
 };
 pub use tokens::{Lifetime, TokenStore};
 pub use verifier::AccessVerifier;

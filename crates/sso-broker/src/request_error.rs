@@ -2,6 +2,8 @@
 
 use sso_core::wire::BearerErrorCode;
 
+use crate::Why;
+
 /// Why a call to the server gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -37,9 +39,18 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// Whether a new attach helps, and why it is made.
+    pub fn attach_again(&self) -> Option<Why> {
+        match self {
+            Self::NotAttached | Self::SessionEnded => Some(Why::Lost),
+            Self::Superseded => Some(Why::Superseded),
+            _ => None,
+        }
+    }
+
     /// Whether a new attach helps.
     pub fn is_healable(&self) -> bool {
-        matches!(self, Self::NotAttached | Self::Superseded | Self::SessionEnded)
+        self.attach_again().is_some()
     }
 }
 

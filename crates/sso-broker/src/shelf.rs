@@ -4,7 +4,7 @@ use sso_core::BrokerId;
 
 use crate::{
     TokenStore,
-    tokens::{Attached, Failure, LastSeen, Lifetime, Pending, State, packed},
+    tokens::{Attached, Failure, Lifetime, Notes, Pending, State, packed},
 };
 
 /// The keys of one broker in any store. The broker's id is in all of them, so that several brokers can
@@ -15,7 +15,7 @@ pub(crate) struct Shelf {
     prefix: String,
     /// jasny/sso's own names for token and code, when they are shared with it.
     php: Option<PhpNames>,
-    /// Of an [`Attached`], and a [`LastSeen`].
+    /// Of an [`Attached`].
     lifetime: Lifetime,
 }
 
@@ -38,7 +38,7 @@ impl Shelf {
         Some(Attached {
             token: store.get(&php.token)?.parse().ok()?,
             code: store.get(&php.code)?.parse().ok()?,
-            heals: store.get(&self.key("heals")).and_then(|text| text.parse().ok()).unwrap_or(0),
+            notes: store.get(&self.key("notes")).and_then(|text| Notes::from_text(&text)).unwrap_or_default(),
         })
     }
 
@@ -48,10 +48,7 @@ impl Shelf {
         };
         store.set(&php.token, attached.token.as_str(), self.lifetime);
         store.set(&php.code, attached.code.as_str(), self.lifetime);
-        match attached.heals {
-            0 => store.remove(&self.key("heals")),
-            heals => store.set(&self.key("heals"), &heals.to_string(), self.lifetime),
-        }
+        store.set(&self.key("notes"), &attached.notes.to_text(), self.lifetime);
     }
 
     pub(crate) fn clear_attached(&self, store: &mut dyn TokenStore) {
@@ -59,20 +56,7 @@ impl Shelf {
         if let Some(php) = &self.php {
             store.remove(&php.token);
             store.remove(&php.code);
-            store.remove(&self.key("heals"));
-        }
-    }
-
-    pub(crate) fn last_seen(&self, store: &dyn TokenStore) -> Option<LastSeen> {
-        LastSeen::from_text(&store.get(&self.key("seen"))?)
-    }
-
-    /// Changes nothing where it is so already: each change is a cookie.
-    pub(crate) fn set_last_seen(&self, store: &mut dyn TokenStore, seen: Option<LastSeen>) {
-        match seen {
-            now if now == self.last_seen(store) => {}
-            Some(now) => store.set(&self.key("seen"), now.to_text(), self.lifetime),
-            None => store.remove(&self.key("seen")),
+            store.remove(&self.key("notes"));
         }
     }
 

@@ -60,8 +60,29 @@ impl TokenStore for BTreeMap<String, String> {
 pub(crate) struct Attached {
     pub(crate) token: Token,
     pub(crate) code: VerificationCode,
-    /// How many attaches in a row were made to heal, without one good answer of the server since.
-    pub(crate) heals: u8,
+    pub(crate) notes: Notes,
+}
+
+/// What is remembered beside a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notes {
+    /// What the attach was made again for.
+    pub(crate) again: Again,
+    /// When it was made, in seconds since 1970.
+    pub(crate) made: u64,
+    /// Which end of a login the visitor was told of; see [`wire::Ended`](sso_core::wire::Ended).
+    pub(crate) told: Option<u64>,
+}
+
+/// What an attach is made again for, and how often in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// Because the server did not honour the token before, without one good answer since.
+    pub(crate) lost: u8,
+    /// Because somebody had logged in since, likewise.
+    pub(crate) superseded: u8,
+    /// To log a remembered browser in: 1, until somebody is logged in.
+    pub(crate) resumed: u8,
 }
 
 impl Attached {
@@ -69,35 +90,45 @@ impl Attached {
     pub(crate) const ARRIVAL: Duration = Duration::from_secs(10);
 
     pub(crate) fn to_text(&self) -> String {
-        format!("{}.{}.{}", self.token.as_str(), self.code.as_str(), self.heals)
+        format!("{}.{}.{}", self.token.as_str(), self.code.as_str(), self.notes.to_text())
+    }
+
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '.');
+        let mut next = || parts.next();
+        let (token, code) = (next()?.parse().ok()?, next()?.parse().ok()?);
+        Some(Self { token, code, notes: Notes::from_text(next()?)? })
+    }
+}
+
+impl Notes {
+    pub(crate) fn to_text(self) -> String {
+        let told = self.told.map(|n| n.to_string()).unwrap_or_default();
+        format!("{}.{}.{told}", self.again.to_text(), self.made)
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let mut next = || parts.next();
-        Some(Self { token: next()?.parse().ok()?, code: next()?.parse().ok()?, heals: next()?.parse().ok()? })
+        Some(Self { again: Again::from_text(next()?)?, made: next()?.parse().ok()?, told: next()?.parse().ok() })
     }
 }
 
-/// What is remembered of a visitor's login, beside the token and not in it: an answer that comes late must not bring an old token back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LastSeen {
-    /// Logged in, when the server was last asked.
-    LoggedIn,
-    /// Logged in, and then the session was gone. To be told.
-    Expired,
-}
-
-impl LastSeen {
-    pub(crate) fn to_text(self) -> &'static str {
-        match self {
-            Self::LoggedIn => "in",
-            Self::Expired => "expired",
-        }
+impl Again {
+    /// Three digits.
+    pub(crate) fn to_text(self) -> String {
+        format!("{}{}{}", self.lost, self.superseded, self.resumed)
     }
 
+    /// Also what somebody else may have written into an address.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
-        [Self::LoggedIn, Self::Expired].into_iter().find(|seen| seen.to_text() == text)
+        let digits: Vec<u8> = text.bytes().map(|b| b.wrapping_sub(b'0')).collect();
+        match *digits {
+            [lost, superseded, resumed] if digits.iter().all(|digit| *digit < 10) => {
+                Some(Self { lost, superseded, resumed })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -110,8 +141,8 @@ pub(crate) struct Pending {
     pub(crate) wanted: String,
     /// Whether the visitor was to log in on the way.
     pub(crate) login: bool,
-    /// See [`Attached::heals`].
-    pub(crate) heals: u8,
+    /// What it is made again for.
+    pub(crate) again: Again,
 }
 
 impl Pending {
@@ -130,18 +161,18 @@ impl Pending {
 
     /// Of characters that need no encoding in a cookie.
     pub(crate) fn to_text(&self) -> String {
-        let Self { state: State { nonce, made }, token, wanted, login, heals } = self;
-        format!("{nonce}.{}.{heals}.{}.{made}.{}", token.as_str(), u8::from(*login), packed(wanted))
+        let Self { state: State { nonce, made }, token, wanted, login, again } = self;
+        format!("{nonce}.{}.{}.{}.{made}.{}", token.as_str(), again.to_text(), u8::from(*login), packed(wanted))
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let mut parts = text.splitn(6, '.');
         let mut next = || parts.next();
-        let (nonce, token, heals, login) = (next()?, next()?, next()?, next()?);
+        let (nonce, token, again, login) = (next()?, next()?, next()?, next()?);
         Some(Self {
             state: State { nonce: nonce.to_owned(), made: next()?.parse().ok()? },
             token: token.parse().ok()?,
-            heals: heals.parse().ok()?,
+            again: Again::from_text(again)?,
             login: login == "1",
             wanted: unpacked(next()?),
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sso_core::wire::{BearerErrorCode, INVALID_CREDENTIALS, User};
+use sso_core::wire::{BearerErrorCode, Ended, INVALID_CREDENTIALS, User};
 
 use crate::{
     parts::{ChangeError, Parts, Unavailable, unavailable},
@@ -218,12 +218,13 @@ pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Resu
     Ok(cookie)
 }
 
-/// Logs out whoever is logged in, and forgets the browser: first of all, for a logout that is half done must be one that can be repeated.
+/// Logs out whoever is logged in, and forgets the browser: first of all, for a logout that is half done must be one that can be repeated. The session
+/// then, unless it is gone.
 pub(crate) async fn log_out(
     parts: &Parts,
     session: &Arc<Session>,
     mut also: impl FnMut(&mut Session) + Send,
-) -> Result<(), Unavailable> {
+) -> Result<Option<Arc<Session>>, Unavailable> {
     let known = session.family().map(str::to_owned);
     remember::remove(parts, known.as_deref()).await?;
     let (now, mut family) = (parts.now(), None);
@@ -234,10 +235,15 @@ pub(crate) async fn log_out(
         true
     });
     match logged_out.await {
-        // It was remembered only since the caller looked.
-        Ok(_) if family != known => remember::remove(parts, family.as_deref()).await,
+        Ok(session) => {
+            // It was remembered only since the caller looked.
+            if family != known {
+                remember::remove(parts, family.as_deref()).await?;
+            }
+            Ok(Some(session))
+        }
         // A session that is gone is as good as logged out.
-        Ok(_) | Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(()),
+        Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(None),
         Err(ChangeError::Unavailable(error)) => Err(error),
     }
 }
@@ -285,22 +291,23 @@ pub(crate) async fn through_broker(
 }
 
 /// A logout that a broker's back end passes on. Where the login that it saw has ended already, only the memory of its browser is left to go.
+/// How that login ended.
 pub(crate) async fn out_through_broker(
     parts: &Parts,
     authorization: Option<&str>,
     by_person: bool,
-) -> Result<(), ResumeError> {
-    let Resumed { broker, link, session, .. } = resume::proven(parts, authorization).await?;
+) -> Result<Option<Ended>, ResumeError> {
+    let Resumed { broker, link, mut session, .. } = resume::proven(parts, authorization).await?;
     let is_theirs = session.login.is_some() || session.last_end.as_ref().is_none_or(|end| link.saw(end));
     if is_theirs {
         out_of_family(parts, &session).await?;
-        log_out(parts, &session, |session| session.renew_cookie = true).await?;
+        session = log_out(parts, &session, |session| session.renew_cookie = true).await?.unwrap_or(session);
         tracing::info!(broker = %broker.id, "logged out through a broker");
     }
     if by_person {
         parts.touch(&session).await?;
     }
-    Ok(())
+    Ok(resume::ended(parts, &session).filter(|_| is_theirs))
 }
 
 /// Logs out what else began with the same memory of the browser.

@@ -201,8 +201,12 @@ impl Server {
     }
 
     /// Logs out through a broker's back end: everywhere. Works also while users cannot be looked up. `authorization` and `by_person` are as for
-    /// [`resume`](Self::resume).
-    pub async fn broker_log_out(&self, authorization: Option<&str>, by_person: bool) -> Result<(), ResumeError> {
+    /// [`resume`](Self::resume). How the login that the broker saw ended.
+    pub async fn broker_log_out(
+        &self,
+        authorization: Option<&str>,
+        by_person: bool,
+    ) -> Result<Option<Ended>, ResumeError> {
         patiently(login::out_through_broker(&self.0, authorization, by_person)).await
     }
 

@@ -1,7 +1,7 @@
 //! The pages of the brokers.
 
 use askama::Template;
-use sso_broker::web::Script;
+use sso_broker::{EndReason, web::Script};
 
 use super::{Layout, THEMES, User, Way};
 
@@ -23,8 +23,8 @@ pub(crate) struct BrokerHome<'a> {
     pub(crate) server_down: bool,
     /// Why the attach failed.
     pub(crate) problem: Option<&'a str>,
-    /// The visitor was logged in until the session expired.
-    pub(crate) expired: bool,
+    /// How the visitor's last login ended, on the first page since.
+    pub(crate) ended: Option<&'a str>,
 }
 
 /// `GET /about` at a broker: a deeper page, which never sends anyone away to attach.
@@ -45,8 +45,10 @@ pub(crate) struct BrokerAbout<'a> {
     pub(crate) problem: Option<&'a str>,
     /// Is somebody logged in who may not use this site?
     pub(crate) not_allowed: bool,
-    /// The visitor was logged in until the session expired.
-    pub(crate) expired: bool,
+    /// Is the browser remembered, so that a new attach logs it in?
+    pub(crate) remembered: bool,
+    /// How the visitor's last login ended, on the first page since.
+    pub(crate) ended: Option<&'a str>,
 }
 
 /// The broker's own login form, as jasny's demo brokers have it.
@@ -125,8 +127,10 @@ pub(crate) struct AjaxHome<'a> {
     pub(crate) server_down: bool,
     /// Why the attach failed.
     pub(crate) problem: Option<&'a str>,
-    /// The visitor was logged in until the session expired.
-    pub(crate) expired: bool,
+    /// Is the browser remembered, so that a new attach logs it in?
+    pub(crate) remembered: bool,
+    /// How the visitor's last login ended, on the first page since.
+    pub(crate) ended: Option<&'a str>,
 }
 
 /// What is known of the AJAX broker's visitor when the page is written.
@@ -151,5 +155,14 @@ impl AjaxState {
             Self::User => "user",
             Self::Barred => "barred",
         }
+    }
+}
+
+/// The words for how a visitor's last login ended.
+pub(crate) fn ended_words(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Expired => "Your session has expired. Log in again to continue.",
+        EndReason::LoggedOut => "You were logged out at another site or in another tab.",
+        EndReason::Revoked => "Your session was ended for you. Log in again to continue.",
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Failure, assets,
-    pages::{AjaxHome, AjaxState},
+    pages::{AjaxHome, AjaxState, ended_words},
     run,
 };
 
@@ -75,7 +75,8 @@ async fn home(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<AjaxBro
         login_token: &visitor.form_token(LOGIN_FORM),
         server_down: visitor.server_down,
         problem: visitor.problem.as_deref(),
-        expired: visitor.expired,
+        remembered: visitor.remembered,
+        ended: visitor.ended.map(ended_words),
     };
     page(StatusCode::OK, &template)
 }

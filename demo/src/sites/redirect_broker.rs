@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Failure, assets,
-    pages::{self, BrokerAbout, BrokerHome, BrokerProblem, Way},
+    pages::{self, BrokerAbout, BrokerHome, BrokerProblem, Way, ended_words},
     run,
 };
 
@@ -94,7 +94,7 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
             has_reports: site.api.is_some(),
             server_down: visitor.server_down,
             problem: visitor.problem.as_deref(),
-            expired: visitor.expired,
+            ended: visitor.ended.map(ended_words),
         },
     )
 }
@@ -114,7 +114,8 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
             server_down: visitor.server_down,
             problem: visitor.problem.as_deref(),
             not_allowed: visitor.not_allowed,
-            expired: visitor.expired,
+            remembered: visitor.remembered,
+            ended: visitor.ended.map(ended_words),
         },
     )
 }

@@ -1,20 +1,20 @@
 //! The AJAX side: the few commands that a page's script may give, and the silent attach.
 //!
 //! A fixed list, and no proxy to the server's API. Every answer is JSON, or empty with 204; every error has a text in
-//! `error`, `"attach":"redirect"` where only a redirect to `/sso/attach?to=…` helps, and there, once, `"expired":true` for a
-//! visitor who was logged in until the session expired.
+//! `error`, and `"attach":"redirect"` where only a redirect to `/sso/attach?to=…` helps.
 
-use actix_web::{http::StatusCode, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sso_core::wire::{ENDED_HEADER, Ended, RESUME_HEADER};
 
 use super::{
     SilentMode, SsoSession,
-    answer::{json, no_content},
+    answer::{fleeting, json, no_content},
     get_or_head,
     script::{Answer, GET, GET_OR_POST, POST, ScriptError, command, own_json, refused},
 };
-use crate::RequestError;
+use crate::{Info, RequestError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig, mode: SilentMode) {
     config.service(
@@ -61,12 +61,25 @@ async fn verify(session: SsoSession, body: web::Payload) -> Answer {
     Ok(no_content())
 }
 
-/// `GET /sso/ajax/info`: the user, or 204 when nobody is logged in.
+/// `GET /sso/ajax/info`: the user, or 204 when nobody is logged in; then the server's headers `SSO-Ended`, once, and `SSO-Resume`, as long as
+/// that was not tried.
 async fn info(session: SsoSession) -> Answer {
-    Ok(match relay(&session, session.info().await)? {
-        Some(user) => json(StatusCode::OK, &user),
-        None => no_content(),
-    })
+    let info = session.who().await?;
+    let Some(user) = info.user else { return Ok(nobody(&session, &info)) };
+    Ok(json(StatusCode::OK, &user))
+}
+
+fn nobody(session: &SsoSession, info: &Info) -> HttpResponse {
+    let mut answer = fleeting(StatusCode::NO_CONTENT);
+    if let Some((reason, n)) = info.ended
+        && session.take(|broker, store| broker.take_ended(store, reason, n)).is_some()
+    {
+        answer.insert_header((ENDED_HEADER, Ended { reason, n, seconds_ago: 0 }.header()));
+    }
+    if info.resume && session.with_store(|store| session.broker().may_resume(store)) {
+        answer.insert_header((RESUME_HEADER, "1"));
+    }
+    answer.finish()
 }
 
 #[derive(Deserialize)]
@@ -78,35 +91,23 @@ struct LoginCommand {
 /// `POST /sso/ajax/login`: logs in with a password; the user.
 async fn login(session: SsoSession, body: web::Payload) -> Answer {
     let command: LoginCommand = own_json(&session, body).await?;
-    let result = session.login(&command.username, &command.password).await;
-    Ok(json(StatusCode::OK, &relay(&session, result)?))
+    Ok(json(StatusCode::OK, &session.login(&command.username, &command.password).await?))
 }
 
 /// `POST /sso/ajax/logout`: logs out, at all brokers.
 async fn logout(session: SsoSession, body: web::Payload) -> Answer {
     let _: Map<String, Value> = own_json(&session, body).await?;
-    relay(&session, session.logout().await)?;
+    session.logout().await?;
     Ok(no_content())
 }
 
 /// `GET /sso/ajax/data`: the shared data.
 async fn data(session: SsoSession) -> Answer {
-    Ok(json(StatusCode::OK, &relay(&session, session.data().await)?))
+    Ok(json(StatusCode::OK, &session.data().await?))
 }
 
 /// `POST /sso/ajax/data`: merges into the shared data, key by key; `null` removes. All of them.
 async fn set_data(session: SsoSession, body: web::Payload) -> Answer {
     let changes = own_json(&session, body).await?;
-    Ok(json(StatusCode::OK, &relay(&session, session.merge_data(changes).await)?))
-}
-
-/// The result of a call to the server. A token that is not honoured is forgotten: the script attaches anew.
-fn relay<T>(session: &SsoSession, result: Result<T, RequestError>) -> Result<T, ScriptError> {
-    result.map_err(|error| {
-        if !error.is_healable() {
-            return error.into();
-        }
-        session.lose();
-        ScriptError::Lost { expired: session.take_expired(), error }
-    })
+    Ok(json(StatusCode::OK, &session.merge_data(changes).await?))
 }

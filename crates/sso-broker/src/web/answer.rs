@@ -87,6 +87,10 @@ pub(super) fn public_text(error: &RequestError) -> String {
 
 /// A failed call, as a script is told.
 pub(super) fn told(error: &RequestError) -> ApiError {
-    let code = matches!(error, RequestError::UserNotAllowed).then_some(BearerErrorCode::UserNotAllowed);
+    let code = match error {
+        RequestError::UserNotAllowed => Some(BearerErrorCode::UserNotAllowed),
+        RequestError::Superseded => Some(BearerErrorCode::Superseded),
+        _ => None,
+    };
     ApiError { code, ..ApiError::new(public_text(error)) }
 }

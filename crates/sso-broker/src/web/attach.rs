@@ -10,7 +10,7 @@ use super::{
     departure::{Departure, depart, depart_from_here},
     get_or_head, pages,
 };
-use crate::{AttachOutcome, LocalPath, RequestError};
+use crate::{AttachOutcome, LocalPath, RequestError, Why, tokens::Again};
 
 pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
     config
@@ -23,14 +23,19 @@ pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
 #[derive(Deserialize)]
 struct To {
     to: Option<String>,
-    /// The visitor was sent here from another name of this site, with so many heals.
-    from: Option<u8>,
+    /// `remembered`: to log a remembered browser in, which is tried once.
+    why: Option<String>,
+    /// The visitor was sent here from another name of this site, and for what.
+    from: Option<String>,
 }
 
 /// `GET /sso/attach?to=/page`: attaches anew, then goes to the page.
 async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
-    let heals = to.as_ref().and_then(|query| query.from).unwrap_or_default();
-    go(&session, to, Departure::Attach { heals }).await
+    let sent = to.as_ref().and_then(|query| Again::from_text(query.from.as_deref()?));
+    let is_remembered = to.as_ref().is_some_and(|query| query.why.as_deref() == Some("remembered"));
+    let tried = || session.take(|broker, store| broker.give_up(store, Why::Remembered));
+    let again = if is_remembered { tried().unwrap_or_default() } else { sent.unwrap_or_default() };
+    go(&session, to, Departure::Attach(again)).await
 }
 
 /// `GET /sso/login?to=/page`: the same, and the visitor logs in at the server on the way.

@@ -9,7 +9,7 @@ use super::{
     asker, get_or_head,
     pages::in_query,
 };
-use crate::LocalPath;
+use crate::{LocalPath, tokens::Again};
 
 /// The page that the visitor comes back to in place of one that is too long to be kept: the tab knows that one.
 pub(super) const LANDING: &str = "/sso/long-page";
@@ -18,8 +18,8 @@ const SCRIPT: &str = "/sso/long-page.js";
 /// What a visitor is sent to the server for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Departure {
-    /// To be attached. `heals`: how many times in a row because the server did not honour a token.
-    Attach { heals: u8 },
+    /// To be attached.
+    Attach(Again),
     /// The same, with a login on the way.
     Login,
 }
@@ -44,7 +44,7 @@ pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, departu
     let broker = session.broker();
     let start = |wanted: &LocalPath| {
         session.with_store(|store| match departure {
-            Departure::Attach { heals } => broker.start_after(store, wanted, heals),
+            Departure::Attach(again) => broker.start_again(store, wanted, again),
             Departure::Login => broker.start_login(store, wanted),
         })
     };
@@ -74,11 +74,11 @@ async fn script() -> HttpResponse {
 /// that writes its own, every visit is from elsewhere.
 fn at_home(public_url: &Url, wanted: &LocalPath, departure: Departure) -> String {
     let origin = public_url.origin().ascii_serialization();
-    let (path, heals) = match departure {
-        Departure::Attach { heals } => ("attach", heals),
-        Departure::Login => ("login", 0),
+    let (path, again) = match departure {
+        Departure::Attach(again) => ("attach", again),
+        Departure::Login => ("login", Again::default()),
     };
-    format!("{origin}/sso/{path}?from={heals}&to={}", in_query(wanted))
+    format!("{origin}/sso/{path}?from={}&to={}", again.to_text(), in_query(wanted))
 }
 
 /// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may speak https in the site's place.

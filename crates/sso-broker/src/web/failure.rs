@@ -9,13 +9,13 @@ use super::{
     departure::{Departure, depart},
     logout, pages,
 };
-use crate::{LocalPath, RequestError};
+use crate::{LocalPath, RequestError, Why};
 
 /// Answers a request whose call to the server failed: a lost token is replaced, once, if this is a visit; all else is
 /// told.
 pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpResponse {
-    if error.is_healable() {
-        return lost_token(session, error);
+    if let Some(why) = error.attach_again() {
+        return attach_again(session, error, why);
     }
     if !matches!(error, RequestError::Refused { .. } | RequestError::UserNotAllowed) {
         tracing::warn!(%error, "a call to the SSO server failed");
@@ -31,23 +31,25 @@ pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpRes
     }
 }
 
-/// Answers a request whose token the server does not honour. Where a page comes of it the token is forgotten, and that
-/// page or the next one says why. Where nobody reads the answer (a script, an image) it stays: every tab that asks
-/// hears that the session is gone, and the next page says why.
-fn lost_token(session: &SsoSession, error: &RequestError) -> HttpResponse {
+/// Answers a request whose token is good for nothing any more. Only a visit forgets it: an answer that comes late, to a
+/// script or to a form, must not take the one that another tab has got meanwhile.
+fn attach_again(session: &SsoSession, error: &RequestError, why: Why) -> HttpResponse {
     let sso = session.sso();
     if Asker::of(session.http_request()) == Asker::Visit {
         let wanted = session.wanted();
-        return match session.take(|broker, store| broker.lose_to_heal(store)) {
-            Some(heals) => depart(session, &wanted, Departure::Attach { heals }),
+        return match session.take(|broker, store| broker.give_up(store, why)) {
+            Some(again) => depart(session, &wanted, Departure::Attach(again)),
             None => page(sso, ProblemKind::NotHonoured, None, pages::attach_anew(&wanted)),
         };
     }
-    if asker::reads_pages(session.http_request()) {
-        session.lose();
-        return page(sso, ProblemKind::SessionEnded, None, pages::attach_anew(&retry_page(session)));
+    if !asker::reads_pages(session.http_request()) {
+        return attach_by_redirect(&error.to_string());
     }
-    attach_by_redirect(&error.to_string())
+    if session.is_logout_refused() {
+        return ask_for_logout(session);
+    }
+    let kind = if why == Why::Superseded { ProblemKind::Superseded } else { ProblemKind::SessionEnded };
+    page(sso, kind, None, pages::attach_anew(&retry_page(session)))
 }
 
 /// Sends somebody whose logout cannot be verified to the page that asks whether it is wanted.

@@ -10,7 +10,7 @@ use super::{
     get_or_head,
     pages::in_query,
 };
-use crate::LocalPath;
+use crate::{LocalPath, RequestError};
 
 const PATH: &str = "/sso/logout";
 
@@ -43,10 +43,17 @@ pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: String) -> Ht
     page_with_logout(session.sso(), kind, retry, Leave { form_token: session.form_token(PATH), server })
 }
 
-/// `GET /sso/logout?to=/page`: asks.
-async fn show(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
+/// `GET /sso/logout?to=/page`: asks. First of all the visitor is attached to whatever login is there now.
+async fn show(session: SsoSession, to: Option<web::Query<To>>) -> Result<HttpResponse, RequestError> {
+    if let Err(error) = session.who().await
+        && error.is_healable()
+        && session.is_attached()
+    {
+        return Err(error);
+    }
     let stay = to.and_then(|query| session.broker().local_path(query.to.as_deref()?));
-    page(&session, ProblemKind::LogoutUnverified, stay.unwrap_or_else(LocalPath::root).as_str().to_owned())
+    let stay = stay.unwrap_or_else(LocalPath::root).as_str().to_owned();
+    Ok(page(&session, ProblemKind::LogoutUnverified, stay))
 }
 
 /// `POST /sso/logout`: logs out, at all brokers, and goes on to the first page.

@@ -59,6 +59,8 @@ pub enum ProblemKind {
     NotHonoured,
     /// The session ended while the visitor was filling in a form.
     SessionEnded,
+    /// Somebody has logged in, perhaps in another tab, while the visitor was filling in a form.
+    Superseded,
     /// The form was not served to this visitor, or too long ago.
     FormRefused,
     /// The server cannot be reached.
@@ -80,7 +82,7 @@ impl ProblemKind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::CookiesOff | Self::AmbiguousCookie => StatusCode::BAD_REQUEST,
-            Self::SessionEnded => StatusCode::UNAUTHORIZED,
+            Self::SessionEnded | Self::Superseded => StatusCode::UNAUTHORIZED,
             Self::FormRefused | Self::UserNotAllowed => StatusCode::FORBIDDEN,
             Self::NotHonoured | Self::ServerError => StatusCode::BAD_GATEWAY,
             Self::ServerDown => StatusCode::SERVICE_UNAVAILABLE,
@@ -96,6 +98,7 @@ impl ProblemKind {
             Self::AmbiguousCookie => "Another site sets our cookie",
             Self::NotHonoured => "You could not be connected",
             Self::SessionEnded => "Your session has ended",
+            Self::Superseded => "Someone has logged in meanwhile",
             Self::FormRefused => "This form is no longer valid",
             Self::ServerDown => "The login server cannot be reached",
             Self::UserNotAllowed => "Your account has no access to this site",
@@ -125,6 +128,10 @@ impl ProblemKind {
             Self::AmbiguousCookie => AmbiguousCookie::ADVICE,
             Self::NotHonoured => "The login server did not accept this site's connection, nor a new one.",
             Self::SessionEnded => "Nothing was changed. Connect again and repeat what you did.",
+            Self::Superseded => {
+                "You or somebody else logged in with this browser after this page was opened. Nothing was changed. \
+                 Go back to the page, see who is logged in, and repeat what you did."
+            }
             Self::FormRefused => "Nothing was changed. Reload the page and repeat what you did.",
             Self::ServerDown => "This site works, but nobody can log in or out right now.",
             Self::UserNotAllowed => {
@@ -252,6 +259,7 @@ mod tests {
             ProblemKind::AmbiguousCookie,
             ProblemKind::NotHonoured,
             ProblemKind::SessionEnded,
+            ProblemKind::Superseded,
             ProblemKind::FormRefused,
             ProblemKind::ServerDown,
             ProblemKind::UserNotAllowed,

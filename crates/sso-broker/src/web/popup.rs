@@ -1,7 +1,7 @@
 //! `/sso/session…`: what a page's script asks to warn of the session's end, and to extend or end it. On every site.
 //!
 //! A script polls here, so asking leaves the visitor's token as it is, even one that is no longer honoured: every tab hears that the
-//! session is gone, an answer that comes late spoils nothing, and the next page visit attaches anew and tells why.
+//! session is gone, an answer that comes late spoils nothing, and the next page visit attaches anew.
 
 use actix_web::{http::StatusCode, web};
 use serde_json::{Map, Value};
@@ -10,9 +10,9 @@ use super::{
     SsoSession,
     answer::{json, no_content},
     get_or_head,
-    script::{Answer, GET, POST, ScriptError, command, own_json},
+    script::{Answer, GET, POST, command, own_json},
 };
-use crate::{RequestError, SessionStatus, client::without_limits};
+use crate::client::without_limits;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -26,13 +26,13 @@ async fn status(session: SsoSession) -> Answer {
     if !session.is_attached() {
         return Ok(json(StatusCode::OK, &without_limits(None)));
     }
-    tell(&session, session.status().await)
+    Ok(json(StatusCode::OK, &session.status().await?))
 }
 
 /// `POST /sso/session/keepalive`: extends it. What is left of it then.
 async fn keepalive(session: SsoSession, body: web::Payload) -> Answer {
     let _: Map<String, Value> = own_json(&session, body).await?;
-    tell(&session, session.keepalive().await)
+    Ok(json(StatusCode::OK, &session.keepalive().await?))
 }
 
 /// `POST /sso/session/logout`: logs out, at all brokers. A session that is gone counts as logged out.
@@ -40,12 +40,4 @@ async fn logout(session: SsoSession, body: web::Payload) -> Answer {
     let _: Map<String, Value> = own_json(&session, body).await?;
     session.logout().await?;
     Ok(no_content())
-}
-
-fn tell(session: &SsoSession, result: Result<SessionStatus, RequestError>) -> Answer {
-    match result {
-        Ok(status) => Ok(json(StatusCode::OK, &status)),
-        Err(error) if error.is_healable() => Err(ScriptError::Lost { expired: session.was_logged_in(), error }),
-        Err(error) => Err(error.into()),
-    }
 }

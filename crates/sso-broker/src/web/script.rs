@@ -8,7 +8,7 @@ use actix_web::{
     },
     web,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use sso_core::{
     SentBy,
     wire::{ApiError, AttachBy},
@@ -43,13 +43,6 @@ pub(super) enum ScriptError {
     Verify(#[from] VerifyError),
     #[error("{}", public_text(.0))]
     Request(#[from] RequestError),
-    /// The visitor has no session (any more).
-    #[error("{}", public_text(.error))]
-    Lost {
-        error: RequestError,
-        /// Was logged in until it was gone.
-        expired: bool,
-    },
 }
 
 /// As one type: an error's answer is an ordinary answer here.
@@ -83,15 +76,6 @@ pub(super) async fn own_json<T: DeserializeOwned>(session: &SsoSession, body: we
     serde_json::from_slice(&bytes.map_err(|_| ScriptError::Malformed)?).map_err(|_| ScriptError::Malformed)
 }
 
-/// An error as it is sent.
-#[derive(Serialize)]
-struct Told {
-    #[serde(flatten)]
-    error: ApiError,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    expired: bool,
-}
-
 impl ResponseError for ScriptError {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -101,24 +85,22 @@ impl ResponseError for ScriptError {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed | Self::Verify(_) => StatusCode::BAD_REQUEST,
-            Self::Request(error) | Self::Lost { error, .. } => status_of(error),
+            Self::Request(error) => status_of(error),
         }
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (only_redirect_helps, expired) = match self {
-            Self::Verify(_) => (true, false),
-            Self::Request(error) => (error.is_healable(), false),
-            Self::Lost { expired, .. } => (true, *expired),
-            _ => (false, false),
+        let only_redirect_helps = match self {
+            Self::Verify(_) => true,
+            Self::Request(error) => error.is_healable(),
+            _ => false,
         };
         let attach = only_redirect_helps.then_some(AttachBy::Redirect);
         let error = match self {
             Self::Request(error) => told(error),
             other => ApiError::new(other.to_string()),
         };
-        let error = ApiError { attach, ..error };
-        let mut response = json(self.status_code(), &Told { error, expired });
+        let mut response = json(self.status_code(), &ApiError { attach, ..error });
         if let Self::WrongMethod(methods) = self
             && let Ok(allow) = header::Allow(methods.to_vec()).try_into_value()
         {

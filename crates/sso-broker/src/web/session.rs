@@ -1,7 +1,7 @@
 //! The visitor's shared session, as a handler uses it.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     future::{Ready, ready},
     rc::Rc,
 };
@@ -19,7 +19,7 @@ use super::{
     asker::{header, is_embedded, is_prefetch, sent_by},
     tokens::{CookieChanges, CookieStore, Kept, SessionStore},
 };
-use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, User};
+use crate::{Body, Broker, Client, Info, LocalPath, Method, RequestError, TokenStore, User};
 
 /// The session that this visitor shares with all brokers, for handlers that change it.
 ///
@@ -37,7 +37,7 @@ use crate::{Body, Broker, Client, LocalPath, Method, RequestError, TokenStore, U
 /// ```
 ///
 /// Errors that are returned as here are answered by the middleware: as a page for people, as JSON for scripts. Those that a
-/// new attach heals make it, where the request is the visit of a page.
+/// new attach helps make it, where the request is the visit of a page.
 #[derive(Clone)]
 pub struct SsoSession {
     request: HttpRequest,
@@ -51,11 +51,13 @@ pub(super) struct RequestScope {
     pub(super) cookies: CookieChanges,
     /// Made when it is first needed: most requests are for assets.
     store: OnceCell<RefCell<Box<dyn TokenStore>>>,
+    /// See [`SsoSession::is_logout_refused`].
+    logout_refused: Cell<bool>,
 }
 
 impl RequestScope {
     pub(super) fn new(sso: Sso) -> Self {
-        Self { sso, cookies: CookieChanges::default(), store: OnceCell::new() }
+        Self { sso, cookies: CookieChanges::default(), store: OnceCell::new(), logout_refused: Cell::new(false) }
     }
 }
 
@@ -63,19 +65,23 @@ impl SsoSession {
     /// Logs in with a password typed at this broker. The server must trust the broker with that; better is a link to
     /// `/sso/login`.
     pub async fn login(&self, username: &str, password: &str) -> Result<User, RequestError> {
-        let user = self.client.login(&self.bearer()?, username, password).await?;
-        self.with_store(|store| self.broker().saw(store, true));
-        Ok(user)
+        self.client.login(&self.bearer()?, username, password).await
     }
 
-    /// Logs out, at all brokers. A session that is gone counts as logged out.
+    /// Logs out, at all brokers. A session that is gone counts as logged out. Where somebody has logged in since this visitor's token was
+    /// attached, nobody is logged out: [`RequestError::Superseded`], which is answered with a page that asks.
     pub async fn logout(&self) -> Result<(), RequestError> {
         let result = match self.bearer() {
             Ok(bearer) => self.client.logout(&bearer).await,
             Err(error) => Err(error),
         };
         match result {
-            Ok(()) => self.with_store(|store| self.broker().forget_login(store)),
+            Ok(Some(n)) => self.with_store(|store| self.broker().knows_of(store, n)),
+            Ok(None) => {}
+            Err(error @ RequestError::Superseded) => {
+                self.scope.logout_refused.set(true);
+                return Err(error);
+            }
             Err(error) if error.is_healable() => self.clear(),
             Err(error) => return Err(error),
         }
@@ -84,19 +90,26 @@ impl SsoSession {
 
     /// The user who is logged in, asked anew.
     pub async fn info(&self) -> Result<Option<User>, RequestError> {
-        let user = self.honoured(self.client.info(&self.bearer()?).await)?;
-        self.with_store(|store| self.broker().saw(store, user.is_some()));
-        Ok(user)
+        Ok(self.who().await?.user)
+    }
+
+    /// The same, and if nobody is, how the last login ended.
+    pub(super) async fn who(&self) -> Result<Info, RequestError> {
+        let info = self.honoured(self.client.info(&self.bearer()?).await)?;
+        if info.user.is_some() {
+            self.with_store(|store| self.broker().note(store, |notes| notes.again.resumed = 0));
+        }
+        Ok(info)
     }
 
     /// What is left of the session. Asking does not extend it.
     pub async fn status(&self) -> Result<SessionStatus, RequestError> {
-        self.saw(self.client.session(&self.bearer()?).await)
+        self.client.session(&self.bearer()?).await
     }
 
     /// Extends the session, for a person who asks for it. What is left of it then.
     pub async fn keepalive(&self) -> Result<SessionStatus, RequestError> {
-        self.saw(self.client.keepalive(&self.bearer()?).await)
+        self.client.keepalive(&self.bearer()?).await
     }
 
     /// The same session for calls without a person behind them, which do not extend it.
@@ -144,10 +157,10 @@ impl SsoSession {
         self.honoured(self.client.request(&self.bearer()?, method, path, body).await)
     }
 
-    /// A good answer honours the token: the next failure may be healed again.
+    /// A good answer honours the token: the next failure may be made good again.
     fn honoured<T>(&self, result: Result<T, RequestError>) -> Result<T, RequestError> {
         if matches!(result, Ok(_) | Err(RequestError::UserNotAllowed)) {
-            self.with_store(|store| self.broker().healed(store));
+            self.with_store(|store| self.broker().honoured(store));
         }
         result
     }
@@ -188,11 +201,6 @@ impl SsoSession {
         self.with_store(|store| self.broker().clear(store));
     }
 
-    /// Whether the visitor was logged in until the session expired: once. A [`Visitor`](super::Visitor) knows it already.
-    pub fn take_expired(&self) -> bool {
-        self.take(Broker::take_expired)
-    }
-
     /// The broker.
     pub fn broker(&self) -> &Broker {
         &self.scope.sso.broker
@@ -218,14 +226,9 @@ impl SsoSession {
         &self.scope.sso
     }
 
-    /// Forgets a token that the server no longer honours.
-    pub(super) fn lose(&self) {
-        self.take(Broker::lose);
-    }
-
-    /// Whether the visitor was logged in when last seen.
-    pub(super) fn was_logged_in(&self) -> bool {
-        self.with_store(|store| self.broker().was_logged_in(store))
+    /// Whether a logout was refused, because somebody else may be logged in by now.
+    pub(super) fn is_logout_refused(&self) -> bool {
+        self.scope.logout_refused.get()
     }
 
     /// The page that this request asks for.
@@ -262,10 +265,6 @@ impl SsoSession {
             Storage::Session => Box::new(SessionStore(self.request.get_session())),
             Storage::Custom(make) => make(&self.request),
         }
-    }
-
-    fn saw(&self, result: Result<SessionStatus, RequestError>) -> Result<SessionStatus, RequestError> {
-        result.inspect(|status| self.with_store(|store| self.broker().saw(store, status.authenticated)))
     }
 
     fn bearer(&self) -> Result<BearerToken, RequestError> {

@@ -11,7 +11,7 @@ use super::{
     departure::{Departure, depart},
     failure::failed_call,
 };
-use crate::{Broker, RequestError, User};
+use crate::{Broker, EndReason, Info, RequestError, User, Why, tokens::Again};
 
 /// The visitor of a page, attached to the shared session.
 ///
@@ -30,8 +30,11 @@ pub struct Visitor {
     pub not_allowed: bool,
     /// Why the visitor is not known, to be shown with a link to `/sso/attach?to=…`; untrusted text.
     pub problem: Option<String>,
-    /// Was logged in until the session expired, and is nobody now. On one page only: the first visit after it.
-    pub expired: bool,
+    /// Nobody is logged in, and this is how the last login ended. On one page only: the first visit after it.
+    pub ended: Option<EndReason>,
+    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Only an [`OptionalVisitor`] is so; a
+    /// `Visitor` was sent there.
+    pub remembered: bool,
     /// The shared session, and form tokens.
     pub session: SsoSession,
 }
@@ -48,7 +51,7 @@ impl Visitor {
     }
 
     fn anonymous(session: SsoSession) -> Self {
-        Self { user: None, server_down: false, not_allowed: false, problem: None, expired: false, session }
+        Self { user: None, server_down: false, not_allowed: false, problem: None, ended: None, remembered: false, session }
     }
 
     /// Recognises the visitor. `Err`: the answer to give in the handler's place.
@@ -76,35 +79,59 @@ impl Visitor {
                     if !broker.client().is_reachable().await {
                         return Ok(Self { server_down: true, ..Self::anonymous(session) });
                     }
-                    Err(depart(&session, &session.wanted(), Departure::Attach { heals: 0 }))
+                    Err(depart(&session, &session.wanted(), Departure::Attach(Again::default())))
                 }
             };
         }
         session.take(Broker::take_arrived);
-        match session.info().await {
+        match session.who().await {
             Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
             Err(error @ RequestError::UserNotAllowed) => Err(failed_call(&session, &error)),
+            Ok(info) if info.user.is_none() && asker == Asker::Visit => match Self::why_again(&session, &info) {
+                Some(again) => Err(depart(&session, &session.wanted(), Departure::Attach(again))),
+                None => Ok(Self::with_info(session, asker, Ok(info))),
+            },
             result => Ok(Self::with_info(session, asker, result)),
         }
+    }
+
+    /// Whether somebody may be logged in after a new attach, though nobody is now.
+    fn why_again(session: &SsoSession, info: &Info) -> Option<Again> {
+        let broker = session.broker();
+        session.with_store(|store| match info.resume {
+            true => broker.give_up(store, Why::Remembered),
+            false if broker.is_old(store) => broker.give_up(store, Why::Old),
+            false => None,
+        })
     }
 
     /// Recognises the visitor if that can be done here and now.
     async fn recognise_if_attached(session: SsoSession) -> Self {
         let asker = Asker::of(session.http_request());
-        let result = if session.is_attached() { session.info().await } else { Ok(None) };
+        let result = if session.is_attached() { session.who().await } else { Ok(Info::default()) };
         Self::with_info(session, asker, result)
     }
 
-    fn with_info(session: SsoSession, asker: Asker, result: Result<Option<User>, RequestError>) -> Self {
+    fn with_info(session: SsoSession, asker: Asker, result: Result<Info, RequestError>) -> Self {
         let mut visitor = Self::anonymous(session);
+        let session = &visitor.session;
         if asker == Asker::Visit {
-            visitor.problem = visitor.session.take(Broker::take_failure);
+            visitor.problem = session.take(Broker::take_failure);
         }
         match result {
-            Ok(user) => visitor.user = user,
-            // What is no visit leaves the token to the next one, which says why.
-            Err(error) if error.is_healable() && asker != Asker::Visit => {}
-            Err(error) if error.is_healable() => visitor.session.lose(),
+            Ok(Info { user, ended, resume }) => {
+                visitor.user = user;
+                visitor.remembered = resume && session.with_store(|store| session.broker().may_resume(store));
+                if let Some((reason, n)) = ended.filter(|_| asker == Asker::Visit && visitor.problem.is_none()) {
+                    visitor.ended = session.take(|broker, store| broker.take_ended(store, reason, n));
+                }
+            }
+            // What is no visit leaves the token to the next one.
+            Err(error) if error.is_healable() => {
+                if let Some(why) = error.attach_again().filter(|_| asker == Asker::Visit) {
+                    session.take(|broker, store| broker.give_up(store, why));
+                }
+            }
             Err(RequestError::Unreachable(_)) => visitor.server_down = true,
             Err(RequestError::UserNotAllowed) => visitor.not_allowed = true,
             Err(error) => {
@@ -112,9 +139,6 @@ impl Visitor {
                 visitor.problem = Some(public_text(&error));
             }
         }
-        let is_known = !visitor.server_down && !visitor.not_allowed && visitor.problem.is_none();
-        let is_nobody = visitor.user.is_none() && is_known;
-        visitor.expired = asker == Asker::Visit && is_nobody && visitor.session.take_expired();
         visitor
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::{
-    HttpRequest, HttpResponse, Resource, ResponseError,
+    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, ResponseError,
     http::{StatusCode, header},
     web,
 };
@@ -12,7 +12,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
-use sso_core::wire::{ENDED_HEADER, RESUME_HEADER, SessionStatus};
+use sso_core::wire::{ENDED_HEADER, Ended, RESUME_HEADER, SessionStatus};
 
 use super::{
     Linked, Site, access,
@@ -54,10 +54,7 @@ async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
         Some(user) => ok().json(user),
         None => {
             let Told { ended, resume } = site.server().told(&resumed).await?;
-            let mut nobody = no_content();
-            if let Some(ended) = ended {
-                nobody.insert_header((ENDED_HEADER, ended.header()));
-            }
+            let mut nobody = nobody(ended);
             if resume {
                 nobody.insert_header((RESUME_HEADER, "1"));
             }
@@ -82,8 +79,17 @@ async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::B
 /// The body is not looked at: PHP sends this call without one, without Content-Type and without Content-Length.
 async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let authorization = header_text(&request, header::AUTHORIZATION);
-    site.server().broker_log_out(authorization, extract::is_by_person(&request)).await?;
-    Ok(no_content().finish())
+    let ended = site.server().broker_log_out(authorization, extract::is_by_person(&request)).await?;
+    Ok(nobody(ended).finish())
+}
+
+/// Nobody is logged in (any more).
+fn nobody(ended: Option<Ended>) -> HttpResponseBuilder {
+    let mut answer = no_content();
+    if let Some(ended) = ended {
+        answer.insert_header((ENDED_HEADER, ended.header()));
+    }
+    answer
 }
 
 /// What is left of the login. Asking never extends it.
