@@ -209,17 +209,17 @@ async fn link(
                 tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
                 return Ok(link.code);
             }
-            Ok(LinkOutcome::Taken) => match parts.resolve(&key).await? {
-                Some(found) => match parts.link_state(&found) {
-                    LinkState::Good if found.session.id == session.id => return Ok(found.link.code),
-                    LinkState::Good | LinkState::Superseded => return Err(AttachError::AlreadyAttached),
+            Ok(LinkOutcome::Taken) => {
+                let living = parts.resolve(&key).await?.map(|found| (parts.link_state(&found), found));
+                match living {
+                    Some((LinkState::Good, found)) if found.session.id == session.id => return Ok(found.link.code),
+                    Some((LinkState::Good | LinkState::Superseded, _)) => return Err(AttachError::AlreadyAttached),
                     // It counts as free.
-                    LinkState::Dead => {
+                    Some((LinkState::Dead, _)) | None => {
                         parts.store.unlink(&Unlink::One(key.clone())).await.map_err(unavailable)?;
                     }
-                },
-                None => {}
-            },
+                }
+            }
             Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom),
             // A login or an end came in between: does the browser's cookie still lead here?
             Err(StoreError::Conflict) => {

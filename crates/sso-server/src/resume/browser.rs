@@ -80,7 +80,10 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
         let is_same = |current: &Session| {
             lifecycle::accepts(current, cookie, parts.now()) && current.fingerprint == session.fingerprint
         };
-        parts.end(&session, reason, is_same).await?;
+        if parts.end(&session, reason, is_same).await?.is_some() {
+            // A logout could not find it any more: the brokers' links end with the session.
+            remember::remove(parts, session.family()).await?;
+        }
         return Ok(None);
     }
     Ok(Some(session))

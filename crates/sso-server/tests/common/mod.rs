@@ -17,7 +17,7 @@ use sso_server::{
     attach::AttachOutcome,
     clock::{Clock, ManualClock, SystemClock},
     resume::ResumeError,
-    session::CookieValue,
+    session::{CookieValue, EndReason},
 };
 
 use spy::Spy;
@@ -125,17 +125,6 @@ impl World {
         })
     }
 
-    /// The end of a login on the way to this broker: somebody is logged in by now.
-    pub(crate) async fn attach_after_login(&self, browser: &mut Browser, broker: &'static str) -> Attached {
-        let token = Token::generate();
-        let request = redirect_request(broker, &token, key(broker).attach(&token), true);
-        let checked = self.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
-        let answer = self.server.attach_after_login(&checked, browser.cookie.as_ref()).await;
-        browser.receive(answer.set_cookie);
-        let AttachOutcome::Linked(code) = answer.outcome.unwrap() else { panic!("somebody is logged in") };
-        Attached { broker, token, code }
-    }
-
     /// Attaches a new token.
     pub(crate) async fn attach(&self, browser: &mut Browser, broker: &'static str) -> Attached {
         self.try_attach(browser, broker, &Token::generate(), false).await.unwrap().unwrap()
@@ -154,7 +143,18 @@ impl World {
 
     /// The broker's back end logs out.
     pub(crate) async fn broker_log_out(&self, link: &Attached) -> Result<(), ResumeError> {
-        self.server.broker_log_out(Some(&link.authorization()), true).await
+        self.server.broker_log_out(Some(&link.authorization()), true).await.map(drop)
+    }
+
+    /// Who is logged in by this cookie.
+    pub(crate) async fn user(&self, cookie: Option<&CookieValue>) -> Option<String> {
+        let session = self.server.session_of(cookie).await.unwrap()?;
+        session.user().map(|user| user.username.clone())
+    }
+
+    /// Why the last login ended in the session of this link.
+    pub(crate) async fn end_of(&self, link: &Attached) -> Option<EndReason> {
+        self.server.resume(Some(&link.authorization()), false).await.unwrap().session.last_end.as_ref().map(|end| end.reason)
     }
 
     /// Logs in at the server's page.

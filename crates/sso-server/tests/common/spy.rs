@@ -19,6 +19,7 @@ struct Inner {
     calls: Mutex<Vec<&'static str>>,
     failing: Mutex<Failing>,
     before_update: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    before_link: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 enum Failing {
@@ -36,6 +37,7 @@ impl Spy {
             calls: Mutex::default(),
             failing: Mutex::new(Failing::Nothing),
             before_update: Mutex::default(),
+            before_link: Mutex::default(),
         }))
     }
 
@@ -67,6 +69,11 @@ impl Spy {
     /// Somebody else is faster: `this` happens just before the next update, which then comes too late.
     pub(crate) fn before_next_update(&self, this: impl Future<Output = ()> + Send + 'static) {
         *self.0.before_update.lock() = Some(Box::pin(this));
+    }
+
+    /// The same before the next link is made.
+    pub(crate) fn before_next_link(&self, this: impl Future<Output = ()> + Send + 'static) {
+        *self.0.before_link.lock() = Some(Box::pin(this));
     }
 
     fn enter(&self, call: &'static str) -> Result<&MemoryStore, StoreError> {
@@ -106,12 +113,16 @@ impl Store for Spy {
         self.enter("update")?.update(session).await
     }
 
-    async fn touch(&self, id: &SessionId, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        self.enter("touch")?.touch(id, at, keep_until).await
+    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
+        self.enter("touch")?.touch(id, epoch, at, keep_until).await
     }
 
-    async fn link(&self, key: LinkKey, link: Link, replaces: Option<&SessionId>) -> Result<LinkOutcome, StoreError> {
-        self.enter("link")?.link(key, link, replaces).await
+    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        let first = self.0.before_link.lock().take();
+        if let Some(first) = first {
+            first.await;
+        }
+        self.enter("link")?.link(key, link).await
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {

@@ -47,10 +47,13 @@ async fn asking_for_a_login_does_not_cost_the_browser_its_session() {
     let world = World::new();
     let (mut browser, alice) = renewal_due(&world).await;
     world.broker_log_out(&alice).await.unwrap();
-    // The visitor comes to log in again, which may take a while; Alice is linked to this session and must see the login.
+    // The visitor comes to log in again, which may take a while; the browser's cookie still leads to this session.
     assert!(world.try_attach(&mut browser, "Greg", &Token::generate(), true).await.unwrap().is_none());
+    let session = world.resume(&alice).await.unwrap().session.id.clone();
     world.log_in(&mut browser, "jackie").await;
-    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+    let anew = world.attach(&mut browser, "Alice").await;
+    assert_eq!(world.resume(&anew).await.unwrap().session.id, session);
+    assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
 }
 
 #[tokio::test]

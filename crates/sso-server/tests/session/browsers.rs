@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sso_server::{
     Policy, Store,
-    resume::{self, ResumeError::NotAttached},
+    resume::{
+        self,
+        ResumeError::{NotAttached, Superseded},
+    },
     session::{CookieValue, Fingerprint},
 };
 
@@ -14,16 +17,19 @@ use crate::common::{Browser, HOUR, MINUTE, World, credentials};
 async fn tokens_from_before_do_not_follow_the_next_user_of_the_browser() {
     let world = World::new();
     let mut browser = Browser::default();
+    world.log_in(&mut browser, "john").await;
     let (greg, php) = (world.attach(&mut browser, "Greg").await, world.attach(&mut browser, "Php").await);
     world.log_in(&mut browser, "john").await;
-    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
-
-    world.log_in(&mut browser, "john").await;
-    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("john"), "the same user finds everything as it was");
-    browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
-
-    world.log_in(&mut browser, "jackie").await;
-    assert_eq!(world.info(&greg).await, Err(NotAttached), "john may have copied it");
+    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("john"), "the same login was confirmed");
+    // Over john's login, and after a logout.
+    for logs_out in [false, true] {
+        if logs_out {
+            browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
+            assert_eq!(world.info(&greg).await, Ok(None));
+        }
+        world.log_in(&mut browser, "jackie").await;
+        assert_eq!(world.info(&greg).await, Err(Superseded), "john may have copied it");
+    }
     let anew = world.attach(&mut browser, "Greg").await;
     assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
     assert_eq!(
@@ -37,9 +43,10 @@ async fn tokens_from_before_do_not_follow_the_next_user_of_the_browser() {
 async fn a_login_sent_twice_is_one_session() {
     let world = World::new();
     let mut browser = Browser::default();
-    let greg = world.attach(&mut browser, "Greg").await;
+    world.attach(&mut browser, "Alice").await;
     let before = browser.cookie.clone();
     world.log_in(&mut browser, "jackie").await;
+    let greg = world.attach(&mut browser, "Greg").await;
     // The second click was sent with the cookie that the first one replaced.
     let second = world.server.log_in(before.as_ref(), &credentials("jackie")).await.unwrap();
     world.server.log_out(second.set_cookie.as_ref()).await.unwrap();
@@ -115,8 +122,8 @@ async fn a_logout_in_another_browser_ends_the_session() {
 async fn a_cookie_is_replaced_by_age_without_logging_anyone_out() {
     let world = World::living(Policy { idle_timeout: 2 * HOUR, ..Policy::default() });
     let mut browser = Browser::default();
-    let alice = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
     let first = browser.cookie.clone().unwrap();
     let visit = async |cookie: &CookieValue| world.server.visit(Some(cookie)).await.unwrap();
 
@@ -146,7 +153,8 @@ async fn a_destroyed_session_does_not_come_back_to_who_had_its_cookie_or_its_tok
     let visit = world.server.log_in(own.clone(), &credentials("jackie")).await.unwrap();
     let cookie = visit.set_cookie.unwrap();
     assert!(world.server.visit(in_browser(&cookie, print("Thief/1"))).await.unwrap().is_none());
-    assert!(world.resume(&php).await.unwrap().ended);
+    assert_eq!(world.info(&php).await, Ok(None));
+    assert_eq!(world.info(&alice).await, Err(NotAttached));
 
     // The one broker that cannot attach anew logs its visitor in again.
     world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
@@ -175,8 +183,8 @@ async fn a_page_that_asks_by_script_shows_the_new_cookie_too() {
 async fn the_status_tells_what_is_left_and_only_keepalive_extends_it() {
     let world = World::living(Policy { touch_every: Duration::ZERO, ..Policy::default() });
     let mut browser = Browser::default();
-    let alice = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
     world.advance(MINUTE);
     let session = world.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap();
     let status = world.server.status(&session);
@@ -209,14 +217,13 @@ async fn brokers_of_both_kinds_stay_in_one_session_after_its_end() {
     world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
     world.advance(HOUR);
-    // A login at the server takes the expired session up again.
+    // A login at the server is in the same session.
     world.log_in(&mut browser, "jackie").await;
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
     world.advance(HOUR);
-    // Ours attaches anew; the other one cannot, and logs in through its form.
-    let alice = world.attach(&mut browser, "Alice").await;
-    assert_eq!(world.info(&alice).await, Ok(None));
+    // So is one through the form of the one that cannot attach anew.
     world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
+    let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
 }
 
@@ -225,8 +232,8 @@ async fn of_visits_at_once_one_gets_a_new_cookie_and_it_works() {
     for through_broker in [false, true] {
         let world = World::new();
         let mut browser = Browser::default();
-        let php = world.attach(&mut browser, "Php").await;
         world.log_in(&mut browser, "jackie").await;
+        let php = world.attach(&mut browser, "Php").await;
         let old = browser.cookie.clone().unwrap();
         if through_broker {
             // The old value dies at the next visit.
@@ -252,7 +259,8 @@ async fn of_visits_at_once_one_gets_a_new_cookie_and_it_works() {
 async fn a_visit_that_a_login_overtakes_gets_nothing_of_it() {
     let world = World::new();
     let mut browser = Browser::default();
-    world.attach(&mut browser, "Alice").await;
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.info(&alice).await.unwrap();
     let planted = browser.cookie.clone().unwrap();
     world.advance(Policy::default().regenerate_every);
     let (server, shown) = (world.second_node(), planted.clone());
@@ -301,19 +309,20 @@ async fn a_login_into_a_session_that_is_gone_meanwhile_begins_another() {
 }
 
 #[tokio::test]
-async fn a_login_into_a_session_that_is_ended_meanwhile_logs_nobody_in() {
+async fn a_login_over_one_that_is_ended_meanwhile_is_another_one() {
     for is_ended in [false, true] {
         let world = World::new();
         let mut browser = Browser::default();
         world.log_in(&mut browser, "jackie").await;
+        let alice = world.attach(&mut browser, "Alice").await;
         if is_ended {
             let server = world.second_node();
             world.store.before_next_update(async move {
                 assert_eq!(server.end_user("jackie").await.unwrap().sessions, 1);
             });
         }
-        let again = world.server.log_in_and_remember(browser.cookie.as_ref(), &credentials("jackie")).await;
-        let remembered = world.store.families_of("jackie").await.unwrap().len();
-        assert_eq!((again.is_err(), remembered), (is_ended, usize::from(!is_ended)));
+        world.log_in(&mut browser, "jackie").await;
+        assert_eq!(world.info(&alice).await == Err(Superseded), is_ended, "else it is confirmed");
+        assert_eq!(world.user(browser.cookie.as_ref()).await.as_deref(), Some("jackie"));
     }
 }

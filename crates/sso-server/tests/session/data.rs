@@ -21,6 +21,14 @@ async fn read(world: &World, link: &Attached) -> Value {
     Value::Object(world.resume(link).await.unwrap().session.data.clone())
 }
 
+/// Two brokers of a browser, in which this user is logged in.
+async fn two_brokers_of(world: &World, username: &str) -> (Browser, Attached, Attached) {
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, username).await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    (browser, alice, greg)
+}
+
 async fn two_brokers(world: &World) -> (Browser, Attached, Attached) {
     let mut browser = Browser::default();
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
@@ -55,9 +63,8 @@ async fn data_over_the_limit_is_refused_wholly() {
 #[tokio::test]
 async fn data_is_wiped_at_logout() {
     let world = World::new();
-    let (mut browser, alice, greg) = two_brokers(&world).await;
     for at_server in [true, false] {
-        world.log_in(&mut browser, "jackie").await;
+        let (mut browser, alice, greg) = two_brokers_of(&world, "jackie").await;
         merge(&world, &alice, json!({"theme": "forest"})).await.unwrap();
         if at_server {
             browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
@@ -76,6 +83,7 @@ async fn data_is_wiped_when_another_user_logs_in_and_kept_for_the_same() {
     merge(&world, &alice, json!({"theme": "forest"})).await.unwrap();
     for same in ["jackie", "jackie"] {
         world.log_in(&mut browser, same).await;
+        let alice = world.attach(&mut browser, "Alice").await;
         assert_eq!(read(&world, &alice).await, json!({"theme": "forest"}));
     }
     world.log_in(&mut browser, "john").await;
@@ -89,8 +97,7 @@ async fn data_is_wiped_when_another_user_logs_in_and_kept_for_the_same() {
 #[tokio::test]
 async fn a_write_that_was_meant_for_another_user_is_refused() {
     let world = World::new();
-    let (mut browser, alice, _) = two_brokers(&world).await;
-    world.log_in(&mut browser, "jackie").await;
+    let (mut browser, alice, _) = two_brokers_of(&world, "jackie").await;
     let changes = map(json!({"secret": "jackie's"}));
     // The call is on its way; meanwhile the user changes.
     let on_its_way = world.resume(&alice).await.unwrap();
@@ -126,8 +133,7 @@ async fn a_store_that_conflicts_without_end_is_given_up() {
 async fn a_logout_racing_data_writes_is_final() {
     let world = World::new();
     for _ in 0..20 {
-        let (mut browser, alice, greg) = two_brokers(&world).await;
-        world.log_in(&mut browser, "jackie").await;
+        let (_, alice, greg) = two_brokers_of(&world, "jackie").await;
         let mut tasks = tokio::task::JoinSet::new();
         let resumed = world.resume(&alice).await.unwrap();
         for n in 0..20 {
@@ -137,7 +143,7 @@ async fn a_logout_racing_data_writes_is_final() {
             });
         }
         let (server, authorization) = (world.server.clone(), greg.authorization());
-        tasks.spawn(async move { server.broker_log_out(Some(&authorization), true).await.unwrap() });
+        tasks.spawn(async move { { server.broker_log_out(Some(&authorization), true).await.unwrap(); } });
         tasks.join_all().await;
         assert_eq!(world.info(&alice).await, Ok(None));
         assert_eq!(read(&world, &alice).await, json!({}));

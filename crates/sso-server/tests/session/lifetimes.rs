@@ -1,33 +1,43 @@
-//! What a call costs, what extends a session, and when it is over.
+//! What a call costs, what extends a login, and when it and its session are over.
 
 use std::time::Duration;
 
-use sso_server::{Policy, core::Token, resume::ResumeError};
+use sso_server::{
+    Policy,
+    clock::Clock,
+    core::{AttachError, Token},
+    resume::ResumeError::{self, NotAttached, Superseded},
+    session::{EndReason, Link},
+};
 
 use crate::common::{Browser, HOUR, MINUTE, World, credentials};
 
-/// Touches may make a session end this much late.
+/// Touches may make a login end this much late.
 const SLACK: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn info_costs_one_look_up() {
     let world = World::new();
-    let link = world.attach(&mut Browser::default(), "Alice").await;
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
+    world.info(&link).await.unwrap();
     world.advance(SLACK - Duration::from_millis(1));
     world.store.calls();
     for _ in 0..3 {
-        assert_eq!(world.info(&link).await, Ok(None));
+        assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
         assert_eq!(world.store.calls(), ["resolve"]);
     }
 }
 
 #[tokio::test]
-async fn use_is_written_down_at_most_once_per_touch_every() {
+async fn use_is_written_down_at_most_once_per_touch_every_and_the_first_time() {
     let world = World::new();
     let link = world.attach(&mut Browser::default(), "Alice").await;
     world.store.calls();
-    for _ in 0..3 {
-        world.advance(SLACK);
+    // The first use is noted a millisecond after the beginning.
+    for wait in [Duration::ZERO, SLACK + Duration::from_millis(1), SLACK, SLACK] {
+        world.advance(wait);
         for expected in [["resolve", "touch"].as_slice(), &["resolve"], &["resolve"]] {
             world.info(&link).await.unwrap();
             assert_eq!(world.store.calls(), expected);
@@ -36,103 +46,156 @@ async fn use_is_written_down_at_most_once_per_touch_every() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_person_never_extends_the_session() {
+async fn a_call_without_a_person_never_extends_a_login() {
     let world = World::new();
-    let link = world.attach(&mut Browser::default(), "Alice").await;
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
+    world.info(&link).await.unwrap();
     world.store.calls();
     for _ in 0..20 {
         world.advance(MINUTE);
-        world.server.resume(Some(&link.authorization()), false).await.unwrap().live().unwrap();
+        let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
+        assert!(resumed.session.user().is_some());
         assert_eq!(world.store.calls(), ["resolve"]);
     }
     world.advance(MINUTE);
-    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
+    assert_eq!(world.info(&link).await, Ok(None));
 }
 
 #[tokio::test]
-async fn a_call_with_a_person_extends_the_session_for_every_broker() {
+async fn a_call_with_a_person_extends_the_login_for_every_broker() {
     let world = World::new();
     let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     for _ in 0..10 {
         world.advance(19 * MINUTE);
-        assert_eq!(world.info(&alice).await, Ok(None));
+        assert!(world.info(&alice).await.unwrap().is_some());
     }
-    assert_eq!(world.info(&greg).await, Ok(None));
+    assert!(world.info(&greg).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn an_idle_session_ends_for_bearer_and_cookie() {
+async fn an_idle_login_ends_for_bearer_and_cookie_and_its_session_goes_on() {
     let world = World::new();
     let mut browser = Browser::default();
-    let link = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
     world.advance(20 * MINUTE + SLACK - Duration::from_millis(1));
     let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
     assert_eq!(resumed.user().unwrap().unwrap().username, "jackie");
-    world.advance(Duration::from_millis(1));
-    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
-    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_none());
+    world.store.calls();
+    // A session's first use is a millisecond after its beginning.
+    world.advance(Duration::from_millis(2));
+    let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
+    assert_eq!((resumed.user(), world.store.calls().as_slice()), (Ok(None), ["resolve"].as_slice()), "nothing is written");
+    assert_eq!(world.end_of(&link).await, Some(EndReason::Idle));
+    // At the browser's next visit, which gets another cookie.
+    let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
+    assert!(visit.session.user().is_none() && visit.set_cookie.is_some());
+    assert_eq!(visit.session.id, resumed.session.id);
 }
 
 #[tokio::test]
 async fn a_login_ends_absolutely_however_busy_it_is() {
     let world = World::new();
     let mut browser = Browser::default();
-    let link = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
     for _ in 0..(12 * 60 - 1) {
         world.advance(MINUTE);
         assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
     }
     world.advance(MINUTE);
-    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
-    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_none());
+    assert_eq!(world.info(&link).await, Ok(None));
+    assert_eq!(world.end_of(&link).await, Some(EndReason::Absolute));
 }
 
 #[tokio::test]
-async fn an_ended_session_is_nobody_to_a_php_broker_and_its_login_revives_it() {
+async fn what_has_ended_is_not_revived_by_use_nor_by_a_clock_that_is_set_back() {
     let world = World::new();
     let mut browser = Browser::default();
-    let (php, alice) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Alice").await);
     world.log_in(&mut browser, "jackie").await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    let now = world.clock.now();
     world.advance(HOUR);
-    assert_eq!(world.info(&php).await, Ok(None));
-    assert_eq!(world.info(&alice).await, Err(ResumeError::SessionEnded));
-
-    let resumed = world.resume(&php).await.unwrap();
-    assert!(resumed.ended && resumed.clone().live().is_err());
-    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
-    assert_eq!(user.username, "jackie");
-    for link in [&php, &alice] {
-        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
+    for link in [&alice, &greg] {
+        assert_eq!(world.info(link).await, Ok(None), "this call is use of the session, and is written");
+    }
+    world.clock.set(now);
+    for link in [&alice, &greg] {
+        assert_eq!(world.info(link).await, Ok(None));
+        assert_eq!(world.end_of(link).await, Some(EndReason::Idle));
     }
 }
 
 #[tokio::test]
-async fn logging_out_of_an_ended_session_is_fine_and_writes_nothing() {
+async fn a_php_broker_logs_in_again_after_an_end_and_others_attach_anew() {
     let world = World::new();
     let mut browser = Browser::default();
-    let link = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let (php, alice) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Alice").await);
     world.advance(HOUR);
-    assert!(world.resume(&link).await.unwrap().ended);
-    world.store.calls();
-    assert_eq!(world.broker_log_out(&link).await, Ok(()));
-    assert_eq!(world.store.calls(), ["resolve"]);
-    assert_eq!(world.info(&link).await, Err(ResumeError::SessionEnded));
+    for link in [&php, &alice] {
+        assert_eq!(world.info(link).await, Ok(None));
+    }
+    let resumed = world.resume(&php).await.unwrap();
+    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    assert_eq!(user.username, "jackie");
+    assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(world.info(&alice).await, Err(Superseded));
+    let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
+    browser.receive(visit.set_cookie);
+    let anew = world.attach(&mut browser, "Alice").await;
+    assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
 }
 
 #[tokio::test]
-async fn php_brokers_keep_an_anonymous_session_for_an_hour() {
+async fn logging_out_after_an_end_is_fine() {
     let world = World::new();
-    let (php, alice) =
-        (world.attach(&mut Browser::default(), "Php").await, world.attach(&mut Browser::default(), "Alice").await);
-    world.advance(59 * MINUTE);
-    assert!(!world.server.resume(Some(&php.authorization()), false).await.unwrap().ended);
-    assert!(world.server.resume(Some(&alice.authorization()), false).await.unwrap().ended);
-    world.advance(2 * MINUTE);
-    assert!(world.server.resume(Some(&php.authorization()), false).await.unwrap().ended);
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
+    world.advance(HOUR);
+    assert_eq!(world.broker_log_out(&link).await, Ok(()));
+    assert_eq!(world.info(&link).await, Ok(None));
+    assert_eq!(world.end_of(&link).await, Some(EndReason::Idle), "that was how it ended");
+}
+
+#[tokio::test]
+async fn a_session_stays_an_hour_after_its_last_use_and_ten_minutes_where_it_never_was_used() {
+    let world = World::new();
+    let (used, unused) =
+        (world.attach(&mut Browser::default(), "Alice").await, world.attach(&mut Browser::default(), "Alice").await);
+    world.info(&used).await.unwrap();
+    let look = async |link| world.server.resume(Some(&crate::common::Attached::authorization(link)), false).await.map(drop);
+    world.advance(10 * MINUTE - SLACK);
+    assert_eq!((look(&used).await, look(&unused).await), (Ok(()), Ok(())));
+    world.advance(SLACK);
+    assert_eq!((look(&used).await, look(&unused).await), (Ok(()), Err(NotAttached)));
+    world.advance(50 * MINUTE);
+    assert_eq!(look(&used).await, Ok(()));
+    world.advance(2 * SLACK);
+    assert_eq!(look(&used).await, Err(NotAttached));
+}
+
+#[tokio::test]
+async fn a_php_link_ends_two_hours_after_its_last_call() {
+    let world = World::living(Policy { idle_timeout: 12 * HOUR, ..Policy::default() });
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let (php, alice) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Alice").await);
+    for _ in 0..3 {
+        world.advance(HOUR);
+        assert!(world.info(&php).await.unwrap().is_some());
+    }
+    world.advance(Link::PHP_LIFETIME);
+    assert_eq!(world.info(&php).await, Err(NotAttached));
+    assert!(world.info(&alice).await.unwrap().is_some());
+    // The same token can be attached again: one that is dead counts as free.
+    let again = world.try_attach(&mut browser, "Php", &php.token, false).await.unwrap().unwrap();
+    assert!(world.info(&again).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -154,14 +217,16 @@ async fn a_link_ends_by_itself_and_a_new_token_helps() {
 }
 
 #[tokio::test]
-async fn a_browser_of_an_ended_session_gets_a_new_one() {
+async fn a_browser_whose_session_is_gone_gets_a_new_one() {
     let world = World::new();
     let mut browser = Browser::default();
     let token = Token::generate();
     let old = world.try_attach(&mut browser, "Alice", &token, false).await.unwrap().unwrap();
     let cookie = browser.cookie.clone().unwrap();
+    let other = world.try_attach(&mut Browser::default(), "Alice", &token, false).await;
+    assert_eq!(other.unwrap_err(), AttachError::AlreadyAttached);
     world.advance(HOUR);
-    // Even with the same token: one that is on an ended session counts as free.
+    // Even with the same token.
     let new = world.try_attach(&mut browser, "Alice", &token, false).await.unwrap().unwrap();
     assert_ne!(browser.cookie.as_ref().unwrap().expose(), cookie.expose());
     assert_eq!(world.info(&new).await, Ok(None));

@@ -13,9 +13,9 @@ use crate::common::{Browser, HOUR, MINUTE, World};
 async fn all_brokers_share_one_session() {
     let world = World::new();
     let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     let stranger = world.attach(&mut Browser::default(), "Alice").await;
-    world.log_in(&mut browser, "jackie").await;
     for link in [&alice, &greg] {
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
@@ -49,8 +49,8 @@ async fn the_four_bad_bearers_are_one_error() {
 async fn one_brokers_links_can_be_revoked() {
     let world = World::new();
     let mut browser = Browser::default();
-    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     world.log_in(&mut browser, "jackie").await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     assert_eq!(world.server.revoke_links(Some(&"Alice".parse().unwrap())).await, Ok(1));
     assert_eq!(world.info(&alice).await, Err(ResumeError::NotAttached));
     assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
@@ -66,8 +66,8 @@ async fn one_brokers_links_can_be_revoked() {
 async fn all_links_can_be_revoked() {
     let world = World::new();
     let mut browser = Browser::default();
-    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     world.log_in(&mut browser, "jackie").await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     assert_eq!(world.server.revoke_links(None).await, Ok(2));
     for link in [&alice, &greg] {
         assert_eq!(world.info(link).await, Err(ResumeError::NotAttached));
@@ -102,10 +102,10 @@ async fn a_token_of_another_browser_is_refused() {
 }
 
 #[tokio::test]
-async fn a_login_on_the_way_kills_the_older_links_of_that_broker_and_of_no_other() {
+async fn a_link_sees_no_login_that_is_younger_than_itself() {
     let world = World::new();
     let (mut browser, mut other) = (Browser::default(), Browser::default());
-    let (old, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    let (old, php) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Php").await);
     let foreign = world.attach(&mut other, "Alice").await;
     let token = Token::generate();
 
@@ -114,28 +114,53 @@ async fn a_login_on_the_way_kills_the_older_links_of_that_broker_and_of_no_other
     assert_eq!(world.info(&old).await, Ok(None));
 
     world.log_in(&mut browser, "jackie").await;
-    // The parameter alone does nothing to others: anybody can have a visitor open such a URL.
-    let asked = world.try_attach(&mut browser, "Alice", &Token::generate(), true).await.unwrap().unwrap();
-    for link in [&old, &asked] {
-        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
-    }
+    assert_eq!(world.info(&old).await, Err(ResumeError::Superseded));
+    // Attaching the same token again changes nothing.
+    let again = world.try_attach(&mut browser, "Alice", &old.token, false).await;
+    assert_eq!(again.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(world.info(&old).await, Err(ResumeError::Superseded));
 
-    let new = world.attach_after_login(&mut browser, "Alice").await;
-    for link in [&old, &asked] {
-        assert_eq!(world.info(link).await, Err(ResumeError::NotAttached));
-    }
-    for link in [&new, &greg] {
+    // A new one does, asked for the login or not, and cuts nobody else's.
+    let new = world.try_attach(&mut browser, "Alice", &token, true).await.unwrap().unwrap();
+    let newer = world.try_attach(&mut browser, "Alice", &Token::generate(), true).await.unwrap().unwrap();
+    for link in [&new, &newer, &php] {
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
     assert_eq!(world.info(&foreign).await, Ok(None), "another visitor of the same broker");
+
+    // The login is over: the old link sees that nobody is there, and so do all.
+    world.broker_log_out(&new).await.unwrap();
+    for link in [&old, &new, &newer, &php] {
+        assert_eq!(world.info(link).await, Ok(None));
+    }
+    world.log_in(&mut browser, "jackie").await;
+    for link in [&old, &new, &newer] {
+        assert_eq!(world.info(link).await, Err(ResumeError::Superseded));
+    }
+    assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"), "it cannot attach anew");
+}
+
+#[tokio::test]
+async fn a_login_meanwhile_is_not_seen_by_who_attaches_with_the_cookie_of_before() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Greg").await;
+    // An attacker planted this cookie, and attaches at the very moment of the login.
+    let planted = browser.cookie.clone();
+    let (server, shown) = (world.second_node(), planted.clone());
+    world.store.before_next_link(async move {
+        server.log_in(shown.as_ref(), &crate::common::credentials("jackie")).await.unwrap();
+    });
+    let refused = world.try_attach(&mut Browser { cookie: planted }, "Alice", &Token::generate(), false).await;
+    assert_eq!(refused.unwrap_err(), AttachError::NoSession);
 }
 
 #[tokio::test]
 async fn threat_27_foreign_attaches_do_not_take_the_link_of_a_broker_that_cannot_attach_anew() {
     let world = World::new();
     let mut browser = Browser::default();
-    let own = world.attach(&mut browser, "Php").await;
     world.log_in(&mut browser, "jackie").await;
+    let own = world.attach(&mut browser, "Php").await;
     assert_eq!(world.info(&own).await.unwrap().as_deref(), Some("jackie"));
     for _ in 0..Link::MAX_PER_BROKER + 5 {
         world.attach(&mut browser, "Php").await;

@@ -1,6 +1,10 @@
 //! Logins and logouts, and what becomes of the browser's cookie (threat: session fixation).
 
-use sso_server::{login::LoginError, session::CookieValue};
+use sso_server::{
+    login::LoginError,
+    resume::ResumeError::Superseded,
+    session::{CookieValue, EndReason},
+};
 
 use crate::common::{Browser, World, credentials, wrong_credentials};
 
@@ -17,7 +21,7 @@ async fn a_login_replaces_the_cookie_in_the_same_write() {
     assert!(world.server.visit(Some(&planted)).await.unwrap().is_none());
     let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
     assert_eq!(visit.session.user().unwrap().username, "jackie");
-    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(world.info(&link).await, Err(Superseded), "nor is what was attached before");
 }
 
 #[tokio::test]
@@ -66,7 +70,8 @@ async fn a_login_through_a_broker_renews_the_cookie_at_the_next_visit() {
     let resumed = world.resume(&alice).await.unwrap();
     let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
     assert_eq!(user.attributes["email"], "jackie@example.com");
-    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"), "the link that made the login sees it");
+    assert_eq!(world.info(&greg).await, Err(Superseded));
 
     let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
     assert_eq!(visit.session.user().unwrap().username, "jackie");
@@ -93,8 +98,8 @@ async fn only_a_broker_that_may_can_log_users_in() {
 async fn a_logout_at_the_server_is_for_all_brokers_and_replaces_the_cookie() {
     let world = World::new();
     let mut browser = Browser::default();
-    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     world.log_in(&mut browser, "jackie").await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     let before = browser.cookie.clone().unwrap();
     browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
     assert!(world.server.visit(Some(&before)).await.unwrap().is_none());
@@ -102,9 +107,13 @@ async fn a_logout_at_the_server_is_for_all_brokers_and_replaces_the_cookie() {
     for link in [&alice, &greg] {
         assert_eq!(world.info(link).await, Ok(None));
     }
-    // The links stay: the next login is seen at once.
+    assert_eq!(world.end_of(&greg).await, Some(EndReason::LoggedOut));
+    // The session stays: the next login is in it.
+    let session = world.resume(&greg).await.unwrap().session.id.clone();
     world.log_in(&mut browser, "jackie").await;
-    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
+    let anew = world.attach(&mut browser, "Greg").await;
+    assert_eq!(world.resume(&anew).await.unwrap().session.id, session);
+    assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
 }
 
 #[tokio::test]
@@ -123,7 +132,7 @@ async fn a_bearer_copied_before_the_login_is_dead_after_a_login_at_the_server() 
     let mut browser = Browser::default();
     let copied = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
-    let new = world.attach_after_login(&mut browser, "Alice").await;
-    assert!(world.info(&copied).await.is_err());
+    let new = world.attach(&mut browser, "Alice").await;
+    assert_eq!(world.info(&copied).await, Err(Superseded));
     assert_eq!(world.info(&new).await.unwrap().as_deref(), Some("jackie"));
 }

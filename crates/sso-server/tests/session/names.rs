@@ -77,8 +77,8 @@ async fn a_session_of_a_name_in_another_form_goes_on_and_is_confirmed_by_its_own
     directory.put(Account::new(NFD, hash()));
     let world = World::with_users(directory.clone());
     let mut browser = Browser::default();
-    let link = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, NFD).await;
+    let link = world.attach(&mut browser, "Alice").await;
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some(NFD));
     browser
         .receive(world.server.confirm_password(browser.cookie.as_ref(), &credentials(NFD)).await.unwrap().set_cookie);
@@ -87,7 +87,7 @@ async fn a_session_of_a_name_in_another_form_goes_on_and_is_confirmed_by_its_own
     directory.remove(NFD);
     directory.put(Account::new(NFC, hash()));
     let other = world.server.confirm_password(browser.cookie.as_ref(), &credentials(NFD)).await;
-    assert_eq!(other.unwrap_err(), LoginError::SessionEnded);
+    assert_eq!(other.unwrap_err(), LoginError::NoSession);
 }
 
 #[tokio::test]

@@ -143,8 +143,8 @@ async fn two_nodes_together_allow_as_few_guesses_as_one() {
 async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     let world = World::new();
     let mut browser = Browser::default();
-    let alice = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
     browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
     let remembered = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
     let Remember::Set(token) = remembered.remember else { panic!("{remembered:?}") };
@@ -166,9 +166,11 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     browser.receive(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().set_cookie);
     let confirmed = world.server.confirm_password(browser.cookie.as_ref(), &credentials("jackie")).await.unwrap();
     browser.receive(confirmed.set_cookie);
-    // Its session is over, and tells it still.
+    // The login is over, and its session knows whose it was.
     world.advance(Policy::default().idle_timeout + MINUTE);
-    assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_none());
+    let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
+    assert!(visit.session.user().is_none());
+    browser.receive(visit.set_cookie);
     for _ in 0..6 {
         world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();
     }
