@@ -10,7 +10,9 @@ use reqwest::{
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken,
-    wire::{ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, ENDED_HEADER, EndReason, Ended, RESUME_HEADER, SessionStatus, User},
+    wire::{
+        ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, ENDED_HEADER, EndReason, Ended, RESUME_HEADER, SessionStatus, User,
+    },
 };
 use url::Url;
 

@@ -42,7 +42,10 @@ mod tests {
     fn each_end_is_told_once() {
         let (broker, mut store) = attached();
         let mut told = |n| broker.take_ended(&mut store, EndReason::Expired, n);
-        assert_eq!([told(2), told(2), told(4), told(4)], [Some(EndReason::Expired), None, Some(EndReason::Expired), None]);
+        assert_eq!(
+            [told(2), told(2), told(4), told(4)],
+            [Some(EndReason::Expired), None, Some(EndReason::Expired), None]
+        );
     }
 
     #[test]

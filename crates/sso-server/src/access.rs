@@ -192,7 +192,8 @@ async fn authenticate(parts: &Parts, id: &str, secret: &[u8]) -> Result<Arc<Brok
 async fn account_of(parts: &Parts, claims: &AccessClaims) -> Result<Option<Arc<Account>>, Unavailable> {
     let Some(wanted) = &claims.session else { return Ok(None) };
     let sessions = parts.sessions_of(&claims.registered.sub).await?;
-    let session = sessions.into_iter().find(|session| handle(parts, session).as_bytes().ct_eq(wanted.as_bytes()).into());
+    let session =
+        sessions.into_iter().find(|session| handle(parts, session).as_bytes().ct_eq(wanted.as_bytes()).into());
     let Some(session) = session else { return Ok(None) };
     Ok(match standing::judge(parts, session).await? {
         // Not what somebody else is, who has logged in there since.

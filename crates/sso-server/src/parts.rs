@@ -198,7 +198,11 @@ impl Parts {
         let now = self.now();
         let ended = self.change(session, |session| {
             let is_meant = is_meant(session);
-            if reason.is_theft() { session.destroy(reason, now) } else { session.end(reason, now) }
+            if reason.is_theft() {
+                session.destroy(reason, now)
+            } else {
+                session.end(reason, now)
+            }
             is_meant
         });
         match ended.await {

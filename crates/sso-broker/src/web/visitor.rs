@@ -51,7 +51,15 @@ impl Visitor {
     }
 
     fn anonymous(session: SsoSession) -> Self {
-        Self { user: None, server_down: false, not_allowed: false, problem: None, ended: None, remembered: false, session }
+        Self {
+            user: None,
+            server_down: false,
+            not_allowed: false,
+            problem: None,
+            ended: None,
+            remembered: false,
+            session,
+        }
     }
 
     /// Recognises the visitor. `Err`: the answer to give in the handler's place.

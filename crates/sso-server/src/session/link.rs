@@ -72,9 +72,9 @@ impl Link {
         }
     }
 
-    /// Whether it saw the login that ended so.
+    /// Whether it saw the login that ended so: it was made before that end.
     pub fn saw(&self, end: &End) -> bool {
-        self.sees(end.began, end.through.as_ref())
+        self.epoch < end.epoch && self.sees(end.began, end.through.as_ref())
     }
 
     fn sees(&self, login_epoch: u64, through: Option<&VerificationCode>) -> bool {
@@ -119,6 +119,7 @@ mod tests {
         assert_eq!(states(&session), [LinkState::Good; 3], "nobody is logged in");
         let end = session.last_end.clone().unwrap();
         assert_eq!([&before, &during, &php].map(|link| link.saw(&end)), [false, true, true]);
+        assert!(!link_to(&session, false).saw(&end), "made after it");
         session.log_in(login("jackie"), NOW);
         assert_eq!(states(&session), [LinkState::Superseded, LinkState::Superseded, LinkState::Good]);
     }

@@ -181,8 +181,7 @@ mod tests {
             crate::store::SqlStore::sqlite(&file, crate::store::StoreKeys::generate(), SystemClock).await.unwrap();
         let database = store.database.clone();
         let store = Bounded::new(Box::new(store));
-        let one =
-            Unlink::One(LinkKey { broker: "Alice".parse().unwrap(), token: sso_core::Token::generate() });
+        let one = Unlink::One(LinkKey { broker: "Alice".parse().unwrap(), token: sso_core::Token::generate() });
         for which in [Unlink::All, Unlink::Broker("Alice".parse().unwrap())] {
             // Somebody else writes for a second.
             let other = database.begin().await.unwrap();

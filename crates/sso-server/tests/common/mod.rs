@@ -154,7 +154,14 @@ impl World {
 
     /// Why the last login ended in the session of this link.
     pub(crate) async fn end_of(&self, link: &Attached) -> Option<EndReason> {
-        self.server.resume(Some(&link.authorization()), false).await.unwrap().session.last_end.as_ref().map(|end| end.reason)
+        self.server
+            .resume(Some(&link.authorization()), false)
+            .await
+            .unwrap()
+            .session
+            .last_end
+            .as_ref()
+            .map(|end| end.reason)
     }
 
     /// Logs in at the server's page.

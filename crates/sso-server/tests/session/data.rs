@@ -143,7 +143,11 @@ async fn a_logout_racing_data_writes_is_final() {
             });
         }
         let (server, authorization) = (world.server.clone(), greg.authorization());
-        tasks.spawn(async move { { server.broker_log_out(Some(&authorization), true).await.unwrap(); } });
+        tasks.spawn(async move {
+            {
+                server.broker_log_out(Some(&authorization), true).await.unwrap();
+            }
+        });
         tasks.join_all().await;
         assert_eq!(world.info(&alice).await, Ok(None));
         assert_eq!(read(&world, &alice).await, json!({}));

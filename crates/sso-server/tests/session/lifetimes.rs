@@ -89,7 +89,11 @@ async fn an_idle_login_ends_for_bearer_and_cookie_and_its_session_goes_on() {
     // A session's first use is a millisecond after its beginning.
     world.advance(Duration::from_millis(2));
     let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
-    assert_eq!((resumed.user(), world.store.calls().as_slice()), (Ok(None), ["resolve"].as_slice()), "nothing is written");
+    assert_eq!(
+        (resumed.user(), world.store.calls().as_slice()),
+        (Ok(None), ["resolve"].as_slice()),
+        "nothing is written"
+    );
     assert_eq!(world.end_of(&link).await, Some(EndReason::Idle));
     // At the browser's next visit, which gets another cookie.
     let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
@@ -169,7 +173,8 @@ async fn a_session_stays_an_hour_after_its_last_use_and_ten_minutes_where_it_nev
     let (used, unused) =
         (world.attach(&mut Browser::default(), "Alice").await, world.attach(&mut Browser::default(), "Alice").await);
     world.info(&used).await.unwrap();
-    let look = async |link| world.server.resume(Some(&crate::common::Attached::authorization(link)), false).await.map(drop);
+    let look =
+        async |link| world.server.resume(Some(&crate::common::Attached::authorization(link)), false).await.map(drop);
     world.advance(10 * MINUTE - SLACK);
     assert_eq!((look(&used).await, look(&unused).await), (Ok(()), Ok(())));
     world.advance(SLACK);

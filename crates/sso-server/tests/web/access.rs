@@ -116,7 +116,7 @@ async fn a_broker_gets_tokens_for_its_own_audiences_and_for_a_user_only() {
     assert_eq!(unproven.status, StatusCode::FORBIDDEN);
     assert_eq!(world.post("/api/token", &[], "").await.status, StatusCode::UNAUTHORIZED);
     world.advance(2 * HOUR);
-    assert_eq!(ask(&world, &alice, "").await.json()["code"], "session_ended");
+    assert_eq!(ask(&world, &alice, "").await.json()["code"], "not_attached", "the session is gone");
 }
 
 #[actix_web::test]

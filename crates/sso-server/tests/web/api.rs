@@ -2,9 +2,10 @@
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
+use sso_server::clock::Clock;
 
 use crate::{
-    common::{Attached, Browser, HOUR, World},
+    common::{Attached, Browser, HOUR, World, credentials},
     http::{Answer, send, session_cookie},
 };
 
@@ -40,10 +41,13 @@ async fn info(world: &World, link: &Attached) -> Answer {
 #[actix_web::test]
 async fn info_is_the_user_or_nothing() {
     let world = World::new();
-    let (mut browser, alice, greg) = two_brokers(&world).await;
+    let (mut browser, alice, _) = two_brokers(&world).await;
     let nobody = info(&world, &alice).await;
     assert_eq!((nobody.status, nobody.body.as_str()), (StatusCode::NO_CONTENT, ""));
     world.log_in(&mut browser, "jackie").await;
+    let superseded = info(&world, &alice).await;
+    assert_eq!((superseded.status, &superseded.json()["code"]), (StatusCode::FORBIDDEN, &json!("superseded")));
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     for link in [&alice, &greg] {
         let user = info(&world, link).await;
         assert_eq!(user.status, StatusCode::OK);
@@ -86,7 +90,8 @@ async fn a_login_is_a_form_or_json() {
         let user = call(&world, &alice, Method::POST, "/api/login", &[("Content-Type", content_type)], body).await;
         assert_eq!(user.status, StatusCode::OK, "{content_type}");
         assert_eq!(user.json()["username"], "jackie");
-        assert_eq!(info(&world, &greg).await.json()["username"], "jackie");
+        assert_eq!(info(&world, &alice).await.json()["username"], "jackie");
+        assert_eq!(info(&world, &greg).await.json()["code"], "superseded", "it attaches anew");
     }
 }
 
@@ -116,8 +121,9 @@ async fn a_broker_that_may_not_log_in_is_told_so() {
 #[actix_web::test]
 async fn a_logout_needs_no_body_no_type_and_no_length() {
     let world = World::new();
-    let (mut browser, alice, greg) = two_brokers(&world).await;
+    let mut browser = Browser::default();
     world.log_in(&mut browser, "jackie").await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     for extra in [&[][..], &[JSON], &[("Content-Type", "nonsense")]] {
         let answer = call(&world, &alice, Method::POST, "/api/logout", extra, "").await;
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NO_CONTENT, ""));
@@ -141,31 +147,112 @@ async fn data_is_shared_and_merged() {
     assert_eq!(call(&world, &alice, Method::GET, "/api/data", &[], "").await.json(), merged.json());
 }
 
+/// How the last login ended, as `info` says: the header, and how a browser that is remembered is told.
+fn ended(answer: &Answer) -> (&str, bool) {
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NO_CONTENT, ""));
+    (answer.header("SSO-Ended"), answer.header("SSO-Resume") == "1")
+}
+
 #[actix_web::test]
-async fn an_ended_session_says_so_to_ours_and_is_nobody_to_php() {
+async fn who_saw_a_login_is_told_how_it_ended() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let before = world.attach(&mut browser, "Greg").await;
+    world.log_in(&mut browser, "jackie").await;
+    let (alice, php) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Php").await);
+    assert_eq!(info(&world, &alice).await.header("SSO-Ended"), "");
+    world.advance(HOUR / 2);
+    for link in [&alice, &php] {
+        assert_eq!(ended(&info(&world, link).await), ("expired; n=2", false));
+        let status = call(&world, link, Method::GET, "/api/session", &[], "").await.json();
+        // 20 minutes, and half a minute by which use is coarse.
+        assert_eq!(status["ended"], json!({"reason": "expired", "n": 2, "seconds_ago": 9 * 60 + 29}));
+        assert_eq!((&status["authenticated"], &status["auth_time"]), (&json!(false), &json!(null)));
+    }
+    assert_eq!(ended(&info(&world, &before).await), ("", false), "it never saw that login");
+    let after = world.attach(&mut browser, "Greg").await;
+    assert_eq!(ended(&info(&world, &after).await), ("", false), "nor did this one");
+
+    // Logged in and out again: the brokers that came to it are told of that.
+    world.log_in(&mut browser, "jackie").await;
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    let status = call(&world, &alice, Method::GET, "/api/session", &[], "").await.json();
+    assert_eq!(status["auth_time"], json!(world.clock.now().as_secs()));
+    let out = call(&world, &greg, Method::POST, "/api/logout", &[], "").await;
+    assert_eq!(ended(&out), ("logged-out; n=4", false));
+    assert_eq!(ended(&info(&world, &alice).await), ("logged-out; n=4", false));
+    // An operator's end.
+    world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
+    world.server.end_user("jackie").await.unwrap();
+    assert_eq!(ended(&info(&world, &alice).await), ("revoked; n=6", false));
+}
+
+#[actix_web::test]
+async fn a_broker_is_told_nothing_of_a_login_that_it_may_not_see() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "john").await;
+    let (club, alice) = (world.attach(&mut browser, "Club").await, world.attach(&mut browser, "Alice").await);
+    assert_eq!(info(&world, &club).await.json()["code"], "user_not_allowed");
+    world.broker_log_out(&alice).await.unwrap();
+    assert_eq!(ended(&info(&world, &club).await), ("", false));
+    assert_eq!(ended(&info(&world, &alice).await), ("logged-out; n=2", false));
+}
+
+#[actix_web::test]
+async fn after_an_expiry_a_remembered_browser_may_come_back() {
+    let world = World::new();
+    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let mut browser = Browser { cookie: visit.set_cookie };
+    let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
+    assert_eq!(info(&world, &alice).await.header("SSO-Resume"), "");
+    world.advance(HOUR / 2);
+    for link in [&alice, &greg] {
+        assert_eq!(ended(&info(&world, link).await), ("expired; n=2", true));
+    }
+    // A logout after it has the browser forgotten; how the login ended stays.
+    call(&world, &greg, Method::POST, "/api/logout", &[], "").await;
+    assert_eq!(ended(&info(&world, &alice).await), ("expired; n=2", false));
+}
+
+#[actix_web::test]
+async fn after_an_end_the_form_of_a_broker_works_at_once() {
+    for broker in ["Alice", "Php"] {
+        let world = World::new();
+        let mut browser = Browser::default();
+        world.log_in(&mut browser, "jackie").await;
+        let link = world.attach(&mut browser, broker).await;
+        world.advance(HOUR / 2);
+        for (method, path, body) in [(Method::GET, "/api/data", ""), (Method::POST, "/api/data", "a=b")] {
+            assert_eq!(call(&world, &link, method, path, &[], body).await.status, StatusCode::OK, "{path}");
+        }
+        let user = call(&world, &link, Method::POST, "/api/login", &[], JACKIE).await;
+        assert_eq!(user.json()["username"], "jackie");
+        assert_eq!(info(&world, &link).await.json()["username"], "jackie");
+    }
+}
+
+#[actix_web::test]
+async fn a_superseded_link_changes_nothing() {
     let world = World::new();
     let (mut browser, alice, _) = two_brokers(&world).await;
-    let php = world.attach(&mut browser, "Php").await;
     world.log_in(&mut browser, "jackie").await;
-    world.advance(HOUR);
-    let ended = r#"{"error":"Session has expired. Client must attach with new token.","code":"session_ended"}"#;
     for (method, path, body) in [
         (Method::GET, "/api/info", ""),
-        (Method::POST, "/api/login", JACKIE),
+        (Method::POST, "/api/login", "username=john&password=jackie123"),
+        (Method::POST, "/api/logout", ""),
         (Method::GET, "/api/data", ""),
         (Method::POST, "/api/data", "a=b"),
+        (Method::GET, "/api/session", ""),
+        (Method::POST, "/api/session/keepalive", ""),
+        (Method::POST, "/api/token", ""),
     ] {
-        let answer = call(&world, &alice, method, path, &[], body).await;
-        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::UNAUTHORIZED, ended), "{path}");
+        let refused = call(&world, &alice, method, path, &[], body).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (StatusCode::FORBIDDEN, &json!("superseded")), "{path}");
     }
-    for link in [&alice, &php] {
-        let out = call(&world, link, Method::POST, "/api/logout", &[], "").await;
-        assert_eq!(out.status, StatusCode::NO_CONTENT);
-    }
-    assert_eq!(info(&world, &php).await.status, StatusCode::NO_CONTENT);
-    let user = call(&world, &php, Method::POST, "/api/login", &[], JACKIE).await;
-    assert_eq!(user.json()["username"], "jackie");
-    assert_eq!(info(&world, &php).await.json()["username"], "jackie");
+    let anew = world.attach(&mut browser, "Alice").await;
+    assert_eq!(info(&world, &anew).await.json()["username"], "jackie", "nobody was logged out, nor somebody else in");
 }
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 
 use actix_web::http::{Method, StatusCode};
 use sso_core::Token;
+use sso_server::{Store, resume::ResumeError};
 
 use crate::{
     common::{Browser, World, credentials, directory::Directory},
@@ -170,7 +171,8 @@ async fn the_login_page_sends_the_cookie_that_it_renews() {
     let resumed = world.resume(&alice).await.unwrap();
     world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
     world.broker_log_out(&alice).await.unwrap();
-    // The session is anonymous and its cookie is due: a login now must be in this session, or no broker sees it.
+    // The session is anonymous and its cookie is due: a login now must be in this session.
+    let session = world.resume(&alice).await.unwrap().session.id.clone();
     let old = session_cookie(browser.cookie.as_ref().unwrap());
     let page = world.get("/login", &[HTML, ("Cookie", &old)]).await;
     let (renewed, bound) = (page.cookie("__Host-sso_session").unwrap(), page.cookie("__Host-sso_form").unwrap());
@@ -178,15 +180,18 @@ async fn the_login_page_sends_the_cookie_that_it_renews() {
     let cookies = format!("{renewed}; {bound}");
     let body = format!("{GOOD}&form_token={}", page.form_token());
     assert_eq!(world.post("/login", &[("Cookie", &cookies)], &body).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+    let logged_in = world.server.sessions_of("jackie").await.unwrap();
+    assert_eq!(logged_in.len(), 1);
+    assert_eq!(world.info(&alice).await, Err(ResumeError::Superseded));
+    assert!(world.store.get(&session).await.unwrap().unwrap().user().is_some());
 }
 
 #[actix_web::test]
 async fn a_logout_is_a_post_with_its_own_token() {
     let world = World::new();
     let mut browser = Browser::default();
-    let alice = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
     let (bound, login_token) = form(&world, "/login").await;
     let token = world.server.form_token("logout", bound.split_once('=').unwrap().1);
     let cookies = format!("{bound}; {}", session_cookie(browser.cookie.as_ref().unwrap()));
@@ -273,8 +278,8 @@ async fn a_logout_works_while_users_do_not_answer() {
         let directory = Directory::new();
         let world = World::with_users(directory.clone());
         let mut browser = Browser::default();
-        let alice = world.attach(&mut browser, "Alice").await;
         world.log_in(&mut browser, "jackie").await;
+        let alice = world.attach(&mut browser, "Alice").await;
         let (bound, _) = form(&world, "/login").await;
         let body = format!("form_token={}", world.server.form_token("logout", bound.split_once('=').unwrap().1));
         let cookies = format!("{bound}; {}", session_cookie(browser.cookie.as_ref().unwrap()));

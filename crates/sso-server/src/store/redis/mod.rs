@@ -122,7 +122,9 @@ impl RedisStore {
         if self.connection.lasting(&key).await?.is_none() {
             self.connection.put_first(&key, b"2").await?;
             if !store_is_new {
-                tracing::warn!("sessions and remembered browsers of version 0.1 are left behind: all users log in again");
+                tracing::warn!(
+                    "sessions and remembered browsers of version 0.1 are left behind: all users log in again"
+                );
             }
         }
         Ok(())
@@ -246,7 +248,11 @@ impl Store for RedisStore {
     async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
         let (name, [at, keep]) = (self.keys.session(id), [at, keep_until].map(text));
         let epoch = epoch.to_string();
-        done(&self.run(&self.scripts.touch, &[name.as_bytes(), at.as_bytes(), keep.as_bytes(), epoch.as_bytes()]).await?)
+        done(
+            &self
+                .run(&self.scripts.touch, &[name.as_bytes(), at.as_bytes(), keep.as_bytes(), epoch.as_bytes()])
+                .await?,
+        )
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
