@@ -118,8 +118,8 @@ async fn threat_15_a_forged_logout_or_theme_changes_nothing() {
 async fn threat_15_forged_commands_to_the_script_broker_do_nothing() {
     let demo = Demo::start(&[]);
     let victim = Visitor::new();
-    victim.visit(&demo.url("julius", "/sso/attach?to=/")).await;
     victim.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    victim.visit(&demo.url("julius", "/sso/attach?to=/")).await;
     let before = victim.cookies(&demo.url("julius", "/"));
     let post = |name: &str| victim.request(Method::POST, &demo.url("julius", &format!("/sso/ajax/{name}")));
     let john = json!({ "username": "john", "password": "john123", "state": "x", "verify": "x" });

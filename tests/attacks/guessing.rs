@@ -115,8 +115,8 @@ async fn threat_14_a_copied_bearer_token_ends_with_its_link_its_session_and_its_
     let ground = Ground::start("idle_timeout = \"6s\"");
     let link = ground.peer("Alice").log_in(&Visitor::new(), "jackie", "jackie123").await;
     let ask = async || send(link.call(Method::GET, "/api/info").header("SSO-Activity", "none")).await;
-    until("the session ends", async || ask().await.status == 401).await;
-    assert_eq!(link.get("/api/info").await.json()["code"], "session_ended");
+    until("the login ends", async || ask().await.status == 204).await;
+    assert_eq!(link.get("/api/info").await.header("SSO-Ended"), "expired; n=2");
 
     let ground = Ground::start("");
     let visitor = Visitor::new();

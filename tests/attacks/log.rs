@@ -95,6 +95,7 @@ async fn threat_8_the_log_of_a_whole_run_holds_no_secret() {
     secrets.form(&form, "/login");
     visitor.submit(&form, "/login", &[("username", "jackie"), ("password", "john123x")]).await;
     visitor.follow(visitor.submit(&form, "/login", &[("username", "jackie"), ("password", "jackie123")]).await).await;
+    visitor.visit(&demo.url("julius", "/sso/attach?to=/")).await;
     let login =
         visitor.request(Method::POST, &demo.url("julius", "/sso/ajax/login")).header("Sec-Fetch-Site", "same-origin");
     let john = serde_json::json!({ "username": "jackie", "password": "john123x" });
