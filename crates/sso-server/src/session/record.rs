@@ -103,7 +103,7 @@ pub struct Session {
     pub data: Map<String, Value>,
     /// The last end followed from the time alone, and no write has noted it yet.
     #[serde(skip)]
-    pub(crate) end_is_unwritten: bool,
+    pub end_is_unwritten: bool,
     /// Until when the store must keep the record; see [`lifecycle::keep_until`](super::lifecycle::keep_until).
     pub keep_until: Timestamp,
 }

@@ -45,8 +45,8 @@ async fn what_is_acknowledged_is_committed(store: SqlStore, other: SqlStore) {
         let end = later(10_000);
         let mut tasks = JoinSet::new();
         for _ in 0..24 {
-            let (store, id, at) = (store.clone(), session.id.clone(), later(n));
-            tasks.spawn(async move { store.touch(&id, at, end).await.unwrap() });
+            let (store, session, at) = (store.clone(), session.clone(), later(n));
+            tasks.spawn(async move { store.touch(&session.id, session.epoch, at, end).await.unwrap() });
         }
         tasks.join_all().await;
         assert_eq!(world.store.get(&session.id).await.unwrap().unwrap().last_seen, later(n));

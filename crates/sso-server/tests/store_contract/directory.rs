@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use sqlx::{Any, Row};
 use sso_core::{Encoding, Secret, Silent};
 use sso_server::{
-    Account, BrokerSettings, Brokers, PasswordHash, SqlDirectory, Store, Users,
+    Account, BrokerSettings, Brokers, PasswordHash, Session, SqlDirectory, Store, Users,
     brokers::InvalidBroker,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     directory::{DirectoryError, StoredBroker, StoredUser, Unreadable},
-    store::{SqlStore, StoreKeys},
+    store::{LinkOutcome, SqlStore, StoreKeys},
     users::SetOutcome,
 };
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use sso_engines::new_postgres_store as new_database;
 
-use crate::{session_at, user};
+use crate::{families::family, link_to, log_in, session_at, token_of};
 
 const HASH: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
 
@@ -415,9 +415,25 @@ async fn keys_rotate_more_than_once_and_the_one_between_can_be_given_up() {
     }
 }
 
-/// Both databases are made again what the first version made of them.
+/// Both databases are made again what earlier versions made of them: version 0.1, and the first one that had tables.
 #[tokio::test]
-async fn a_database_of_the_first_version_is_upgraded_and_loses_nothing() {
+async fn a_database_of_an_earlier_version_is_upgraded_and_loses_its_sessions_and_nothing_else() {
+    let to_0_1 = [
+        "ALTER TABLE sso_links ADD COLUMN heals BIGINT NOT NULL DEFAULT 1",
+        "DELETE FROM sso_schema WHERE version > 4",
+    ];
+    let to_first = [
+        "ALTER TABLE sso_links DROP COLUMN made",
+        "ALTER TABLE sso_links DROP COLUMN called",
+        "DROP TABLE sso_users",
+        "DROP TABLE sso_brokers",
+        "DELETE FROM sso_schema WHERE version > 1",
+    ];
+    is_upgraded_from(4, &to_0_1).await;
+    is_upgraded_from(1, &[&to_0_1[..], &to_first].concat()).await;
+}
+
+async fn is_upgraded_from(old: i64, back: &[&'static str]) {
     let file = TempDir::new().unwrap();
     let path = file.path().join("a.db");
     let (sqlite, postgres) = (format!("sqlite:{}", path.display()), new_database());
@@ -429,25 +445,38 @@ async fn a_database_of_the_first_version_is_upgraded_and_loses_nothing() {
         };
         let store = open().await.unwrap();
         let mut session = session_at(SystemClock.now());
-        session.sign_in(user("jackie"), [7; 32], session.last_seen);
+        log_in(&mut session, "jackie");
         let session = store.insert(session).await.unwrap();
-        drop(store);
+        let (key, family) = (token_of("Alice"), family("jackie", SystemClock.now()));
+        assert_eq!(store.link(key.clone(), link_to(&session)).await, Ok(LinkOutcome::Linked));
+        store.insert_family(family.clone()).await.unwrap();
+        assert_eq!(store.consume("one", session.keep_until).await, Ok(true));
+        let directory = SqlDirectory::beside(&store, SystemClock);
+        directory.add_user(&jackie()).await.unwrap();
+        directory.add_broker(&shop()).await.unwrap();
+        drop((store, directory));
         let newest = version(url).await;
-        let old = [
-            "ALTER TABLE sso_links DROP COLUMN made",
-            "ALTER TABLE sso_links DROP COLUMN called",
-            "DROP TABLE sso_users",
-            "DROP TABLE sso_brokers",
-            "DELETE FROM sso_schema WHERE version > 1",
-        ];
-        by_hand(url, &old).await;
-        assert_eq!(version(url).await, 1);
+        by_hand(url, back).await;
+        assert_eq!(version(url).await, old);
 
         let store = open().await.unwrap();
         assert_eq!(version(url).await, newest);
-        assert_eq!(store.load(&session.cookie).await.unwrap().unwrap().user(), session.user());
+        assert!(store.get(&session.id).await.unwrap().is_none() && store.load(&session.cookie).await.unwrap().is_none());
+        assert!(store.resolve(&key).await.unwrap().is_none() && store.family(&family.id).await.unwrap().is_none());
+        assert!(store.of_user("jackie").await.unwrap().is_empty());
+        assert_eq!(store.consume("one", session.keep_until).await, Ok(false), "a token that was used stays so");
         let directory = SqlDirectory::beside(&store, SystemClock);
-        directory.add_user(&jackie()).await.unwrap();
+        if old == 1 {
+            // It had none.
+            directory.add_user(&jackie()).await.unwrap();
+            directory.add_broker(&shop()).await.unwrap();
+        }
+        assert!(account(&directory, "jackie").await.is_some());
+        assert!(directory.broker(&shop().id).await.unwrap().is_some());
+        // And all that begins anew works.
+        let again = store.insert(Session::clone(&session)).await.unwrap();
+        assert_eq!(store.link(key.clone(), link_to(&again)).await, Ok(LinkOutcome::Linked));
+        assert_eq!(store.of_user("jackie").await.unwrap().len(), 1);
         drop((store, directory));
 
         by_hand(url, &["INSERT INTO sso_schema (version) VALUES (1000)"]).await;

@@ -10,7 +10,7 @@ use sso_server::{
 };
 use tokio::task::JoinSet;
 
-use crate::{World, families::family, link_to, token_of, user};
+use crate::{World, families::family, link_to, log_in, token_of};
 
 pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>) {
     let mut sessions = Vec::new();
@@ -18,7 +18,7 @@ pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>
     for n in 0..1_200 {
         let mut session = world.session();
         if n % 2 == 0 {
-            session.sign_in(user("jackie"), [7; 32], session.last_seen);
+            log_in(&mut session, "jackie");
         }
         sessions.push(world.store.insert(session).await.unwrap());
     }
@@ -28,7 +28,7 @@ pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>
     let renewed = world.store.update(renewed).await.unwrap();
     let keys = [token_of("Alice"), token_of("Greg"), token_of("Alice")];
     for key in &keys {
-        world.linked(key, &first.id).await;
+        world.linked(key, first).await;
     }
     let families = [family("jackie", world.clock.now()), family("john", world.clock.now())];
     for family in &families {
@@ -58,7 +58,7 @@ pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>
     // And it begins anew, under the same names too.
     assert_eq!(world.store.remove_all().await, Ok(Removed::default()));
     let again = world.store.insert(Session::clone(first)).await.unwrap();
-    world.linked(&keys[0], &again.id).await;
+    world.linked(&keys[0], &again).await;
     assert_eq!(world.target(&keys[0]).await, Some(again.id.clone()));
     assert_eq!(world.store.of_user("jackie").await.unwrap().len(), 1);
 }
@@ -74,11 +74,11 @@ pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: 
                 let id = &first.id;
                 match n {
                     0 => drop(store.remove_all().await.unwrap()),
-                    n if n % 2 == 0 => drop(store.link(key.clone(), link_to(id), None).await),
+                    n if n % 2 == 0 => drop(store.link(key.clone(), link_to(&first)).await),
                     _ => {
                         if let Some(session) = store.get(id).await.unwrap() {
                             let _lost = store.update(Session::clone(&session)).await;
-                            let _gone = store.touch(id, session.last_seen, session.keep_until).await;
+                            let _gone = store.touch(id, session.epoch, session.last_seen, session.keep_until).await;
                         }
                     }
                 }
@@ -95,18 +95,18 @@ pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: 
 }
 
 pub(crate) async fn two_who_remove_everything_at_once_each_finish<S: Store>(world: World<S>) {
-    let mut ids = Vec::new();
+    let mut sessions = Vec::new();
     for _ in 0..1_200 {
-        ids.push(world.inserted().await.id.clone());
+        sessions.push(world.inserted().await);
     }
-    for id in ids.iter().take(600) {
-        world.linked(&token_of("Alice"), id).await;
+    for session in sessions.iter().take(600) {
+        world.linked(&token_of("Alice"), session).await;
     }
     let (one, other, cut) =
         tokio::join!(world.store.remove_all(), world.store.remove_all(), world.store.unlink(&Unlink::All));
     assert_eq!(one.unwrap().sessions + other.unwrap().sessions, 1_200);
     assert!(cut.unwrap() <= 600);
-    for id in &ids {
-        assert!(world.store.get(id).await.unwrap().is_none());
+    for session in &sessions {
+        assert!(world.store.get(&session.id).await.unwrap().is_none());
     }
 }

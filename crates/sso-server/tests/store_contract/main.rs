@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
 
 #[cfg(feature = "sql")]
-#[cfg(feature = "sql")]
 mod cancelled;
 mod directory;
 mod everything;
@@ -32,8 +31,8 @@ use sso_core::{Token, VerificationCode, wire::User};
 use sso_server::{
     MemoryStore, Session, Store,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
-    session::{CookieValue, Link, LinkKey, SessionId},
-    store::LinkOutcome,
+    session::{CookieValue, EndReason, Link, LinkKey, Login, SessionId},
+    store::{LinkOutcome, Unlink},
 };
 
 /// Instantiates every rule for a store; the factory makes an empty one that goes by the clock it is given.
@@ -55,18 +54,21 @@ macro_rules! contract {
                 update_never_moves_times_back,
                 a_last_use_in_the_future_does_not_count,
                 touch_moves_times_forward_and_nothing_else,
+                a_touch_with_another_count_is_a_conflict,
+                a_login_and_its_end_have_times_of_their_own,
                 touch_of_what_is_not_there_is_not_found,
                 the_store_answers_a_ping,
             ]);
             contract!(@rules $make, links: [
                 a_linked_token_leads_to_its_session,
-                a_token_and_its_session_keep_their_first_code,
+                a_token_that_has_a_link_is_taken_for_its_own_session_too,
                 a_token_of_another_session_is_taken,
-                a_token_may_be_moved_from_the_session_that_is_named,
+                a_token_leads_elsewhere_when_it_was_cut,
                 a_link_to_what_is_not_there_is_not_found,
-                dropping_the_first_session_keeps_a_moved_link,
-                unlinking_the_first_session_keeps_a_moved_link,
-                others_at_the_broker_are_cut_and_nothing_else,
+                a_link_with_another_count_is_a_conflict,
+                links_keep_the_count_at_which_they_were_made,
+                dropping_the_first_session_keeps_a_link_to_the_second,
+                one_link_is_cut_and_nothing_else,
                 one_broker_can_be_cut,
                 all_can_be_cut,
                 a_great_many_links_of_a_broker_are_cut_and_no_others,
@@ -161,15 +163,20 @@ impl<S: Store> World<S> {
         self.store.insert(self.session()).await.unwrap()
     }
 
-    async fn linked(&self, key: &LinkKey, session: &SessionId) -> VerificationCode {
-        match self.link(key, session, None).await {
-            LinkOutcome::Linked(code) => code,
-            LinkOutcome::Taken(_) | LinkOutcome::NoRoom => panic!("the token is taken, or there is no room"),
-        }
+    /// Links a token that has no link.
+    async fn linked(&self, key: &LinkKey, session: &Session) -> VerificationCode {
+        let link = link_to(session);
+        let code = link.code.clone();
+        assert_eq!(self.store.link(key.clone(), link).await, Ok(LinkOutcome::Linked));
+        code
     }
 
-    async fn link(&self, key: &LinkKey, session: &SessionId, replaces: Option<&SessionId>) -> LinkOutcome {
-        self.store.link(key.clone(), link_to(session), replaces).await.unwrap()
+    async fn link(&self, key: &LinkKey, session: &Session) -> LinkOutcome {
+        self.store.link(key.clone(), link_to(session)).await.unwrap()
+    }
+
+    async fn cut(&self, key: &LinkKey) -> u64 {
+        self.store.unlink(&Unlink::One(key.clone())).await.unwrap()
     }
 
     /// To which session a token leads.
@@ -185,8 +192,10 @@ fn session_at(now: Timestamp) -> Session {
     Session { keep_until: now.after(Duration::from_secs(60 * 60)), ..session }
 }
 
-fn link_to(session: &SessionId) -> Link {
-    Link { session: session.clone(), code: VerificationCode::generate(), at: SystemClock.now(), heals: true }
+/// A link that is made now, to the session as it is.
+fn link_to(session: &Session) -> Link {
+    let code = VerificationCode::generate();
+    Link { session: session.id.clone(), epoch: session.epoch, code, at: SystemClock.now(), php: false }
 }
 
 fn token_of(broker: &str) -> LinkKey {
@@ -195,6 +204,15 @@ fn token_of(broker: &str) -> LinkKey {
 
 /// What a login remembers of the password.
 const CREDENTIAL: [u8; 32] = [7; 32];
+
+fn log_in(session: &mut Session, name: &str) {
+    let now = session.last_seen;
+    session.log_in(Login::new(user(name), CREDENTIAL, now), now);
+}
+
+fn log_out(session: &mut Session) {
+    session.end(EndReason::LoggedOut, session.last_seen);
+}
 
 fn user(name: &str) -> User {
     User { username: name.into(), attributes: Default::default() }

@@ -8,12 +8,12 @@ use std::{
 use sso_server::{
     MemoryStore, Session, Store,
     clock::{Clock, ManualClock, SystemClock},
-    session::CookieValue,
-    store::{LinkOutcome, StoreError::NotFound},
+    session::{CookieValue, EndReason, Login},
+    store::StoreError::NotFound,
 };
 use tokio::task::JoinSet;
 
-use crate::{World, token_of, user};
+use crate::{CREDENTIAL, World, log_in, log_out, token_of, user};
 
 fn world() -> World<MemoryStore> {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -24,7 +24,7 @@ fn world() -> World<MemoryStore> {
 /// time, and only while the store is used.
 async fn let_go(world: &World<MemoryStore>, session: &Session) {
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
-    world.store.touch(&session.id, session.last_seen, session.keep_until).await.unwrap();
+    world.store.touch(&session.id, session.epoch, session.last_seen, session.keep_until).await.unwrap();
     assert!(world.store.get(&session.id).await.unwrap().is_none());
     let started = Instant::now();
     while world.store.load(&session.cookie).await.unwrap().is_some() {
@@ -39,8 +39,8 @@ async fn cookie_and_links_go_with_their_session() {
     let world = world();
     let (session, other) = (world.inserted().await, world.inserted().await);
     let (key, kept) = (token_of("Alice"), token_of("Alice"));
-    world.linked(&key, &session.id).await;
-    world.linked(&kept, &other.id).await;
+    world.linked(&key, &session).await;
+    world.linked(&kept, &other).await;
     let_go(&world, &session).await;
     assert_eq!(world.target(&key).await, None);
     assert_eq!(world.target(&kept).await.as_ref(), Some(&other.id));
@@ -48,16 +48,17 @@ async fn cookie_and_links_go_with_their_session() {
 }
 
 #[tokio::test]
-async fn a_moved_link_stays_when_its_first_session_goes() {
+async fn a_link_that_was_made_anew_stays_when_its_first_session_goes() {
     let world = world();
     let (first, second) = (world.inserted().await, world.inserted().await);
-    let (moved, left) = (token_of("Alice"), token_of("Alice"));
-    world.linked(&moved, &first.id).await;
-    world.linked(&left, &first.id).await;
-    assert!(matches!(world.link(&moved, &second.id, Some(&first.id)).await, LinkOutcome::Linked(_)));
+    let (anew, left) = (token_of("Alice"), token_of("Alice"));
+    world.linked(&anew, &first).await;
+    world.linked(&left, &first).await;
+    assert_eq!(world.cut(&anew).await, 1);
+    world.linked(&anew, &second).await;
     let_go(&world, &first).await;
     assert_eq!(world.target(&left).await, None);
-    assert_eq!(world.target(&moved).await.as_ref(), Some(&second.id));
+    assert_eq!(world.target(&anew).await.as_ref(), Some(&second.id));
 }
 
 #[tokio::test]
@@ -77,8 +78,8 @@ async fn a_touch_keeps_a_record_longer() {
     let (kept, lost) = (world.inserted().await, world.inserted().await);
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
     let now = world.clock.now();
-    world.store.touch(&kept.id, now, now.after(Duration::from_secs(60))).await.unwrap();
-    world.store.touch(&lost.id, lost.last_seen, lost.keep_until).await.unwrap();
+    world.store.touch(&kept.id, kept.epoch, now, now.after(Duration::from_secs(60))).await.unwrap();
+    world.store.touch(&lost.id, lost.epoch, lost.last_seen, lost.keep_until).await.unwrap();
     assert!(world.store.get(&kept.id).await.unwrap().is_some());
     assert!(world.store.get(&lost.id).await.unwrap().is_none());
 }
@@ -103,8 +104,8 @@ async fn are_there(world: &World<MemoryStore>, sessions: &[Arc<Session>]) -> Vec
 async fn change_user(world: &World<MemoryStore>, session: &Session, name: Option<&str>) {
     let mut next = Session::clone(&*world.store.get(&session.id).await.unwrap().unwrap());
     match name {
-        Some(name) => next.sign_in(user(name), crate::CREDENTIAL, next.last_seen),
-        None => next.sign_out(),
+        Some(name) => log_in(&mut next, name),
+        None => log_out(&mut next),
     }
     world.store.update(next).await.unwrap();
 }
@@ -117,19 +118,22 @@ async fn the_longest_unused_anonymous_sessions_make_room_with_all_that_leads_to_
         sessions.push(world.inserted().await);
     }
     let key = token_of("Alice");
-    world.linked(&key, &sessions[1].id).await;
+    world.linked(&key, &sessions[1]).await;
     assert_eq!(are_there(&world, &sessions).await, [true; 3]);
-    world.store.touch(&sessions[0].id, sessions[0].last_seen, sessions[0].keep_until).await.unwrap();
+    let touch = async |session: &Session| {
+        world.store.touch(&session.id, session.epoch, session.last_seen, session.keep_until).await
+    };
+    touch(&sessions[0]).await.unwrap();
     sessions.push(world.inserted().await);
     assert_eq!(are_there(&world, &sessions).await, [true, false, true, true]);
     assert_eq!(world.target(&key).await, None);
-    assert_eq!(world.store.touch(&sessions[1].id, sessions[1].last_seen, sessions[1].keep_until).await, Err(NotFound));
+    assert_eq!(touch(&sessions[1]).await, Err(NotFound));
     assert_eq!(world.store.update(Session::clone(&sessions[1])).await.unwrap_err(), NotFound);
     assert_eq!(are_there(&world, &sessions).await, [true, false, true, true], "what is gone does not come back");
     // Its cookie and its token are free.
     let heir = Session { cookie: sessions[1].cookie, ..world.session() };
     let heir = world.store.insert(heir).await.unwrap();
-    world.linked(&key, &heir.id).await;
+    world.linked(&key, &heir).await;
     assert_eq!(world.target(&key).await.as_ref(), Some(&heir.id));
 }
 
@@ -155,15 +159,22 @@ async fn sessions_with_a_user_never_make_room() {
     others.push(world.inserted().await);
     assert_eq!(are_there(&world, &users).await, [true; 3]);
     // A logout that comes later must still find by what its browser is remembered.
-    let mut destroyed = Session::clone(&*world.store.get(&users[1].id).await.unwrap().unwrap());
-    destroyed.sign_out();
-    destroyed.family = Some("family".into());
-    world.store.update(destroyed).await.unwrap();
+    let mut expired = Session::clone(&*world.store.get(&users[1].id).await.unwrap().unwrap());
+    let now = expired.last_seen;
+    expired.log_in(Login::new(user("john"), CREDENTIAL, now).remembered("family".into(), now), now);
+    expired.end(EndReason::Idle, now);
+    world.store.update(expired).await.unwrap();
     for _ in 0..5 {
         world.inserted().await;
     }
     assert_eq!(are_there(&world, &users).await, [true; 3]);
     assert_eq!(world.store.of_user("john").await.unwrap().len(), 1);
+    // After that logout it is as any other.
+    change_user(&world, &users[1], None).await;
+    for _ in 0..5 {
+        world.inserted().await;
+    }
+    assert_eq!(are_there(&world, &users).await, [true, false, true]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -181,7 +192,7 @@ async fn logins_hold_while_others_flood_the_store() {
                     continue;
                 }
                 let mut next = Session::clone(&session);
-                next.sign_in(user("jackie"), crate::CREDENTIAL, next.last_seen);
+                log_in(&mut next, "jackie");
                 match store.update(next).await {
                     Ok(session) => logged_in.push(session.id.clone()),
                     Err(error) => assert_eq!(error, NotFound, "it had to make room before"),

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use proptest::{collection::vec, prelude::*};
 use sso_core::VerificationCode;
 use sso_server::{
@@ -20,7 +21,7 @@ use sso_server::{
 };
 use tokio::{runtime, sync::Barrier, task::JoinSet};
 
-use crate::{session_at, token_of};
+use crate::{log_in, log_out, session_at, token_of};
 
 const SESSIONS: usize = 4;
 const COOKIES: usize = 5;
@@ -47,24 +48,27 @@ enum Op {
     LinksOf {
         session: usize,
     },
-    /// Made from the newest version that anyone was told of, or from one that is so many older.
+    /// Made from the newest version that anyone was told of, or from one that is so many older. It may move the count: somebody logs in, or out.
     Update {
         session: usize,
         behind: u64,
         cookie: usize,
+        moves: bool,
     },
+    /// With the newest count that anyone was told of, or with one that is so many older.
     Touch {
         session: usize,
+        behind: u64,
         at: u64,
     },
+    /// Likewise.
     Link {
         key: usize,
         session: usize,
-        replaces: Option<usize>,
+        behind: u64,
     },
-    UnlinkOthers {
-        session: usize,
-        keep: usize,
+    UnlinkOne {
+        key: usize,
     },
     UnlinkBroker {
         of: usize,
@@ -77,6 +81,8 @@ enum Op {
 struct Call {
     op: Op,
     version: u64,
+    /// The session's count in what it was made from.
+    epoch: u64,
     code: VerificationCode,
 }
 
@@ -85,6 +91,8 @@ struct Call {
 struct View {
     session: usize,
     version: u64,
+    epoch: u64,
+    is_logged_in: bool,
     cookie: usize,
     last_seen: Timestamp,
     keep_until: Timestamp,
@@ -97,8 +105,8 @@ enum Answer {
     Links(Vec<(usize, String)>),
     Updated(View),
     Done,
-    Linked(String),
-    Taken(View),
+    Linked,
+    Taken,
     Count(u64),
     Refused(StoreError),
 }
@@ -106,14 +114,14 @@ enum Answer {
 /// All operations; those that cut link by link only one after the other.
 fn op(alone: bool) -> impl Strategy<Value = Op> {
     let (s, c, k) = (0..SESSIONS, 0..COOKIES, 0..KEYS);
+    let behind = || prop_oneof![4 => Just(0), 1 => 1..3u64];
     prop_oneof![
         4 => (s.clone(), c.clone()).prop_map(|(session, cookie)| Op::Insert { session, cookie }),
-        6 => (s.clone(), prop_oneof![4 => Just(0), 1 => 1..3u64], c.clone())
-            .prop_map(|(session, behind, cookie)| Op::Update { session, behind, cookie }),
-        2 => (s.clone(), 0..30u64).prop_map(|(session, at)| Op::Touch { session, at }),
-        8 => (k.clone(), s.clone(), proptest::option::of(s.clone()))
-            .prop_map(|(key, session, replaces)| Op::Link { key, session, replaces }),
-        2 => (s.clone(), k.clone()).prop_map(|(session, keep)| Op::UnlinkOthers { session, keep }),
+        6 => (s.clone(), behind(), c.clone(), any::<bool>())
+            .prop_map(|(session, behind, cookie, moves)| Op::Update { session, behind, cookie, moves }),
+        3 => (s.clone(), behind(), 0..30u64).prop_map(|(session, behind, at)| Op::Touch { session, behind, at }),
+        8 => (k.clone(), s.clone(), behind()).prop_map(|(key, session, behind)| Op::Link { key, session, behind }),
+        3 => k.clone().prop_map(|key| Op::UnlinkOne { key }),
         1 => s.clone().prop_map(|session| Op::Get { session }),
         2 => c.prop_map(|cookie| Op::Load { cookie }),
         3 => k.clone().prop_map(|key| Op::Resolve { key }),
@@ -134,8 +142,8 @@ struct Names {
     sessions: Vec<Session>,
     cookies: Vec<CookieHash>,
     keys: Vec<LinkKey>,
-    /// The newest version of each session that anyone was told of.
-    versions: Vec<AtomicU64>,
+    /// The newest version of each session that anyone was told of, and its count.
+    newest: Vec<Mutex<(u64, u64)>>,
 }
 
 impl Names {
@@ -144,16 +152,23 @@ impl Names {
             sessions: (0..SESSIONS).map(|_| session_at(now)).collect(),
             cookies: (0..COOKIES).map(|_| CookieValue::generate().hash()).collect(),
             keys: (0..KEYS).map(|n| token_of(["Alice", "Greg"][n % 2])).collect(),
-            versions: (0..SESSIONS).map(|_| AtomicU64::new(0)).collect(),
+            newest: (0..SESSIONS).map(|_| Mutex::default()).collect(),
         }
     }
 
     fn call(&self, op: Op) -> Call {
-        let version = match op {
-            Op::Update { session, behind, .. } => self.versions[session].load(Ordering::SeqCst).saturating_sub(behind),
-            _ => 0,
+        let newest = |session: usize| *self.newest[session].lock();
+        let (version, epoch) = match op {
+            Op::Update { session, behind, .. } => {
+                let (version, epoch) = newest(session);
+                (version.saturating_sub(behind), epoch)
+            }
+            Op::Touch { session, behind, .. } | Op::Link { session, behind, .. } => {
+                (0, newest(session).1.saturating_sub(behind))
+            }
+            _ => (0, 0),
         };
-        Call { op, version, code: VerificationCode::generate() }
+        Call { op, version, epoch, code: VerificationCode::generate() }
     }
 
     fn session(&self, id: &SessionId) -> usize {
@@ -164,14 +179,22 @@ impl Names {
         View {
             session: self.session(&session.id),
             version: session.version,
+            epoch: session.epoch,
+            is_logged_in: session.user().is_some(),
             cookie: self.cookies.iter().position(|cookie| *cookie == session.cookie).unwrap(),
             last_seen: session.last_seen,
             keep_until: session.keep_until,
         }
     }
 
-    fn others(&self, session: usize, keep: usize) -> Unlink {
-        Unlink::OthersAtBroker { session: self.sessions[session].id.clone(), keep: self.keys[keep].clone() }
+    /// The session after so many logins and ends in turn: each odd count is that of a login.
+    fn session_at(&self, session: usize, epoch: u64) -> Session {
+        let mut next = self.sessions[session].clone();
+        for n in 0..epoch {
+            if n % 2 == 0 { log_in(&mut next, "jackie") } else { log_out(&mut next) }
+        }
+        assert_eq!(next.epoch, epoch);
+        next
     }
 
     /// What the store answers.
@@ -206,28 +229,29 @@ impl Names {
                 links.sort();
                 Answer::Links(links)
             }
-            Op::Update { session, cookie, .. } => {
+            Op::Update { session, cookie, moves, .. } => {
                 let (version, cookie) = (call.version, self.cookies[cookie]);
-                let updated = store.update(Session { version, cookie, ..self.sessions[session].clone() }).await?;
-                self.versions[session].fetch_max(updated.version, Ordering::SeqCst);
+                let next = self.session_at(session, call.epoch + u64::from(moves));
+                let updated = store.update(Session { version, cookie, ..next }).await?;
+                let mut newest = self.newest[session].lock();
+                *newest = (updated.version, updated.epoch).max(*newest);
                 Answer::Updated(self.view(&updated))
             }
-            Op::Touch { session, at } => {
+            Op::Touch { session, at, .. } => {
                 let (id, [at, keep]) = (&self.sessions[session].id, self.times(session, at));
-                store.touch(id, at, keep).await?;
+                store.touch(id, call.epoch, at, keep).await?;
                 Answer::Done
             }
-            Op::Link { key, session, replaces } => {
-                let session = self.sessions[session].id.clone();
-                let link = Link { session, code: call.code.clone(), at: SystemClock.now(), heals: true };
-                let replaces = replaces.map(|session| &self.sessions[session].id);
-                match store.link(self.keys[key].clone(), link, replaces).await? {
-                    LinkOutcome::Linked(code) => Answer::Linked(code.as_str().to_owned()),
-                    LinkOutcome::Taken(session) => Answer::Taken(self.view(&session)),
+            Op::Link { key, session, .. } => {
+                let (session, epoch) = (self.sessions[session].id.clone(), call.epoch);
+                let link = Link { session, epoch, code: call.code.clone(), at: SystemClock.now(), php: false };
+                match store.link(self.keys[key].clone(), link).await? {
+                    LinkOutcome::Linked => Answer::Linked,
+                    LinkOutcome::Taken => Answer::Taken,
                     LinkOutcome::NoRoom => unreachable!("there are fewer keys"),
                 }
             }
-            Op::UnlinkOthers { session, keep } => Answer::Count(store.unlink(&self.others(session, keep)).await?),
+            Op::UnlinkOne { key } => Answer::Count(store.unlink(&Unlink::One(self.keys[key].clone())).await?),
             Op::UnlinkBroker { of } => {
                 Answer::Count(store.unlink(&Unlink::Broker(self.keys[of].broker.clone())).await?)
             }
@@ -254,9 +278,9 @@ impl Model {
         self.sessions.values().any(|view| view.session != but && view.cookie == cookie)
     }
 
-    fn cut(&mut self, goes: impl Fn(usize, usize) -> bool) -> Answer {
+    fn cut(&mut self, goes: impl Fn(usize) -> bool) -> Answer {
         let before = self.links.len();
-        self.links.retain(|key, (session, _)| !goes(*key, *session));
+        self.links.retain(|key, _| !goes(*key));
         Answer::Count((before - self.links.len()) as u64)
     }
 
@@ -283,40 +307,43 @@ impl Model {
                 let links = self.links.iter().filter(|(_, (owner, _))| *owner == session);
                 Answer::Links(links.map(|(key, (_, code))| (*key, code.clone())).collect())
             }
-            Op::Update { session, cookie, .. } => {
+            Op::Update { session, cookie, moves, .. } => {
                 let taken = self.takes(cookie, session);
                 let Some(view) = self.sessions.get_mut(&session) else { return Answer::Refused(StoreError::NotFound) };
                 if view.version != call.version || taken {
                     return Answer::Refused(StoreError::Conflict);
                 }
                 (view.version, view.cookie) = (view.version + 1, cookie);
+                if moves {
+                    // Another login, or none, has times of its own.
+                    (view.epoch, view.is_logged_in) = (view.epoch + 1, !view.is_logged_in);
+                    view.keep_until = names.sessions[session].keep_until;
+                }
                 Answer::Updated(view.clone())
             }
-            Op::Touch { session, at } => {
+            Op::Touch { session, at, .. } => {
                 let [at, keep] = names.times(session, at);
                 let Some(view) = self.sessions.get_mut(&session) else { return Answer::Refused(StoreError::NotFound) };
+                if view.epoch != call.epoch {
+                    return Answer::Refused(StoreError::Conflict);
+                }
                 (view.last_seen, view.keep_until) = (view.last_seen.max(at), view.keep_until.max(keep));
                 Answer::Done
             }
-            Op::Link { key, session, replaces } => {
-                if !self.sessions.contains_key(&session) {
-                    return Answer::Refused(StoreError::NotFound);
+            Op::Link { key, session, .. } => {
+                let Some(view) = self.sessions.get(&session) else { return Answer::Refused(StoreError::NotFound) };
+                if view.epoch != call.epoch {
+                    return Answer::Refused(StoreError::Conflict);
                 }
-                match self.links.get(&key) {
-                    // Naming the session itself moves nothing: the same token and session keep their first code.
-                    Some((owner, code)) if *owner == session => return Answer::Linked(code.clone()),
-                    Some((owner, _)) if replaces != Some(*owner) => return Answer::Taken(self.sessions[owner].clone()),
-                    _ => {}
+                if self.links.contains_key(&key) {
+                    return Answer::Taken;
                 }
-                let code = call.code.as_str().to_owned();
-                self.links.insert(key, (session, code.clone()));
-                Answer::Linked(code)
+                self.links.insert(key, (session, call.code.as_str().to_owned()));
+                Answer::Linked
             }
-            Op::UnlinkOthers { session, keep } => {
-                self.cut(|key, owner| owner == session && key % 2 == keep % 2 && key != keep)
-            }
-            Op::UnlinkBroker { of } => self.cut(|key, _| key % 2 == of % 2),
-            Op::UnlinkAll => self.cut(|_, _| true),
+            Op::UnlinkOne { key: cut } => self.cut(|key| key == cut),
+            Op::UnlinkBroker { of } => self.cut(|key| key % 2 == of % 2),
+            Op::UnlinkAll => self.cut(|_| true),
         }
     }
 }
@@ -422,7 +449,7 @@ fn only_what_has_an_order_is_explained() {
     let names = Names::new(SystemClock.now());
     let mut model = Model::default();
     model.apply(&names, &names.call(Op::Insert { session: 0, cookie: 0 }));
-    let update = || names.call(Op::Update { session: 0, behind: 0, cookie: 1 });
+    let update = || names.call(Op::Update { session: 0, behind: 0, cookie: 1, moves: false });
     let won = model.clone().apply(&names, &update());
     let event = |call, answer: &Answer, from, to| Event { call, answer: answer.clone(), from, to };
     let refused = Answer::Refused(StoreError::Conflict);

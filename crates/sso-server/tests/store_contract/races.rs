@@ -6,11 +6,14 @@ use serde_json::json;
 use sso_server::{
     Session, Store,
     session::{CookieValue, Link},
-    store::{LinkOutcome::Linked, StoreError::Conflict},
+    store::{
+        LinkOutcome::{Linked, Taken},
+        StoreError::Conflict,
+    },
 };
 use tokio::task::JoinSet;
 
-use crate::{World, link_to, token_of, user};
+use crate::{World, link_to, log_in, log_out, token_of};
 
 const TASKS: u64 = 16;
 const WRITES: u64 = 50;
@@ -44,10 +47,15 @@ pub(crate) async fn of_fifty_sessions_one_gets_the_token<S: Store>(world: World<
         let key = token_of("Alice");
         let mut tasks = JoinSet::new();
         for _ in 0..50 {
-            let (store, key, id) = (world.store.clone(), key.clone(), world.inserted().await.id.clone());
+            let (store, key, session) = (world.store.clone(), key.clone(), world.inserted().await);
             tasks.spawn(async move {
-                let won = matches!(store.link(key, link_to(&id), None).await.unwrap(), Linked(_));
-                won.then_some(id)
+                match store.link(key, link_to(&session)).await.unwrap() {
+                    Linked => Some(session.id.clone()),
+                    lost => {
+                        assert_eq!(lost, Taken);
+                        None
+                    }
+                }
             });
         }
         let winners: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
@@ -77,10 +85,11 @@ pub(crate) async fn of_fifty_updates_one_gets_the_cookie<S: Store>(world: World<
 }
 
 /// Logs out as the server does: compare-and-swap until it is done.
-async fn log_out(store: Arc<impl Store>, mut session: Session) {
-    let id = session.id.clone();
+async fn end(store: Arc<impl Store>, mut session: Session) {
+    let (id, keep_until) = (session.id.clone(), session.keep_until);
     loop {
-        session.sign_out();
+        log_out(&mut session);
+        session.keep_until = keep_until;
         match store.update(session).await {
             Ok(_) => return,
             Err(error) => assert_eq!(error, Conflict),
@@ -92,12 +101,18 @@ async fn log_out(store: Arc<impl Store>, mut session: Session) {
 pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: World<S>) {
     for _ in 0..1_000 {
         let mut session = world.session();
-        session.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
+        log_in(&mut session, "jackie");
         let session = world.store.insert(session).await.unwrap();
         let mut tasks = JoinSet::new();
         for n in 0..50 {
-            let (store, id) = (world.store.clone(), session.id.clone());
+            let (store, session, id) = (world.store.clone(), session.clone(), session.id.clone());
             tasks.spawn(async move {
+                if n % 10 == 0 {
+                    let later = session.keep_until.after(Duration::from_secs(60));
+                    let touched = store.touch(&id, session.epoch, session.last_seen, later).await;
+                    assert!(matches!(touched, Ok(()) | Err(Conflict)), "{touched:?}");
+                    return;
+                }
                 // Writes only what it read, while somebody was logged in.
                 let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
                 if next.user().is_some() {
@@ -106,10 +121,11 @@ pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: Wor
                 }
             });
         }
-        tasks.spawn(log_out(world.store.clone(), Session::clone(&session)));
+        tasks.spawn(end(world.store.clone(), Session::clone(&session)));
         tasks.join_all().await;
         let end = world.store.get(&session.id).await.unwrap().unwrap();
         assert!(end.user().is_none() && end.data.is_empty(), "the user came back to life");
+        assert_eq!(end.keep_until, session.keep_until, "a touch counts for the login that it was made for, and no other");
     }
 }
 
@@ -121,7 +137,7 @@ pub(crate) async fn touches_and_updates_do_not_lose_each_other<S: Store>(world: 
     for n in 1..=TASKS {
         let (store, id) = (world.store.clone(), session.id.clone());
         let (at, keep) = (session.last_seen.after(second(n)), session.keep_until.after(second(n)));
-        tasks.spawn(async move { store.touch(&id, at, keep).await.unwrap() });
+        tasks.spawn(async move { store.touch(&id, 0, at, keep).await.unwrap() });
         let (store, id) = (world.store.clone(), session.id.clone());
         tasks.spawn(async move {
             loop {
@@ -150,9 +166,9 @@ pub(crate) async fn the_index_by_user_follows_racing_logins<S: Store>(world: Wor
                 loop {
                     let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
                     if name.is_empty() {
-                        next.sign_out()
+                        log_out(&mut next)
                     } else {
-                        next.sign_in(user(name), crate::CREDENTIAL, next.last_seen)
+                        log_in(&mut next, name)
                     }
                     if store.update(next).await.is_ok() {
                         return;
@@ -173,9 +189,9 @@ pub(crate) async fn links_that_are_made_at_once_stay_few<S: Store>(world: World<
     let session = world.inserted().await;
     let mut tasks = JoinSet::new();
     for _ in 0..2 * Link::MAX_PER_BROKER {
-        let (store, link) = (world.store.clone(), link_to(&session.id));
-        tasks.spawn(async move { store.link(token_of("Alice"), link, None).await.unwrap() });
+        let (store, link) = (world.store.clone(), link_to(&session));
+        tasks.spawn(async move { store.link(token_of("Alice"), link).await.unwrap() });
     }
-    assert!(tasks.join_all().await.iter().all(|outcome| matches!(outcome, Linked(_))));
+    assert!(tasks.join_all().await.iter().all(|outcome| matches!(outcome, Linked)));
     assert_eq!(world.store.links_of(&session.id).await.unwrap().len(), Link::MAX_PER_BROKER);
 }

@@ -12,7 +12,7 @@ use sso_engines::Engine;
 use sso_server::{
     Session, Store,
     clock::{Clock, ManualClock, SystemClock},
-    session::{Link, LinkKey},
+    session::LinkKey,
     store::{RedisStore, Removed, StoreError, StoreKeys, Unlink},
 };
 
@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{World, token_of, user};
+use crate::{World, log_in, token_of};
 
 /// An empty store, in the Redis that all tests of this process share.
 pub(crate) async fn empty_store(clock: Arc<ManualClock>) -> RedisStore {
@@ -65,22 +65,22 @@ async fn every_key_goes_by_itself_and_shows_nothing() {
     let redis = Engine::redis();
     let world = world(&redis, StoreKeys::generate());
     let mut session = world.session();
-    session.sign_in(user("jackie"), crate::CREDENTIAL, world.clock.now());
+    log_in(&mut session, "jackie");
     session.data.insert("theme".into(), "forest".into());
     let session = world.store.insert(session).await.unwrap();
     let key = token_of("Alice");
-    let code = world.linked(&key, &session.id).await;
+    let code = world.linked(&key, &session).await;
     world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
     world.store.consume("one", world.clock.now()).await.unwrap();
     world.store.ping().await.unwrap();
 
     let mut connection = connect(&redis).await;
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
-    assert_eq!(names.len(), 10, "{names:?}");
+    assert_eq!(names.len(), 11, "{names:?}");
     for name in names {
         let ttl: i64 = redis::cmd("PTTL").arg(&name).query_async(&mut connection).await.unwrap();
-        // Which keys it was filled with is remembered longest.
-        let longest = if name == "sso:keys" { 10 * 365 * 24 } else { 25 } * 60 * 60 * 1_000;
+        // Which keys it was filled with is remembered longest, and in which form.
+        let longest = if ["sso:keys", "sso:form"].contains(&&*name) { 10 * 365 * 24 } else { 25 } * 60 * 60 * 1_000;
         assert!((1..=longest).contains(&ttl), "{name}: {ttl}");
         let bytes: Vec<u8> = redis::cmd("DUMP").arg(&name).query_async(&mut connection).await.unwrap();
         let text = [name.as_bytes(), &bytes].concat();
@@ -95,12 +95,12 @@ async fn a_touch_keeps_the_session_and_all_that_leads_to_it() {
     let redis = Engine::redis();
     let world = world(&redis, StoreKeys::generate());
     let session = world.inserted().await;
-    world.linked(&token_of("Alice"), &session.id).await;
+    world.linked(&token_of("Alice"), &session).await;
     let later = session.keep_until.after(Duration::from_secs(60 * 60));
-    world.store.touch(&session.id, session.last_seen, later).await.unwrap();
+    world.store.touch(&session.id, session.epoch, session.last_seen, later).await.unwrap();
     let mut connection = connect(&redis).await;
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
-    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names.len(), 6, "{names:?}");
     for name in names {
         let ttl: i64 = redis::cmd("PTTL").arg(&name).query_async(&mut connection).await.unwrap();
         assert!(ttl > 2 * 60 * 60 * 1_000, "{name}: {ttl}");
@@ -130,7 +130,7 @@ async fn redis_may_go_and_come_back_and_nothing_is_lost() {
 
     redis.start();
     let session = world.store.insert(never).await.expect("it connects by itself");
-    let code = world.linked(&key, &session.id).await;
+    let code = world.linked(&key, &session).await;
     world.store.consume("one", session.keep_until).await.unwrap();
     for _ in 0..2 {
         redis.kill();
@@ -261,51 +261,49 @@ async fn an_update_whose_answer_was_lost_is_no_conflict() {
     assert_eq!(store.update(late).await.unwrap_err(), StoreError::Conflict, "the twin: what was not written");
 }
 
-/// The first version kept a session's links in a set.
+/// Version 0.1 kept the same under other keys and in another form; used ids and the check of the keys as this one does.
 #[tokio::test]
-async fn the_links_of_an_earlier_version_are_neither_lost_nor_in_the_way() {
+async fn a_store_of_version_0_1_opens_and_its_used_ids_stay_used() {
     let redis = Engine::redis();
-    let world = world(&redis, StoreKeys::generate());
+    let keys = StoreKeys::generate();
+    let world = world(&redis, keys.clone());
+    let session = world.inserted().await;
+    let link = token_of("Alice");
+    world.linked(&link, &session).await;
+    world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
+    assert_eq!(world.store.consume("one", session.keep_until).await, Ok(true));
     let mut connection = connect(&redis).await;
-    let mut cases = Vec::new();
-    for _ in 0..5 {
-        let session = world.inserted().await;
-        let keys = [token_of("Alice"), token_of("Alice"), token_of("Greg")];
-        for key in &keys {
-            world.linked(key, &session.id).await;
-        }
-        cases.push((session, keys));
+    let old = [("session", "s"), ("cookie", "c"), ("link", "l"), ("links", "ls"), ("family", "f"), ("families", "uf")];
+    for (kind, old) in old {
+        let names: Vec<String> =
+            redis::cmd("KEYS").arg(format!("sso:{kind}:*")).query_async(&mut connection).await.unwrap();
+        assert_eq!(names.len(), 1, "{names:?}");
+        let old = names[0].replace(&format!(":{kind}:"), &format!(":{old}:"));
+        let () = redis::cmd("RENAME").arg(&names[0]).arg(old).query_async(&mut connection).await.unwrap();
     }
-    let lists: Vec<String> = redis::cmd("KEYS").arg("sso:ls:*").query_async(&mut connection).await.unwrap();
-    assert_eq!(lists.len(), 5);
-    for list in &lists {
-        let links: Vec<String> =
-            redis::cmd("ZRANGE").arg(list).arg(0).arg(-1).query_async(&mut connection).await.unwrap();
-        let old = list.replace(":ls:", ":sl:");
-        let () = redis::cmd("DEL").arg(list).query_async(&mut connection).await.unwrap();
-        let () = redis::cmd("SADD").arg(&old).arg(&links).query_async(&mut connection).await.unwrap();
-        let () = redis::cmd("PEXPIRE").arg(&old).arg(1_000_000).query_async(&mut connection).await.unwrap();
-    }
-    let [listed, cut, updated, linked, removed] = cases.try_into().unwrap();
-    let store = &world.store;
-    assert_eq!(store.links_of(&listed.0.id).await.unwrap().len(), 3);
-    let others = Unlink::OthersAtBroker { session: cut.0.id.clone(), keep: cut.1[0].clone() };
-    assert_eq!(store.unlink(&others).await, Ok(1));
-    let all = Unlink::OthersThatHeal { session: cut.0.id.clone(), keep: None };
-    assert_eq!(store.unlink(&all).await, Ok(2));
-    store.update(Session::clone(&updated.0)).await.unwrap();
-    assert_eq!(store.links_of(&updated.0.id).await.unwrap().len(), 3);
-    for _ in 0..Link::MAX_PER_BROKER {
-        world.linked(&token_of("Alice"), &linked.0.id).await;
-    }
-    assert!(world.target(&linked.1[0]).await.is_none() && world.target(&linked.1[1]).await.is_none(), "the oldest");
-    assert_eq!(world.target(&linked.1[2]).await.as_ref(), Some(&linked.0.id));
-    let old: Vec<String> = redis::cmd("KEYS").arg("sso:sl:*").query_async(&mut connection).await.unwrap();
-    assert_eq!(old.len(), 1, "all but one have moved");
-    assert_eq!(store.remove_all().await.unwrap().sessions, 5);
+    let () = redis::cmd("DEL").arg("sso:form").query_async(&mut connection).await.unwrap();
+
+    // By the first call: a stranger is refused, and takes nothing over.
+    let stranger = store(&redis, StoreKeys::generate(), world.clock.clone());
+    assert_eq!(stranger.check_keys().await, Err(StoreError::WrongKeys));
+    let world = World { store: Arc::new(store(&redis, keys, world.clock.clone())), clock: world.clock };
+    assert_eq!(world.store.check_keys().await, Ok(()));
+    assert!(world.store.get(&session.id).await.unwrap().is_none());
+    assert!(world.store.load(&session.cookie).await.unwrap().is_none());
+    assert!(world.target(&link).await.is_none() && world.store.families_of("jackie").await.unwrap().is_empty());
+    assert_eq!(world.store.consume("one", session.keep_until).await, Ok(false));
+    // What is left behind is in nobody's way, also under the same names, and goes by itself.
+    let again = world.store.insert(Session::clone(&session)).await.unwrap();
+    world.linked(&link, &again).await;
+    assert_eq!(world.store.remove_all().await.unwrap(), Removed { sessions: 1, families: 0 });
     let left: Vec<String> = redis::cmd("KEYS").arg("sso:*").query_async(&mut connection).await.unwrap();
-    assert_eq!(left, ["sso:keys"]);
-    assert_eq!(world.target(&removed.1[0]).await, None);
+    let mut kinds: Vec<_> = left.iter().map(|name| name.split(':').nth(1).unwrap()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["c", "f", "form", "j", "keys", "l", "ls", "s", "uf"]);
+    for name in &left {
+        let ttl: i64 = redis::cmd("PTTL").arg(name).query_async(&mut connection).await.unwrap();
+        assert!(ttl > 0, "{name}: {ttl}");
+    }
 }
 
 #[test]
@@ -340,7 +338,7 @@ async fn what_others_put_among_our_keys_stays_and_all_of_ours_goes() {
     let session = world.inserted().await;
     world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
     let mut connection = redis::Client::open(server).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let strange = ["s", "f", "l"].map(|kind| format!("{namespace}:{kind}:strange"));
+    let strange = ["session", "family", "link"].map(|kind| format!("{namespace}:{kind}:strange"));
     for key in &strange {
         let _: () = redis::cmd("SET").arg(key).arg("x").query_async(&mut connection).await.unwrap();
     }

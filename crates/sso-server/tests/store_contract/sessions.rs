@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sso_core::VerificationCode;
 use sso_server::{
     Session, Store,
-    clock::Clock,
-    session::CookieValue,
+    clock::{Clock, Timestamp},
+    session::{CookieValue, EndReason, Fingerprint, Login, OldCookie},
     store::StoreError::{Conflict, NotFound},
 };
 
-use crate::World;
+use crate::{World, log_in, log_out};
 
 pub(crate) async fn insert_never_overwrites_an_id<S: Store>(world: World<S>) {
     let first = world.inserted().await;
@@ -34,16 +35,23 @@ pub(crate) async fn insert_never_overwrites_a_cookie<S: Store>(world: World<S>) 
 
 pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: World<S>) {
     let mut session = world.session();
+    let now = session.last_seen;
+    // Each of its parts is there when it comes back.
+    let login = Login::new(crate::user("jackie"), crate::CREDENTIAL, now).remembered("family".into(), now);
+    session.log_in(Login { through: Some(VerificationCode::generate()), ..login.clone() }, now);
+    session.end(EndReason::Idle, now);
+    session.log_in(Login { next_credential: Some([8; 32]), ..login }, now);
     session.data.insert("theme".into(), json!({"name": "forest"}));
-    session.sign_in(crate::user("jackie"), crate::CREDENTIAL, world.clock.now());
+    session.old_cookie = Some(OldCookie { hash: CookieValue::generate().hash(), works_until: Timestamp::NEVER });
+    session.fingerprint = Some(Fingerprint::new([9; 32]));
+    session.browser = Some("Firefox on Linux".into());
+    session.links_since = 1;
     let kept = world.store.insert(session.clone()).await.unwrap();
+    assert_eq!(*kept, session);
     let by_id = world.store.get(&kept.id).await.unwrap().unwrap();
     let by_cookie = world.store.load(&kept.cookie).await.unwrap().unwrap();
     for found in [by_id, by_cookie] {
-        assert_eq!(found.id, session.id);
-        assert_eq!(found.data, session.data);
-        assert_eq!(found.signed_in, session.signed_in);
-        assert_eq!(found.version, kept.version);
+        assert_eq!(*found, session);
     }
     let other = world.session();
     assert!(world.store.get(&other.id).await.unwrap().is_none());
@@ -115,7 +123,7 @@ pub(crate) async fn update_to_a_taken_cookie_changes_nothing<S: Store>(world: Wo
 pub(crate) async fn update_never_moves_times_back<S: Store>(world: World<S>) {
     let read = world.inserted().await;
     let (later, keep) = (read.last_seen.after(Duration::from_secs(9)), read.keep_until.after(Duration::from_secs(9)));
-    world.store.touch(&read.id, later, keep).await.unwrap();
+    world.store.touch(&read.id, read.epoch, later, keep).await.unwrap();
     // Made from what was read before the touch.
     let updated = world.store.update(Session::clone(&read)).await.unwrap();
     assert_eq!((updated.last_seen, updated.keep_until), (later, keep));
@@ -125,17 +133,56 @@ pub(crate) async fn touch_moves_times_forward_and_nothing_else<S: Store>(world: 
     let before = world.inserted().await;
     let (later, keep) =
         (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
-    world.store.touch(&before.id, later, keep).await.unwrap();
-    world.store.touch(&before.id, before.last_seen, before.keep_until).await.unwrap();
+    world.store.touch(&before.id, before.epoch, later, keep).await.unwrap();
+    world.store.touch(&before.id, before.epoch, before.last_seen, before.keep_until).await.unwrap();
     let after = world.store.get(&before.id).await.unwrap().unwrap();
     assert_eq!((after.last_seen, after.keep_until), (later, keep));
     assert!(after.version == before.version && after.cookie == before.cookie && after.data == before.data);
     assert_eq!(world.store.load(&before.cookie).await.unwrap().unwrap().last_seen, later);
 }
 
+pub(crate) async fn a_touch_with_another_count_is_a_conflict<S: Store>(world: World<S>) {
+    let before = world.inserted().await;
+    let (later, keep) =
+        (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
+    let touch = async |epoch| world.store.touch(&before.id, epoch, later, keep).await;
+    let stored = async || world.store.get(&before.id).await.unwrap().unwrap();
+    let mut next = Session::clone(&before);
+    log_in(&mut next, "jackie");
+    let logged_in = world.store.update(next).await.unwrap();
+    for other in [before.epoch, logged_in.epoch + 1] {
+        assert_eq!(touch(other).await, Err(Conflict));
+        assert_eq!(stored().await, logged_in);
+    }
+    let mut next = Session::clone(&logged_in);
+    log_out(&mut next);
+    let ended = world.store.update(next).await.unwrap();
+    assert_eq!(touch(logged_in.epoch).await, Err(Conflict));
+    assert_eq!(stored().await, ended, "what has ended is not revived");
+    assert_eq!(touch(ended.epoch).await, Ok(()));
+    assert_eq!(*stored().await, Session { last_seen: later, keep_until: keep, ..Session::clone(&ended) });
+}
+
+pub(crate) async fn a_login_and_its_end_have_times_of_their_own<S: Store>(world: World<S>) {
+    let mut session = world.inserted().await;
+    let soon = session.keep_until;
+    let long = soon.after(Duration::from_secs(60 * 60));
+    for change in [|session: &mut Session| log_in(session, "jackie"), log_out] {
+        world.store.touch(&session.id, session.epoch, session.last_seen, long).await.unwrap();
+        // Made from what was read before the touch.
+        let same_count = world.store.update(Session::clone(&session)).await.unwrap();
+        assert_eq!(same_count.keep_until, long);
+        let mut next = Session { keep_until: soon, ..Session::clone(&same_count) };
+        change(&mut next);
+        session = world.store.update(next).await.unwrap();
+        assert_eq!(session.keep_until, soon);
+        assert_eq!(world.store.get(&session.id).await.unwrap().unwrap(), session);
+    }
+}
+
 pub(crate) async fn touch_of_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
     let never = world.session();
-    let touch = world.store.touch(&never.id, never.last_seen, never.keep_until).await;
+    let touch = world.store.touch(&never.id, never.epoch, never.last_seen, never.keep_until).await;
     assert_eq!(touch.unwrap_err(), NotFound);
     assert!(world.store.get(&never.id).await.unwrap().is_none());
 }
@@ -147,7 +194,7 @@ pub(crate) async fn the_store_answers_a_ping<S: Store>(world: World<S>) {
 pub(crate) async fn a_last_use_in_the_future_does_not_count<S: Store>(world: World<S>) {
     let now = world.clock.now();
     let (ahead, hour) = (world.inserted().await, Duration::from_secs(60 * 60));
-    world.store.touch(&ahead.id, now.after(hour), ahead.keep_until).await.unwrap();
+    world.store.touch(&ahead.id, ahead.epoch, now.after(hour), ahead.keep_until).await.unwrap();
     let read = world.store.get(&ahead.id).await.unwrap().unwrap();
     assert_eq!(read.last_seen, now.after(hour));
     let updated = world.store.update(Session { last_seen: now, ..Session::clone(&read) }).await.unwrap();
@@ -155,7 +202,7 @@ pub(crate) async fn a_last_use_in_the_future_does_not_count<S: Store>(world: Wor
     assert_eq!(world.store.get(&ahead.id).await.unwrap().unwrap().last_seen, now);
     // A touch that came between counts, also that of a node whose clock is a little ahead.
     let later = now.after(Duration::from_secs(20));
-    world.store.touch(&ahead.id, later, ahead.keep_until).await.unwrap();
+    world.store.touch(&ahead.id, ahead.epoch, later, ahead.keep_until).await.unwrap();
     let updated = world.store.update(Session { last_seen: now, ..Session::clone(&updated) }).await.unwrap();
     assert_eq!(updated.last_seen, later);
 }

@@ -19,7 +19,7 @@ use sso_server::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::{World, families::DAY, token_of, user};
+use crate::{World, families::DAY, log_in, token_of};
 
 /// An empty store in a file of its own.
 pub(crate) async fn sqlite(clock: Arc<ManualClock>) -> SqlStore {
@@ -73,7 +73,7 @@ async fn a_store_opens_with_its_own_keys_only() {
     let store = SqlStore::sqlite(&file, keys, SystemClock).await.unwrap();
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let mut session = world.session();
-    session.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
+    log_in(&mut session, "jackie");
     let session = world.store.insert(session).await.unwrap();
     drop(world);
 
@@ -89,8 +89,8 @@ async fn a_link_leads_only_where_it_was_made_for(url: &str, store: SqlStore) {
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let (own, victim) = (world.inserted().await, world.inserted().await);
     let (link, other) = (token_of("Alice"), token_of("Alice"));
-    world.linked(&link, &own.id).await;
-    world.linked(&other, &victim.id).await;
+    world.linked(&link, &own).await;
+    world.linked(&other, &victim).await;
     assert_eq!(world.target(&link).await.as_ref(), Some(&own.id));
 
     sqlx::any::install_default_drivers();
@@ -111,7 +111,7 @@ async fn what_is_listed_under_another_users_name_is_not_theirs() {
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     for name in ["jackie", "john"] {
         let mut session = world.session();
-        session.sign_in(user(name), crate::CREDENTIAL, session.last_seen);
+        log_in(&mut session, name);
         world.store.insert(session).await.unwrap();
         world.store.insert_family(crate::families::family(name, world.clock.now())).await.unwrap();
     }
@@ -161,8 +161,8 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
     let sessions = tasks.join_all().await;
     let (touched, old) = (&sessions[0], &sessions[1]);
     let (kept_link, lost_link) = (token_of("Alice"), token_of("Alice"));
-    world.linked(&kept_link, &touched.id).await;
-    world.linked(&lost_link, &old.id).await;
+    world.linked(&kept_link, &touched).await;
+    world.linked(&lost_link, &old).await;
     let family =
         |days| Family { expires: clock.now().after(days * DAY), ..crate::families::family("jackie", clock.now()) };
     let (lost_family, kept_family) = (family(1), family(3));
@@ -176,7 +176,7 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
 
     clock.advance(2 * DAY);
     let now = clock.now();
-    world.store.touch(&touched.id, now, now.after(DAY)).await.unwrap();
+    world.store.touch(&touched.id, touched.epoch, now, now.after(DAY)).await.unwrap();
     let live = world.inserted().await;
     let (here, there) = tokio::join!(world.store.purge(), other.purge());
     let (here, there) = (here.unwrap(), there.unwrap());
@@ -229,10 +229,10 @@ async fn what_is_in_the_file_says_nothing() {
     let store = SqlStore::sqlite(&dir.path().join("sso.db"), StoreKeys::generate(), SystemClock).await.unwrap();
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let mut session = world.session();
-    session.sign_in(user("a_name_to_search_for"), crate::CREDENTIAL, session.last_seen);
+    log_in(&mut session, "a_name_to_search_for");
     let session = world.store.insert(session).await.unwrap();
     let key = token_of("A_broker_to_search_for");
-    world.linked(&key, &session.id).await;
+    world.linked(&key, &session).await;
     for file in ["sso.db", "sso.db-wal"] {
         let bytes = std::fs::read(dir.path().join(file)).unwrap();
         for secret in ["a_name_to_search_for", "A_broker_to_search_for", key.token.as_str()] {

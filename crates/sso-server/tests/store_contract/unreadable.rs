@@ -12,7 +12,7 @@ use sso_server::{
 };
 use tempfile::TempDir;
 
-use crate::{CREDENTIAL, World, families::family, link_to, session_at, token_of, user};
+use crate::{World, families::family, link_to, log_in, session_at, token_of};
 
 /// What is damaged.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ enum All {
 
 async fn logged_in<S: Store>(store: &S, name: &str) -> Arc<Session> {
     let mut session = session_at(SystemClock.now());
-    session.sign_in(user(name), CREDENTIAL, session.last_seen);
+    log_in(&mut session, name);
     store.insert(session).await.unwrap()
 }
 
@@ -39,9 +39,9 @@ async fn hides_no_other<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncF
     let two = logged_in(store, "jackie").await;
     let two_family = store.insert_family(family("jackie", world.clock.now())).await.unwrap();
     let (a, b) = (token_of("Alice"), token_of("Alice"));
-    world.linked(&a, &two.id).await;
+    world.linked(&a, &two).await;
     damage(All::Links).await;
-    world.linked(&b, &two.id).await;
+    world.linked(&b, &two).await;
 
     let of_jackie = async || {
         let sessions = store.of_user("jackie").await.unwrap();
@@ -75,7 +75,7 @@ async fn is_ended<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncFn(All)
     let store = open().await;
     let (one, johns) = (logged_in(&store, "jackie").await, logged_in(&store, "john").await);
     let key = token_of("Alice");
-    store.link(key.clone(), link_to(&one.id), None).await.unwrap();
+    store.link(key.clone(), link_to(&one)).await.unwrap();
     let one_family = store.insert_family(family("jackie", SystemClock.now())).await.unwrap();
     damage(All::Sessions).await;
     damage(All::Families).await;
@@ -86,10 +86,11 @@ async fn is_ended<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncFn(All)
     let ended = server.build().unwrap().end_user("jackie").await;
     assert_eq!(ended, Ok(Ended { sessions: 2, browsers: 1 }));
     assert!(store.of_user("jackie").await.unwrap().is_empty());
-    assert!(store.get(&two.id).await.unwrap().unwrap().destroyed.is_some());
-    // Without damage its record stays, as that of any session that was ended.
-    assert!(store.get(&one.id).await.unwrap().is_none_or(|one| one.destroyed.is_some()));
-    assert!(store.resolve(&key).await.unwrap().is_none_or(|resolved| resolved.session.destroyed.is_some()));
+    let is_over = |session: &Session| session.user().is_none() && session.last_end.is_some();
+    assert!(is_over(&*store.get(&two.id).await.unwrap().unwrap()));
+    // Without damage its record stays, as that of any session whose login was ended.
+    assert!(store.get(&one.id).await.unwrap().is_none_or(|one| is_over(&one)));
+    assert!(store.resolve(&key).await.unwrap().is_none_or(|resolved| is_over(&resolved.session)));
     assert!(store.family(&one_family.id).await.unwrap().is_none());
     assert!(!matches!(store.get(&johns.id).await, Ok(None)), "it is another user's");
 }
@@ -156,9 +157,9 @@ async fn an_unreadable_record_in_redis_hides_no_other_and_is_ended() {
         let (server, namespace) = url.split_once("?namespace=").unwrap();
         let mut redis = redis::Client::open(server).unwrap().get_multiplexed_async_connection().await.unwrap();
         let kind = match what {
-            All::Sessions => "s",
-            All::Links => "l",
-            All::Families => "f",
+            All::Sessions => "session",
+            All::Links => "link",
+            All::Families => "family",
         };
         let names: Vec<String> = redis.keys(format!("{namespace}:{kind}:*")).await.unwrap();
         assert!(!names.is_empty());

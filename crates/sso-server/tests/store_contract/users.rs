@@ -8,7 +8,7 @@ use sso_server::{
     store::StoreError::Conflict,
 };
 
-use crate::{World, token_of, user};
+use crate::{World, log_in, log_out, token_of};
 
 async fn of<S: Store>(world: &World<S>, name: &str) -> HashSet<SessionId> {
     let sessions = world.store.of_user(name).await.unwrap();
@@ -19,7 +19,7 @@ async fn of<S: Store>(world: &World<S>, name: &str) -> HashSet<SessionId> {
 
 async fn logged_in<S: Store>(world: &World<S>, name: &str) -> Arc<Session> {
     let mut session = world.session();
-    session.sign_in(user(name), crate::CREDENTIAL, session.last_seen);
+    log_in(&mut session, name);
     world.store.insert(session).await.unwrap()
 }
 
@@ -42,12 +42,12 @@ pub(crate) async fn a_user_has_the_sessions_they_are_logged_in_to<S: Store>(worl
 pub(crate) async fn a_session_changes_hands<S: Store>(world: World<S>) {
     let session = world.inserted().await;
     let mut next = Session::clone(&session);
-    next.sign_in(user("jackie"), crate::CREDENTIAL, session.last_seen);
+    log_in(&mut next, "jackie");
     let session = world.store.update(next).await.unwrap();
     assert_eq!(of(&world, "jackie").await, ids([&session]));
 
     let mut next = Session::clone(&session);
-    next.sign_in(user("john"), crate::CREDENTIAL, session.last_seen);
+    log_in(&mut next, "john");
     let late = Session { version: 0, ..next.clone() };
     assert_eq!(world.store.update(late).await.unwrap_err(), Conflict);
     assert_eq!(of(&world, "jackie").await, ids([&session]), "a refused update changes nothing");
@@ -55,7 +55,7 @@ pub(crate) async fn a_session_changes_hands<S: Store>(world: World<S>) {
     assert_eq!((of(&world, "jackie").await, of(&world, "john").await), (ids([]), ids([&session])));
 
     let mut next = Session::clone(&session);
-    next.sign_out();
+    log_out(&mut next);
     world.store.update(next).await.unwrap();
     assert!(of(&world, "john").await.is_empty());
 }
@@ -74,20 +74,23 @@ pub(crate) async fn what_is_dropped_is_nobodys<S: Store>(world: World<S>) {
 pub(crate) async fn the_links_of_a_session_are_listed<S: Store>(world: World<S>) {
     let (one, two) = (world.inserted().await, world.inserted().await);
     let (a, b, c) = (token_of("Alice"), token_of("Greg"), token_of("Alice"));
-    let code = world.linked(&a, &one.id).await;
-    world.linked(&b, &one.id).await;
-    world.linked(&c, &two.id).await;
+    let code = world.linked(&a, &one).await;
+    world.linked(&b, &one).await;
+    world.linked(&c, &two).await;
     let of_one = world.store.links_of(&one.id).await.unwrap();
     let keys: HashSet<_> = of_one.iter().map(|(key, _)| key.clone()).collect();
     assert_eq!((of_one.len(), keys), (2, [a.clone(), b.clone()].into()));
     let (_, link) = of_one.iter().find(|(key, _)| *key == a).unwrap();
     assert!(link.session == one.id && link.code.as_str() == code.as_str());
 
-    // Moved away, and back.
-    world.link(&b, &two.id, Some(&one.id)).await;
+    // Made anew elsewhere, and here again.
+    assert_eq!(world.cut(&b).await, 1);
+    assert_eq!(world.store.links_of(&one.id).await.unwrap().len(), 1);
+    world.linked(&b, &two).await;
     assert_eq!(world.store.links_of(&one.id).await.unwrap().len(), 1);
     assert_eq!(world.store.links_of(&two.id).await.unwrap().len(), 2);
-    world.link(&b, &one.id, Some(&two.id)).await;
+    assert_eq!(world.cut(&b).await, 1);
+    world.linked(&b, &one).await;
     assert_eq!(world.store.links_of(&one.id).await.unwrap().len(), 2);
     assert_eq!(world.store.links_of(&two.id).await.unwrap().len(), 1);
     assert!(world.store.links_of(&world.session().id).await.unwrap().is_empty());
