@@ -105,16 +105,18 @@ impl MemoryStore {
         (!linked.is_dead(&state)).then(resolved)
     }
 
+    /// Cuts a link; whether it was there.
+    fn cut(&self, key: &LinkKey, linked: &Linked) -> bool {
+        let mut state = linked.cell.0.write();
+        state.links.retain(|other| other != key);
+        self.ways.cut(&linked.cell, key)
+    }
+
     /// Cuts all links whose keys are meant, whosever they are.
-    fn cut(&self, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
+    fn cut_all(&self, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
         let _turn = self.turn.lock();
         let links: Vec<_> = self.ways.links.iter().filter(|(key, _)| is_meant(key)).collect();
-        let cut = links.iter().filter(|(key, linked)| {
-            let mut state = linked.cell.0.write();
-            state.links.retain(|other| other != &**key);
-            self.ways.cut(&linked.cell, key)
-        });
-        cut.count() as u64
+        links.iter().filter(|(key, linked)| self.cut(key, linked)).count() as u64
     }
 
     /// Which links of this session make room for a new one; `None`: none may.
@@ -263,9 +265,12 @@ impl Store for MemoryStore {
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         Ok(match which {
-            Unlink::One(meant) => self.cut(|key| key == meant),
-            Unlink::Broker(broker) => self.cut(|key| key.broker == *broker),
-            Unlink::All => self.cut(|_| true),
+            Unlink::One(key) => {
+                let _turn = self.turn.lock();
+                u64::from(self.ways.links.get(key).is_some_and(|linked| self.cut(key, &linked)))
+            }
+            Unlink::Broker(broker) => self.cut_all(|key| key.broker == *broker),
+            Unlink::All => self.cut_all(|_| true),
         })
     }
 

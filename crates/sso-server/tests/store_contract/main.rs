@@ -111,6 +111,8 @@ macro_rules! contract {
                 touches_and_updates_do_not_lose_each_other,
                 the_index_by_user_follows_racing_logins,
                 links_that_are_made_at_once_stay_few,
+                what_is_just_inserted_is_there_or_not,
+                links_that_make_room_are_no_other_sessions,
             ]);
 
             #[test]

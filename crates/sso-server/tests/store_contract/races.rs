@@ -8,7 +8,8 @@ use sso_server::{
     session::{CookieValue, Link},
     store::{
         LinkOutcome::{Linked, Taken},
-        StoreError::Conflict,
+        StoreError::{Conflict, NotFound},
+        Unlink,
     },
 };
 use tokio::task::JoinSet;
@@ -194,4 +195,55 @@ pub(crate) async fn links_that_are_made_at_once_stay_few<S: Store>(world: World<
     }
     assert!(tasks.join_all().await.iter().all(|outcome| matches!(outcome, Linked)));
     assert_eq!(world.store.links_of(&session.id).await.unwrap().len(), Link::MAX_PER_BROKER);
+}
+
+pub(crate) async fn what_is_just_inserted_is_there_or_not<S: Store>(world: World<S>) {
+    for _ in 0..50 {
+        let session = Arc::new(world.session());
+        let mut tasks = JoinSet::new();
+        for n in 0..16 {
+            let (store, session) = (world.store.clone(), session.clone());
+            tasks.spawn(async move {
+                let (at, keep) = (session.last_seen, session.keep_until);
+                let answer = match n {
+                    8 => store.insert(Session::clone(&session)).await.map(drop),
+                    n if n % 2 == 0 => store.touch(&session.id, session.epoch, at, keep).await,
+                    _ => {
+                        let linked = store.link(token_of("Alice"), link_to(&session)).await;
+                        linked.map(|outcome| assert_eq!(outcome, Linked))
+                    }
+                };
+                assert!(answer == Ok(()) || n != 8 && answer == Err(NotFound), "{n}: {answer:?}");
+            });
+        }
+        tasks.join_all().await;
+    }
+}
+
+pub(crate) async fn links_that_make_room_are_no_other_sessions<S: Store>(world: World<S>) {
+    for _ in 0..20 {
+        let (full, other) = (world.inserted().await, world.inserted().await);
+        let mut keys = Vec::new();
+        for n in 0..Link::MAX_PER_BROKER {
+            let (key, at) = (token_of("Alice"), full.created.after(Duration::from_millis(n as u64)));
+            assert_eq!(world.store.link(key.clone(), Link { at, ..link_to(&full) }).await, Ok(Linked));
+            keys.push(key);
+        }
+        let mut tasks = JoinSet::new();
+        // The oldest make room, and lead elsewhere at the same time.
+        for key in keys.iter().take(8).cloned() {
+            let (store, full) = (world.store.clone(), full.clone());
+            tasks.spawn(async move { assert_eq!(store.link(token_of("Alice"), link_to(&full)).await, Ok(Linked)) });
+            let (store, other) = (world.store.clone(), other.clone());
+            tasks.spawn(async move {
+                store.unlink(&Unlink::One(key.clone())).await.unwrap();
+                assert_eq!(store.link(key, link_to(&other)).await, Ok(Linked));
+            });
+        }
+        tasks.join_all().await;
+        for key in keys.iter().take(8) {
+            assert_eq!(world.target(key).await.as_ref(), Some(&other.id));
+        }
+        assert!(world.store.links_of(&full.id).await.unwrap().len() <= Link::MAX_PER_BROKER);
+    }
 }

@@ -19,12 +19,12 @@ use crate::{
 const RESOLVE: &str = "SELECT l.record AS link, l.called AS called, s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
      FROM sso_links l JOIN sso_sessions s ON s.name = l.session WHERE l.name = $1";
 
-/// Puts the link if its session is there with the same count, and the token is free.
-const PUT: &str = "INSERT INTO sso_links (name, session, broker, made, record) \
-     SELECT $1, name, $3, $4, $5 FROM sso_sessions WHERE name = $2 AND epoch = $6 ON CONFLICT (name) DO NOTHING";
+/// Changes nothing, but has others who write the session or link to it wait: so its count stays, and they count its links one after the other.
+const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1 RETURNING epoch";
 
-/// Changes nothing, but has others who link to the session wait: so they count one after the other.
-const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1";
+/// Puts the link if the token is free.
+const PUT: &str = "INSERT INTO sso_links (name, session, broker, made, record) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
 
 /// The other links of a session at a broker than the one that was just made.
 const OTHERS: &str = "SELECT name, made, called FROM sso_links WHERE session = $1 AND broker = $2 AND name <> $3";
@@ -55,23 +55,21 @@ impl SqlStore {
         let epoch = version_of(link.epoch)?;
         let work = || async {
             let mut transaction = self.database.begin().await?;
-            sqlx::query::<Any>(LOCK).bind(&session).execute(transaction.connection()?).await?;
+            let found = sqlx::query_scalar::<Any, i64>(LOCK).bind(&session);
+            let found = found.fetch_optional(transaction.connection()?).await?;
+            if found != Some(epoch) {
+                transaction.rollback().await?;
+                return Ok(Err(if found.is_some() { StoreError::Conflict } else { StoreError::NotFound }));
+            }
             let put = sqlx::query::<Any>(PUT)
                 .bind(&name)
                 .bind(&session)
                 .bind(&broker)
                 .bind(link.at.as_millis())
-                .bind(sealed.as_slice())
-                .bind(epoch);
+                .bind(sealed.as_slice());
             if put.execute(transaction.connection()?).await?.rows_affected() == 0 {
-                let found = sqlx::query_scalar::<Any, i64>("SELECT epoch FROM sso_sessions WHERE name = $1");
-                let found = found.bind(&session).fetch_optional(transaction.connection()?).await?;
                 transaction.rollback().await?;
-                return Ok(match found {
-                    None => Err(StoreError::NotFound),
-                    Some(found) if found != epoch => Err(StoreError::Conflict),
-                    Some(_) => Ok(LinkOutcome::Taken),
-                });
+                return Ok(Ok(LinkOutcome::Taken));
             }
             let others = sqlx::query::<Any>(OTHERS).bind(&session).bind(&broker).bind(&name);
             let others = others.fetch_all(transaction.connection()?).await?;
@@ -81,8 +79,9 @@ impl SqlStore {
                 return Ok(Ok(LinkOutcome::NoRoom));
             };
             for name in &going {
-                let cut = sqlx::query::<Any>("DELETE FROM sso_links WHERE name = $1").bind(name);
-                cut.execute(transaction.connection()?).await?;
+                // Its token may have been linked to another session meanwhile.
+                let cut = sqlx::query::<Any>("DELETE FROM sso_links WHERE name = $1 AND session = $2");
+                cut.bind(name).bind(&session).execute(transaction.connection()?).await?;
             }
             transaction.commit().await?;
             Ok(Ok(LinkOutcome::Linked))

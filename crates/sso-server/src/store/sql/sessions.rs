@@ -29,9 +29,11 @@ const UPDATE: &str = "UPDATE sso_sessions SET username = $3, version = version +
      keep_until = CASE WHEN epoch = $4 AND keep_until > $6 THEN keep_until ELSE $6 END \
      WHERE name = $1 AND version = $2 RETURNING last_seen, keep_until";
 
+/// The count that is there. With another one it changes nothing: who asks again what the count is may be answered from a later instant.
 const TOUCH: &str = "UPDATE sso_sessions SET \
-     last_seen = CASE WHEN last_seen > $2 THEN last_seen ELSE $2 END, \
-     keep_until = CASE WHEN keep_until > $3 THEN keep_until ELSE $3 END WHERE name = $1 AND epoch = $4";
+     last_seen = CASE WHEN last_seen > $2 OR epoch <> $4 THEN last_seen ELSE $2 END, \
+     keep_until = CASE WHEN keep_until > $3 OR epoch <> $4 THEN keep_until ELSE $3 END \
+     WHERE name = $1 RETURNING epoch";
 
 const ADD_COOKIE: &str = "INSERT INTO sso_cookies (name, session) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
@@ -147,12 +149,13 @@ impl SqlStore {
         keep_until: Timestamp,
     ) -> Result<(), StoreError> {
         let epoch = version_of(epoch)?;
-        let touch =
-            || sqlx::query::<Any>(TOUCH).bind(name).bind(at.as_millis()).bind(keep_until.as_millis()).bind(epoch);
-        if self.database.execute(touch).await? == 1 {
-            return Ok(());
+        let touch = || sqlx::query_scalar::<Any, i64>(TOUCH).bind(name).bind(at.as_millis());
+        let touch = || touch().bind(keep_until.as_millis()).bind(epoch).fetch_optional(&self.database.pool);
+        match self.database.write(touch).await? {
+            None => Err(NotFound),
+            Some(found) if found != epoch => Err(Conflict),
+            Some(_) => Ok(()),
         }
-        Err(if self.session_named(name).await?.is_some() { Conflict } else { NotFound })
     }
 }
 
