@@ -147,8 +147,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Replaces the record of the same id and version; the version then grows by one. A cookie that is not
     /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between; but a `last_seen`
-    /// that lies in the future, further than [clocks differ](Policy::CLOCK_SKEW), is replaced, and so is `keep_until` where the
-    /// [count](Session::epoch) is another: another login, or none, has times of its own.
+    /// that lies in the future, further than [clocks differ](Policy::CLOCK_SKEW), is replaced, and so is `keep_until`
+    /// where the [count](Session::epoch) is another: another login, or none, has times of its own.
     ///
     /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;

@@ -461,7 +461,8 @@ async fn is_upgraded_from(old: i64, back: &[&'static str]) {
 
         let store = open().await.unwrap();
         assert_eq!(version(url).await, newest);
-        assert!(store.get(&session.id).await.unwrap().is_none() && store.load(&session.cookie).await.unwrap().is_none());
+        assert!(store.get(&session.id).await.unwrap().is_none());
+        assert!(store.load(&session.cookie).await.unwrap().is_none());
         assert!(store.resolve(&key).await.unwrap().is_none() && store.family(&family.id).await.unwrap().is_none());
         assert!(store.of_user("jackie").await.unwrap().is_empty());
         assert_eq!(store.consume("one", session.keep_until).await, Ok(false), "a token that was used stays so");

@@ -48,7 +48,8 @@ enum Op {
     LinksOf {
         session: usize,
     },
-    /// Made from the newest version that anyone was told of, or from one that is so many older. It may move the count: somebody logs in, or out.
+    /// Made from the newest version that anyone was told of, or from one that is so many older. It may move the count: somebody
+    /// logs in, or out.
     Update {
         session: usize,
         behind: u64,

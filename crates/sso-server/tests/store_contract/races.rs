@@ -126,7 +126,7 @@ pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: Wor
         tasks.join_all().await;
         let end = world.store.get(&session.id).await.unwrap().unwrap();
         assert!(end.user().is_none() && end.data.is_empty(), "the user came back to life");
-        assert_eq!(end.keep_until, session.keep_until, "a touch counts for the login that it was made for, and no other");
+        assert_eq!(end.keep_until, session.keep_until, "a touch does not revive what has ended");
     }
 }
 

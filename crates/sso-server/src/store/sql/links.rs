@@ -19,7 +19,8 @@ use crate::{
 const RESOLVE: &str = "SELECT l.record AS link, l.called AS called, s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
      FROM sso_links l JOIN sso_sessions s ON s.name = l.session WHERE l.name = $1";
 
-/// Changes nothing, but has others who write the session or link to it wait: so its count stays, and they count its links one after the other.
+/// Changes nothing, but has others who write the session or link to it wait: so its count stays as it is told here, and its
+/// links are counted one after the other.
 const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1 RETURNING epoch";
 
 /// Puts the link if the token is free.

@@ -29,7 +29,7 @@ const UPDATE: &str = "UPDATE sso_sessions SET username = $3, version = version +
      keep_until = CASE WHEN epoch = $4 AND keep_until > $6 THEN keep_until ELSE $6 END \
      WHERE name = $1 AND version = $2 RETURNING last_seen, keep_until";
 
-/// The count that is there. With another one it changes nothing: who asks again what the count is may be answered from a later instant.
+/// Tells the count that is there; with another one nothing changes. Asked for afterwards, it would be that of a later instant.
 const TOUCH: &str = "UPDATE sso_sessions SET \
      last_seen = CASE WHEN last_seen > $2 OR epoch <> $4 THEN last_seen ELSE $2 END, \
      keep_until = CASE WHEN keep_until > $3 OR epoch <> $4 THEN keep_until ELSE $3 END \
