@@ -161,8 +161,8 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
     let sessions = tasks.join_all().await;
     let (touched, old) = (&sessions[0], &sessions[1]);
     let (kept_link, lost_link) = (token_of("Alice"), token_of("Alice"));
-    world.linked(&kept_link, &touched).await;
-    world.linked(&lost_link, &old).await;
+    world.linked(&kept_link, touched).await;
+    world.linked(&lost_link, old).await;
     let family =
         |days| Family { expires: clock.now().after(days * DAY), ..crate::families::family("jackie", clock.now()) };
     let (lost_family, kept_family) = (family(1), family(3));

@@ -87,7 +87,7 @@ async fn is_ended<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncFn(All)
     assert_eq!(ended, Ok(Ended { sessions: 2, browsers: 1 }));
     assert!(store.of_user("jackie").await.unwrap().is_empty());
     let is_over = |session: &Session| session.user().is_none() && session.last_end.is_some();
-    assert!(is_over(&*store.get(&two.id).await.unwrap().unwrap()));
+    assert!(is_over(&store.get(&two.id).await.unwrap().unwrap()));
     // Without damage its record stays, as that of any session whose login was ended.
     assert!(store.get(&one.id).await.unwrap().is_none_or(|one| is_over(&one)));
     assert!(store.resolve(&key).await.unwrap().is_none_or(|resolved| is_over(&resolved.session)));
