@@ -16,7 +16,8 @@ use crate::{
 const MAX_LOST: u8 = 1;
 /// How often in a row one is that somebody's login has superseded.
 const MAX_SUPERSEDED: u8 = 3;
-/// Nobody is logged in by a token of this age, in seconds: perhaps the browser has got another session since, and the broker attaches to that one.
+/// Nobody is logged in by a token of this age, in seconds: perhaps the browser has got another session since, and the broker attaches to
+/// that one.
 const OLD: u64 = 60 * 60;
 
 /// A broker: one web site that shares its visitors' sessions. Clones share everything.
@@ -223,20 +224,21 @@ impl Broker {
         Some(self.start_again(store, wanted, again))
     }
 
-    /// The first half of it: forgets a token that is good for nothing, and counts.
+    /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One that still shows that
+    /// nobody is logged in stays where nothing better is to come.
     pub(crate) fn give_up(&self, store: &mut dyn TokenStore, why: Why) -> Option<Again> {
         let before = self.0.shelf.attached(store).map(|attached| attached.notes.again).unwrap_or_default();
         let next = match why {
             Why::Lost => Again { lost: before.lost + 1, ..before },
             Why::Superseded => Again { superseded: before.superseded + 1, ..before },
             Why::Remembered => Again { resumed: before.resumed + 1, ..before },
-            Why::Old => Again::default(),
+            Why::Old => Again { resumed: before.resumed, ..Again::default() },
         };
-        if matches!(why, Why::Lost | Why::Superseded) {
-            self.0.shelf.clear_attached(store);
-        }
-        tracing::info!(broker = %self.0.id, ?why, "a visitor is to be attached again");
         let is_allowed = next.lost <= MAX_LOST && next.superseded <= MAX_SUPERSEDED && next.resumed <= 1;
+        if is_allowed || why != Why::Remembered {
+            self.0.shelf.clear_attached(store);
+            tracing::info!(broker = %self.0.id, ?why, is_allowed, "a visitor's token serves no more");
+        }
         is_allowed.then_some(next)
     }
 

@@ -146,6 +146,9 @@ mod tests {
         let (not_attached, ended) = (BearerErrorCode::NotAttached.message(), BearerErrorCode::SessionEnded.message());
         let coded = r#"{"error":"x","code":"session_ended"}"#;
         assert_eq!(refusal(Dialect::Own, 401, coded), RequestError::SessionEnded);
+        let coded = r#"{"error":"x","code":"superseded"}"#;
+        assert_eq!(refusal(Dialect::Own, 403, coded), RequestError::Superseded);
+        assert!(RequestError::Superseded.is_healable());
         assert!(!refusal(Dialect::Own, 403, &format!(r#"{{"error":"{not_attached}"}}"#)).is_healable());
         assert!(!refusal(Dialect::Own, 403, r#"{"error":"x","code":"password_login_off"}"#).is_healable());
         let php = |status, text| refusal(Dialect::Php, status, &format!(r#"{{"error":"{text}"}}"#));
@@ -153,6 +156,7 @@ mod tests {
         assert_eq!(php(401, ended), RequestError::SessionEnded);
         assert_eq!(php(400, ended), RequestError::Refused { status: 400, error: ended.into() });
         assert!(!php(403, "Not yours").is_healable());
+        assert!(!php(403, BearerErrorCode::Superseded.message()).is_healable(), "it knows no such thing");
         assert!(matches!(refusal(Dialect::Own, 400, "[]"), RequestError::BadAnswer(_)));
     }
 }

@@ -7,7 +7,7 @@ use crate::{Broker, TokenStore};
 impl Broker {
     /// The reason to tell a visitor to whom nobody is logged in, if they were not told yet. `n`: which end it was, as the server says.
     pub fn take_ended(&self, store: &mut dyn TokenStore, reason: EndReason, n: u64) -> Option<EndReason> {
-        let is_news = self.notes(store).told != Some(n);
+        let is_news = self.is_news(store, n);
         self.note(store, |notes| notes.told = Some(n));
         is_news.then_some(reason)
     }
@@ -15,6 +15,11 @@ impl Broker {
     /// The same where the visitor knows already: the logout was their own, at this site.
     pub fn knows_of(&self, store: &mut dyn TokenStore, n: u64) {
         self.note(store, |notes| notes.told = Some(n));
+    }
+
+    /// Whether the visitor does not know of this end yet.
+    pub(crate) fn is_news(&self, store: &dyn TokenStore, n: u64) -> bool {
+        self.notes(store).told != Some(n)
     }
 }
 

@@ -43,7 +43,7 @@
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
-//! - [`broker`]: attach, return, heal, without a framework; `expiry`: who was logged in, and is to be told that it is over
+//! - [`broker`]: attach, return, heal, without a framework; `ended`: how the last login ended, told once
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
 //!
 //! # Warnings

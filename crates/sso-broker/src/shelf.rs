@@ -171,6 +171,7 @@ mod tests {
     use sso_core::{Token, VerificationCode};
 
     use super::*;
+    use crate::tokens::Again;
 
     fn shelf(share_with_php: bool) -> Shelf {
         Shelf::new(&"My__Shop".parse().unwrap(), share_with_php, Lifetime::Session)
@@ -182,22 +183,31 @@ mod tests {
 
     fn pending(nonce: &str, made: i64) -> Pending {
         let wanted = "/a.b?c=d;e".to_owned();
-        Pending { state: state(nonce, made), token: Token::generate(), wanted, login: true, heals: 1 }
+        Pending { state: state(nonce, made), token: Token::generate(), wanted, login: true, again: again(1) }
     }
 
-    fn attached(heals: u8) -> Attached {
-        Attached { token: Token::generate(), code: VerificationCode::generate(), heals }
+    fn again(lost: u8) -> Again {
+        Again { lost, superseded: 3, resumed: 1 }
+    }
+
+    fn attached(notes: Notes) -> Attached {
+        Attached { token: Token::generate(), code: VerificationCode::generate(), notes }
     }
 
     #[test]
     fn values_come_back_as_they_were() {
         for shelf in [shelf(false), shelf(true)] {
             let mut store = BTreeMap::new();
-            for heals in [0, 1, 0] {
-                let kept = attached(heals);
+            for notes in [
+                Notes::default(),
+                Notes { again: again(0), made: 1_800_000_000, told: Some(0) },
+                Notes { again: again(1), made: 1, told: Some(u64::MAX) },
+                Notes::default(),
+            ] {
+                let kept = attached(notes);
                 shelf.set_attached(&mut store, &kept);
                 let back = shelf.attached(&store).unwrap();
-                assert_eq!((back.token, back.heals), (kept.token, heals));
+                assert_eq!((back.token, back.notes), (kept.token, notes));
                 assert_eq!(back.code.as_str(), kept.code.as_str());
             }
             shelf.clear_attached(&mut store);
@@ -212,9 +222,16 @@ mod tests {
     #[test]
     fn keys_are_our_own_or_those_of_php() {
         let mut store = BTreeMap::new();
-        shelf(false).set_attached(&mut store, &attached(0));
-        shelf(true).set_attached(&mut store, &attached(0));
-        assert_eq!(TokenStore::keys(&store), ["sso-My__Shop-token", "sso_token_my_shop", "sso_verify_my_shop"]);
+        shelf(false).set_attached(&mut store, &attached(Notes::default()));
+        shelf(true).set_attached(&mut store, &attached(Notes { made: 7, ..Notes::default() }));
+        assert_eq!(
+            TokenStore::keys(&store),
+            ["sso-My__Shop-notes", "sso-My__Shop-token", "sso_token_my_shop", "sso_verify_my_shop"]
+        );
+        // A token that jasny/sso has made has no notes.
+        assert_eq!(shelf(true).attached(&store).unwrap().notes.made, 7);
+        store.remove("sso-My__Shop-notes");
+        assert_eq!(shelf(true).attached(&store).unwrap().notes, Notes::default());
         // Half of the pair is nothing.
         store.remove("sso_verify_my_shop");
         assert!(shelf(true).attached(&store).is_none());

@@ -71,9 +71,7 @@ async fn info(session: SsoSession) -> Answer {
 
 fn nobody(session: &SsoSession, info: &Info) -> HttpResponse {
     let mut answer = fleeting(StatusCode::NO_CONTENT);
-    if let Some((reason, n)) = info.ended
-        && session.take(|broker, store| broker.take_ended(store, reason, n)).is_some()
-    {
+    if let Some((reason, n)) = session.take_ended(info) {
         answer.insert_header((ENDED_HEADER, Ended { reason, n, seconds_ago: 0 }.header()));
     }
     if info.resume && session.with_store(|store| session.broker().may_resume(store)) {

@@ -32,8 +32,8 @@ pub(super) fn no_content() -> HttpResponse {
 }
 
 /// To a script: only a redirect of the whole page helps.
-pub(super) fn attach_by_redirect(error: &str) -> HttpResponse {
-    let body = ApiError { attach: Some(AttachBy::Redirect), ..ApiError::new(error) };
+pub(super) fn attach_by_redirect(error: &RequestError) -> HttpResponse {
+    let body = ApiError { attach: Some(AttachBy::Redirect), ..told(error) };
     json(StatusCode::UNAUTHORIZED, &body)
 }
 

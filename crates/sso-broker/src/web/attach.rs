@@ -10,7 +10,7 @@ use super::{
     departure::{Departure, depart, depart_from_here},
     get_or_head, pages,
 };
-use crate::{AttachOutcome, LocalPath, RequestError, Why, tokens::Again};
+use crate::{AttachOutcome, LocalPath, RequestError, tokens::Again};
 
 pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
     config
@@ -33,8 +33,7 @@ struct To {
 async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
     let sent = to.as_ref().and_then(|query| Again::from_text(query.from.as_deref()?));
     let is_remembered = to.as_ref().is_some_and(|query| query.why.as_deref() == Some("remembered"));
-    let tried = || session.take(|broker, store| broker.give_up(store, Why::Remembered));
-    let again = if is_remembered { tried().unwrap_or_default() } else { sent.unwrap_or_default() };
+    let again = if is_remembered { Again { resumed: 1, ..Again::default() } } else { sent.unwrap_or_default() };
     go(&session, to, Departure::Attach(again)).await
 }
 
@@ -47,18 +46,21 @@ async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departu
     let broker = session.broker();
     let is_sent_here = to.as_ref().is_some_and(|query| query.from.is_some());
     let to = to.and_then(|query| broker.local_path(query.to.as_deref()?));
-    // No way on leads here again: a link with many of them in it would drive a browser round.
-    let to = to.filter(|page| !page.as_str().starts_with("/sso/")).unwrap_or_else(LocalPath::root);
+    // No way on leads here again: a link with many of them in it would drive a browser round. The page that asks for a logout only asks.
+    let may_go = |page: &str| !page.starts_with("/sso/") || page.starts_with("/sso/logout");
+    let to = to.filter(|page| may_go(page.as_str())).unwrap_or_else(LocalPath::root);
     match Asker::of(session.http_request()) {
-        // Attached under the name that counts, and only came by another one.
-        Asker::Visit if is_sent_here && departure != Departure::Login && session.is_attached() => redirect(to.as_str()),
+        // Attached under the name that counts, and only came by another one: not for a login, nor because the token does not serve.
+        Asker::Visit if is_sent_here && departure == Departure::Attach(Again::default()) && session.is_attached() => {
+            redirect(to.as_str())
+        }
         Asker::Visit if broker.client().is_reachable().await => match is_sent_here {
             true => depart_from_here(session, &to, departure),
             false => depart(session, &to, departure),
         },
         Asker::Visit => page(session.sso(), ProblemKind::ServerDown, None, session.wanted().as_str().to_owned()),
         Asker::Crawler => redirect(to.as_str()),
-        Asker::Other => attach_by_redirect(&RequestError::NotAttached.to_string()),
+        Asker::Other => attach_by_redirect(&RequestError::NotAttached),
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: String) -> Ht
     page_with_logout(session.sso(), kind, retry, Leave { form_token: session.form_token(PATH), server })
 }
 
-/// `GET /sso/logout?to=/page`: asks. First of all the visitor is attached to whatever login is there now.
+/// `GET /sso/logout?to=/page`: asks. Whose token serves no more is first attached to whatever login is there now.
 async fn show(session: SsoSession, to: Option<web::Query<To>>) -> Result<HttpResponse, RequestError> {
     if let Err(error) = session.who().await
         && error.is_healable()

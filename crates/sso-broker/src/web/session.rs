@@ -19,7 +19,7 @@ use super::{
     asker::{header, is_embedded, is_prefetch, sent_by},
     tokens::{CookieChanges, CookieStore, Kept, SessionStore},
 };
-use crate::{Body, Broker, Client, Info, LocalPath, Method, RequestError, TokenStore, User};
+use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestError, TokenStore, User};
 
 /// The session that this visitor shares with all brokers, for handlers that change it.
 ///
@@ -82,7 +82,8 @@ impl SsoSession {
                 self.scope.logout_refused.set(true);
                 return Err(error);
             }
-            Err(error) if error.is_healable() => self.clear(),
+            // There is nothing left to log out of. The next visit attaches anew.
+            Err(error) if error.is_healable() => {}
             Err(error) => return Err(error),
         }
         Ok(())
@@ -100,6 +101,16 @@ impl SsoSession {
             self.with_store(|store| self.broker().note(store, |notes| notes.again.resumed = 0));
         }
         Ok(info)
+    }
+
+    /// How the last login ended, once. HEAD sees it and leaves it there.
+    pub(super) fn take_ended(&self, info: &Info) -> Option<(EndReason, u64)> {
+        let (reason, n) = info.ended?;
+        let is_read = self.request.method() != HttpMethod::HEAD;
+        self.with_store(|store| match is_read {
+            true => self.broker().take_ended(store, reason, n).map(|reason| (reason, n)),
+            false => self.broker().is_news(store, n).then_some((reason, n)),
+        })
     }
 
     /// What is left of the session. Asking does not extend it.

@@ -32,8 +32,8 @@ pub struct Visitor {
     pub problem: Option<String>,
     /// Nobody is logged in, and this is how the last login ended. On one page only: the first visit after it.
     pub ended: Option<EndReason>,
-    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Only an [`OptionalVisitor`] is so; a
-    /// `Visitor` was sent there.
+    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Who visits a page as a
+    /// `Visitor` was sent there, so only an [`OptionalVisitor`] and a script's request are so.
     pub remembered: bool,
     /// The shared session, and form tokens.
     pub session: SsoSession,
@@ -75,7 +75,7 @@ impl Visitor {
                 {
                     Err(failed_call(&session, &RequestError::NotAttached))
                 }
-                Asker::Other => Err(attach_by_redirect(&RequestError::NotAttached.to_string())),
+                Asker::Other => Err(attach_by_redirect(&RequestError::NotAttached)),
                 Asker::Visit => {
                     // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
                     if let Some(problem) = session.take(Broker::take_failure) {
@@ -103,13 +103,15 @@ impl Visitor {
         }
     }
 
-    /// Whether somebody may be logged in after a new attach, though nobody is now.
+    /// Whether somebody may be logged in after a new attach, though nobody is now. A new token knows nothing of how the last login ended, so an
+    /// old one first tells that.
     fn why_again(session: &SsoSession, info: &Info) -> Option<Again> {
-        let broker = session.broker();
-        session.with_store(|store| match info.resume {
-            true => broker.give_up(store, Why::Remembered),
-            false if broker.is_old(store) => broker.give_up(store, Why::Old),
-            false => None,
+        session.take(|broker, store| {
+            if info.resume && broker.may_resume(store) {
+                return broker.give_up(store, Why::Remembered);
+            }
+            let has_news = info.ended.is_some_and(|(_, n)| broker.is_news(store, n));
+            if broker.is_old(store) && !has_news { broker.give_up(store, Why::Old) } else { None }
         })
     }
 
@@ -127,12 +129,12 @@ impl Visitor {
             visitor.problem = session.take(Broker::take_failure);
         }
         match result {
-            Ok(Info { user, ended, resume }) => {
-                visitor.user = user;
-                visitor.remembered = resume && session.with_store(|store| session.broker().may_resume(store));
-                if let Some((reason, n)) = ended.filter(|_| asker == Asker::Visit && visitor.problem.is_none()) {
-                    visitor.ended = session.take(|broker, store| broker.take_ended(store, reason, n));
+            Ok(info) => {
+                visitor.remembered = info.resume && session.with_store(|store| session.broker().may_resume(store));
+                if asker == Asker::Visit && visitor.problem.is_none() {
+                    visitor.ended = session.take_ended(&info).map(|(reason, _)| reason);
                 }
+                visitor.user = info.user;
             }
             // What is no visit leaves the token to the next one.
             Err(error) if error.is_healable() => {

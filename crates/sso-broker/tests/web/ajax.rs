@@ -1,7 +1,7 @@
 //! The commands for a page's script.
 
 use serde_json::json;
-use sso_broker::SilentMode;
+use sso_broker::{EndReason, SilentMode};
 use sso_core::wire::BearerErrorCode;
 
 use crate::{browser::Browser, server::Server, site::Site};
@@ -139,21 +139,24 @@ async fn a_body_is_small_and_well_formed() {
 }
 
 #[actix_web::test]
-async fn an_expired_session_is_told_once() {
+async fn how_a_login_ended_is_told_once() {
     let server = Server::start();
     let site = site(&server);
-    for command in ["info", "data"] {
+    for (reason, word) in
+        [(EndReason::Expired, "expired"), (EndReason::LoggedOut, "logged-out"), (EndReason::Revoked, "revoked")]
+    {
         let mut browser = attached(&server, &site).await;
         server.state().user = Some("jackie".into());
-        assert_eq!(browser.get("/sso/ajax/info", &[]).await.status, 200);
-        server.state().expire();
-        let page = browser.get(&format!("/sso/ajax/{command}"), &[]).await;
-        assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")));
-        assert_eq!(page.json()["expired"], true);
+        assert_eq!(browser.get("/sso/ajax/info", &[]).await.header("SSO-Ended"), "");
+        server.state().end(reason);
+        assert_eq!(browser.get("/sso/ajax/data", &[]).await.status, 200, "the data are the session's");
+        let page = browser.get("/sso/ajax/info", &[]).await;
+        let n = server.state().last_end.unwrap().1;
+        assert_eq!((page.status, page.header("SSO-Ended")), (204, format!("{word}; n={n}").as_str()));
         let again = browser.get("/sso/ajax/info", &[]).await;
-        assert_eq!((again.status, again.json().get("expired")), (401, None));
+        assert_eq!((again.status, again.header("SSO-Ended")), (204, ""));
         // Nor by a page.
-        assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None");
+        assert_eq!(browser.visit("/page").await.body, "nobody down=false problem=None");
     }
 }
 
@@ -167,22 +170,27 @@ async fn who_logged_in_by_script_is_told_and_who_logged_out_is_not() {
         if logs_out {
             browser.post_json("/sso/ajax/logout", &json!({})).await;
         }
-        server.state().expire();
+        server.state().end(EndReason::Expired);
         let page = browser.get("/sso/ajax/info", &[]).await;
-        assert_eq!((page.status, page.json().get("expired").is_none()), (401, logs_out));
+        assert_eq!((page.status, page.header("SSO-Ended").is_empty()), (204, logs_out));
     }
 }
 
 #[actix_web::test]
-async fn a_lost_session_is_told_and_forgotten() {
+async fn a_token_that_serves_no_more_is_told_and_left_to_the_next_visit() {
     let server = Server::start();
     let site = site(&server);
-    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded] {
+    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded, BearerErrorCode::Superseded] {
         let mut browser = attached(&server, &site).await;
         server.state().refuse = Some(code);
-        let page = browser.get("/sso/ajax/info", &[("Sec-Fetch-Mode", "cors")]).await;
-        assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")));
-        assert!(browser.cookies.is_empty());
+        let kept = browser.cookies.clone();
+        for _ in 0..2 {
+            let page = browser.get("/sso/ajax/info", &[("Sec-Fetch-Mode", "cors")]).await;
+            assert_eq!((page.status, page.json()["attach"].as_str()), (401, Some("redirect")));
+            let is_superseded = code == BearerErrorCode::Superseded;
+            assert_eq!(page.json()["code"].as_str(), is_superseded.then_some("superseded"));
+        }
+        assert_eq!(browser.cookies, kept);
         // What the script does then.
         server.state().refuse = None;
         assert_eq!(browser.arrive(&server, "/sso/attach?to=/page").await.status, 200);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sso_broker::{Body, Broker, BrokerBuilder, Method, RequestError};
+use sso_broker::{Body, Broker, BrokerBuilder, EndReason, Info, Method, RequestError};
 use sso_core::{BearerToken, Token, VerificationCode};
 
 use crate::server::{IDLE, Server};
@@ -53,15 +53,22 @@ async fn the_typed_calls() {
     let server = Server::start();
     let (broker, bearer) = (broker(server.broker()), bearer(&server));
     let client = broker.client();
-    assert_eq!(client.info(&bearer).await, Ok(None));
+    assert_eq!(client.info(&bearer).await, Ok(Info::default()));
     let wrong = RequestError::Refused { status: 400, error: "Invalid credentials".into() };
     assert_eq!(client.login(&bearer, "jackie", "x&password=jackie123").await, Err(wrong));
     assert_eq!(client.login(&bearer, "jackie", "jackie123").await.unwrap().username, "jackie");
-    assert_eq!(client.info(&bearer).await.unwrap().unwrap().attributes["email"], "j@example.com");
+    assert_eq!(client.info(&bearer).await.unwrap().user.unwrap().attributes["email"], "j@example.com");
     client.merge_data(&bearer, serde_json::Map::from_iter([("a".into(), 1.into())])).await.unwrap();
     assert_eq!(client.data(&bearer).await.unwrap()["a"], 1);
-    client.logout(&bearer).await.unwrap();
-    assert_eq!(client.info(&bearer).await, Ok(None));
+    assert_eq!(client.logout(&bearer).await, Ok(Some(2)));
+    let ended = Some((EndReason::LoggedOut, 2));
+    assert_eq!(client.info(&bearer).await, Ok(Info { ended, ..Info::default() }));
+    assert_eq!(client.logout(&bearer).await, Ok(Some(2)), "no other end");
+    server.state().is_remembered = true;
+    assert_eq!(client.info(&bearer).await, Ok(Info { ended, resume: true, ..Info::default() }));
+    assert_eq!(client.session(&bearer).await.unwrap().ended.unwrap().reason, EndReason::LoggedOut);
+    server.state().log_in_elsewhere("john");
+    assert_eq!(client.info(&bearer).await, Err(RequestError::Superseded));
     let unknown =
         BearerToken::new("Alice".parse().unwrap(), Token::generate(), &VerificationCode::generate(), &server.key());
     assert_eq!(client.info(&unknown).await, Err(RequestError::NotAttached));
@@ -102,7 +109,7 @@ async fn a_server_that_is_silent_or_gone_is_unreachable() {
     assert!(matches!(answer, Err(RequestError::Unreachable(_))), "{answer:?}");
     let here = broker(server.broker());
     assert!(here.client().is_reachable().await);
-    assert_eq!(here.client().info(&bearer).await, Ok(None));
+    assert_eq!(here.client().info(&bearer).await, Ok(Info::default()));
 
     let gone = broker(server.broker().backchannel("http://gone.localhost:1"));
     let Err(RequestError::Unreachable(reason)) = gone.client().info(&bearer).await else { panic!("it is gone") };

@@ -66,11 +66,73 @@ async fn a_session_that_is_gone_counts_as_logged_out() {
     for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded] {
         let token = browser.arrive(&server, "/token").await.body;
         server.state().refuse = Some(code);
+        let kept = browser.cookies.clone();
         let page = browser.post_form("/logout", &format!("token={token}"), &[]).await;
         assert_eq!((page.status, page.header("Location")), (303, "/"));
-        assert!(browser.kept().is_empty());
+        assert_eq!(browser.cookies, kept, "the answer may be late: the token may be another tab's by now");
         server.state().refuse = None;
+        browser.cookies.clear();
     }
+}
+
+#[actix_web::test]
+async fn where_somebody_has_logged_in_since_a_logout_asks_who_is_to_be_logged_out() {
+    let server = Server::start();
+    for path in ["/logout", "/sso/logout"] {
+        let mut browser = Browser::new(&Site::start(server.broker()));
+        server.state().user = Some("jackie".into());
+        let token = browser.arrive(&server, "/token").await.body;
+        let token = match path {
+            "/logout" => format!("token={token}"),
+            _ => format!("form_token={}", browser.visit("/sso/logout").await.form_token()),
+        };
+        server.state().log_in_elsewhere("john");
+        let (kept, page) = (browser.cookies.clone(), format!("http://{}/page?a", browser.host));
+        let answer = browser.post_form(path, &token, &[("Sec-Fetch-Mode", "navigate"), ("Referer", &page)]).await;
+        assert_eq!(answer.location(), "/sso/logout?to=/page?a", "{path}");
+        assert_eq!((&browser.cookies, server.state().user.as_deref()), (&kept, Some("john")));
+        // It attaches first, to the login that is to be asked about.
+        let asks = browser.arrive(&server, answer.location()).await;
+        assert!(asks.status == 200 && asks.body.contains("<h1>Log out?</h1>"), "{asks:?}");
+        assert!(asks.body.contains("<a href=\"/page?a\">Stay logged in"), "{asks:?}");
+        assert_eq!(server.state().user.as_deref(), Some("john"));
+        let done = browser.post_form("/sso/logout", &format!("form_token={}", asks.form_token()), &[]).await;
+        assert_eq!((done.location(), server.state().user.clone()), ("/", None));
+        assert_eq!(browser.visit("/page").await.body, "nobody down=false problem=None", "it was their own");
+    }
+}
+
+#[actix_web::test]
+async fn a_scripts_logout_ends_nobody_elses_login() {
+    let server = Server::start();
+    let site = Site::with(server.broker(), |sso| sso.ajax(sso_broker::SilentMode::Json));
+    for path in ["/sso/session/logout", "/sso/ajax/logout"] {
+        let mut browser = Browser::new(&site);
+        server.state().user = Some("jackie".into());
+        browser.arrive(&server, "/page").await;
+        server.state().log_in_elsewhere("john");
+        let kept = browser.cookies.clone();
+        let answer = browser.post_json(path, &serde_json::json!({})).await;
+        let told = (answer.json()["code"].clone(), answer.json()["attach"].clone());
+        assert_eq!((answer.status, told), (401, ("superseded".into(), "redirect".into())));
+        assert_eq!((&browser.cookies, server.state().user.as_deref()), (&kept, Some("john")));
+        // The twin: with a token that sees that login.
+        browser.arrive(&server, "/page").await;
+        assert_eq!(browser.post_json(path, &serde_json::json!({})).await.status, 204);
+        assert_eq!(server.state().user, None);
+    }
+}
+
+#[actix_web::test]
+async fn a_refused_attach_does_not_keep_the_page_that_asks_from_its_visitor() {
+    let server = Server::start();
+    let mut browser = Browser::new(&Site::start(server.broker()));
+    browser.arrive(&server, "/page").await;
+    server.state().log_in_elsewhere("john");
+    let back = server.refuse_attach(browser.visit("/sso/logout?to=/page").await.location(), "Nope");
+    assert_eq!(browser.visit(&back).await.location(), "/sso/logout?to=/page");
+    let page = browser.visit("/sso/logout?to=/page").await;
+    assert!(page.status == 200 && page.body.contains("<h1>Log out?</h1>"), "{page:?}");
 }
 
 #[actix_web::test]
@@ -112,8 +174,8 @@ async fn another_sites_post_spoils_no_form_of_an_open_tab() {
     let site = Site::start(server.broker());
     let mut browser = Browser::new(&site);
     let open_tab = browser.arrive(&server, "/token").await.body;
-    let cookies = browser.cookies.clone();
     for path in ["/logout", "/sso/logout", "/form", "/posted-token"] {
+        let cookies = browser.cookies.clone();
         let page = browser.post_from_afar(path, "token=x&form_token=x").await;
         assert_eq!(browser.cookies, cookies, "{path} {page:?}");
         if path == "/posted-token" {

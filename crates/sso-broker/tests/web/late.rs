@@ -72,7 +72,7 @@ async fn cookies_are_off_only_where_that_is_known() {
     assert_eq!(browser.visit(&back).await.location(), "/");
     browser.go_to(&site);
     // Who keeps cookies, only not this one.
-    browser.cookies.insert("sso-Alice-seen".into(), "in".into());
+    browser.cookies.insert("sso-Alice-other".into(), "in".into());
     assert_eq!(browser.visit(&back).await.location(), "/");
     browser.cookies.clear();
     // And the first page does tell.

@@ -15,7 +15,7 @@ mod barred;
 mod client;
 mod cookies;
 mod elsewhere;
-mod expiry;
+mod ended;
 mod forms;
 mod head;
 mod healing;

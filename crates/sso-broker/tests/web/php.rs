@@ -40,7 +40,7 @@ async fn it_tells_no_limits() {
         server.state().user = user.map(str::to_owned);
         server.state().calls.clear();
         let known = json!({"authenticated": user.is_some(), "username": user, "expires_in": null,
-            "idle_expires_in": null, "absolute_expires_in": null, "warn_before": 0});
+            "idle_expires_in": null, "absolute_expires_in": null, "warn_before": 0, "auth_time": null});
         assert_eq!(browser.get("/sso/session", &[]).await.json(), known);
         assert_eq!(browser.post_json("/sso/session/keepalive", &json!({})).await.json(), known);
         assert_eq!(server.state().calls, ["GET /api/info.php ", "GET /api/info.php "]);
@@ -48,10 +48,10 @@ async fn it_tells_no_limits() {
     // Its errors, told by text.
     server.state().user = Some("jackie".into());
     browser.visit("/page").await;
-    server.state().expire();
+    server.state().be_over();
     let gone = browser.get("/sso/session", &[]).await;
-    assert_eq!((gone.status, gone.json()["expired"].as_bool()), (401, Some(true)));
-    assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None expired");
+    assert_eq!((gone.status, gone.json()["attach"].as_str()), (401, Some("redirect")));
+    assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None", "without words");
 }
 
 #[actix_web::test]

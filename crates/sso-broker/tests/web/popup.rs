@@ -1,6 +1,7 @@
 //! What the script that warns of the session's end asks.
 
 use serde_json::json;
+use sso_broker::EndReason;
 use sso_core::wire::BearerErrorCode;
 
 use crate::{
@@ -21,12 +22,9 @@ async fn logged_in(server: &Server) -> (Site, Browser) {
     (site, browser)
 }
 
-fn is_gone(page: &Page, expired: bool) -> bool {
+fn is_gone(page: &Page) -> bool {
     let body = page.json();
-    page.status == 401
-        && body["error"].is_string()
-        && body["attach"] == "redirect"
-        && body.get("expired") == expired.then_some(&json!(true))
+    page.status == 401 && body["error"].is_string() && body["attach"] == "redirect"
 }
 
 #[actix_web::test]
@@ -37,7 +35,7 @@ async fn asking_never_extends_the_session_and_keepalive_does() {
     server.state().activity.clear();
     let left = |left: u64| {
         json!({"authenticated": true, "username": "jackie", "expires_in": left, "idle_expires_in": left,
-            "absolute_expires_in": 43_187, "warn_before": 120})
+            "absolute_expires_in": 43_187, "warn_before": 120, "auth_time": 1_700_000_000})
     };
     for headers in
         [&[] as &[_], &[("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate")], &[("SSO-Activity", "user")]]
@@ -89,32 +87,50 @@ async fn a_visitor_without_a_token_is_nobody() {
     // The very text: a script of another kind may read it.
     assert_eq!(
         page.body,
-        r#"{"authenticated":false,"username":null,"expires_in":null,"idle_expires_in":null,"absolute_expires_in":null,"warn_before":0}"#
+        r#"{"authenticated":false,"username":null,"expires_in":null,"idle_expires_in":null,"absolute_expires_in":null,"warn_before":0,"auth_time":null}"#
     );
-    assert!(is_gone(&browser.post_json(KEEPALIVE, &json!({})).await, false));
+    assert!(is_gone(&browser.post_json(KEEPALIVE, &json!({})).await));
     assert_eq!(browser.post_json(LOGOUT, &json!({})).await.status, 204);
     assert!(browser.cookies.is_empty() && server.state().calls.is_empty());
 }
 
 #[actix_web::test]
-async fn every_tab_hears_that_the_session_is_gone_and_the_next_page_says_why() {
+async fn every_tab_hears_how_the_login_ended_and_the_next_page_says_so() {
     let server = Server::start();
     let (_site, mut browser) = logged_in(&server).await;
     let kept = browser.cookies.clone();
-    server.state().expire();
+    server.state().end(EndReason::Expired);
     for _ in 0..2 {
         let page = browser.get(STATUS, &[]).await;
-        assert!(is_gone(&page, true) && page.header("Cache-Control") == "no-store", "{page:?}");
-        assert!(is_gone(&browser.post_json(KEEPALIVE, &json!({})).await, true));
+        assert_eq!((page.status, page.header("Cache-Control")), (200, "no-store"), "{page:?}");
+        for page in [page, browser.post_json(KEEPALIVE, &json!({})).await] {
+            assert_eq!(page.json()["authenticated"], false);
+            assert_eq!(page.json()["ended"], json!({"reason": "expired", "n": 2, "seconds_ago": 5}));
+        }
     }
     assert_eq!(browser.cookies, kept);
-    assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None expired");
-    assert_eq!(browser.get(STATUS, &[]).await.json()["authenticated"], false);
-    // Of one who was nobody there is nothing to tell.
-    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded] {
+    assert_eq!(browser.visit("/page").await.body, "nobody down=false problem=None expired");
+    // The twin: while somebody is logged in, no end is told.
+    server.state().user = Some("jackie".into());
+    assert_eq!(browser.get(STATUS, &[]).await.json().get("ended"), None);
+}
+
+#[actix_web::test]
+async fn every_tab_hears_that_its_token_serves_no_more() {
+    let server = Server::start();
+    let (_site, mut browser) = logged_in(&server).await;
+    let kept = browser.cookies.clone();
+    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded, BearerErrorCode::Superseded] {
         server.state().refuse = Some(code);
-        assert!(is_gone(&browser.get(STATUS, &[]).await, false));
+        for _ in 0..2 {
+            for page in [browser.get(STATUS, &[]).await, browser.post_json(KEEPALIVE, &json!({})).await] {
+                assert!(is_gone(&page), "{page:?}");
+                let is_superseded = code == BearerErrorCode::Superseded;
+                assert_eq!(page.json()["code"].as_str(), is_superseded.then_some("superseded"));
+            }
+        }
     }
+    assert_eq!(browser.cookies, kept);
 }
 
 #[actix_web::test]
@@ -123,13 +139,13 @@ async fn signing_out_counts_when_the_session_is_gone_too() {
     for is_over in [false, true] {
         let (_site, mut browser) = logged_in(&server).await;
         if is_over {
-            server.state().expire();
+            server.state().be_over();
         }
         let page = browser.post_json(LOGOUT, &json!({})).await;
         assert_eq!((page.status, page.body.as_str(), page.header("Cache-Control")), (204, "", "no-store"));
         assert_eq!(server.state().user, None);
-        server.state().expire();
-        assert_eq!(browser.arrive(&server, "/page").await.body, "nobody down=false problem=None");
+        let page = if is_over { browser.arrive(&server, "/page").await } else { browser.visit("/page").await };
+        assert_eq!(page.body, "nobody down=false problem=None");
     }
 }
 

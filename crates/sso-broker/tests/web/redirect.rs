@@ -278,8 +278,8 @@ async fn the_return_url_is_the_configured_one_whatever_the_host_header() {
     let mut browser = Browser::new(&site);
     let spoofed = [("Host", "evil.example"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https")];
     let first = browser.get("/page", &spoofed).await;
-    assert_eq!(first.location(), format!("{}sso/attach?from=0&to=/page", site.broker.public_url()));
-    let page = browser.get("/sso/attach?from=0&to=/page", &spoofed).await;
+    assert_eq!(first.location(), format!("{}sso/attach?from=000&to=/page", site.broker.public_url()));
+    let page = browser.get("/sso/attach?from=000&to=/page", &spoofed).await;
     assert!(server.attach(page.location()).starts_with(site.broker.public_url().as_str()));
 }
 

@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use serde_json::{Map, Value, json};
 use sso_broker::{Broker, BrokerBuilder, Secret};
 use sso_core::{
     AllowedOrigins, AttachRequest, BearerToken, ChecksumKey, Encoding, Mode, ReturnPages, VerificationCode,
-    wire::{ACTIVITY_HEADER, BearerErrorCode},
+    wire::{ACTIVITY_HEADER, BearerErrorCode, ENDED_HEADER, EndReason, Ended, RESUME_HEADER},
 };
 
 /// An origin where nobody listens: only the system may, and does not.
@@ -32,9 +32,17 @@ pub(crate) const IDLE: u64 = 1200;
 pub(crate) struct State {
     /// Token to code.
     pub(crate) links: BTreeMap<String, VerificationCode>,
-    /// Tokens of sessions that are over.
-    pub(crate) ended: BTreeSet<String>,
+    /// Tokens whose links are older than the login that is there now.
+    pub(crate) superseded: BTreeSet<String>,
+    /// Tokens whose links saw the login that ended last.
+    pub(crate) saw: BTreeSet<String>,
+    /// Tokens of sessions that are over, as jasny/sso's server says, and ours did.
+    pub(crate) over: BTreeSet<String>,
     pub(crate) user: Option<String>,
+    /// How the last login ended, and which end that was.
+    pub(crate) last_end: Option<(EndReason, u64)>,
+    /// A remembered browser's new attach logs it in again.
+    pub(crate) is_remembered: bool,
     /// What is left of the session; a call with a person behind it sets it to [`IDLE`].
     pub(crate) left: u64,
     pub(crate) data: Map<String, Value>,
@@ -52,10 +60,32 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The session is over, for all who share it.
-    pub(crate) fn expire(&mut self) {
-        self.ended.extend(self.links.keys().cloned());
+    /// The login ends, for all who share the session.
+    pub(crate) fn end(&mut self, reason: EndReason) {
+        if self.user.take().is_some() {
+            let n = self.last_end.map_or(0, |(_, n)| n);
+            self.last_end = Some((reason, n + 2));
+            self.saw = self.links.keys().cloned().collect();
+        }
+    }
+
+    /// Somebody logs in at another site: no link that is there now sees that.
+    pub(crate) fn log_in_elsewhere(&mut self, user: &str) {
+        self.end(EndReason::LoggedOut);
+        self.superseded.extend(self.links.keys().cloned());
+        self.user = Some(user.into());
+    }
+
+    /// The session is over, as jasny/sso's server says, and ours did.
+    pub(crate) fn be_over(&mut self) {
+        self.over.extend(self.links.keys().cloned());
         self.user = None;
+    }
+
+    /// What a visitor is told to whom nobody is logged in.
+    fn told(&self, token: &str) -> Option<Ended> {
+        let (reason, n) = self.last_end.filter(|_| self.saw.contains(token) && !self.is_php)?;
+        Some(Ended { reason, n, seconds_ago: 5 })
     }
 }
 
@@ -132,11 +162,12 @@ impl Server {
         let authorization = request.headers().get("Authorization").unwrap().to_str().unwrap();
         let bearer = BearerToken::from_authorization(authorization).unwrap().unwrap();
         let proven = state.links.get(bearer.token.as_str()).is_some_and(|code| bearer.is_proven(code, &key));
-        let ended = state.ended.contains(bearer.token.as_str()).then_some(BearerErrorCode::SessionEnded);
+        let superseded = state.superseded.contains(bearer.token.as_str()).then_some(BearerErrorCode::Superseded);
+        let over = state.over.contains(bearer.token.as_str()).then_some(BearerErrorCode::SessionEnded);
         let call = request.match_info().get("call").unwrap();
         // Who may not use the broker can be logged out by it.
         let refuse = state.refuse.filter(|code| !(*code == BearerErrorCode::UserNotAllowed && call == "logout"));
-        if let Some(code) = refuse.or((!proven).then_some(BearerErrorCode::NotAttached)).or(ended) {
+        if let Some(code) = refuse.or((!proven).then_some(BearerErrorCode::NotAttached)).or(superseded).or(over) {
             let status = code.status().try_into().unwrap();
             return HttpResponse::build(status).json(match state.is_php {
                 true => json!({"error": code.message()}),
@@ -149,7 +180,13 @@ impl Server {
         match (request.method().as_str(), if state.is_php { call.strip_suffix(".php").unwrap() } else { call }) {
             ("GET", "info") => match &state.user {
                 Some(user) => HttpResponse::Ok().json(json!({"username": user, "email": "j@example.com"})),
-                None => HttpResponse::NoContent().finish(),
+                None => {
+                    let mut nobody = nobody(state.told(bearer.token.as_str()));
+                    if state.is_remembered {
+                        nobody.insert_header((RESUME_HEADER, "1"));
+                    }
+                    nobody.finish()
+                }
             },
             ("POST", "login") if body == "username=jackie&password=jackie123" => {
                 state.user = Some("jackie".into());
@@ -157,10 +194,12 @@ impl Server {
             }
             ("POST", "login") => HttpResponse::BadRequest().json(json!({"error": "Invalid credentials"})),
             ("POST", "logout") => {
-                state.user = None;
-                HttpResponse::NoContent().finish()
+                state.end(EndReason::LoggedOut);
+                nobody(state.told(bearer.token.as_str())).finish()
             }
-            ("GET", "session") | ("POST", "session/keepalive") => HttpResponse::Ok().json(status(&state)),
+            ("GET", "session") | ("POST", "session/keepalive") => {
+                HttpResponse::Ok().json(status(&state, bearer.token.as_str()))
+            }
             ("GET", "data") => HttpResponse::Ok().json(&state.data),
             ("POST", "data") => {
                 let changes: Map<String, Value> = serde_json::from_str(body).unwrap();
@@ -173,13 +212,27 @@ impl Server {
     }
 }
 
+/// Nobody is logged in.
+fn nobody(ended: Option<Ended>) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::NoContent();
+    if let Some(ended) = ended {
+        answer.insert_header((ENDED_HEADER, ended.header()));
+    }
+    answer
+}
+
 /// With nobody logged in there is nothing to warn of.
-fn status(state: &State) -> Value {
+fn status(state: &State, token: &str) -> Value {
     let left = state.user.as_ref().map(|_| state.left);
-    json!({
+    let ended = state.told(token).filter(|_| left.is_none());
+    let mut status = json!({
         "authenticated": state.user.is_some(), "username": state.user, "expires_in": left, "idle_expires_in": left,
-        "absolute_expires_in": left.map(|_| 43_187), "warn_before": 120,
-    })
+        "absolute_expires_in": left.map(|_| 43_187), "warn_before": 120, "auth_time": left.map(|_| 1_700_000_000),
+    });
+    if let Some(ended) = ended {
+        status["ended"] = json!(ended);
+    }
+    status
 }
 
 fn return_url(request: &AttachRequest) -> sso_core::ReturnUrl {

@@ -65,9 +65,10 @@ impl Site {
 
 fn show(visitor: &Visitor) -> String {
     let name = visitor.user.as_ref().map_or("nobody", |user| &user.username);
-    let expired = if visitor.expired { " expired" } else { "" };
+    let ended = visitor.ended.map(|reason| format!(" {}", reason.as_str())).unwrap_or_default();
+    let remembered = if visitor.remembered { " remembered" } else { "" };
     let not_allowed = if visitor.not_allowed { " not allowed" } else { "" };
-    format!("{name} down={} problem={:?}{expired}{not_allowed}", visitor.server_down, visitor.problem)
+    format!("{name} down={} problem={:?}{ended}{remembered}{not_allowed}", visitor.server_down, visitor.problem)
 }
 
 /// Lets nobody in but users.

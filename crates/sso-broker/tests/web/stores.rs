@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sso_broker::{Lifetime, TokenStore};
+use sso_broker::{EndReason, Lifetime, TokenStore};
 
 use crate::{browser::Browser, server::Server, site::Site};
 
@@ -20,9 +20,11 @@ async fn works(server: &Server, site: &Site) -> Browser {
     assert_eq!(browser.visit(&back).await.location(), "/");
     assert_eq!(browser.visit("/page").await.body, "jackie down=false problem=Some(\"Nope\")");
     assert_eq!(browser.visit("/page").await.body, "jackie down=false problem=None");
-    server.state().expire();
-    assert_eq!(browser.arrive(server, "/page").await.body, "nobody down=false problem=None expired");
+    server.state().end(EndReason::Expired);
+    assert_eq!(browser.visit("/page").await.body, "nobody down=false problem=None expired");
     assert_eq!(browser.visit("/page").await.body, "nobody down=false problem=None");
+    server.state().log_in_elsewhere("john");
+    assert_eq!(browser.arrive(server, "/page").await.body, "john down=false problem=None");
     server.state().user = Some("jackie".into());
     assert_eq!(browser.visit("/page").await.body, "jackie down=false problem=None");
     browser
@@ -32,7 +34,7 @@ async fn works(server: &Server, site: &Site) -> Browser {
 async fn cookies() {
     let server = Server::start();
     let browser = works(&server, &Site::start(server.broker())).await;
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["sso-Alice-form", "sso-Alice-seen", "sso-Alice-token"]);
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["sso-Alice-form", "sso-Alice-token"]);
 }
 
 #[actix_web::test]
@@ -41,7 +43,7 @@ async fn cookies_with_phps_names() {
     let browser = works(&server, &Site::start(server.broker().php_cookies())).await;
     assert_eq!(
         browser.cookies.keys().collect::<Vec<_>>(),
-        ["sso-Alice-form", "sso-Alice-seen", "sso_token_alice", "sso_verify_alice"]
+        ["sso-Alice-form", "sso-Alice-notes", "sso_token_alice", "sso_verify_alice"]
     );
 }
 
@@ -81,10 +83,7 @@ async fn a_store_of_ones_own() {
     let site = Site::with(server.broker(), |sso| sso.tokens_in(move |_| Box::new(OneVisitor(visitor.clone()))));
     let browser = works(&server, &site).await;
     assert!(browser.cookies.is_empty());
-    assert_eq!(
-        kept.lock().unwrap().keys().collect::<Vec<_>>(),
-        ["sso-Alice-form", "sso-Alice-seen", "sso-Alice-token"]
-    );
+    assert_eq!(kept.lock().unwrap().keys().collect::<Vec<_>>(), ["sso-Alice-form", "sso-Alice-token"]);
 }
 
 #[actix_web::test]
