@@ -16,8 +16,8 @@ use crate::{
 const MAX_LOST: u8 = 1;
 /// How often in a row one is that somebody's login has superseded.
 const MAX_SUPERSEDED: u8 = 3;
-/// Nobody is logged in by a token of this age, in seconds: perhaps the browser has got another session since, and the broker attaches to
-/// that one.
+/// Nobody is logged in by a token of this age, in seconds: perhaps the browser has got another session since, and the
+/// broker attaches to that one.
 const OLD: u64 = 60 * 60;
 
 /// A broker: one web site that shares its visitors' sessions. Clones share everything.
@@ -224,8 +224,8 @@ impl Broker {
         Some(self.start_again(store, wanted, again))
     }
 
-    /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One that still shows that
-    /// nobody is logged in stays where nothing better is to come.
+    /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One that
+    /// still shows that nobody is logged in stays where nothing better is to come.
     pub(crate) fn give_up(&self, store: &mut dyn TokenStore, why: Why) -> Option<Again> {
         let before = self.0.shelf.attached(store).map(|attached| attached.notes.again).unwrap_or_default();
         let next = match why {
@@ -413,5 +413,39 @@ impl Broker {
         let attached = Attached { token: pending.token, code, notes };
         self.0.shelf.set_attached(store, &attached);
         tracing::info!(broker = %self.0.id, "a visitor is attached");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Begins and ends an attach that is made for this.
+    fn attach(broker: &Broker, store: &mut BTreeMap<String, String>, again: Again) {
+        let url: Url = broker.start_again(store, &LocalPath::root(), again).parse().unwrap();
+        let (_, back) = url.query_pairs().find(|(name, _)| name == "return_url").unwrap();
+        broker.finish_attach(store, &format!("{}&sso_verify=c0de", back.split_once('?').unwrap().1));
+    }
+
+    #[test]
+    fn a_token_is_made_again_for_each_reason_as_often_as_that_may_help() {
+        let builder = Broker::builder("https://sso.example/attach", "Alice".parse().unwrap(), Secret::generate());
+        let broker = builder.public_url("https://alice.example").build().unwrap();
+        for (why, times) in [(Why::Lost, 1), (Why::Superseded, 3), (Why::Remembered, 1), (Why::Old, 9)] {
+            let mut store = BTreeMap::new();
+            attach(&broker, &mut store, Again::default());
+            for _ in 0..times {
+                let again = broker.give_up(&mut store, why).unwrap();
+                assert!(!broker.is_attached(&store), "{why:?}");
+                attach(&broker, &mut store, again);
+            }
+            if why != Why::Old {
+                assert_eq!(broker.give_up(&mut store, why), None, "{why:?}");
+                // It still shows that nobody is logged in.
+                assert_eq!(broker.is_attached(&store), why == Why::Remembered);
+            }
+        }
     }
 }

@@ -46,11 +46,13 @@ async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departu
     let broker = session.broker();
     let is_sent_here = to.as_ref().is_some_and(|query| query.from.is_some());
     let to = to.and_then(|query| broker.local_path(query.to.as_deref()?));
-    // No way on leads here again: a link with many of them in it would drive a browser round. The page that asks for a logout only asks.
+    // No way on leads here again: a link with many of them in it would drive a browser round. The page that asks for a
+    // logout only asks.
     let may_go = |page: &str| !page.starts_with("/sso/") || page.starts_with("/sso/logout");
     let to = to.filter(|page| may_go(page.as_str())).unwrap_or_else(LocalPath::root);
     match Asker::of(session.http_request()) {
-        // Attached under the name that counts, and only came by another one: not for a login, nor because the token does not serve.
+        // Attached under the name that counts, and only came by another one: not for a login, nor because the token does
+        // not serve.
         Asker::Visit if is_sent_here && departure == Departure::Attach(Again::default()) && session.is_attached() => {
             redirect(to.as_str())
         }

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{LocalPath, RequestError, Why};
 
-/// Answers a request whose call to the server failed: a token that serves no more is replaced, as often as that is tried, if this is a visit; all else is told.
+/// Answers a request whose call to the server failed: if this is a visit, a token that serves no more is replaced, as
+/// often as that may help; all else is told.
 pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpResponse {
     if let Some(why) = error.attach_again() {
         return attach_again(session, error, why);
@@ -30,8 +31,8 @@ pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpRes
     }
 }
 
-/// Answers a request whose token is good for nothing any more. Only a visit forgets it: an answer that comes late, to a script or to a form,
-/// must not take the one that another tab has got meanwhile.
+/// Answers a request whose token is good for nothing any more. Only a visit forgets it: an answer that comes late, to a
+/// script or to a form, must not take the one that another tab has got meanwhile.
 fn attach_again(session: &SsoSession, error: &RequestError, why: Why) -> HttpResponse {
     let sso = session.sso();
     if Asker::of(session.http_request()) == Asker::Visit {

@@ -32,8 +32,8 @@ pub struct Visitor {
     pub problem: Option<String>,
     /// Nobody is logged in, and this is how the last login ended. On one page only: the first visit after it.
     pub ended: Option<EndReason>,
-    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Who visits a page as a
-    /// `Visitor` was sent there, so only an [`OptionalVisitor`] and a script's request are so.
+    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Who visits
+    /// a page as a `Visitor` was sent there, so only an [`OptionalVisitor`] and a script's request are so.
     pub remembered: bool,
     /// The shared session, and form tokens.
     pub session: SsoSession,
@@ -103,8 +103,8 @@ impl Visitor {
         }
     }
 
-    /// Whether somebody may be logged in after a new attach, though nobody is now. A new token knows nothing of how the last login ended, so an
-    /// old one first tells that.
+    /// Whether somebody may be logged in after a new attach, though nobody is now. A new token knows nothing of how the
+    /// last login ended, so an old one first tells that.
     fn why_again(session: &SsoSession, info: &Info) -> Option<Again> {
         session.take(|broker, store| {
             if info.resume && broker.may_resume(store) {

@@ -1,6 +1,7 @@
-//! A token that serves no more is replaced, as often as that may help: the server does not honour it, somebody's login has superseded it, or
-//! nobody is logged in and a new one may find somebody.
+//! A token that serves no more is replaced, as often as that may help: the server does not honour it, somebody's login
+//! has superseded it, or nobody is logged in and a new one may find somebody.
 
+use serde_json::json;
 use sso_broker::{EndReason, SilentMode};
 use sso_core::wire::BearerErrorCode;
 
@@ -22,7 +23,7 @@ fn count(server: &Server) -> usize {
     server.state().attached.len()
 }
 
-/// One more round, after which the server does not honour the token either: the page that comes of it is the caller's to look at.
+/// One more round, whose token is superseded in its turn.
 async fn round(browser: &mut Browser, server: &Server, path: &str) {
     let back = server.attach(browser.visit(path).await.location());
     server.state().log_in_elsewhere("john");
@@ -74,17 +75,27 @@ async fn only_visits_heal() {
 
         // An answer that comes late must not take the token that another tab has got meanwhile.
         let name = (code == BearerErrorCode::Superseded).then_some("superseded");
+        let mut answers = Vec::new();
         for path in ["/data", "/page", "/sso/ajax/info", "/sso/ajax/data", "/sso/session"] {
             let script = browser.get(path, &JSON).await;
             assert_eq!((script.status, script.json()["attach"].as_str()), (401, Some("redirect")), "{path}");
             assert_eq!(script.json()["code"].as_str(), name, "{path} {script:?}");
+            answers.push(script);
         }
         let optional = browser.get("/optional", &JSON).await;
         assert_eq!(optional.body, NOBODY);
-        let form = browser.post_form("/unguarded-data", "", &[("Sec-Fetch-Mode", "navigate")]).await;
-        assert!(form.is_problem(401, title), "{form:?}");
-        let form = browser.post_form("/", "", &[("Sec-Fetch-Mode", "navigate")]).await;
-        assert!(form.is_problem(401, title) && form.body.contains("href=\"/sso/attach?to=/\""), "{form:?}");
+        answers.push(optional);
+        for path in ["/unguarded-data", "/"] {
+            let form = browser.post_form(path, "", &[("Sec-Fetch-Mode", "navigate")]).await;
+            assert!(form.is_problem(401, title) && form.body.contains("href=\"/sso/attach?to=/\""), "{form:?}");
+            answers.push(form);
+        }
+        for path in ["/sso/session/logout", "/sso/ajax/logout"] {
+            answers.push(browser.post_json(path, &json!({})).await);
+        }
+        for answer in answers {
+            assert!(!answer.headers.contains_key("Set-Cookie"), "{answer:?}");
+        }
         assert_eq!(browser.cookies, kept, "for the next visit");
 
         assert_eq!(browser.visit("/optional").await.body, NOBODY);
