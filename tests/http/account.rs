@@ -86,10 +86,10 @@ async fn a_session_that_is_ended_is_over_at_the_brokers_next_call() {
     assert_eq!(sent.status, 303);
     says(&mine, &sent, "The session was ended, and its browser was forgotten.").await;
     let answer = other.alice.get("/api/info").await;
-    assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("session_ended")));
+    assert_eq!((answer.status, answer.header("SSO-Ended")), (204, "revoked; n=2"));
     assert_eq!(mine.at_alice().await.as_deref(), Ok("jackie"));
     let alone = mine.account(&demo).await;
-    assert!(["End this session", "End all others", "was ended"].iter().all(|text| !alone.body.contains(text)));
+    assert!(["End this session", "End all others", "The session was ended"].iter().all(|text| !alone.body.contains(text)));
     let home = other.visitor.visit(&demo.url("sso", "/")).await;
     assert!(home.body.contains("You are logged out."));
     // The page is old: what it would end has ended.
@@ -108,7 +108,7 @@ async fn all_others_end_but_this_one_and_those_of_other_users() {
     let john = Person::start(&demo, "john", "john123").await;
     let sent = post(&mine, &mine.account(&demo).await, &[("action", "end_others")], None).await;
     says(&mine, &sent, "All your other sessions were ended, and all other browsers were forgotten.").await;
-    assert_eq!((second.at_alice().await, third.at_alice().await), (Err(401), Err(401)));
+    assert_eq!((second.at_alice().await, third.at_alice().await), (Err(204), Err(204)));
     assert_eq!(mine.at_alice().await.as_deref(), Ok("jackie"));
     assert_eq!(john.at_alice().await.as_deref(), Ok("john"));
 }
@@ -155,7 +155,7 @@ async fn only_the_page_of_this_user_in_this_browser_ends_anything() {
     assert_eq!(post(&mine, &page, &[all], None).await.status, 403);
     assert_eq!((other.at_alice().await.as_deref(), john.at_alice().await.as_deref()), (Ok("jackie"), Ok("john")));
     assert_eq!(post(&mine, &mine.account(&demo).await, &[all], None).await.status, 303);
-    assert_eq!((other.at_alice().await.as_deref(), john.at_alice().await), (Ok("jackie"), Err(401)));
+    assert_eq!((other.at_alice().await.as_deref(), john.at_alice().await), (Ok("jackie"), Err(204)));
 }
 
 #[tokio::test]

@@ -64,6 +64,12 @@ pub fn is_error(answer: &Answer, status: u16, error: &str) {
     assert_eq!((answer.status, answer.json()["error"].as_str()), (status, Some(error)), "{answer:?}");
 }
 
+/// Somebody has logged in since the link was made.
+pub fn is_superseded(answer: &Answer) {
+    check_form(answer);
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("superseded")), "{answer:?}");
+}
+
 #[tokio::test]
 async fn login_info_and_logout() {
     let api = Api::start("");
@@ -168,7 +174,8 @@ async fn data_are_shared_merged_limited_and_wiped() {
     assert!(greg.get("/api/data").await.json()["k"].as_str().unwrap().starts_with('x'));
 
     assert_eq!(greg.post("/api/login", &JACKIE).await.status, 200);
-    assert_eq!(set(&alice, json!({ "k": null, "mine": 1 })).await.status, 200);
+    assert_eq!(set(&greg, json!({ "k": null, "mine": 1 })).await.status, 200);
+    is_superseded(&set(&alice, json!({ "k": null })).await);
     assert_eq!(greg.post("/api/logout", &[]).await.status, 204);
     assert_eq!(alice.get("/api/data").await.json(), json!({}));
 }

@@ -169,9 +169,9 @@ async fn story(store: &str, directory: Option<&str>, at_once: bool) {
     let nodes = Nodes::start(store, directory);
     let ended = async |what: &str, since: Instant, link: &Link| {
         if at_once {
-            assert_eq!(status(link).await, 401, "{what}");
+            assert_eq!(status(link).await, 204, "{what}");
         }
-        seen(what, since, async || status(link).await == 401).await;
+        seen(what, since, async || status(link).await == 204).await;
     };
 
     // That there is nobody yet is what both have just seen.

@@ -180,7 +180,7 @@ async fn a_session_that_ended_meanwhile_is_another_matter_than_a_late_form() {
     let person = Person::start(&["--idle-timeout", "12s", "--form-timeout", "6s"]).await;
     let (first, second) = (person.get("/profile").await, person.second_page().await);
     // Asking so does not extend the session.
-    until("the session ends", async || person.get("/sso/session").await.status == 401).await;
+    until("the login ends", async || person.get("/sso/session").await.json()["authenticated"] == false).await;
     says_ended(&person.visitor.submit(&first, "/profile", &FIRST).await);
     says_ended(&person.send_second(&second).await);
 

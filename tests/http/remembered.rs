@@ -115,7 +115,7 @@ async fn who_is_only_remembered_types_the_password_for_what_is_sensitive() {
     let form = mine.follow(sent).await;
     assert_eq!((form.status, form.url.path()), (200, "/profile"));
     assert_eq!(press(&mine, &mine.get(&url("/account")).await, "end_others").await.status, 303);
-    assert_eq!(other.at_alice().await, Err(401));
+    assert_eq!(other.at_alice().await, Err(204));
 }
 
 #[tokio::test]

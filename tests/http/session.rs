@@ -34,10 +34,12 @@ async fn every_site_tells_what_is_left_and_asking_extends_nothing() {
     }
     // Each of them asks until it is over; a session that asking extends would never end.
     for site in ["alice", "julius", "sso"] {
-        until("the session ends", async || status(&visitor, &demo, site).await.0 == 401).await;
+        until("the login ends", async || status(&visitor, &demo, site).await.1["authenticated"] == false).await;
+        let ended = status(&visitor, &demo, site).await.1["ended"].clone();
+        assert_eq!((&ended["reason"], &ended["n"]), (&"expired".into(), &2.into()), "{site}");
     }
-    assert!(demo.site.log().contains("Expired(Idle)"), "the log says why");
     let page = visitor.visit(&demo.url("alice", "/")).await;
+    assert!(demo.site.log().contains("a login has ended"), "the log says so");
     assert!(page.heading() == "You are logged out" && page.body.contains("Your session has expired"));
 }
 

@@ -208,7 +208,7 @@ async fn a_sqlite_file_says_nothing_without_its_key() {
 async fn redis_says_nothing_without_the_key() {
     let redis = Engine::redis();
     let store = format!("{}?namespace=searched", redis.url());
-    without_its_key_it_says_nothing(&store, || contents(redis.dir()), "searched:s:").await;
+    without_its_key_it_says_nothing(&store, || contents(redis.dir()), "searched:session:").await;
 }
 
 #[tokio::test]

@@ -207,7 +207,11 @@ impl Parts {
         });
         match ended.await {
             Ok(ended) => {
-                tracing::warn!(username = session.last_user(), ?reason, "a login was ended");
+                let username = session.last_user();
+                match reason {
+                    EndReason::Revoked => tracing::info!(username, "a login was ended"),
+                    reason => tracing::warn!(username, ?reason, "a login was ended"),
+                }
                 Ok(Some(ended))
             }
             Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(None),
