@@ -32,7 +32,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(3);
 
 /// An HTTP client for one server. It follows no redirect, keeps no cookie, uses no proxy: what it sends are credentials.
 ///
-/// Each call extends the visitor's session, as an activity of theirs. Where no person is behind a call (a script that asks again and
+/// Each call extends the visitor's login, as an activity of theirs. Where no person is behind a call (a script that asks again and
 /// again, a job), make it [`passively`](Self::passively). Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -83,7 +83,7 @@ impl Client {
         Ok(Self { shared: Arc::new(shared), is_passive: false })
     }
 
-    /// The same client for calls without a person behind them: none extends the session, but [`keepalive`](Self::keepalive).
+    /// The same client for calls without a person behind them: none extends the login, but [`keepalive`](Self::keepalive).
     ///
     /// jasny/sso's server does not know the difference.
     pub fn passively(&self) -> Self {
@@ -114,14 +114,14 @@ impl Client {
         Ok(ended_in(&headers).map(|(_, n)| n))
     }
 
-    /// What is left of the session. Asking does not extend it.
+    /// What is left of the login. Asking does not extend it.
     ///
     /// jasny/sso's server does not tell: no limits are known then.
     pub async fn session(&self, bearer: &BearerToken) -> Result<SessionStatus, RequestError> {
         self.passively().status(bearer, Method::GET, "session").await
     }
 
-    /// Extends the session, up to its absolute limit, for a person who asks for it. What is left of it then.
+    /// Extends the login, up to its absolute limit, for a person who asks for it. What is left of it then.
     pub async fn keepalive(&self, bearer: &BearerToken) -> Result<SessionStatus, RequestError> {
         let active = Self { is_passive: false, ..self.clone() };
         active.status(bearer, Method::POST, "session/keepalive").await

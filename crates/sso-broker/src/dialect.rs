@@ -14,7 +14,7 @@ const MAX_ANSWER: usize = 1 << 20;
 /// Which server is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// Ours: errors that a new attach heals carry a `code`.
+    /// Ours: errors after which a new attach helps carry a `code`.
     Own,
     /// jasny/sso's: such errors are told by status and text.
     Php,

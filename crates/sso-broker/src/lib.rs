@@ -7,7 +7,7 @@
 //! # How to
 //!
 //! With actix-web, four lines: a [`Broker`], an [`Sso`] around it, its middleware and its routes. A handler that takes a
-//! [`Visitor`] knows its user; attaching, healing and a server that is down are taken care of.
+//! [`Visitor`] knows its user; attaching, attaching again and a server that is down are taken care of.
 //!
 //! ```no_run
 //! # #[cfg(feature = "actix")] {
@@ -43,7 +43,7 @@
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
-//! - [`broker`]: attach, return, heal, without a framework; `ended`: how the last login ended, told once
+//! - [`broker`]: attach, return, attach again, without a framework; `ended`: how the last login ended, shown once
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
 //!
 //! # Warnings

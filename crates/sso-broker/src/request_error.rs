@@ -13,7 +13,7 @@ pub enum RequestError {
     /// Somebody has logged in since the visitor's token was attached, and it does not see that login. A new attach helps.
     #[error("{}", BearerErrorCode::Superseded.message())]
     Superseded,
-    /// The visitor's session is over: an older server, or jasny/sso's. A new attach helps.
+    /// The visitor's session has ended: what servers of version 0.1 and of jasny/sso say. A new attach helps.
     #[error("the visitor's session has ended")]
     SessionEnded,
     /// The visitor's token is good, and the user who is logged in may not use this broker. The broker is not told who that is; a logout helps.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 pub const VERIFY_PARAM: &str = "sso_verify";
 /// The query parameter in which a broker receives the reason why an attach failed.
 pub const ERROR_PARAM: &str = "sso_error";
-/// The request header that says who is behind a broker's call; [`ACTIVITY_NONE`]: no person, so it does not extend the session.
+/// The request header that says who is behind a broker's call; [`ACTIVITY_NONE`]: no person, so it does not extend the login.
 pub const ACTIVITY_HEADER: &str = "SSO-Activity";
 /// See [`ACTIVITY_HEADER`].
 pub const ACTIVITY_NONE: &str = "none";
@@ -15,7 +15,7 @@ pub const ACTIVITY_NONE: &str = "none";
 pub const ENDED_HEADER: &str = "SSO-Ended";
 /// The response header that says that the browser is remembered: a new attach logs it in again. Its value is `1`.
 pub const RESUME_HEADER: &str = "SSO-Resume";
-/// Why an attach failed whose token is linked to another session. Our brokers try again with another token.
+/// Why an attach failed whose token has a link: to another session, or one that a login has superseded. Our brokers try again with another token.
 pub const ALREADY_ATTACHED: &str = "Token is already attached";
 /// The answer to wrong credentials. One text for an unknown user and a wrong password.
 pub const INVALID_CREDENTIALS: &str = "Invalid credentials";
@@ -67,7 +67,7 @@ pub enum AttachBy {
 pub struct ApiError {
     /// What was wrong, for people. jasny/sso brokers read only this.
     pub error: String,
-    /// What was wrong, for the broker that heals itself.
+    /// What was wrong, for the broker that attaches again by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<BearerErrorCode>,
     /// From a broker to its own page: what would help.
@@ -88,7 +88,7 @@ impl ApiError {
 pub enum BearerErrorCode {
     /// Malformed, of an unknown broker, never attached, or with a wrong checksum: not told which.
     NotAttached,
-    /// The link is older than the login that is there now: the broker attaches anew.
+    /// The link is older than the login that is there now: the broker attaches again.
     Superseded,
     /// The session it was linked to has ended: said by servers of version 0.1. Now a call is answered as nobody's, with [`ENDED_HEADER`].
     SessionEnded,
@@ -151,7 +151,7 @@ fn but_the_username<S: Serializer>(attributes: &Map<String, Value>, serializer: 
     serializer.collect_map(attributes.iter().filter(|(name, _)| *name != "username"))
 }
 
-/// What is left of a session: `{"authenticated":true,"username":"jackie","expires_in":1187,…}`. Times are whole seconds, rounded down.
+/// What is left of a login: `{"authenticated":true,"username":"jackie","expires_in":1187,…}`. Times are whole seconds, rounded down.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// Whether somebody is logged in.
@@ -161,7 +161,7 @@ pub struct SessionStatus {
     pub username: Option<String>,
     /// Until the nearer of the two ends; `null` where there is none.
     pub expires_in: Option<u64>,
-    /// Until the session ends if nobody uses it.
+    /// Until the login ends if nobody uses its session.
     pub idle_expires_in: Option<u64>,
     /// Until it ends whatever happens.
     pub absolute_expires_in: Option<u64>,

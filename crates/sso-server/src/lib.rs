@@ -12,7 +12,7 @@
 //!   logout, [`remember`] me, [`account`], [`change_password`], [`operator`], [`data`], [`form`], [`access`] tokens; on `standing` (may its user
 //!   still be there?) and `parts`, what they share
 //! - [`store`]: the contract for keeping sessions, and the stores; `directory`: users and brokers in SQL (feature `sql`)
-//! - [`session`]: the record, the policy, and the lifecycle (when is a session over?)
+//! - [`session`]: session, login and link as they are kept, the policy, and the lifecycle (has the login ended?)
 //! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places, [`throttle`], [`clock`], [`words`]
 
 pub mod access;

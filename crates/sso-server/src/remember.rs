@@ -145,7 +145,7 @@ pub(crate) enum Recognised {
     AsBefore(Option<Arc<Session>>),
 }
 
-/// Where nobody is logged in, the user of a remembered browser is. `found`: the browser's live session.
+/// Where nobody is logged in, the user of a remembered browser is. `found`: the browser's session.
 pub(crate) async fn recognise(
     parts: &Parts,
     browser: &Browser,
@@ -183,7 +183,7 @@ async fn come_back(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Un
     Ok(Some(Visit { session, set_cookie: Some(cookie), remember }))
 }
 
-/// Notes that the browser of a live session has received its newest token: the one before it has only moments left.
+/// Notes that the browser of a session has received its newest token: the one before it has only moments left.
 async fn seen(parts: &Parts, browser: &Browser, session: &Session) -> Result<(), Unavailable> {
     let Some(id) = session.family() else { return Ok(()) };
     let Some(claims) = claims_of(parts, browser).filter(|claims| claims.family == id) else { return Ok(()) };

@@ -86,7 +86,7 @@ impl Server {
         matches!(self.0.broker(broker).await, Ok(Some(broker)) if broker.allows_cors(origin))
     }
 
-    /// The session of the browser with this cookie, on a page visit: it extends the session, and may renew the cookie.
+    /// The session of the browser with this cookie, on a page visit: it extends the login, and may renew the cookie.
     pub async fn visit(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
         patiently(resume::visit(&self.0, &browser.into())).await
     }
@@ -147,7 +147,7 @@ impl Server {
     }
 
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session. Works also while users cannot be
-    /// looked up. The caller has made sure that a page of the server asks for it: with another fingerprint the session ends, too.
+    /// looked up. The caller has made sure that a page of the server asks for it: with another fingerprint the session is destroyed, too.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
         let browser = Browser { navigates: true, ..browser.into() };
         let task = async {
@@ -190,7 +190,7 @@ impl Server {
         patiently(change_password::by_user(&self.0, &browser.into(), change)).await
     }
 
-    /// The session that a broker's `Authorization` header leads to. `by_person`: somebody is behind the call, so it extends the session.
+    /// The session that a broker's `Authorization` header leads to. `by_person`: somebody is behind the call, so it extends the login.
     pub async fn resume(&self, authorization: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
         patiently(resume::by_bearer(&self.0, authorization, by_person)).await
     }
@@ -271,12 +271,12 @@ impl Server {
         operator::sessions_of(&self.0, username).await
     }
 
-    /// Ends the session of this handle, if it is this user's, and forgets its browser; whether it was there.
+    /// Ends the login in the session of this handle, if it is this user's, and forgets its browser; whether it was there.
     pub async fn end_session(&self, username: &str, handle: &str) -> Result<bool, Unavailable> {
         operator::end_session(&self.0, username, handle).await
     }
 
-    /// Ends all sessions of a user and forgets all browsers that remember them. Their brokers are told at the next call.
+    /// Ends all logins of a user and forgets all browsers that remember them. Their brokers are told at the next call.
     pub async fn end_user(&self, username: &str) -> Result<account::Ended, Unavailable> {
         operator::end_user(&self.0, username).await
     }

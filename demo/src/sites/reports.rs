@@ -37,7 +37,7 @@ pub(super) async fn reports(
     Ok(page(StatusCode::OK, &shown))
 }
 
-/// What the service answers, or why it does not. The visitor's own session being over is for the middleware to heal.
+/// What the service answers, or why it does not. A visitor whose own token serves no more is for the middleware to attach again.
 async fn ask(visitor: &Visitor, api: &str) -> Result<Result<String, String>, RequestError> {
     let token = match visitor.session.access_token(Some(api)).await {
         Ok(token) => token,

@@ -6,7 +6,7 @@
 //! - [`bearer`]: the extractor of a service that takes access tokens
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
 //!   `departure`: what both begin with, from the right host and with the wanted page kept;
-//!   `popup`: `/sso/session…` for the script that warns of the session's end; `script`: what both need; `logout`: `/sso/logout`
+//!   `popup`: `/sso/session…` for the script that warns of the login's end; `script`: what both need; `logout`: `/sso/logout`
 //! - `middleware`: writes what a request changed, and answers its errors, with `failure`; `error`: those
 //!   errors; `answer`: what answers are made of
 //! - `headers`: what every answer carries
@@ -143,7 +143,7 @@ impl Sso {
     }
 
     /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, `/sso/session` for the script
-    /// that warns of the session's end, `/sso/logout` for the pages of the broker itself, `/sso/long-page` for addresses that no cookie can hold, and
+    /// that warns of the login's end, `/sso/logout` for the pages of the broker itself, `/sso/long-page` for addresses that no cookie can hold, and
     /// the AJAX side.
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let sso = self.clone();

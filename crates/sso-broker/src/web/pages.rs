@@ -57,7 +57,7 @@ pub enum ProblemKind {
     AmbiguousCookie,
     /// The visitor was attached anew, and the server still does not honour it.
     NotHonoured,
-    /// The session ended while the visitor was filling in a form.
+    /// The token served no more when the visitor sent a form: the server has lost the session, or, of an older server, it has ended.
     SessionEnded,
     /// Somebody has logged in, perhaps in another tab, while the visitor was filling in a form.
     Superseded,

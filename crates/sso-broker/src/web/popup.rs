@@ -1,7 +1,7 @@
-//! `/sso/session…`: what a page's script asks to warn of the session's end, and to extend or end it. On every site.
+//! `/sso/session…`: what a page's script asks to warn of the login's end, and to extend or end it. On every site.
 //!
-//! A script polls here, so asking leaves the visitor's token as it is, even one that is no longer honoured: every tab hears that the
-//! session is gone, an answer that comes late spoils nothing, and the next page visit attaches anew.
+//! A script polls here, so asking leaves the visitor's token as it is, even one that serves no more: every tab hears of
+//! that, an answer that comes late spoils nothing, and the next page visit attaches anew.
 
 use actix_web::{http::StatusCode, web};
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(command("/sso/session/logout", POST).route(web::post().to(logout)));
 }
 
-/// `GET /sso/session`: what is left of the session. Asking does not extend it.
+/// `GET /sso/session`: what is left of the login. Asking does not extend it.
 async fn status(session: SsoSession) -> Answer {
     if !session.is_attached() {
         return Ok(json(StatusCode::OK, &without_limits(None)));

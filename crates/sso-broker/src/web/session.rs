@@ -113,17 +113,17 @@ impl SsoSession {
         })
     }
 
-    /// What is left of the session. Asking does not extend it.
+    /// What is left of the login. Asking does not extend it.
     pub async fn status(&self) -> Result<SessionStatus, RequestError> {
         self.client.session(&self.bearer()?).await
     }
 
-    /// Extends the session, for a person who asks for it. What is left of it then.
+    /// Extends the login, for a person who asks for it. What is left of it then.
     pub async fn keepalive(&self) -> Result<SessionStatus, RequestError> {
         self.client.keepalive(&self.bearer()?).await
     }
 
-    /// The same session for calls without a person behind them, which do not extend it.
+    /// The same session for calls without a person behind them, which do not extend the login.
     ///
     /// So are all calls made for a request that has the header `SSO-Activity: none`, as your page's polling script
     /// should send it, for the prefetch of a page, for HEAD, and for what another site's page asks for by itself.

@@ -86,7 +86,7 @@ impl Resumed {
 
 /// The session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of the user, and two HMACs.
 ///
-/// `by_person`: whether a person is behind the call, which then extends the session.
+/// `by_person`: whether a person is behind the call, which then extends the login.
 pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
     let Resumed { broker, key, link, session, .. } = proven(parts, header).await?;
     let (session, is_barred) = match standing::judge(parts, session).await? {

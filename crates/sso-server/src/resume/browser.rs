@@ -20,7 +20,7 @@ pub struct Browser {
     pub name: Option<String>,
     /// Its remember-me cookie, where a person navigates to a page that may use it.
     pub remember: Option<RememberToken>,
-    /// Whether it proves that it navigates to a page, or sends a form of the server's own. Only then a changed fingerprint ends the session: other
+    /// Whether it proves that it navigates to a page, or sends a form of the server's own. Only then a changed fingerprint destroys the session: other
     /// requests may carry headers that a script of any page has set.
     pub navigates: bool,
 }
@@ -81,7 +81,7 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
             lifecycle::accepts(current, cookie, parts.now()) && current.fingerprint == session.fingerprint
         };
         if parts.end(&session, reason, is_same).await?.is_some() {
-            // A logout could not find it any more: the brokers' links end with the session.
+            // The family: a logout at a broker could not find it any more, for the brokers' links end with the session.
             remember::remove(parts, session.family()).await?;
         }
         return Ok(None);

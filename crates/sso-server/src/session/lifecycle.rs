@@ -55,7 +55,7 @@ pub fn settled(session: Arc<Session>, policy: &Policy, now: Timestamp) -> Arc<Se
     Arc::new(settled)
 }
 
-/// Whether the session is over, or was not written by this server.
+/// Whether the session is gone, or was not written by this server.
 pub fn is_gone(session: &Session, now: Timestamp) -> bool {
     session.created == Timestamp::default() || now >= session.keep_until
 }

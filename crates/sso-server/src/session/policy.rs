@@ -12,7 +12,7 @@ pub struct Policy {
     pub idle_timeout: Duration,
     /// A login ends after so long, whatever the activity.
     pub absolute_lifetime: Duration,
-    /// A page warns its user when so much of the session is left.
+    /// A page warns its user when so much of the login is left.
     pub warn_before: Duration,
     /// A form is accepted for so long after its page was served.
     pub form_timeout: Duration,

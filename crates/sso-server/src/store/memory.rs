@@ -32,7 +32,7 @@ use crate::{
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
-/// Sessions in memory. moka drops each record some time after its `keep_until`; whether a session has ended is never moka's decision.
+/// Sessions in memory. moka drops each record some time after its `keep_until`; whether a session is gone is never moka's decision.
 ///
 /// Sessions in which somebody is logged in are never thrown out for lack of room. The others are bounded in number: the longest unused make room.
 pub struct MemoryStore {

@@ -9,8 +9,8 @@
 //!   conflict says that nothing was written.
 //! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
-//!   judge whether a session has ended; [`lifecycle`](crate::session::lifecycle) does. A family stays until it `expires`, a used id until the time given
-//!   with it; whether a family still works is not the store's to judge either.
+//!   judge whether a login has ended or a session is gone; [`lifecycle`](crate::session::lifecycle) does. A family stays
+//!   until it `expires`, a used id until the time given with it; whether a family still works is not the store's to judge either.
 //! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, others make room. Those of a broker that attaches anew by
 //!   itself: the oldest. Of one of jasny/sso: first those that never made a call, the oldest first, then the longest unused, if that is [long ago](Link::UNUSED); if none
 //!   of them may go, the new one is refused. A store may also let sessions go

@@ -22,7 +22,8 @@ use crate::{
     resume::{Browser, ResumeError, Visit},
 };
 
-/// A broker's proven call, and its live session, whose user may use the broker. Without one the request is answered as in the broker API: 401, 403, or 503.
+/// A broker's proven call, and its session, whose user, if there is one, may use the broker. Without one the request is
+/// answered as in the broker API: 401, 403, or 503.
 #[derive(Clone, Debug)]
 pub struct Linked(Resumed);
 
@@ -47,20 +48,20 @@ impl FromRequest for Linked {
     }
 }
 
-/// The session of a call; it may have ended.
+/// The session of a call; nobody may be logged in.
 pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, ResumeError> {
     resume_as(site, request, is_by_person(request)).await
 }
 
-/// The same, where the call itself decides whether it extends the session.
+/// The same, where the call itself decides whether it extends the login.
 pub(super) async fn resume_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<Resumed, ResumeError> {
     site.server().resume(header_text(request, header::AUTHORIZATION), by_person).await
 }
 
-/// The browser's session on a visit to a page of the server: it extends the session.
+/// The browser's session on a visit to a page of the server: it extends the login.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// The live session, if there is one.
+    /// The session, if there is one.
     pub session: Option<Arc<Session>>,
     /// To be set on the answer.
     pub set_cookie: Option<Cookie<'static>>,

@@ -1,4 +1,4 @@
-//! What the server's own pages ask by script: how much of the session is left, to stay logged in, to log out.
+//! What the server's own pages ask by script: how much of the login is left, to stay logged in, to log out.
 //!
 //! The same three addresses as at every broker, so one script serves all pages. The browser's cookie is the credential.
 
@@ -26,7 +26,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
         .service(web::resource("/sso/session/logout").route(web::post().to(log_out)));
 }
 
-/// Never extends the session, and renews no cookie.
+/// Never extends the login, and renews no cookie.
 async fn status(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_call(&request, &site)?;
     let session = site.server().session_of(site.browser(&request)).await?;

@@ -179,7 +179,7 @@ async fn tabs_that_come_back_together_share_one_session() {
 }
 
 #[tokio::test]
-async fn a_login_that_revives_a_php_brokers_session_does_not_lose_the_browser() {
+async fn a_login_at_a_php_broker_after_an_expiry_does_not_lose_the_browser() {
     for (username, logs_out) in [("jackie", true), ("jackie", false), ("john", false)] {
         let world = World::new();
         let mut jar = remembered(&world).await;
