@@ -15,7 +15,8 @@ pub const ACTIVITY_NONE: &str = "none";
 pub const ENDED_HEADER: &str = "SSO-Ended";
 /// The response header that says that the browser is remembered: a new attach logs it in again. Its value is `1`.
 pub const RESUME_HEADER: &str = "SSO-Resume";
-/// Why an attach failed whose token has a link: to another session, or one that a login has superseded. Our brokers try again with another token.
+/// Why an attach failed whose token has a link: to another session, or one that a login has superseded. Our brokers try
+/// again with another token.
 pub const ALREADY_ATTACHED: &str = "Token is already attached";
 /// The answer to wrong credentials. One text for an unknown user and a wrong password.
 pub const INVALID_CREDENTIALS: &str = "Invalid credentials";

@@ -57,7 +57,8 @@ pub enum ProblemKind {
     AmbiguousCookie,
     /// The visitor was attached anew, and the server still does not honour it.
     NotHonoured,
-    /// The token served no more when the visitor sent a form: the server has lost the session, or, of an older server, it has ended.
+    /// The token served no more when the visitor sent a form: the server has lost the session, or, of version 0.1, it
+    /// has ended.
     SessionEnded,
     /// Somebody has logged in, perhaps in another tab, while the visitor was filling in a form.
     Superseded,
