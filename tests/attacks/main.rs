@@ -1,7 +1,8 @@
 //! The attacks of the threat list, carried out against running programs: each must fail, and its honest twin succeed.
 //!
 //! - [`return_url`]: a code led astray; [`poisoning`]: a broker led astray, and dead ends
-//! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`guessing`] and wearing them out
+//! - [`silent`]: reading a code by script; [`tokens`]: planting and copying them; [`planted`]: what that is worth in the next login;
+//!   [`guessing`] and wearing them out
 //! - [`pages`], [`forgery`]: what a hostile page can show or send; [`malformed`]: what a hostile client can send
 //! - [`flood`]: filling the store; [`slow`]: holding connections
 //! - [`profile`]: what a broker may not see of its users
@@ -13,7 +14,7 @@
 //! - [`spoofed`]: headers that lie about the host; [`log`]: what a thief finds in the log
 //!
 //! Comparing in constant time cannot be seen from outside: a difference of nanoseconds is lost in the noise of HTTP.
-//! `sso-core` sees to it by type: a `Checksum` has no other equality than `subtle`'s, and codes have none at all.
+//! `sso-core` sees to it by type: checksums and codes have no other equality than `subtle`'s.
 
 mod audiences;
 mod cookies;
@@ -27,6 +28,7 @@ mod linked;
 mod log;
 mod malformed;
 mod pages;
+mod planted;
 mod poisoning;
 mod profile;
 mod remember;

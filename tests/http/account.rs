@@ -89,7 +89,9 @@ async fn a_session_that_is_ended_is_over_at_the_brokers_next_call() {
     assert_eq!((answer.status, answer.header("SSO-Ended")), (204, "revoked; n=2"));
     assert_eq!(mine.at_alice().await.as_deref(), Ok("jackie"));
     let alone = mine.account(&demo).await;
-    assert!(["End this session", "End all others", "The session was ended"].iter().all(|text| !alone.body.contains(text)));
+    assert!(
+        ["End this session", "End all others", "The session was ended"].iter().all(|text| !alone.body.contains(text))
+    );
     let home = other.visitor.visit(&demo.url("sso", "/")).await;
     assert!(home.body.contains("You are logged out."));
     // The page is old: what it would end has ended.

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 
 use crate::{base36, broker_id::is_word, random};
 
@@ -67,9 +68,18 @@ impl fmt::Debug for Token {
 ///
 /// It is random and kept in the link. (jasny/sso derives it without a key from the session id, so whoever sees
 /// a session id in a log can compute it.)
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VerificationCode(Box<str>);
+
+/// In constant time.
+impl PartialEq for VerificationCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for VerificationCode {}
 
 /// The text is not a verification code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

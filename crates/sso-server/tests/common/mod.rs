@@ -98,9 +98,14 @@ impl World {
 
     /// Another server on the same store.
     pub(crate) fn second_node(&self) -> Server {
+        self.node_with(self.clock.clone())
+    }
+
+    /// The same with a clock of its own.
+    pub(crate) fn node_with(&self, clock: Arc<ManualClock>) -> Server {
         let builder = Server::builder(self.server.public_url().clone(), brokers(), users());
         let builder = builder.session_name("sso_session").secret(&SECRET);
-        builder.clock(self.clock.clone()).store(self.store.clone()).build().unwrap()
+        builder.clock(clock).store(self.store.clone()).build().unwrap()
     }
 
     pub(crate) fn advance(&self, by: Duration) {

@@ -1,8 +1,13 @@
 //! A clock that was ahead at a login and is set right: what it has written does not make anything last longer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sso_server::{Policy, clock::Clock, resume::Browser as Shown};
+use sso_server::{
+    Policy, Server,
+    clock::{Clock, ManualClock, Timestamp},
+    resume::Browser as Shown,
+    session::EndReason,
+};
 
 use crate::common::{Attached, Browser, HOUR, MINUTE, World, credentials};
 
@@ -100,4 +105,65 @@ async fn a_browser_is_not_remembered_for_longer() {
     world.advance(31 * day);
     let visit = world.server.log_in(Shown::default(), &credentials("jackie")).await.unwrap();
     assert!(world.server.account(&visit.session).await.unwrap().unwrap().browsers.is_empty());
+}
+
+/// Who is logged in by this link, as a node says; and nobody is behind the call, or somebody is.
+async fn seen_at(node: &Server, link: &Attached, by_person: bool) -> Option<String> {
+    let resumed = node.resume(Some(&link.authorization()), by_person).await.unwrap();
+    resumed.user().unwrap().map(|user| user.username.clone())
+}
+
+#[tokio::test]
+async fn of_two_nodes_whose_clocks_differ_neither_ends_a_login_early_nor_undoes_an_end() {
+    let ahead = Policy::CLOCK_SKEW;
+    let policy = Policy::default();
+    let world = World::new();
+    let clock = Arc::new(ManualClock::at(world.clock.now().after(ahead)));
+    let (here, there) = (world.server.clone(), world.node_with(clock.clone()));
+    let advance = |by| {
+        world.clock.advance(by);
+        clock.advance(by);
+    };
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
+    // Used at either node, by turns.
+    for n in 0..6 {
+        advance(policy.idle_timeout - ahead);
+        let node = if n % 2 == 0 { &there } else { &here };
+        assert_eq!(
+            seen_at(node, &alice, true).await.as_deref(),
+            Some("jackie"),
+            "{n}: not early by more than they differ"
+        );
+    }
+    // Nobody uses it: the node that is ahead sees its end first, and the other one soon after.
+    advance(policy.idle_timeout + policy.touch_every);
+    assert_eq!(seen_at(&there, &alice, false).await, None);
+    advance(ahead);
+    assert_eq!(seen_at(&here, &alice, false).await, None);
+    // Use, now at the one, now at the other, and a clock that is set back: it has ended.
+    for (node, back) in [(&there, 0), (&here, 0), (&here, 30), (&there, 30)] {
+        world.clock.set(Timestamp::from_millis(world.clock.now().as_millis() - back * 60_000));
+        clock.set(Timestamp::from_millis(clock.now().as_millis() - back * 60_000));
+        assert_eq!(seen_at(node, &alice, true).await, None);
+        assert_eq!(world.end_of(&alice).await, Some(EndReason::Idle));
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_has_ended_the_use_of_another_does_not_revive() {
+    let world = World::new();
+    // So far behind that by its clock the login goes on.
+    let clock = Arc::new(ManualClock::at(world.clock.now()));
+    let behind = world.node_with(clock);
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
+    assert_eq!(seen_at(&behind, &alice, true).await.as_deref(), Some("jackie"));
+    world.advance(HOUR);
+    // A person's call writes the end.
+    assert_eq!(seen_at(&world.server, &alice, true).await, None);
+    assert_eq!(seen_at(&behind, &alice, true).await, None);
+    assert_eq!(seen_at(&world.server, &alice, true).await, None);
 }
