@@ -232,7 +232,7 @@ impl Parts {
         let mut used = Session::clone(session);
         used.last_seen = lifecycle::use_at(session, self.now());
         let used = self.dated(used);
-        match self.store.touch(&used.id, used.epoch, used.last_seen, used.keep_until).await {
+        match self.store.touch(&used).await {
             // It went away in between: whoever comes next is told so.
             Ok(()) | Err(StoreError::NotFound) => Ok(Arc::new(used)),
             // Somebody logged in or out meanwhile, or the login's end is not written yet: use does not undo that.
@@ -251,8 +251,27 @@ impl Parts {
         }
     }
 
+    /// Writes the ends of logins whose time is up, as every write to their sessions would; how many there were. At most 500 at a time.
+    pub(crate) async fn settle_due(&self) -> Result<usize, Unavailable> {
+        const AT_ONCE: usize = 500;
+        let due = self.store.due(self.now(), AT_ONCE).await.map_err(unavailable)?;
+        for session in &due {
+            match self.change(session, |session| session.login.is_none()).await {
+                Ok(_) | Err(ChangeError::Gone) => {}
+                // It was used meanwhile, or its end was noted under another policy: the store is told the right one.
+                Err(ChangeError::Abandoned) => match self.store.touch(&self.dated(Session::clone(session))).await {
+                    Ok(()) | Err(StoreError::NotFound | StoreError::Conflict) => {}
+                    Err(error) => return Err(unavailable(error)),
+                },
+                Err(ChangeError::Unavailable(error)) => return Err(error),
+            }
+        }
+        Ok(due.len())
+    }
+
     fn dated(&self, mut session: Session) -> Session {
         session.keep_until = lifecycle::keep_until(&session, &self.policy);
+        session.ends = lifecycle::ends(&session, &self.policy);
         session
     }
 }

@@ -287,6 +287,22 @@ impl Server {
         operator::end_everything(&self.0).await
     }
 
+    /// Writes down, every second and without end, which logins are over by their time, so that their data go and the log tells of each once. Reads
+    /// know it without. Every node does so: spawn it once in each. What fails is in the log, and is tried again.
+    pub async fn settle(self) {
+        let mut every_second = tokio::time::interval(Duration::from_secs(1));
+        every_second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every_second.tick().await;
+            while self.settle_due().await.is_ok_and(|settled| settled > 0) {}
+        }
+    }
+
+    /// One step of it: how many logins were found to be over.
+    pub async fn settle_due(&self) -> Result<usize, Unavailable> {
+        self.0.settle_due().await
+    }
+
     /// Whether the store answers, and what finds users.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         self.0.store.ping().await.map_err(unavailable)?;

@@ -60,6 +60,7 @@ impl ServerSite {
     }
 
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Running, Failure> {
+        actix_web::rt::spawn(self.site.server().clone().settle());
         run::serve(listeners, workers, move || {
             let leaving = self.leaving.clone();
             App::new()

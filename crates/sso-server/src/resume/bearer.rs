@@ -99,10 +99,10 @@ pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bo
     Ok(Resumed { broker, key, link, session, is_barred })
 }
 
-/// What a broker is told that sees nobody logged in.
+/// What a broker is told that sees nobody logged in, of a user who may use it.
 #[derive(Default)]
 pub(crate) struct Told {
-    /// How the last login ended. Of one that the link did not see, or whose user may not use the broker, nothing.
+    /// How the last login ended, if the link saw it.
     pub(crate) ended: Option<Ended>,
     /// The browser is remembered: a new attach logs it in again.
     pub(crate) resume: bool,
@@ -110,21 +110,18 @@ pub(crate) struct Told {
 
 /// See [`Told`].
 pub(crate) async fn told(parts: &Parts, resumed: &Resumed) -> Result<Told, Unavailable> {
-    let Some(ended) = super::ended(parts, &resumed.session) else { return Ok(Told::default()) };
-    let Some(end) = &resumed.session.last_end else { return Ok(Told::default()) };
-    let resume = match end.family.as_deref().filter(|_| ended.reason == EndReason::Expired) {
-        None => false,
-        Some(family) => {
-            let family = parts.store.family(family).await.map_err(unavailable)?;
-            family.is_some_and(|family| parts.now() < family.expires)
-        }
-    };
-    let mut may_know = resumed.link.saw(end);
-    if may_know {
-        let account = parts.users.find(&end.username).await.map_err(standing::users_unavailable)?;
-        may_know = account.is_some_and(|account| resumed.broker.entry.admits(&account));
+    let (session, mut told) = (&resumed.session, Told::default());
+    let (Some(end), Some(ended)) = (&session.last_end, super::ended(parts, session)) else { return Ok(told) };
+    let account = parts.users.find(&end.username).await.map_err(standing::users_unavailable)?;
+    if !account.is_some_and(|account| resumed.broker.entry.admits(&account)) {
+        return Ok(told);
     }
-    Ok(Told { ended: Some(ended).filter(|_| may_know), resume })
+    if let Some(family) = end.family.as_deref().filter(|_| ended.reason == EndReason::Expired) {
+        let family = parts.store.family(family).await.map_err(unavailable)?;
+        told.resume = family.is_some_and(|family| parts.now() < family.expires);
+    }
+    told.ended = resumed.link.saw(end).then_some(ended);
+    Ok(told)
 }
 
 /// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else. It does not

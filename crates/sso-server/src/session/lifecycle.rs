@@ -77,12 +77,16 @@ pub fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
     }
 }
 
+/// When the login ends if nothing more happens to it; [`NEVER`](Timestamp::NEVER) without one.
+pub fn ends(session: &Session, policy: &Policy) -> Timestamp {
+    idle_end(session, policy).min(absolute_end(session, policy))
+}
+
 /// Until when a store must keep `session`, if nothing more happens to it.
 pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
     let used = session.last_seen.after(policy.effective_touch_every());
     if session.login.is_some() {
-        let end = idle_end(session, policy).min(absolute_end(session, policy));
-        return end.max(used).after(Policy::KEPT.max(policy.idle_timeout));
+        return ends(session, policy).max(used).after(Policy::KEPT.max(policy.idle_timeout));
     }
     let is_unused = session.last_seen == session.created && session.last_end.is_none();
     if is_unused { session.created.after(Policy::UNUSED) } else { used.after(Policy::KEPT.max(policy.idle_timeout)) }

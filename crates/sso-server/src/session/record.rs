@@ -13,7 +13,7 @@ use super::{CookieHash, CookieValue, End, EndReason, Login, OldCookie};
 use crate::clock::Timestamp;
 
 /// The internal name of a session. It is in no cookie, no answer and no log.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct SessionId(Arc<str>);
 
@@ -104,6 +104,9 @@ pub struct Session {
     /// The last end followed from the time alone, and no write has noted it yet.
     #[serde(skip)]
     pub end_is_unwritten: bool,
+    /// When the login ends if nobody uses it any more, by which a store [finds](crate::Store::due) those that are over;
+    /// [`NEVER`](Timestamp::NEVER) where there is none, or it has no end.
+    pub ends: Timestamp,
     /// Until when the store must keep the record; see [`lifecycle::keep_until`](super::lifecycle::keep_until).
     pub keep_until: Timestamp,
 }
@@ -129,6 +132,7 @@ impl Session {
             last_end: None,
             data: Map::new(),
             end_is_unwritten: false,
+            ends: Timestamp::NEVER,
             keep_until: now,
         }
     }

@@ -73,8 +73,12 @@ impl Store for Bounded {
         self.call(self.store.update(session)).await
     }
 
-    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        self.call(self.store.touch(id, epoch, at, keep_until)).await
+    async fn touch(&self, used: &Session) -> Result<(), StoreError> {
+        self.call(self.store.touch(used)).await
+    }
+
+    async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        self.call(self.store.due(by, most)).await
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {

@@ -149,6 +149,7 @@ impl Store for MemoryStore {
             if state.phase == Phase::Coming {
                 state.phase = Phase::There;
                 self.ways.users.add(username(&session), &id);
+                self.ways.end_moved(Timestamp::NEVER, session.ends, &id);
                 self.ways.renew(&cell, &mut state);
             }
         }
@@ -197,7 +198,11 @@ impl Store for MemoryStore {
             // Another login, or none, has times of its own.
             if session.epoch == current.epoch {
                 session.keep_until = session.keep_until.max(current.keep_until);
+                if current.last_seen == session.last_seen {
+                    session.ends = session.ends.max(current.ends);
+                }
             }
+            self.ways.end_moved(current.ends, session.ends, &session.id);
             self.ways.users.moved(username(&current), username(&session), &session.id);
             state.session = Arc::new(session);
             self.ways.renew(&cell, &mut state);
@@ -208,22 +213,25 @@ impl Store for MemoryStore {
         Ok(updated)
     }
 
-    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        let cell = self.sessions.get(id).ok_or(StoreError::NotFound)?;
+    async fn touch(&self, used: &Session) -> Result<(), StoreError> {
+        let cell = self.sessions.get(&used.id).ok_or(StoreError::NotFound)?;
         {
             let mut state = cell.0.write();
             if state.phase != Phase::There {
                 return Err(StoreError::NotFound);
             }
-            if state.session.epoch != epoch {
+            if state.session.epoch != used.epoch {
                 return Err(StoreError::Conflict);
             }
             let session = Arc::make_mut(&mut state.session);
-            session.last_seen = session.last_seen.max(at);
-            session.keep_until = session.keep_until.max(keep_until);
+            session.last_seen = session.last_seen.max(used.last_seen);
+            session.keep_until = session.keep_until.max(used.keep_until);
+            let ends = session.ends.max(used.ends);
+            self.ways.end_moved(session.ends, ends, &used.id);
+            session.ends = ends;
             self.ways.renew(&cell, &mut state);
         }
-        self.keep(id, &cell);
+        self.keep(&used.id, &cell);
         Ok(())
     }
 
@@ -251,6 +259,12 @@ impl Store for MemoryStore {
         state.links.retain(|other| !going.contains(other));
         state.links.push(key);
         Ok(LinkOutcome::Linked)
+    }
+
+    async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        let due: Vec<_> =
+            self.ways.ends.lock().iter().take_while(|(ends, _)| *ends <= by).take(most).cloned().collect();
+        Ok(due.iter().filter_map(|(_, id)| self.sessions.get(id)?.session()).collect())
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {

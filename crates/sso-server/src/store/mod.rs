@@ -153,10 +153,14 @@ pub trait Store: Send + Sync + 'static {
     /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
 
-    /// Notes that the session was in use at `at`; never moves a time back, and changes nothing else, not even the version.
+    /// Notes the times of a session that was used: `last_seen`, `ends` and `keep_until`. It never moves one back, and changes nothing else, not even the
+    /// version.
     /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is
     /// not revived.
-    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError>;
+    async fn touch(&self, used: &Session) -> Result<(), StoreError>;
+
+    /// The sessions whose logins [end](Session::ends) by `by`, at most so many, the earliest first.
+    async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError>;
 
     /// Links a token to a session, if it has no link. The session's other links at this broker [make room](self), by [`Link::at`] and by their
     /// calls; the present is that of the new one.

@@ -113,8 +113,12 @@ impl Store for Spy {
         self.enter("update")?.update(session).await
     }
 
-    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        self.enter("touch")?.touch(id, epoch, at, keep_until).await
+    async fn touch(&self, used: &Session) -> Result<(), StoreError> {
+        self.enter("touch")?.touch(used).await
+    }
+
+    async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        self.enter("due")?.due(by, most).await
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sso_server::{
-    Policy,
+    Policy, Store,
     clock::Clock,
     core::{AttachError, Token},
     resume::ResumeError::{self, NotAttached, Superseded},
@@ -236,4 +236,51 @@ async fn a_browser_whose_session_is_gone_gets_a_new_one() {
     assert_ne!(browser.cookie.as_ref().unwrap().expose(), cookie.expose());
     assert_eq!(world.info(&new).await, Ok(None));
     assert_eq!(world.info(&old).await, Err(ResumeError::NotAttached), "the code of the old session is dead");
+}
+
+#[tokio::test]
+async fn a_login_whose_time_is_up_is_settled_once_by_whichever_node() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
+    let changes = serde_json::json!({ "theme": "forest" });
+    let resumed = world.resume(&link).await.unwrap();
+    world.server.merge_data(&resumed, changes.as_object().unwrap()).await.unwrap();
+    let stored = async || world.store.get(&resumed.session.id).await.unwrap().unwrap();
+    let other = world.second_node();
+    assert_eq!(world.server.settle_due().await, Ok(0));
+    world.advance(19 * MINUTE);
+    world.info(&link).await.unwrap();
+    world.advance(19 * MINUTE);
+    assert_eq!(world.server.settle_due().await, Ok(0), "it was used meanwhile");
+    assert!(stored().await.login.is_some());
+
+    world.advance(2 * MINUTE);
+    let before = stored().await.version;
+    let settled = tokio::join!(world.server.settle_due(), other.settle_due());
+    assert!(settled.0.unwrap().max(settled.1.unwrap()) == 1);
+    let after = stored().await;
+    assert!(after.login.is_none() && after.data.is_empty() && after.version == before + 1);
+    assert_eq!(after.last_end.as_ref().unwrap().reason, EndReason::Idle);
+    assert_eq!(world.server.settle_due().await, Ok(0));
+    assert_eq!(world.info(&link).await, Ok(None));
+}
+
+#[tokio::test]
+async fn logins_under_a_longer_timeout_than_before_are_found_by_their_new_end() {
+    let world = World::living(Policy {
+        idle_timeout: 10 * MINUTE,
+        warn_before: MINUTE,
+        form_timeout: MINUTE,
+        ..Policy::default()
+    });
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let longer = world.node_with(world.clock.clone());
+    world.advance(15 * MINUTE);
+    // This node has the default of 20 minutes, and looks at it once.
+    assert_eq!(longer.settle_due().await, Ok(1));
+    assert_eq!(longer.settle_due().await, Ok(0));
+    assert!(longer.visit(browser.cookie.as_ref()).await.unwrap().unwrap().session.user().is_some());
 }

@@ -46,7 +46,7 @@ async fn what_is_acknowledged_is_committed(store: SqlStore, other: SqlStore) {
         let mut tasks = JoinSet::new();
         for _ in 0..24 {
             let (store, session, at) = (store.clone(), session.clone(), later(n));
-            tasks.spawn(async move { store.touch(&session.id, session.epoch, at, end).await.unwrap() });
+            tasks.spawn(async move { store.touch(&crate::used(&session, at, end)).await.unwrap() });
         }
         tasks.join_all().await;
         assert_eq!(world.store.get(&session.id).await.unwrap().unwrap().last_seen, later(n));

@@ -78,7 +78,7 @@ pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: 
                     _ => {
                         if let Some(session) = store.get(id).await.unwrap() {
                             let _lost = store.update(Session::clone(&session)).await;
-                            let _gone = store.touch(id, session.epoch, session.last_seen, session.keep_until).await;
+                            let _gone = store.touch(&session).await;
                         }
                     }
                 }

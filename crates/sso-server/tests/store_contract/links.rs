@@ -138,7 +138,7 @@ pub(crate) async fn dropping_the_first_session_keeps_a_link_to_the_second<S: Sto
     world.linked(&key, &second).await;
 
     // The first session's time is over; the store looks at it again, and has reason to tidy up.
-    let _gone_or_not = world.store.touch(&first.id, first.epoch, first.last_seen, first.keep_until).await;
+    let _gone_or_not = world.store.touch(&crate::used(&first, first.last_seen, first.keep_until)).await;
     for _ in 0..1_000 {
         world.inserted().await;
     }

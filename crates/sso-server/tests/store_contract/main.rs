@@ -53,6 +53,7 @@ macro_rules! contract {
                 update_to_a_taken_cookie_changes_nothing,
                 update_never_moves_times_back,
                 a_last_use_in_the_future_does_not_count,
+                logins_are_found_by_their_end,
                 touch_moves_times_forward_and_nothing_else,
                 a_touch_with_another_count_is_a_conflict,
                 a_login_and_its_end_have_times_of_their_own,
@@ -187,6 +188,11 @@ impl<S: Store> World<S> {
         assert_eq!(resolved.link.session, resolved.session.id);
         Some(resolved.session.id.clone())
     }
+}
+
+/// The session with these times, as a touch says them.
+fn used(session: &Session, last_seen: Timestamp, keep_until: Timestamp) -> Session {
+    Session { last_seen, keep_until, ..session.clone() }
 }
 
 fn session_at(now: Timestamp) -> Session {

@@ -24,7 +24,7 @@ fn world() -> World<MemoryStore> {
 /// time, and only while the store is used.
 async fn let_go(world: &World<MemoryStore>, session: &Session) {
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
-    world.store.touch(&session.id, session.epoch, session.last_seen, session.keep_until).await.unwrap();
+    world.store.touch(&crate::used(&session, session.last_seen, session.keep_until)).await.unwrap();
     assert!(world.store.get(&session.id).await.unwrap().is_none());
     let started = Instant::now();
     while world.store.load(&session.cookie).await.unwrap().is_some() {
@@ -78,8 +78,8 @@ async fn a_touch_keeps_a_record_longer() {
     let (kept, lost) = (world.inserted().await, world.inserted().await);
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
     let now = world.clock.now();
-    world.store.touch(&kept.id, kept.epoch, now, now.after(Duration::from_secs(60))).await.unwrap();
-    world.store.touch(&lost.id, lost.epoch, lost.last_seen, lost.keep_until).await.unwrap();
+    world.store.touch(&crate::used(&kept, now, now.after(Duration::from_secs(60)))).await.unwrap();
+    world.store.touch(&crate::used(&lost, lost.last_seen, lost.keep_until)).await.unwrap();
     assert!(world.store.get(&kept.id).await.unwrap().is_some());
     assert!(world.store.get(&lost.id).await.unwrap().is_none());
 }
@@ -121,7 +121,7 @@ async fn the_longest_unused_anonymous_sessions_make_room_with_all_that_leads_to_
     world.linked(&key, &sessions[1]).await;
     assert_eq!(are_there(&world, &sessions).await, [true; 3]);
     let touch = async |session: &Session| {
-        world.store.touch(&session.id, session.epoch, session.last_seen, session.keep_until).await
+        world.store.touch(&crate::used(&session, session.last_seen, session.keep_until)).await
     };
     touch(&sessions[0]).await.unwrap();
     sessions.push(world.inserted().await);

@@ -239,8 +239,9 @@ impl Names {
                 Answer::Updated(self.view(&updated))
             }
             Op::Touch { session, at, .. } => {
-                let (id, [at, keep]) = (&self.sessions[session].id, self.times(session, at));
-                store.touch(id, call.epoch, at, keep).await?;
+                let [at, keep] = self.times(session, at);
+                let used = Session { epoch: call.epoch, ..crate::used(&self.sessions[session], at, keep) };
+                store.touch(&used).await?;
                 Answer::Done
             }
             Op::Link { key, session, .. } => {

@@ -106,16 +106,16 @@ pub(crate) async fn a_logout_is_not_undone_by_racing_writes<S: Store>(world: Wor
         let session = world.store.insert(session).await.unwrap();
         let mut tasks = JoinSet::new();
         for n in 0..50 {
-            let (store, session, id) = (world.store.clone(), session.clone(), session.id.clone());
+            let (store, session) = (world.store.clone(), session.clone());
             tasks.spawn(async move {
                 if n % 10 == 0 {
                     let later = session.keep_until.after(Duration::from_secs(60));
-                    let touched = store.touch(&id, session.epoch, session.last_seen, later).await;
+                    let touched = store.touch(&crate::used(&session, session.last_seen, later)).await;
                     assert!(matches!(touched, Ok(()) | Err(Conflict)), "{touched:?}");
                     return;
                 }
                 // Writes only what it read, while somebody was logged in.
-                let mut next = Session::clone(&*store.get(&id).await.unwrap().unwrap());
+                let mut next = Session::clone(&*store.get(&session.id).await.unwrap().unwrap());
                 if next.user().is_some() {
                     next.data.insert(format!("key {n}"), json!(n));
                     let _won_or_lost = store.update(next).await;
@@ -136,9 +136,9 @@ pub(crate) async fn touches_and_updates_do_not_lose_each_other<S: Store>(world: 
     let second = |n: u64| Duration::from_millis(100 * n);
     let mut tasks = JoinSet::new();
     for n in 1..=TASKS {
-        let (store, id) = (world.store.clone(), session.id.clone());
-        let (at, keep) = (session.last_seen.after(second(n)), session.keep_until.after(second(n)));
-        tasks.spawn(async move { store.touch(&id, 0, at, keep).await.unwrap() });
+        let store = world.store.clone();
+        let used = crate::used(&session, session.last_seen.after(second(n)), session.keep_until.after(second(n)));
+        tasks.spawn(async move { store.touch(&used).await.unwrap() });
         let (store, id) = (world.store.clone(), session.id.clone());
         tasks.spawn(async move {
             loop {
@@ -207,7 +207,7 @@ pub(crate) async fn what_is_just_inserted_is_there_or_not<S: Store>(world: World
                 let (at, keep) = (session.last_seen, session.keep_until);
                 let answer = match n {
                     8 => store.insert(Session::clone(&session)).await.map(drop),
-                    n if n % 2 == 0 => store.touch(&session.id, session.epoch, at, keep).await,
+                    n if n % 2 == 0 => store.touch(&crate::used(&session, at, keep)).await,
                     _ => {
                         let linked = store.link(token_of("Alice"), link_to(&session)).await;
                         linked.map(|outcome| assert_eq!(outcome, Linked))

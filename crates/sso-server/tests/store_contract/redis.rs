@@ -97,7 +97,7 @@ async fn a_touch_keeps_the_session_and_all_that_leads_to_it() {
     let session = world.inserted().await;
     world.linked(&token_of("Alice"), &session).await;
     let later = session.keep_until.after(Duration::from_secs(60 * 60));
-    world.store.touch(&session.id, session.epoch, session.last_seen, later).await.unwrap();
+    world.store.touch(&crate::used(&session, session.last_seen, later)).await.unwrap();
     let mut connection = connect(&redis).await;
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     assert_eq!(names.len(), 6, "{names:?}");

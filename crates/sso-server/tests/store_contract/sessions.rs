@@ -123,7 +123,7 @@ pub(crate) async fn update_to_a_taken_cookie_changes_nothing<S: Store>(world: Wo
 pub(crate) async fn update_never_moves_times_back<S: Store>(world: World<S>) {
     let read = world.inserted().await;
     let (later, keep) = (read.last_seen.after(Duration::from_secs(9)), read.keep_until.after(Duration::from_secs(9)));
-    world.store.touch(&read.id, read.epoch, later, keep).await.unwrap();
+    world.store.touch(&crate::used(&read, later, keep)).await.unwrap();
     // Made from what was read before the touch.
     let updated = world.store.update(Session::clone(&read)).await.unwrap();
     assert_eq!((updated.last_seen, updated.keep_until), (later, keep));
@@ -133,8 +133,8 @@ pub(crate) async fn touch_moves_times_forward_and_nothing_else<S: Store>(world: 
     let before = world.inserted().await;
     let (later, keep) =
         (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
-    world.store.touch(&before.id, before.epoch, later, keep).await.unwrap();
-    world.store.touch(&before.id, before.epoch, before.last_seen, before.keep_until).await.unwrap();
+    world.store.touch(&crate::used(&before, later, keep)).await.unwrap();
+    world.store.touch(&crate::used(&before, before.last_seen, before.keep_until)).await.unwrap();
     let after = world.store.get(&before.id).await.unwrap().unwrap();
     assert_eq!((after.last_seen, after.keep_until), (later, keep));
     assert!(after.version == before.version && after.cookie == before.cookie && after.data == before.data);
@@ -145,7 +145,10 @@ pub(crate) async fn a_touch_with_another_count_is_a_conflict<S: Store>(world: Wo
     let before = world.inserted().await;
     let (later, keep) =
         (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
-    let touch = async |epoch| world.store.touch(&before.id, epoch, later, keep).await;
+    let touch = async |epoch| {
+        let used = Session { epoch, ..crate::used(&before, later, keep) };
+        world.store.touch(&used).await
+    };
     let stored = async || world.store.get(&before.id).await.unwrap().unwrap();
     let mut next = Session::clone(&before);
     log_in(&mut next, "jackie");
@@ -168,7 +171,7 @@ pub(crate) async fn a_login_and_its_end_have_times_of_their_own<S: Store>(world:
     let soon = session.keep_until;
     let long = soon.after(Duration::from_secs(60 * 60));
     for change in [|session: &mut Session| log_in(session, "jackie"), log_out] {
-        world.store.touch(&session.id, session.epoch, session.last_seen, long).await.unwrap();
+        world.store.touch(&crate::used(&session, session.last_seen, long)).await.unwrap();
         // Made from what was read before the touch.
         let same_count = world.store.update(Session::clone(&session)).await.unwrap();
         assert_eq!(same_count.keep_until, long);
@@ -182,7 +185,7 @@ pub(crate) async fn a_login_and_its_end_have_times_of_their_own<S: Store>(world:
 
 pub(crate) async fn touch_of_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
     let never = world.session();
-    let touch = world.store.touch(&never.id, never.epoch, never.last_seen, never.keep_until).await;
+    let touch = world.store.touch(&crate::used(&never, never.last_seen, never.keep_until)).await;
     assert_eq!(touch.unwrap_err(), NotFound);
     assert!(world.store.get(&never.id).await.unwrap().is_none());
 }
@@ -194,7 +197,7 @@ pub(crate) async fn the_store_answers_a_ping<S: Store>(world: World<S>) {
 pub(crate) async fn a_last_use_in_the_future_does_not_count<S: Store>(world: World<S>) {
     let now = world.clock.now();
     let (ahead, hour) = (world.inserted().await, Duration::from_secs(60 * 60));
-    world.store.touch(&ahead.id, ahead.epoch, now.after(hour), ahead.keep_until).await.unwrap();
+    world.store.touch(&crate::used(&ahead, now.after(hour), ahead.keep_until)).await.unwrap();
     let read = world.store.get(&ahead.id).await.unwrap().unwrap();
     assert_eq!(read.last_seen, now.after(hour));
     let updated = world.store.update(Session { last_seen: now, ..Session::clone(&read) }).await.unwrap();
@@ -202,7 +205,54 @@ pub(crate) async fn a_last_use_in_the_future_does_not_count<S: Store>(world: Wor
     assert_eq!(world.store.get(&ahead.id).await.unwrap().unwrap().last_seen, now);
     // A touch that came between counts, also that of a node whose clock is a little ahead.
     let later = now.after(Duration::from_secs(20));
-    world.store.touch(&ahead.id, ahead.epoch, later, ahead.keep_until).await.unwrap();
+    world.store.touch(&crate::used(&ahead, later, ahead.keep_until)).await.unwrap();
     let updated = world.store.update(Session { last_seen: now, ..Session::clone(&updated) }).await.unwrap();
     assert_eq!(updated.last_seen, later);
+}
+
+pub(crate) async fn logins_are_found_by_their_end<S: Store>(world: World<S>) {
+    let now = world.clock.now();
+    let at = |seconds| now.after(Duration::from_secs(seconds));
+    let mut sessions = Vec::new();
+    for ends in [at(2), at(1), at(3), Timestamp::NEVER] {
+        let mut session = Session { ends, ..world.session() };
+        if ends != Timestamp::NEVER {
+            log_in(&mut session, "jackie");
+        }
+        sessions.push(world.store.insert(session).await.unwrap());
+    }
+    let due = async |by, most| {
+        let found = world.store.due(by, most).await.unwrap();
+        found
+            .iter()
+            .map(|found| sessions.iter().position(|session| session.id == found.id).unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(due(now, 9).await, [0; 0]);
+    assert_eq!(due(at(1), 9).await, [1]);
+    assert_eq!(due(at(9), 9).await, [1, 0, 2]);
+    assert_eq!(due(at(9), 2).await, [1, 0], "the earliest");
+    // It is used: its end moves, and never back.
+    for ends in [at(8), at(4)] {
+        world.store.touch(&Session { ends, ..Session::clone(&sessions[1]) }).await.unwrap();
+        assert_eq!(due(at(7), 9).await, [0, 2]);
+        assert_eq!(due(at(8), 9).await, [0, 2, 1]);
+    }
+    // A write that was made from what was read before that use does not undo it.
+    let written = world.store.update(Session::clone(&sessions[1])).await.unwrap();
+    assert_eq!(due(at(7), 9).await, [0, 2]);
+    // Logged out: it has no end any more. Another login has one of its own.
+    let mut out = Session { ends: Timestamp::NEVER, ..Session::clone(&sessions[0]) };
+    log_out(&mut out);
+    let out = world.store.update(out).await.unwrap();
+    assert_eq!(due(at(9), 9).await, [2, 1]);
+    let mut again = Session { ends: at(5), ..Session::clone(&out) };
+    log_in(&mut again, "jackie");
+    world.store.update(again).await.unwrap();
+    let mut sooner = Session { ends: at(6), ..Session::clone(&written) };
+    log_in(&mut sooner, "john");
+    world.store.update(sooner).await.unwrap();
+    assert_eq!(due(at(9), 9).await, [2, 0, 1]);
+    world.store.remove_all().await.unwrap();
+    assert_eq!(due(at(9), 9).await, [0; 0]);
 }

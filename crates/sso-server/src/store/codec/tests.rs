@@ -26,7 +26,7 @@ fn session() -> Session {
     session.fingerprint = Some(Fingerprint::new([7; 32]));
     session.browser = Some("Firefox".into());
     session.data.insert("theme".into(), json!({"name": "forest"}));
-    (session.version, session.keep_until, session.links_since) = (9, at(10), 1);
+    (session.version, session.keep_until, session.ends, session.links_since) = (9, at(10), at(11), 1);
     (session.renew_cookie, session.begun_silently) = (true, true);
     session
 }
@@ -48,7 +48,7 @@ fn the_stored_form_stays() {
         "last_end": {
             "reason": "idle", "at": 4, "epoch": 2, "username": "jackie", "began": 1, "through": null, "family": "family",
         },
-        "data": {"theme": {"name": "forest"}}, "keep_until": 10,
+        "data": {"theme": {"name": "forest"}}, "ends": 11, "keep_until": 10,
     });
     assert_eq!(serde_json::to_value(session()).unwrap(), expected);
     assert_eq!(serde_json::from_value::<Session>(expected).unwrap(), session());

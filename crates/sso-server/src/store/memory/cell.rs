@@ -1,15 +1,18 @@
 //! A session's place in memory, and what leads to it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use moka::{
     ops::compute::{CompResult, Op},
     sync::Cache,
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::{anonymous::Anonymous, index::Index, username};
 use crate::{
@@ -52,6 +55,8 @@ pub(super) struct Linked {
 pub(super) struct Ways {
     pub(super) cookies: Cache<CookieHash, Arc<Cell>>,
     pub(super) links: Cache<LinkKey, Arc<Linked>>,
+    /// The sessions in which somebody is logged in, by when that ends.
+    pub(super) ends: Mutex<BTreeSet<(Timestamp, SessionId)>>,
     /// The sessions by who is logged in.
     pub(super) users: Index<SessionId>,
     pub(super) anonymous: Anonymous,
@@ -93,6 +98,7 @@ impl Ways {
         Self {
             cookies: Cache::builder().build(),
             links: Cache::builder().build(),
+            ends: Mutex::default(),
             users: Index::default(),
             anonymous: Anonymous::new(limit),
         }
@@ -104,6 +110,17 @@ impl Ways {
             state.place = self.anonymous.renew(state.place, cell);
         } else {
             self.anonymous.leave(state.place.take());
+        }
+    }
+
+    /// The login of a session ends at another time now, or not any more, or is gone.
+    pub(super) fn end_moved(&self, from: Timestamp, to: Timestamp, id: &SessionId) {
+        if from != to {
+            let mut ends = self.ends.lock();
+            ends.remove(&(from, id.clone()));
+            if to != Timestamp::NEVER {
+                ends.insert((to, id.clone()));
+            }
         }
     }
 
@@ -127,6 +144,7 @@ impl Ways {
         state.phase = Phase::Gone;
         self.anonymous.leave(state.place.take());
         self.users.forget(username(&state.session), &state.session.id);
+        self.end_moved(state.session.ends, Timestamp::NEVER, &state.session.id);
         for cookie in state.session.cookies() {
             forget(&self.cookies, &cookie, |other| Arc::ptr_eq(other, cell));
         }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{RedisStore, number, unexpected};
+use super::{RedisStore, number, text, unexpected};
 use crate::{
+    clock::Timestamp,
     session::{Family, Link, LinkKey, Session},
     store::{Removed, StoreError, listed::Listed},
 };
@@ -11,11 +12,21 @@ use crate::{
 impl RedisStore {
     pub(super) async fn sessions_of(&self, user: &str) -> Result<Listed<Arc<Session>>, StoreError> {
         let reply = self.run(&self.scripts.of_user, &[user.as_bytes()]).await?;
+        Ok(self.sessions_in(&reply))
+    }
+
+    pub(super) async fn sessions_due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        let (by, most) = (text(by), most.to_string());
+        let reply = self.run(&self.scripts.due, &[by.as_bytes(), most.as_bytes()]).await?;
+        Ok(self.sessions_in(&reply).readable)
+    }
+
+    fn sessions_in(&self, reply: &[Vec<u8>]) -> Listed<Arc<Session>> {
         let open = |name: &str, rest: &[Vec<u8>]| match rest {
             [sealed, seen, keep] => self.session(name.as_bytes(), sealed, seen, keep),
             _ => Err(unexpected()),
         };
-        Ok(listed("session", &reply, 4, open))
+        listed("session", reply, 4, open)
     }
 
     pub(super) async fn families_of_user(&self, user: &str) -> Result<Listed<Arc<Family>>, StoreError> {

@@ -19,6 +19,7 @@
 //! | `links:SESSION` | sorted set: the links that lead to the session, by when they were made |
 //! | `form` | the form of the records, so that it is told once that older ones, which had other keys, are left to expire |
 //! | `user:NAME` | sorted set: the sessions of a user, by when they may go |
+//! | `ends` | sorted set: the sessions in which somebody is logged in, by when that ends |
 //! | `family:NAME` | hash: `sealed`, `version`, `user` |
 //! | `families:USER` | sorted set: the families of a user, by when they may go |
 //! | `ping` | written to see whether that works |
@@ -151,9 +152,10 @@ impl RedisStore {
         let numbers = [session.version, session.epoch, made_from.unwrap_or_default()].map(|n| n.to_string());
         let [version, epoch, made_from] = &numbers;
         let [seen, keep] = [session.last_seen, session.keep_until].map(text);
+        let ends = ends(session);
         let cookie = self.keys.cookie(&session.cookie);
         let latest = text(self.clock.now().after(Policy::CLOCK_SKEW));
-        let args: [&[u8]; 11] = [
+        let args: [&[u8]; 12] = [
             name.as_bytes(),
             version.as_bytes(),
             &sealed,
@@ -165,6 +167,7 @@ impl RedisStore {
             user.as_bytes(),
             made_from.as_bytes(),
             latest.as_bytes(),
+            ends.as_bytes(),
         ];
         self.run(script, &args).await
     }
@@ -245,14 +248,15 @@ impl Store for RedisStore {
         Ok(Arc::new(session))
     }
 
-    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        let (name, [at, keep]) = (self.keys.session(id), [at, keep_until].map(text));
-        let epoch = epoch.to_string();
-        done(
-            &self
-                .run(&self.scripts.touch, &[name.as_bytes(), at.as_bytes(), keep.as_bytes(), epoch.as_bytes()])
-                .await?,
-        )
+    async fn touch(&self, used: &Session) -> Result<(), StoreError> {
+        let (name, [seen, keep]) = (self.keys.session(&used.id), [used.last_seen, used.keep_until].map(text));
+        let (epoch, ends) = (used.epoch.to_string(), ends(used));
+        let args = [name.as_bytes(), seen.as_bytes(), keep.as_bytes(), epoch.as_bytes(), ends.as_bytes()];
+        done(&self.run(&self.scripts.touch, &args).await?)
+    }
+
+    async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        self.sessions_due(by, most).await
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
@@ -356,6 +360,11 @@ impl Store for RedisStore {
         self.check_keys().await?;
         self.connection.ping(&format!("{}:ping", self.namespace)).await
     }
+}
+
+/// When a session's login ends, if it does.
+fn ends(session: &Session) -> String {
+    if session.ends == Timestamp::NEVER { String::new() } else { text(session.ends) }
 }
 
 fn text(instant: Timestamp) -> String {

@@ -31,6 +31,7 @@ scripts! {
     resolve: "resolve",
     update: "update",
     touch: "touch",
+    due: "due",
     link: "link",
     called: "called",
     unlink: "unlink",

@@ -138,8 +138,12 @@ impl Store for SqlStore {
         self.update_session(session).await
     }
 
-    async fn touch(&self, id: &SessionId, epoch: u64, at: Timestamp, keep_until: Timestamp) -> Result<(), StoreError> {
-        self.touch_session(&self.keys.session(id), epoch, at, keep_until).await
+    async fn touch(&self, used: &Session) -> Result<(), StoreError> {
+        self.touch_session(used).await
+    }
+
+    async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        self.sessions_due(by, most).await
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {

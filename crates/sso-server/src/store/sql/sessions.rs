@@ -17,22 +17,26 @@ use crate::{
 
 const COLUMNS_BY_NAME: &str = "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE name = $1";
 const COLUMNS_BY_USER: &str = "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE username = $1";
+const COLUMNS_BY_END: &str =
+    "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE ends <= $1 ORDER BY ends LIMIT $2";
 const COLUMNS_BY_COOKIE: &str = "SELECT s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
      FROM sso_cookies c JOIN sso_sessions s ON s.name = c.session WHERE c.name = $1";
 
-const INSERT: &str = "INSERT INTO sso_sessions (name, username, version, epoch, last_seen, keep_until, record) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO sso_sessions (name, username, version, epoch, last_seen, keep_until, record, ends) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
 /// Times keep the later value, for a touch may have come between, and a last use after $8 does not count; another login, or none, has times of its own.
 const UPDATE: &str = "UPDATE sso_sessions SET username = $3, version = version + 1, epoch = $4, record = $7, \
      last_seen = CASE WHEN last_seen > $5 AND last_seen <= $8 THEN last_seen ELSE $5 END, \
-     keep_until = CASE WHEN epoch = $4 AND keep_until > $6 THEN keep_until ELSE $6 END \
+     keep_until = CASE WHEN epoch = $4 AND keep_until > $6 THEN keep_until ELSE $6 END, \
+     ends = CASE WHEN epoch = $4 AND ends > $9 AND last_seen <= $8 THEN ends ELSE $9 END \
      WHERE name = $1 AND version = $2 RETURNING last_seen, keep_until";
 
 /// Tells the count that is there; with another one nothing changes. Asked for afterwards, it would be that of a later instant.
 const TOUCH: &str = "UPDATE sso_sessions SET \
      last_seen = CASE WHEN last_seen > $2 OR epoch <> $4 THEN last_seen ELSE $2 END, \
-     keep_until = CASE WHEN keep_until > $3 OR epoch <> $4 THEN keep_until ELSE $3 END \
+     keep_until = CASE WHEN keep_until > $3 OR epoch <> $4 THEN keep_until ELSE $3 END, \
+     ends = CASE WHEN ends > $5 OR epoch <> $4 THEN ends ELSE $5 END \
      WHERE name = $1 RETURNING epoch";
 
 const ADD_COOKIE: &str = "INSERT INTO sso_cookies (name, session) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -53,6 +57,7 @@ impl SqlStore {
                 .bind(session.last_seen.as_millis())
                 .bind(session.keep_until.as_millis())
                 .bind(record.as_slice())
+                .bind(session.ends.as_millis())
                 .execute(transaction.connection()?)
                 .await?
                 .rows_affected();
@@ -87,6 +92,15 @@ impl SqlStore {
         Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }
 
+    /// What cannot be read is left out, and told; it takes room among `most` until its record goes.
+    pub(super) async fn sessions_due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let query = || sqlx::query::<Any>(COLUMNS_BY_END).bind(by.as_millis()).bind(most);
+        let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
+        let open = |row: &AnyRow| Ok((column(row, "name")?, self.session_in(row).map(Arc::new)));
+        Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?).readable)
+    }
+
     /// Removes a session, with its cookies and links, if it is this user's; whether it was.
     pub(super) async fn delete_session_of(&self, username: &str, name: &str) -> Result<bool, StoreError> {
         let delete = "DELETE FROM sso_sessions WHERE name = $1 AND username = $2";
@@ -113,6 +127,7 @@ impl SqlStore {
                 .bind(session.keep_until.as_millis())
                 .bind(record.as_slice())
                 .bind(latest.as_millis())
+                .bind(session.ends.as_millis())
                 .fetch_optional(transaction.connection()?)
                 .await?;
             let Some(row) = row else {
@@ -141,16 +156,11 @@ impl SqlStore {
         Ok(Arc::new(session))
     }
 
-    pub(super) async fn touch_session(
-        &self,
-        name: &str,
-        epoch: u64,
-        at: Timestamp,
-        keep_until: Timestamp,
-    ) -> Result<(), StoreError> {
-        let epoch = version_of(epoch)?;
-        let touch = || sqlx::query_scalar::<Any, i64>(TOUCH).bind(name).bind(at.as_millis());
-        let touch = || touch().bind(keep_until.as_millis()).bind(epoch).fetch_optional(&self.database.pool);
+    pub(super) async fn touch_session(&self, used: &Session) -> Result<(), StoreError> {
+        let (name, epoch) = (self.keys.session(&used.id), version_of(used.epoch)?);
+        let touch = || sqlx::query_scalar::<Any, i64>(TOUCH).bind(&name).bind(used.last_seen.as_millis());
+        let touch = || touch().bind(used.keep_until.as_millis()).bind(epoch).bind(used.ends.as_millis());
+        let touch = || touch().fetch_optional(&self.database.pool);
         match self.database.write(touch).await? {
             None => Err(NotFound),
             Some(found) if found != epoch => Err(Conflict),

@@ -1,5 +1,5 @@
 -- Store::insert.
-local id, version, sealed, seen, keep, epoch, cookie, old, user = unpack(ARGV, 3)
+local id, version, sealed, seen, keep, epoch, cookie, old, user, _, _, ends = unpack(ARGV, 3)
 local s = key('session', id)
 local was = redis.call('HGET', s, 'sealed')
 -- Each call seals anew: this one runs again.
@@ -10,4 +10,5 @@ redis.call('HSET', s, 'version', version, 'sealed', sealed, 'seen', seen, 'keep'
 redis.call('SET', key('cookie', cookie), id, 'PX', lifetime(keep))
 redis.call('DEL', key('links', id))
 keep_session(id, keep)
+note_end(id, ends, keep)
 return { 'done' }

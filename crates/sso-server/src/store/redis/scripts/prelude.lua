@@ -52,6 +52,17 @@ local function keep_session(id, keep)
   redis.call('PEXPIRE', key('links', id), ms)
 end
 
+-- Notes when the login of a session ends; "" where it does not. The list lives as long as the last of its members.
+local function note_end(id, ends, keep)
+  local list, ms = ns .. ':ends', lifetime(keep)
+  if ends == '' then
+    redis.call('ZREM', list, id)
+  else
+    redis.call('ZADD', list, ends, id)
+    if redis.call('PTTL', list) < tonumber(ms) then redis.call('PEXPIRE', list, ms) end
+  end
+end
+
 -- Cuts a link; whether it was there.
 local function cut(link)
   local l = key('link', link)
@@ -76,6 +87,7 @@ local function remove(id)
     if redis.call('HGET', key('link', link), 'session') == id then redis.call('DEL', key('link', link)) end
   end
   redis.call('DEL', key('links', id), s)
+  redis.call('ZREM', ns .. ':ends', id)
   return true
 end
 

@@ -1,5 +1,5 @@
 -- Store::update.
-local id, version, sealed, seen, keep, epoch, cookie, old, user, made_from, latest = unpack(ARGV, 3)
+local id, version, sealed, seen, keep, epoch, cookie, old, user, made_from, latest, ends = unpack(ARGV, 3)
 local s = key('session', id)
 local was = redis.call('HMGET', s, 'version', 'seen', 'keep', 'epoch', 'cookie', 'old', 'user', 'writes')
 if not was[1] then return { 'gone' } end
@@ -17,11 +17,15 @@ for n = 5, 6 do
   end
 end
 -- A touch may have come between, but no use in the future counts. Another login, or none, has times of its own.
-if tonumber(was[2]) <= tonumber(latest) then seen = later(seen, was[2]) end
+if tonumber(was[2]) <= tonumber(latest) then
+  seen = later(seen, was[2])
+  if epoch == was[4] and ends ~= '' then ends = later(ends, redis.call('ZSCORE', ns .. ':ends', id) or ends) end
+end
 if epoch == was[4] then keep = later(keep, was[3]) end
 if was[7] ~= '' and was[7] ~= user then redis.call('ZREM', key('user', was[7]), id) end
 redis.call('HSET', s, 'version', version, 'sealed', sealed, 'seen', seen, 'keep', keep, 'epoch', epoch,
   'cookie', cookie, 'old', old, 'user', user, 'writes', string.sub(write .. writes, 1, 8 * 16))
 redis.call('SET', key('cookie', cookie), id, 'PX', lifetime(keep))
 keep_session(id, keep)
+note_end(id, ends, keep)
 return { 'done', seen, keep }
