@@ -9,7 +9,7 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
     remember::{self, Recognised, Remember},
     resume::{self, Browser, Visit},
-    session::{CookieValue, Link, LinkKey, LinkState, Session},
+    session::{CookieValue, Link, LinkKey, LinkState, Session, SessionId},
     store::{LinkOutcome, StoreError, Unlink},
     throttle::TooEarly,
 };
@@ -158,32 +158,45 @@ async fn attach_to(
     if attach.request.prompt_login && !is_logged_in {
         return Ok((AttachOutcome::LoginNeeded, None));
     }
-    let (session, started) = match found {
-        Some(session) if may_start || !session.begun_silently => (session, None),
-        None if may_start => {
-            // Who repeats an attach without the cookie is refused before anything is kept.
-            let taken = parts.resolve(&key_of(&attach.request)).await?;
-            if taken.is_some_and(|found| parts.link_state(&found) != LinkState::Dead) {
-                return Err(AttachError::AlreadyAttached);
-            }
-            let (session, cookie) = parts.start(browser, is_silent).await?;
-            (session, Some(cookie))
+    match found {
+        Some(session) if may_start || !session.begun_silently => {
+            let code = link(parts, attach, session.clone(), browser).await?;
+            // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
+            let visit = if is_silent { None } else { resume::used(parts, session, browser).await? };
+            Ok((AttachOutcome::Linked(code), visit.and_then(|visit| visit.set_cookie)))
         }
-        _ => return Err(AttachError::NoSession),
-    };
-    let now_with = Browser { cookie: started.clone().or_else(|| browser.cookie.clone()), ..browser.clone() };
-    let code = link(parts, attach, session.clone(), &now_with).await?;
-    let set_cookie = if is_silent || started.is_some() {
-        started
-    } else {
-        // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
-        resume::used(parts, session, browser).await?.and_then(|visit| visit.set_cookie)
-    };
-    Ok((AttachOutcome::Linked(code), set_cookie))
+        None if may_start => {
+            let (code, cookie) = begin(parts, attach, browser, is_silent).await?;
+            Ok((AttachOutcome::Linked(code), Some(cookie)))
+        }
+        _ => Err(AttachError::NoSession),
+    }
 }
 
 /// How often an attach is tried anew because somebody logged in or out, or attached the same token, at that very moment.
 const ATTEMPTS: usize = 20;
+
+/// Links the token to a new session, in one step: who repeats an attach without the cookie leaves nothing behind.
+async fn begin(
+    parts: &Parts,
+    attach: &CheckedAttach,
+    browser: &Browser,
+    silently: bool,
+) -> Result<(VerificationCode, CookieValue), AttachError> {
+    for _ in 0..ATTEMPTS {
+        let (session, cookie) = parts.new_session(browser, silently);
+        let (key, link) = (key_of(&attach.request), new_link(parts, attach, &session));
+        match parts.store.insert_linked(session, key, link.clone()).await.map_err(unavailable)? {
+            LinkOutcome::Linked => {
+                tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
+                return Ok((link.code, cookie));
+            }
+            LinkOutcome::Taken => drop(freed(parts, attach, None).await?),
+            LinkOutcome::NoRoom => return Err(AttachError::NoRoom),
+        }
+    }
+    Err(changes_all_the_time().into())
+}
 
 /// Links the token to this session, to which the browser's cookie leads.
 async fn link(
@@ -192,32 +205,19 @@ async fn link(
     mut session: Arc<Session>,
     browser: &Browser,
 ) -> Result<VerificationCode, AttachError> {
-    let key = key_of(&attach.request);
     for _ in 0..ATTEMPTS {
         if session.end_is_unwritten {
             session = parts.change(&session, |_| true).await?;
         }
-        let link = Link {
-            session: session.id.clone(),
-            epoch: session.epoch,
-            code: VerificationCode::generate(),
-            at: parts.now(),
-            php: attach.broker.is_php(),
-        };
-        match parts.store.link(key.clone(), link.clone()).await {
+        let link = new_link(parts, attach, &session);
+        match parts.store.link(key_of(&attach.request), link.clone()).await {
             Ok(LinkOutcome::Linked) => {
                 tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
                 return Ok(link.code);
             }
             Ok(LinkOutcome::Taken) => {
-                let living = parts.resolve(&key).await?.map(|found| (parts.link_state(&found), found));
-                match living {
-                    Some((LinkState::Good, found)) if found.session.id == session.id => return Ok(found.link.code),
-                    Some((LinkState::Good | LinkState::Superseded, _)) => return Err(AttachError::AlreadyAttached),
-                    // It counts as free.
-                    Some((LinkState::Dead, _)) | None => {
-                        parts.store.unlink(&Unlink::One(key.clone())).await.map_err(unavailable)?;
-                    }
+                if let Some(code) = freed(parts, attach, Some(&session.id)).await? {
+                    return Ok(code);
                 }
             }
             Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom),
@@ -230,6 +230,34 @@ async fn link(
         }
     }
     Err(changes_all_the_time().into())
+}
+
+fn new_link(parts: &Parts, attach: &CheckedAttach, session: &Session) -> Link {
+    Link {
+        session: session.id.clone(),
+        epoch: session.epoch,
+        code: VerificationCode::generate(),
+        at: parts.now(),
+        php: attach.broker.is_php(),
+    }
+}
+
+/// What becomes of a token that has a link: if that is a good one to this session, its code; if it is dead it is cut, and the token is free (`None`).
+async fn freed(
+    parts: &Parts,
+    attach: &CheckedAttach,
+    session: Option<&SessionId>,
+) -> Result<Option<VerificationCode>, AttachError> {
+    let key = key_of(&attach.request);
+    let found = parts.resolve(&key).await?.map(|found| (parts.link_state(&found), found));
+    match found {
+        Some((LinkState::Good, found)) if Some(&found.session.id) == session => Ok(Some(found.link.code)),
+        Some((LinkState::Good | LinkState::Superseded, _)) => Err(AttachError::AlreadyAttached),
+        Some((LinkState::Dead, _)) | None => {
+            parts.store.unlink(&Unlink::One(key)).await.map_err(unavailable)?;
+            Ok(None)
+        }
+    }
 }
 
 fn key_of(request: &AttachRequest) -> LinkKey {

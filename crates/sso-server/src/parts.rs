@@ -148,13 +148,19 @@ impl Parts {
         browser: &Browser,
         silently: bool,
     ) -> Result<(Arc<Session>, CookieValue), Unavailable> {
+        let (session, cookie) = self.new_session(browser, silently);
+        let session = self.store.insert(session).await.map_err(unavailable)?;
+        Ok((session, cookie))
+    }
+
+    /// An anonymous session, not kept yet, and the value of its cookie.
+    pub(crate) fn new_session(&self, browser: &Browser, silently: bool) -> (Session, CookieValue) {
         let cookie = CookieValue::generate();
         let mut session = Session::new(cookie.hash(), self.now());
         session.begun_silently = silently;
         session.fingerprint = browser.fingerprint;
         session.browser.clone_from(&browser.name);
-        let session = self.store.insert(self.dated(session)).await.map_err(unavailable)?;
-        Ok((session, cookie))
+        (self.dated(session), cookie)
     }
 
     /// Changes a session, by compare-and-swap: `change` sees the newest record, as it is now, and may be called again.

@@ -57,6 +57,10 @@ impl Store for Bounded {
         self.call(self.store.insert(session)).await
     }
 
+    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        self.call(self.store.insert_linked(session, key, link)).await
+    }
+
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
         self.call(self.store.get(id)).await
     }

@@ -91,6 +91,39 @@ impl MemoryStore {
         }
     }
 
+    /// Puts a new session, with its first link. For who has the turn.
+    fn put(&self, session: Session, link: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError> {
+        let (id, cookie) = (session.id.clone(), session.cookie);
+        if self.sessions.contains_key(&id) || self.is_taken(&cookie, None) {
+            return Err(StoreError::Conflict);
+        }
+        let session = Arc::new(session);
+        let cell = Cell::new(session.clone());
+        self.ways.cookies.insert(cookie, cell.clone());
+        self.sessions.insert(id.clone(), cell.clone());
+        {
+            let mut state = cell.0.write();
+            // Unless its time was over before it came.
+            if state.phase == Phase::Coming {
+                if let Some((key, link)) = link {
+                    self.ways.links.insert(key.clone(), Linked::new(link, cell.clone()));
+                    state.links.push(key);
+                }
+                state.phase = Phase::There;
+                self.ways.users.add(username(&session), &id);
+                self.ways.end_moved(Timestamp::NEVER, session.ends, &id);
+                self.ways.renew(&cell, &mut state);
+            }
+        }
+        self.make_room();
+        Ok(session)
+    }
+
+    /// Whether the token has a link.
+    fn has_link(&self, key: &LinkKey) -> bool {
+        self.ways.links.get(key).is_some_and(|linked| Self::look_at(&linked).is_some())
+    }
+
     /// Whether the cookie leads to another cell than this one.
     fn is_taken(&self, cookie: &CookieHash, but: Option<&Arc<Cell>>) -> bool {
         let owner = self.ways.cookies.get(cookie).filter(|owner| but.is_none_or(|but| !Arc::ptr_eq(owner, but)));
@@ -135,26 +168,16 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
         let _turn = self.turn.lock();
-        let (id, cookie) = (session.id.clone(), session.cookie);
-        if self.sessions.contains_key(&id) || self.is_taken(&cookie, None) {
-            return Err(StoreError::Conflict);
+        self.put(session, None)
+    }
+
+    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        let _turn = self.turn.lock();
+        if self.has_link(&key) {
+            return Ok(LinkOutcome::Taken);
         }
-        let session = Arc::new(session);
-        let cell = Cell::new(session.clone());
-        self.ways.cookies.insert(cookie, cell.clone());
-        self.sessions.insert(id.clone(), cell.clone());
-        {
-            let mut state = cell.0.write();
-            // Unless its time was over before it came.
-            if state.phase == Phase::Coming {
-                state.phase = Phase::There;
-                self.ways.users.add(username(&session), &id);
-                self.ways.end_moved(Timestamp::NEVER, session.ends, &id);
-                self.ways.renew(&cell, &mut state);
-            }
-        }
-        self.make_room();
-        Ok(session)
+        self.put(session, Some((key, link)))?;
+        Ok(LinkOutcome::Linked)
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
@@ -242,7 +265,7 @@ impl Store for MemoryStore {
         if session.epoch != link.epoch {
             return Err(StoreError::Conflict);
         }
-        if self.ways.links.get(&key).is_some_and(|linked| Self::look_at(&linked).is_some()) {
+        if self.has_link(&key) {
             return Ok(LinkOutcome::Taken);
         }
         let going = self.room(&cell, &cell.0.read(), &key, &link);

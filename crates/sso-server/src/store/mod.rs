@@ -136,6 +136,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a new session. [`Conflict`](StoreError::Conflict) if its id or its cookie is there already.
     async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError>;
 
+    /// Keeps a new session with its first link, if the token has none: else nothing is kept. The errors are those of [`insert`](Self::insert).
+    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError>;
+
     /// The session of this id.
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError>;
 

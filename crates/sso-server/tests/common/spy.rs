@@ -93,6 +93,10 @@ impl Store for Spy {
         self.enter("insert")?.insert(session).await
     }
 
+    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        self.enter("insert_linked")?.insert_linked(session, key, link).await
+    }
+
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
         self.enter("get")?.get(id).await
     }

@@ -176,8 +176,8 @@ async fn a_list_hides_nobody_else_whose_name_has_another_form() {
     let world = World::with_users(Both(list, table));
     for (typed, from) in [(NFC, "the list"), (NFD, "the table"), (" Zo\u{eb}", "the list")] {
         let mut browser = Browser::default();
-        let link = world.attach(&mut browser, "Alice").await;
         browser.receive(world.server.log_in(browser.cookie.as_ref(), &credentials(typed)).await.unwrap().set_cookie);
+        let link = world.attach(&mut browser, "Alice").await;
         let session = world.resume(&link).await.unwrap().session.clone();
         assert_eq!(session.user().unwrap().attributes["from"], from, "{typed:?}");
     }

@@ -420,6 +420,8 @@ async fn keys_rotate_more_than_once_and_the_one_between_can_be_given_up() {
 async fn a_database_of_an_earlier_version_is_upgraded_and_loses_its_sessions_and_nothing_else() {
     let to_0_1 = [
         "ALTER TABLE sso_links ADD COLUMN heals BIGINT NOT NULL DEFAULT 1",
+        "DROP INDEX sso_sessions_ends",
+        "ALTER TABLE sso_sessions DROP COLUMN ends",
         "DELETE FROM sso_schema WHERE version > 4",
     ];
     let to_first = [

@@ -345,3 +345,31 @@ pub(crate) async fn links_in_use_make_no_room_and_unused_ones_do<S: Store>(world
         assert!(world.target(key).await.is_some());
     }
 }
+
+pub(crate) async fn a_session_comes_with_its_first_link_or_not_at_all<S: Store>(world: World<S>) {
+    let (session, key) = (world.session(), token_of("Alice"));
+    let link = link_to(&session);
+    let put = async |session: &Session, key: &LinkKey, link: &Link| {
+        world.store.insert_linked(session.clone(), key.clone(), link.clone()).await
+    };
+    assert_eq!(put(&session, &key, &link).await, Ok(Linked));
+    assert_eq!(world.store.load(&session.cookie).await.unwrap().unwrap().id, session.id);
+    let found = world.store.resolve(&key).await.unwrap().unwrap();
+    assert_eq!((found.link, &found.session.id), (link, &session.id));
+    assert_eq!(world.store.links_of(&session.id).await.unwrap().len(), 1);
+
+    // The token has a link: nothing is kept.
+    let late = world.session();
+    assert_eq!(put(&late, &key, &link_to(&late)).await, Ok(Taken));
+    assert!(world.store.get(&late.id).await.unwrap().is_none());
+    assert!(world.store.load(&late.cookie).await.unwrap().is_none());
+    assert_eq!(world.target(&key).await.as_ref(), Some(&session.id));
+    // So is it where the session's cookie leads elsewhere.
+    let (thief, free) = (Session { cookie: session.cookie, ..world.session() }, token_of("Alice"));
+    assert_eq!(put(&thief, &free, &link_to(&thief)).await, Err(Conflict));
+    assert_eq!(world.target(&free).await, None);
+    // The token is cut: it may come with the next one.
+    world.store.unlink(&Unlink::One(key.clone())).await.unwrap();
+    assert_eq!(put(&late, &key, &link_to(&late)).await, Ok(Linked));
+    assert_eq!(world.target(&key).await.as_ref(), Some(&late.id));
+}

@@ -78,6 +78,7 @@ macro_rules! contract {
                 calls_are_noted_and_never_moved_back,
                 links_that_never_called_make_room_first,
                 links_in_use_make_no_room_and_unused_ones_do,
+                a_session_comes_with_its_first_link_or_not_at_all,
             ]);
             contract!(@rules $make, users: [
                 a_user_has_the_sessions_they_are_logged_in_to,

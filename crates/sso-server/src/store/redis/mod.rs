@@ -144,6 +144,7 @@ impl RedisStore {
         script: &redis::Script,
         session: &Session,
         made_from: Option<u64>,
+        more: &[&[u8]],
     ) -> Result<Reply, StoreError> {
         let name = self.keys.session(&session.id);
         let sealed = self.keys.seal_session(&name, session)?;
@@ -169,7 +170,7 @@ impl RedisStore {
             latest.as_bytes(),
             ends.as_bytes(),
         ];
-        self.run(script, &args).await
+        self.run(script, &[&args, more].concat()).await
     }
 
     /// A session from its name, its record and the times beside it.
@@ -215,8 +216,19 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
-        done(&self.write(&self.scripts.insert, &session, None).await?)?;
+        done(&self.write(&self.scripts.insert, &session, None, &[]).await?)?;
         Ok(Arc::new(session))
+    }
+
+    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        let (full, name) = self.link_names(&key);
+        let (sealed, made) = (self.keys.seal_link(&name, &key, &link)?, text(link.at));
+        let link = [full.as_bytes(), &sealed, made.as_bytes()];
+        let reply = self.write(&self.scripts.insert, &session, None, &link).await?;
+        if reply.first().is_some_and(|word| word == b"taken") {
+            return Ok(LinkOutcome::Taken);
+        }
+        done(&reply).map(|()| LinkOutcome::Linked)
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
@@ -241,7 +253,7 @@ impl Store for RedisStore {
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
         let made_from = session.version;
         session.version += 1;
-        let reply = self.write(&self.scripts.update, &session, Some(made_from)).await?;
+        let reply = self.write(&self.scripts.update, &session, Some(made_from), &[]).await?;
         done(&reply)?;
         let [_, seen, keep] = reply.as_slice() else { return Err(unexpected()) };
         (session.last_seen, session.keep_until) = (instant(seen)?, instant(keep)?);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Any, Row, any::AnyRow};
+use sqlx::{Any, AnyConnection, Row, any::AnyRow};
 
 use super::{SqlStore, column, purge::emptied, version_of};
 use crate::{
@@ -37,6 +37,23 @@ fn other(row: &AnyRow) -> Result<Other<String>, sqlx::Error> {
     Ok(Other { key: row.try_get("name")?, made, called: noted(row.try_get("called")?) })
 }
 
+pub(super) struct LinkRow {
+    name: String,
+    session: String,
+    broker: String,
+    made: i64,
+    sealed: Vec<u8>,
+}
+
+impl LinkRow {
+    /// Whether the token was free, and is linked now.
+    pub(super) async fn put(&self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+        let put = sqlx::query::<Any>(PUT).bind(&self.name).bind(&self.session).bind(&self.broker);
+        let put = put.bind(self.made).bind(self.sealed.as_slice());
+        Ok(put.execute(connection).await?.rows_affected() == 1)
+    }
+}
+
 impl SqlStore {
     pub(super) async fn resolve_link(&self, name: &str) -> Result<Option<Resolved>, StoreError> {
         let query = || sqlx::query::<Any>(RESOLVE).bind(name);
@@ -48,31 +65,31 @@ impl SqlStore {
         .transpose()
     }
 
+    /// What the table has of a link.
+    pub(super) fn link_row(&self, key: &LinkKey, link: &Link) -> Result<LinkRow, StoreError> {
+        let name = self.keys.link(key);
+        let sealed = self.keys.seal_link(&name, key, link)?;
+        let (session, broker) = (self.keys.session(&link.session), self.keys.broker(&key.broker));
+        Ok(LinkRow { name, session, broker, made: link.at.as_millis(), sealed })
+    }
+
     /// Puts it, and has the session's other links at this broker make room.
     pub(super) async fn put_link(&self, key: &LinkKey, link: &Link) -> Result<LinkOutcome, StoreError> {
-        let (name, session) = (self.keys.link(key), self.keys.session(&link.session));
-        let broker = self.keys.broker(&key.broker);
-        let sealed = self.keys.seal_link(&name, key, link)?;
-        let epoch = version_of(link.epoch)?;
+        let (row, epoch) = (self.link_row(key, link)?, version_of(link.epoch)?);
+        let LinkRow { name, session, broker, .. } = &row;
         let work = || async {
             let mut transaction = self.database.begin().await?;
-            let found = sqlx::query_scalar::<Any, i64>(LOCK).bind(&session);
+            let found = sqlx::query_scalar::<Any, i64>(LOCK).bind(session);
             let found = found.fetch_optional(transaction.connection()?).await?;
             if found != Some(epoch) {
                 transaction.rollback().await?;
                 return Ok(Err(if found.is_some() { StoreError::Conflict } else { StoreError::NotFound }));
             }
-            let put = sqlx::query::<Any>(PUT)
-                .bind(&name)
-                .bind(&session)
-                .bind(&broker)
-                .bind(link.at.as_millis())
-                .bind(sealed.as_slice());
-            if put.execute(transaction.connection()?).await?.rows_affected() == 0 {
+            if !row.put(transaction.connection()?).await? {
                 transaction.rollback().await?;
                 return Ok(Ok(LinkOutcome::Taken));
             }
-            let others = sqlx::query::<Any>(OTHERS).bind(&session).bind(&broker).bind(&name);
+            let others = sqlx::query::<Any>(OTHERS).bind(session).bind(broker).bind(name);
             let others = others.fetch_all(transaction.connection()?).await?;
             let others = others.iter().map(other).collect::<Result<_, _>>()?;
             let Some(going) = room::made_for(link, others) else {
@@ -82,7 +99,7 @@ impl SqlStore {
             for name in &going {
                 // Its token may have been linked to another session meanwhile.
                 let cut = sqlx::query::<Any>("DELETE FROM sso_links WHERE name = $1 AND session = $2");
-                cut.bind(name).bind(&session).execute(transaction.connection()?).await?;
+                cut.bind(name).bind(session).execute(transaction.connection()?).await?;
             }
             transaction.commit().await?;
             Ok(Ok(LinkOutcome::Linked))

@@ -119,7 +119,14 @@ impl fmt::Debug for SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
-        self.insert_session(session).await
+        match self.insert_session(&session, None).await? {
+            LinkOutcome::Linked => Ok(Arc::new(session)),
+            LinkOutcome::Taken | LinkOutcome::NoRoom => Err(StoreError::Conflict),
+        }
+    }
+
+    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        self.insert_session(&session, Some((&key, &link))).await
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {

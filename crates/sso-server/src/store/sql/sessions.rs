@@ -7,9 +7,9 @@ use sqlx::{Any, AnyConnection, any::AnyRow};
 use super::{SqlStore, column, version_of};
 use crate::{
     clock::Timestamp,
-    session::{Policy, Session},
+    session::{Link, LinkKey, Policy, Session},
     store::{
-        StoreError,
+        LinkOutcome, StoreError,
         StoreError::{Conflict, NotFound},
         listed::Listed,
     },
@@ -42,12 +42,18 @@ const TOUCH: &str = "UPDATE sso_sessions SET \
 const ADD_COOKIE: &str = "INSERT INTO sso_cookies (name, session) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 impl SqlStore {
-    pub(super) async fn insert_session(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+    /// Without a link, `Linked` means that it is there.
+    pub(super) async fn insert_session(
+        &self,
+        session: &Session,
+        link: Option<(&LinkKey, &Link)>,
+    ) -> Result<LinkOutcome, StoreError> {
         let name = self.keys.session(&session.id);
         let cookie = self.keys.cookie(&session.cookie);
-        let record = self.keys.seal_session(&name, &session)?;
+        let record = self.keys.seal_session(&name, session)?;
         let (version, epoch) = (version_of(session.version)?, version_of(session.epoch)?);
-        let inserted = self.database.write(|| async {
+        let row = link.map(|(key, link)| self.link_row(key, link)).transpose()?;
+        let work = || async {
             let mut transaction = self.database.begin().await?;
             let rows = sqlx::query::<Any>(INSERT)
                 .bind(&name)
@@ -63,12 +69,18 @@ impl SqlStore {
                 .rows_affected();
             if rows == 0 || !add_cookie(transaction.connection()?, &cookie, &name).await? {
                 transaction.rollback().await?;
-                return Ok(false);
+                return Ok(Err(Conflict));
+            }
+            if let Some(row) = &row
+                && !row.put(transaction.connection()?).await?
+            {
+                transaction.rollback().await?;
+                return Ok(Ok(LinkOutcome::Taken));
             }
             transaction.commit().await?;
-            Ok(true)
-        });
-        if inserted.await? { Ok(Arc::new(session)) } else { Err(Conflict) }
+            Ok(Ok(LinkOutcome::Linked))
+        };
+        self.database.write(work).await?
     }
 
     pub(super) async fn session_named(&self, name: &str) -> Result<Option<Arc<Session>>, StoreError> {

@@ -4,11 +4,11 @@ local of = redis.call('HMGET', key('session', id), 'keep', 'epoch')
 local keep = of[1]
 if not keep then return { 'gone' } end
 local l = key('link', link)
-local was = redis.call('HMGET', l, 'session', 'sealed')
+local was = redis.call('HGET', l, 'sealed')
 -- Each call seals anew: this one runs again.
-if was[2] == sealed then return { 'linked' } end
+if was == sealed then return { 'linked' } end
 if of[2] ~= epoch then return { 'conflict' } end
-if was[1] and redis.call('EXISTS', key('session', was[1])) == 1 then return { 'taken' } end
+if is_linked(link) then return { 'taken' } end
 -- Others at this broker make room: the oldest; where it cannot attach anew those that never called, then the longest unused, if that is long ago.
 local of_broker = string.match(link, '^[^:]*:')
 local others = {}
@@ -29,9 +29,7 @@ for n = 1, surplus do
   if php == '1' and others[n].called > 0 and tonumber(made) - others[n].called <= tonumber(unused) then return { 'no room' } end
 end
 for n = 1, surplus do cut(others[n].link) end
-local ms = lifetime(keep)
-redis.call('HSET', l, 'session', id, 'sealed', sealed, 'called', '0')
-redis.call('PEXPIRE', l, ms)
-redis.call('ZADD', key('links', id), made, link)
-redis.call('PEXPIRE', key('links', id), ms)
+put_link(link, id, sealed, made)
+redis.call('PEXPIRE', l, lifetime(keep))
+redis.call('PEXPIRE', key('links', id), lifetime(keep))
 return { 'linked' }

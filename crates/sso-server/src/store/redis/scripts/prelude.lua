@@ -36,6 +36,18 @@ local function links_to(id)
   return redis.call('ZRANGE', key('links', id), 0, -1)
 end
 
+-- Whether a token has a link, and its session is there.
+local function is_linked(link)
+  local owner = redis.call('HGET', key('link', link), 'session')
+  return owner and redis.call('EXISTS', key('session', owner)) == 1
+end
+
+-- Links a token to a session. How long that is kept, its caller says.
+local function put_link(link, id, sealed, made)
+  redis.call('HSET', key('link', link), 'session', id, 'sealed', sealed, 'called', '0')
+  redis.call('ZADD', key('links', id), made, link)
+end
+
 -- Keeps a session, and all that leads to it, until `keep`.
 local function keep_session(id, keep)
   local ms = lifetime(keep)
