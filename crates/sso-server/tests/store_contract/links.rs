@@ -316,7 +316,9 @@ pub(crate) async fn links_that_never_called_make_room_first<S: Store>(world: Wor
 }
 
 pub(crate) async fn links_in_use_make_no_room_and_unused_ones_do<S: Store>(world: World<S>) {
-    let session = world.inserted().await;
+    // It is still in use when its links no longer are.
+    let keep_until = world.clock.now().after(2 * Link::UNUSED);
+    let session = world.store.insert(Session { keep_until, ..world.session() }).await.unwrap();
     let keys: Vec<_> = (0..Link::MAX_PER_BROKER).map(|_| token_of("Alice")).collect();
     for key in &keys {
         put(&world, key, &session).await;
