@@ -16,12 +16,13 @@
   };
   // Names of the users' attributes; others are shown as they are.
   const LABELS = { username: 'Username', fullname: 'Full name', email: 'Email' };
-  // How the last login ended, as the site says once.
+  // How the last login ended, as the site says once; its pages have the same words.
   const ENDED = {
-    expired: 'Your session has expired. Log in again.',
-    'logged-out': 'You were logged out elsewhere.',
-    revoked: 'Your session was ended for you. Log in again.',
+    expired: 'Your session has expired. Log in again to continue.',
+    'logged-out': 'You were logged out at another site or in another tab.',
+    revoked: 'Your session was ended for you. Log in again to continue.',
   };
+  const SUPERSEDED = 'Somebody has logged in since this page was opened.';
   const THEMES = ['plain', 'forest', 'sunset', 'ocean'];
   /** For requests without a person behind them: looking at the page again is no use of the session. */
   const LOOKING = { 'SSO-Activity': 'none' };
@@ -95,12 +96,18 @@
 
   /** A request that needs the token to be attached; if it is not, attaches and asks once more. */
   async function ask(command, body, headers) {
-    let answer = await request(command, body, headers);
+    let answer = await askOnce(command, body, headers);
     if (notAttached(answer)) {
-      await attach();
-      answer = await request(command, body, headers);
+      await attach(answer.data.code === 'superseded' ? SUPERSEDED : undefined);
+      answer = await askOnce(command, body, headers);
       if (notAttached(answer)) attachByRedirect('This site could not be linked to your session.');
     }
+    return answer;
+  }
+
+  /** The same for what is meant for whoever is shown: after a new attach, somebody else may be there. */
+  async function askOnce(command, body, headers) {
+    const answer = await request(command, body, headers);
     if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
     return answer;
   }
@@ -114,16 +121,19 @@
 
   // --- Attach: link this site's token to the session at the server -------------------------------------------
 
-  /** From the page if the browser lets us, else by going to the server and back. */
-  async function attach() {
-    if (page.silent === 'off') attachByRedirect('This site could not be linked to your session.');
+  /**
+   * From the page if the browser lets us, else by going to the server and back.
+   * @param {string} [why] what made it necessary, if there is more to say of it
+   */
+  async function attach(why) {
+    if (page.silent === 'off') attachByRedirect(why ?? 'This site could not be linked to your session.');
     say('Looking for your session at the server …');
     try {
       await attachSilently();
-      say('This site is linked to your session, without leaving the page.');
+      say(why ?? 'This site is linked to your session, without leaving the page.');
     } catch (error) {
       if (!(error instanceof Blocked)) throw error;
-      attachByRedirect(error.message);
+      attachByRedirect(why ?? error.message);
     }
   }
 
@@ -290,13 +300,13 @@
   }
 
   async function logout() {
-    const answer = await request('logout', {});
+    const answer = await askOnce('logout', {});
     // Logging out does not attach by itself: it would log out whoever is there now. Show who that is.
     if (notAttached(answer)) {
       await refresh();
+      if (user) say(`${SUPERSEDED} Nobody was logged out. To log out ${user.username}, log out again.`);
       return;
     }
-    if (answer.status === 503) throw new Unlinked(SERVER_DOWN);
     if (answer.status !== 204) throw unexpected(answer);
     show(null);
     say('You are logged out here and on all the other sites that share the session.');
@@ -307,7 +317,16 @@
 
   async function chooseTheme() {
     const theme = new FormData($('theme-form')).get('theme');
-    const answer = await ask('data', { theme });
+    const before = user;
+    let answer = await askOnce('data', { theme });
+    if (notAttached(answer)) {
+      await refresh();
+      if (user?.username !== before?.username) {
+        if (user !== undefined) say('Somebody has logged in or out since this page was opened, so nothing was changed.');
+        return;
+      }
+      answer = await askOnce('data', { theme });
+    }
     if (notAllowed(answer)) {
       bar();
       return;

@@ -138,7 +138,8 @@
     posting = false;
     const ok = answer.status >= 200 && answer.status < 300;
     if (ok || answer.status === 401) wish = null;
-    if (done === 'leave' && wish === null) {
+    // Where somebody has logged in since, nobody was logged out.
+    if (done === 'leave' && wish === null && !isSuperseded(answer)) {
       tell('signed-out');
       end('signed-out');
     } else {
@@ -163,14 +164,16 @@
       alive(data, at);
     } else if (state === 'quiet') {
       nextAsk = Infinity;
-    } else if (state !== 'ended') {
-      end(whyEnded(status, data));
+    } else if (state !== 'ended' || isSuperseded({ status, data })) {
+      end(whyEnded(status, data)); // of a page that is hidden already, too: a reload is all that it takes now
     }
   }
 
+  const isSuperseded = ({ status, data }) => status === 401 && data?.code === 'superseded';
+
   /** The part that says how the login ended. The server knows, but of a session that it has lost. */
   function whyEnded(status, data) {
-    if (status === 401 && data?.code === 'superseded') return 'superseded';
+    if (isSuperseded({ status, data })) return 'superseded';
     const told = { expired: 'expired', 'logged-out': 'signed-out-elsewhere', revoked: 'revoked' }[data?.ended?.reason];
     if (told) return told;
     const passed = Math.max(now() - known.at, Date.now() - known.wall); // one may have stood still

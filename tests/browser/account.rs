@@ -2,7 +2,10 @@
 
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, pages::look, remember::close_and_open, type_password};
+use crate::{
+    JACKIE, OUT, assert_quiet, expect, log_in_at_alice, pages::look, remember::close_and_open, type_password,
+    wait_for_popup,
+};
 
 #[tokio::test]
 async fn a_session_is_ended_from_another_browser() {
@@ -26,10 +29,17 @@ async fn a_session_is_ended_from_another_browser() {
     assert!(!mine.text().await.contains("End all others"), "there are none");
     mine.open(&demo.url("sso", "/account")).await;
     assert!(!mine.text().await.contains("The session was ended"), "that is said once");
-    for site in ["alice", "greg"] {
-        other.open(&demo.url(site, "/about")).await;
-        other.wait_for("main", "session").await;
+    // What the page that is open there says, and then each site, once.
+    wait_for_popup(&other, "revoked").await;
+    other.wait_for("#session-popup", "Your session was ended").await;
+    look(&other, "popup-revoked").await;
+    for (site, path, css) in [("alice", "/", "h1"), ("greg", "/about", "main")] {
+        other.open(&demo.url(site, path)).await;
+        other.wait_for("[role=alert]", "Your session was ended for you").await;
+        other.wait_for(css, OUT).await;
+        look(&other, &format!("{site}-revoked")).await;
         expect(&other, &demo, site, OUT).await;
+        assert!(!other.text().await.contains("was ended"), "that is said once");
     }
     expect(&mine, &demo, "alice", JACKIE).await;
 

@@ -3,6 +3,7 @@
 mod account;
 mod ajax;
 mod ajax_without_script;
+mod ends;
 mod entry;
 mod forged;
 mod forms;
@@ -16,9 +17,12 @@ mod popup;
 mod redirect;
 mod remember;
 mod siblings;
+mod two_logins;
 mod way_back;
 
-use sso_tests::{Browser, Demo};
+use serde_json::json;
+use sso_tests::{Browser, Demo, peer::until};
+use thirtyfour::{By, WindowHandle};
 
 /// Logs in at the server's login page, which is open.
 async fn type_password(browser: &Browser, username: &str, password: &str) {
@@ -35,6 +39,51 @@ async fn log_in_at_alice(browser: &Browser, demo: &Demo) {
     browser.wait_for("h1", JACKIE).await;
 }
 
+/// A login form for Greg in another tab, to be sent later, by when somebody may be logged in.
+async fn form_for_greg(browser: &Browser, demo: &Demo) -> WindowHandle {
+    let shown = new_tab(browser).await;
+    browser.open(&demo.url("greg", "/sso/login?to=/")).await;
+    browser.wait_for("h1", "Log in").await;
+    let form = browser.driver.window().await.unwrap();
+    show(browser, &shown).await;
+    form
+}
+
+/// Sends it, and stays in its tab.
+async fn log_in_at_greg(browser: &Browser, form: &WindowHandle, username: &str) {
+    show(browser, form).await;
+    type_password(browser, username, &format!("{username}123")).await;
+    browser.wait_for("h1", &format!("Logged in as {username}")).await;
+}
+
+/// Opens another tab and shows it; the one that was shown.
+async fn new_tab(browser: &Browser) -> WindowHandle {
+    let before = browser.driver.window().await.unwrap();
+    let tab = browser.driver.new_tab().await.unwrap();
+    show(browser, &tab).await;
+    before
+}
+
+async fn show(browser: &Browser, tab: &WindowHandle) {
+    browser.driver.switch_to_window(tab.clone()).await.unwrap();
+}
+
+/// Looks at an old page again until its popup shows this part.
+async fn wait_for_popup(browser: &Browser, part: &str) {
+    let css = format!("#session-popup[open] [data-part={part}]:not([hidden])");
+    until(&format!("the popup says {part}"), async || {
+        browser.run("window.dispatchEvent(new Event('focus'))").await;
+        browser.driver.find(By::Css(&*css)).await.is_ok()
+    })
+    .await;
+}
+
+/// From now on the tab that is shown runs no script, so its pages hear of nothing.
+async fn run_no_scripts(browser: &Browser) {
+    browser.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    browser.driver.refresh().await.unwrap();
+}
+
 /// Opens a broker's first page and says what it shows.
 async fn expect(browser: &Browser, demo: &Demo, site: &str, heading: &str) {
     browser.open(&demo.url(site, "/")).await;
@@ -43,6 +92,7 @@ async fn expect(browser: &Browser, demo: &Demo, site: &str, heading: &str) {
 
 const OUT: &str = "You are logged out";
 const JACKIE: &str = "Logged in as jackie";
+const JOHN: &str = "Logged in as john";
 /// The button of any site's page.
 const LOG_OUT: &str = "form[action='/logout'] button";
 

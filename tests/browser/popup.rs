@@ -5,7 +5,7 @@
 use serde_json::json;
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies};
 
-use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, pages::look};
+use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, new_tab, pages::look, show};
 
 const WARNED: &str = "#session-popup[open] [data-part=warned]";
 const EXPIRED: &str = "#session-popup[open] [data-part=expired]";
@@ -13,15 +13,9 @@ const EXPIRED: &str = "#session-popup[open] [data-part=expired]";
 /// Logged in, with Alice in one tab and Julius in another, which is shown.
 async fn two_tabs(browser: &Browser, demo: &Demo) -> [thirtyfour::WindowHandle; 2] {
     log_in_at_alice(browser, demo).await;
-    let alice = browser.driver.window().await.unwrap();
-    let julius = browser.driver.new_tab().await.unwrap();
-    browser.driver.switch_to_window(julius.clone()).await.unwrap();
+    let alice = new_tab(browser).await;
     expect(browser, demo, "julius", JACKIE).await;
-    [alice, julius]
-}
-
-async fn show(browser: &Browser, tab: &thirtyfour::WindowHandle) {
-    browser.driver.switch_to_window(tab.clone()).await.unwrap();
+    [alice, browser.driver.window().await.unwrap()]
 }
 
 /// Seconds left, as the site's own server tells its page.

@@ -94,7 +94,7 @@ async fn the_attackers_token_does_not_see_the_victims_login() {
 }
 
 /// The value of a cookie that the browser holds, of whatever site.
-async fn cookie(browser: &Browser, name: &str) -> String {
+pub(crate) async fn cookie(browser: &Browser, name: &str) -> String {
     let all = browser.cdp("Storage.getCookies", serde_json::json!({})).await;
     let found = all["cookies"].as_array().unwrap().iter().find(|cookie| cookie["name"] == name);
     found.unwrap_or_else(|| panic!("{name} in {all}"))["value"].as_str().unwrap().to_owned()

@@ -40,7 +40,7 @@ pub struct Browser {
 
 /// So many at once, however many tests run: each takes a core while a page loads. One more than there are tests that have two, so that these do not wait for
 /// each other.
-static TURNS: Semaphore = Semaphore::const_new(3);
+static TURNS: Semaphore = Semaphore::const_new(4);
 
 impl Browser {
     /// Starts one with an empty profile.

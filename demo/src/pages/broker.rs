@@ -158,7 +158,7 @@ impl AjaxState {
     }
 }
 
-/// The words for how a visitor's last login ended.
+/// The words for how a visitor's last login ended. `static/ajax-broker.js` has the same.
 pub(crate) fn ended_words(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Expired => "Your session has expired. Log in again to continue.",

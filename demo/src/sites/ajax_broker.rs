@@ -32,8 +32,8 @@ impl AjaxBroker {
     pub(crate) fn new(broker: Broker, chrome: Chrome, silent: SilentMode) -> Self {
         let server = format!(" {}", broker.server_origin());
         let policy = match silent {
-            SilentMode::Json => page_policy(&server, ""),
-            SilentMode::Jsonp => page_policy("", &server),
+            SilentMode::Json => page_policy(&server, &server, ""),
+            SilentMode::Jsonp => page_policy(&server, "", &server),
         };
         Self { sso: Sso::new(broker).pages(chrome.clone()).page_policy(policy).ajax(silent), chrome, silent }
     }

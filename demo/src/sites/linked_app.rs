@@ -131,7 +131,7 @@ impl LinkedApp {
                 .wrap(self.sessions())
                 .wrap(self.cookies())
                 .wrap(no_store())
-                .wrap(HeadersLayer::new(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", ""))))
+                .wrap(HeadersLayer::new(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
                 .configure(self.0.landing.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(self.clone()))

@@ -160,11 +160,12 @@ fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, location)).finish()
 }
 
-/// The policy of a site's pages. Only what they need is allowed: `connect` and `script` name the server's origin for silent attach.
-fn page_policy(connect: &str, script: &str) -> String {
+/// The policy of a site's pages. Only what they need is allowed: `forms` names the server's origin at brokers, as the
+/// answer to a form may send its visitor there; `connect` and `script` name it for silent attach.
+fn page_policy(forms: &str, connect: &str, script: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self'; connect-src 'self'{connect}; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+         form-action 'self'{forms}; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 

@@ -31,7 +31,8 @@ pub(crate) struct RedirectBroker {
 
 impl RedirectBroker {
     pub(crate) fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
-        let sso = Sso::new(broker).pages(chrome.clone()).page_policy(page_policy("", ""));
+        let policy = page_policy(&format!(" {}", broker.server_origin()), "", "");
+        let sso = Sso::new(broker).pages(chrome.clone()).page_policy(policy);
         Self { sso, chrome, own_form, api: None }
     }
 

@@ -109,6 +109,8 @@ impl Sso {
 
     /// The `Content-Security-Policy` of pages that set none themselves, the error pages among them. Without it they have one that forbids
     /// only frames, plugins and another base. A page whose script attaches silently needs the server's origin in `connect-src`, or with JSONP in `script-src`.
+    /// A page with a form needs it in `form-action`, if the policy has that: after a logout, say, the visitor may be
+    /// attached anew, and Chromium follows no redirect of a form that its page does not allow.
     pub fn page_policy(self, policy: impl Into<String>) -> Self {
         Self { headers: self.headers.page_policy(policy), ..self }
     }

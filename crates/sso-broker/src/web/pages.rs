@@ -115,6 +115,7 @@ impl ProblemKind {
         match self {
             Self::LogoutUnverified => "Stay logged in",
             Self::LongPage => "Continue",
+            Self::Superseded => "Go back to the page",
             _ => "Try again",
         }
     }
