@@ -23,6 +23,9 @@ struct Block {
     used: u16,
 }
 
+/// Browsers open no page at this port, which is known for another protocol.
+const NO_BROWSER: u16 = 10_080;
+
 /// The first of `count` ports in a row that are free on both loopback addresses. They stay with this process until it
 /// ends, also while nothing listens there: a server can be ended and started again.
 pub fn free_ports(count: u16) -> u16 {
@@ -37,7 +40,8 @@ pub fn free_ports(count: u16) -> u16 {
         let first = block.first + block.used;
         block.used += count;
         // Nobody else looks at these, so looking disturbs nobody.
-        if (first..first + count).all(|port| listen(Ipv4Addr::LOCALHOST, port) && listen(Ipv6Addr::LOCALHOST, port)) {
+        let is_free = |port| listen(Ipv4Addr::LOCALHOST, port) && listen(Ipv6Addr::LOCALHOST, port);
+        if (first..first + count).all(|port| port != NO_BROWSER && is_free(port)) {
             *in_use = Some(block);
             return first;
         }
