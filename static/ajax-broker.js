@@ -322,7 +322,7 @@
     if (notAttached(answer)) {
       await refresh();
       if (user?.username !== before?.username) {
-        if (user !== undefined) say('Somebody has logged in or out since this page was opened, so nothing was changed.');
+        if (user !== undefined) say('Somebody has logged in or out since this page was opened: nothing was changed.');
         return;
       }
       answer = await askOnce('data', { theme });

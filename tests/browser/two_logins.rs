@@ -213,7 +213,7 @@ async fn a_script_repeats_nothing_for_another_user() {
     log_in_at_greg(&browser, &greg, "john").await;
     show(&browser, &julius).await;
     choose_ocean(&browser, "#theme-form").await;
-    browser.wait_for("#status", "so nothing was changed").await;
+    browser.wait_for("#status", "nothing was changed").await;
     browser.wait_for("h1", JOHN).await;
     browser.find("html[data-theme=plain]").await;
     choose_ocean(&browser, "#theme-form").await;

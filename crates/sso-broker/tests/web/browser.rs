@@ -177,6 +177,8 @@ impl Page {
     }
 
     pub(crate) fn is_problem(&self, status: u16, title: &str) -> bool {
-        self.status == status && self.body.contains(&format!("<h1>{title}</h1>")) && self.body.contains("Try again</a>")
+        let is_superseded = title == "Someone has logged in meanwhile";
+        let way = if is_superseded { "Go back to the page</a>" } else { "Try again</a>" };
+        self.status == status && self.body.contains(&format!("<h1>{title}</h1>")) && self.body.contains(way)
     }
 }
