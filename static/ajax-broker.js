@@ -318,15 +318,12 @@
   async function chooseTheme() {
     const theme = new FormData($('theme-form')).get('theme');
     const before = user;
-    let answer = await askOnce('data', { theme });
-    if (notAttached(answer)) {
-      await refresh();
-      if (user?.username !== before?.username) {
-        if (user !== undefined) say('Somebody has logged in or out since this page was opened: nothing was changed.');
-        return;
-      }
-      answer = await askOnce('data', { theme });
+    await refresh(LOOKING);
+    if (user?.username !== before?.username) {
+      if (user !== undefined) say('Somebody has logged in or out since this page was opened: nothing was changed.');
+      return;
     }
+    const answer = await askOnce('data', { theme });
     if (notAllowed(answer)) {
       bar();
       return;

@@ -100,8 +100,6 @@ async fn a_logout_on_an_old_page_asks_after_a_login_elsewhere() {
     for (greg, (new, way)) in greg.iter().zip(ways) {
         log_in_at_greg(&browser, greg, new).await;
         show(&browser, &alice).await;
-        // Without scripts, the first click in a tab that comes to the front is lost.
-        browser.click("h1").await;
         browser.click(LOG_OUT).await;
         browser.wait_for("h1", "Log out?").await;
         let who = format!("Logged in as {new}");

@@ -178,8 +178,6 @@ async fn a_form_that_was_begun_before_a_login_changes_nothing_for_who_is_there_n
         log_in_at_greg(&browser, &greg, "john").await;
 
         show(&browser, &alice).await;
-        // Without scripts, the first click in a tab that comes to the front is lost.
-        browser.click("h1").await;
         choose_ocean(&browser, "form[action='/theme']").await;
         browser.wait_for("h1", "Someone has logged in meanwhile").await;
         browser.wait_for("main", "Nothing was changed").await;
@@ -198,6 +196,27 @@ async fn a_form_that_was_begun_before_a_login_changes_nothing_for_who_is_there_n
         browser.find("html[data-theme=ocean]").await;
         assert_quiet(&browser, &[401]).await;
     }
+}
+
+#[tokio::test]
+async fn a_form_of_the_user_before_changes_nothing_after_a_login_at_the_site_itself() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    expect(&browser, &demo, "greg", OUT).await;
+    let form = form_for_greg(&browser, &demo).await;
+    log_in_at_alice(&browser, &demo).await;
+    expect(&browser, &demo, "greg", JACKIE).await;
+    run_no_scripts(&browser).await;
+    let old = browser.driver.window().await.unwrap();
+    log_in_at_greg(&browser, &form, "john").await;
+    show(&browser, &old).await;
+    choose_ocean(&browser, "form[action='/theme']").await;
+    browser.wait_for("h1", "Someone has logged in meanwhile").await;
+    browser.click("main nav a").await;
+    browser.wait_for("h1", JOHN).await;
+    browser.find("html[data-theme=plain]").await;
+    choose_ocean(&browser, "form[action='/theme']").await;
+    browser.find("html[data-theme=ocean]").await;
 }
 
 #[tokio::test]

@@ -83,12 +83,19 @@ async fn login_page(
 #[serde(default)]
 struct HomeFields {
     form_token: String,
+    /// Whose page the form was on; empty for nobody's.
+    user: String,
     theme: String,
 }
 
-/// Puts the theme where every site finds it: into the shared session.
+/// Puts the theme where every site finds it: into the shared session, if it is still that of the user whose page the
+/// form was on. A form token outlives a change of user.
 async fn set_theme(session: SsoSession, fields: web::Form<HomeFields>) -> Result<HttpResponse, actix_web::Error> {
     session.check_form(HOME_FORM, &fields.form_token)?;
+    let user = session.info().await?;
+    if user.map(|user| user.username).unwrap_or_default() != fields.user {
+        return Err(RequestError::Superseded.into());
+    }
     if THEMES.iter().any(|(value, _)| *value == fields.theme) {
         session.set_data("theme", fields.theme.as_str()).await?;
     }
