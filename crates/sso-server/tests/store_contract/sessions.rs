@@ -253,6 +253,9 @@ pub(crate) async fn logins_are_found_by_their_end<S: Store>(world: World<S>) {
     log_in(&mut sooner, "john");
     world.store.update(sooner).await.unwrap();
     assert_eq!(due(at(9), 9).await, [2, 0, 1]);
+    // Under another policy it has no end, which is later than any: it must not be found again and again.
+    world.store.touch(&Session { ends: Timestamp::NEVER, ..Session::clone(&sessions[2]) }).await.unwrap();
+    assert_eq!(due(at(9), 9).await, [0, 1]);
     world.store.remove_all().await.unwrap();
     assert_eq!(due(at(9), 9).await, [0; 0]);
 }

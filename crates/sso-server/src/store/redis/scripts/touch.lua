@@ -6,5 +6,6 @@ if not was[1] then return { 'gone' } end
 if was[3] ~= epoch then return { 'conflict' } end
 redis.call('HSET', s, 'seen', later(was[1], at), 'keep', later(was[2], keep))
 if tonumber(keep) > tonumber(was[2]) then keep_session(id, keep) end
-if ends ~= '' then note_end(id, later(ends, redis.call('ZSCORE', ns .. ':ends', id) or ends), later(was[2], keep)) end
+if ends ~= '' then ends = later(ends, redis.call('ZSCORE', ns .. ':ends', id) or ends) end
+note_end(id, ends, later(was[2], keep))
 return { 'done' }
