@@ -166,6 +166,9 @@ async fn attach_to(
             Ok((AttachOutcome::Linked(code), visit.and_then(|visit| visit.set_cookie)))
         }
         None if may_start => {
+            if resume::just_replaced(parts, browser).await?.is_some() {
+                return Err(cookie_replaced(attach));
+            }
             let (code, cookie) = begin(parts, attach, browser, is_silent).await?;
             Ok((AttachOutcome::Linked(code), Some(cookie)))
         }
@@ -223,7 +226,7 @@ async fn link(
             Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom),
             // A login or an end came in between: does the browser's cookie still lead here?
             Err(StoreError::Conflict) => {
-                session = resume::by_cookie(parts, browser).await?.ok_or(AttachError::NoSession)?;
+                session = resume::by_cookie(parts, browser).await?.ok_or_else(|| cookie_replaced(attach))?;
             }
             Err(StoreError::NotFound) => return Err(AttachError::NoSession),
             Err(error) => return Err(unavailable(error).into()),
@@ -258,6 +261,11 @@ async fn freed(
             Ok(None)
         }
     }
+}
+
+/// The browser's cookie was replaced while this attach was on its way: it comes with the new one if it is begun again, as brokers do on this error.
+fn cookie_replaced(attach: &CheckedAttach) -> AttachError {
+    if attach.request.mode.is_silent() { AttachError::NoSession } else { AttachError::AlreadyAttached }
 }
 
 fn key_of(request: &AttachRequest) -> LinkKey {

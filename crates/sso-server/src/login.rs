@@ -172,10 +172,10 @@ pub(crate) async fn at_server(
     };
     let session = match resume::by_cookie(parts, browser).await? {
         Some(session) => session,
-        None => match resume::just_logged_in(parts, browser, &account.user.username).await? {
-            Some(session) => session,
+        None => match resume::just_replaced(parts, browser).await? {
+            Some(session) if session.is_of(&account.user.username) => session,
             // Its cookie is never sent: the one below replaces it.
-            None => parts.start(browser, false).await?.0,
+            _ => parts.start(browser, false).await?.0,
         },
     };
     let (cookie, now, mut former) = (CookieValue::generate(), parts.now(), None);
@@ -213,26 +213,28 @@ pub(crate) async fn at_server(
 pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Result<CookieValue, Unavailable> {
     let (cookie, now) = (CookieValue::generate(), parts.now());
     out_of_family(parts, session).await?;
-    log_out(parts, session, |session| session.replace_cookie(cookie.hash(), now)).await?;
+    log_out(parts, session, |_| true, |session| session.replace_cookie(cookie.hash(), now)).await?;
     tracing::info!("logged out");
     Ok(cookie)
 }
 
-/// Logs out whoever is logged in, and forgets the browser: first of all, for a logout that is half done must be one that can be repeated. The session
-/// then, unless it is gone.
+/// Logs out whoever is logged in, if that still `is_meant`, and forgets the browser: first of all, for a logout that is half done must be one that
+/// can be repeated. The session then, unless it is gone or was not meant.
 pub(crate) async fn log_out(
     parts: &Parts,
     session: &Arc<Session>,
+    mut is_meant: impl FnMut(&Session) -> bool + Send,
     mut also: impl FnMut(&mut Session) + Send,
 ) -> Result<Option<Arc<Session>>, Unavailable> {
     let known = session.family().map(str::to_owned);
     remember::remove(parts, known.as_deref()).await?;
     let (now, mut family) = (parts.now(), None);
     let logged_out = parts.change(session, |session| {
+        let is_meant = is_meant(session);
         family = session.family().map(str::to_owned);
         session.end(EndReason::LoggedOut, now);
         also(session);
-        true
+        is_meant
     });
     match logged_out.await {
         Ok(session) => {
@@ -301,7 +303,15 @@ pub(crate) async fn out_through_broker(
     let is_theirs = session.login.is_some() || session.last_end.as_ref().is_none_or(|end| link.saw(end));
     if is_theirs {
         out_of_family(parts, &session).await?;
-        session = log_out(parts, &session, |session| session.renew_cookie = true).await?.unwrap_or(session);
+        let (now, mut state) = (parts.now(), LinkState::Good);
+        // Somebody may log in meanwhile, whom this link does not see.
+        let is_meant = |session: &Session| {
+            state = link.state(session, Some(now), &parts.policy, now);
+            state == LinkState::Good
+        };
+        let logged_out = log_out(parts, &session, is_meant, |session| session.renew_cookie = true).await?;
+        resume::check_link(state)?;
+        session = logged_out.unwrap_or(session);
         tracing::info!(broker = %broker.id, "logged out through a broker");
     }
     if by_person {

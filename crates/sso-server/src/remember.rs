@@ -175,7 +175,7 @@ async fn come_back(parts: &Parts, browser: &Browser) -> Result<Option<Visit>, Un
     let Some((session, cookie)) = enter(parts, browser, &family, &account).await? else { return Ok(None) };
     // A logout that came in between has removed the family, and must not be undone.
     if parts.store.family(&family.id).await.map_err(unavailable)?.is_none() {
-        login::log_out(parts, &session, |_| {}).await?;
+        login::log_out(parts, &session, |_| true, |_| {}).await?;
         return Ok(None);
     }
     tracing::info!(username = %family.username, "a remembered browser was logged in");

@@ -144,11 +144,7 @@ pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resume
         parts.checksum_failures.failed(&failure_key(&key), now);
         return Err(ResumeError::NotAttached);
     }
-    match parts.link_state(&resolved) {
-        LinkState::Good => {}
-        LinkState::Superseded => return Err(ResumeError::Superseded),
-        LinkState::Dead => return Err(ResumeError::NotAttached),
-    }
+    check_link(parts.link_state(&resolved))?;
     if resolved.link.php && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
         // So that it is not the one to make room.
         match parts.store.called(&key, now).await {
@@ -157,6 +153,15 @@ pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resume
         }
     }
     Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false })
+}
+
+/// Whether a link in this state is honoured.
+pub(crate) fn check_link(state: LinkState) -> Result<(), ResumeError> {
+    match state {
+        LinkState::Good => Ok(()),
+        LinkState::Superseded => Err(ResumeError::Superseded),
+        LinkState::Dead => Err(ResumeError::NotAttached),
+    }
 }
 
 /// Under which key the wrong checksums of a token are counted.

@@ -171,19 +171,13 @@ async fn renewed(
     }
 }
 
-/// The session that this user logged in to a moment ago with the same cookie, which died of it: the login was sent twice (a double click). Only
-/// for who has shown the password once more; otherwise the browser would end up with a second session, and its brokers with the first.
-pub(crate) async fn just_logged_in(
-    parts: &Parts,
-    browser: &Browser,
-    username: &str,
-) -> Result<Option<Arc<Session>>, Unavailable> {
+/// The session whose cookie this was until a moment ago, when rights changed: the browser sent it before the answer with the new one came. Only for
+/// who has shown the password once more (a double click on "Log in"), or to begin no second session, whose cookie would take the new one's place.
+pub(crate) async fn just_replaced(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
     let session = parts.load(&cookie).await?;
     Ok(session.filter(|session| {
-        session.is_of(username)
-            && session.fingerprint == browser.fingerprint
-            && parts.now().since(session.cookie_since) < Policy::RENEWAL_GRACE
+        session.fingerprint == browser.fingerprint && parts.now().since(session.cookie_since) < Policy::RENEWAL_GRACE
     }))
 }
 

@@ -14,9 +14,9 @@ use crate::{
 };
 
 pub use bearer::{ResumeError, Resumed};
-pub(crate) use bearer::{Told, by_bearer, failure_key, proven, told};
+pub(crate) use bearer::{Told, by_bearer, check_link, failure_key, proven, told};
 pub use browser::{Browser, Visit};
-pub(crate) use browser::{asked, by_cookie, come_back, fingerprint, just_logged_in, unjudged, used, visit};
+pub(crate) use browser::{asked, by_cookie, come_back, fingerprint, just_replaced, unjudged, used, visit};
 
 /// What is left of the login in a session.
 pub(crate) fn status(parts: &Parts, session: &Session) -> SessionStatus {

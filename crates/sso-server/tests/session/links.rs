@@ -152,7 +152,51 @@ async fn a_login_meanwhile_is_not_seen_by_who_attaches_with_the_cookie_of_before
         server.log_in(shown.as_ref(), &crate::common::credentials("jackie")).await.unwrap();
     });
     let refused = world.try_attach(&mut Browser { cookie: planted }, "Alice", &Token::generate(), false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::NoSession);
+    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached);
+}
+
+#[tokio::test]
+async fn a_tab_that_attaches_with_a_cookie_that_a_login_has_just_replaced_begins_no_other_session() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Greg").await;
+    // The attach was on its way when the login's answer came.
+    let mut tab = Browser { cookie: browser.cookie.clone() };
+    let before = tab.cookie.as_ref().map(|cookie| cookie.hash());
+    world.log_in(&mut browser, "jackie").await;
+    let refused = world.try_attach(&mut tab, "Alice", &Token::generate(), false).await;
+    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(tab.cookie.as_ref().map(|kept| kept.hash()), before, "a cookie would take the place of the login's");
+    // The twin: its broker sends it once more, with the cookie that has come; and a value that was lost is no bar.
+    let alice = world.attach(&mut browser, "Alice").await;
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
+    world.advance(Policy::RENEWAL_GRACE);
+    let anew = world.attach(&mut tab, "Alice").await;
+    assert_eq!(world.info(&anew).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_logout_that_meets_a_login_ends_only_what_its_link_sees() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let copied = world.attach(&mut browser, "Greg").await;
+    let (server, shown) = (world.second_node(), browser.cookie.clone());
+    world.store.before_next_update(async move {
+        server.log_in(shown.as_ref(), &crate::common::credentials("jackie")).await.unwrap();
+    });
+    assert_eq!(world.broker_log_out(&copied).await, Err(ResumeError::Superseded));
+    assert_eq!(world.server.sessions_of("jackie").await.unwrap().len(), 1);
+    // The twin: a link that sees the login.
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "john").await;
+    let link = world.attach(&mut browser, "Greg").await;
+    let server = world.second_node();
+    let cookie = browser.cookie.clone();
+    world.store.before_next_update(async move {
+        server.confirm_password(cookie.as_ref(), &crate::common::credentials("john")).await.unwrap();
+    });
+    assert_eq!(world.broker_log_out(&link).await, Ok(()));
+    assert!(world.server.sessions_of("john").await.unwrap().is_empty());
 }
 
 #[tokio::test]
