@@ -250,8 +250,8 @@ async fn a_post_of_another_site_replaces_no_form_cookie() {
 async fn only_scripts_that_are_shown_to_be_of_this_site_change_the_session() {
     let world = World::new();
     let mut browser = Browser::default();
-    let alice = world.attach(&mut browser, "Alice").await;
     world.log_in(&mut browser, "jackie").await;
+    let alice = world.attach(&mut browser, "Alice").await;
     let cookie = session_cookie(browser.cookie.as_ref().unwrap());
     let headers = [("Cookie", cookie.as_str()), ("Content-Type", "application/json")];
     let post = async |path, from: &[(&str, &str)]| {
