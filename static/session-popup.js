@@ -138,8 +138,8 @@
     posting = false;
     const ok = answer.status >= 200 && answer.status < 300;
     if (ok || answer.status === 401) wish = null;
-    // Where somebody has logged in since, nobody was logged out.
-    if (done === 'leave' && wish === null && !isSuperseded(answer)) {
+    // 401: nobody was logged out, for the page's token serves no more; who is logged in by now is not known here.
+    if (done === 'leave' && ok) {
       tell('signed-out');
       end('signed-out');
     } else {

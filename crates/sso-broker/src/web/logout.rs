@@ -7,10 +7,11 @@ use serde::Deserialize;
 use super::{
     Leave, ProblemKind, SsoSession,
     answer::{page_with_logout, redirect},
+    asker::Asker,
     get_or_head,
     pages::in_query,
 };
-use crate::{LocalPath, RequestError};
+use crate::{Broker, LocalPath, RequestError};
 
 const PATH: &str = "/sso/logout";
 
@@ -43,17 +44,24 @@ pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: String) -> Ht
     page_with_logout(session.sso(), kind, retry, Leave { form_token: session.form_token(PATH), server })
 }
 
-/// `GET /sso/logout?to=/page`: asks. Whose token serves no more is first attached to whatever login is there now.
+/// `GET /sso/logout?to=/page`: asks. Who has no token, or one that serves no more, is first attached to whatever login is there now.
 async fn show(session: SsoSession, to: Option<web::Query<To>>) -> Result<HttpResponse, RequestError> {
     if let Err(error) = session.who().await
         && error.is_healable()
-        && session.is_attached()
+        && (session.is_attached() || may_attach(&session).await)
     {
         return Err(error);
     }
     let stay = to.and_then(|query| session.broker().local_path(query.to.as_deref()?));
     let stay = stay.unwrap_or_else(LocalPath::root).as_str().to_owned();
     Ok(page(&session, ProblemKind::LogoutUnverified, stay))
+}
+
+/// Whether a visitor without a token can be attached, as far as is known here: an attach that has just failed is not tried again.
+async fn may_attach(session: &SsoSession) -> bool {
+    let has_failed = session.take(Broker::take_failure).is_some() || session.take(Broker::take_arrived);
+    let is_visit = Asker::of(session.http_request()) == Asker::Visit;
+    is_visit && !has_failed && session.broker().client().is_reachable().await
 }
 
 /// `POST /sso/logout`: logs out, at all brokers, and goes on to the first page.

@@ -35,7 +35,7 @@ async fn keepalive(session: SsoSession, body: web::Payload) -> Answer {
     Ok(json(StatusCode::OK, &session.keepalive().await?))
 }
 
-/// `POST /sso/session/logout`: logs out, at all brokers. A session that is gone counts as logged out.
+/// `POST /sso/session/logout`: logs out, at all brokers.
 async fn logout(session: SsoSession, body: web::Payload) -> Answer {
     let _: Map<String, Value> = own_json(&session, body).await?;
     session.logout().await?;

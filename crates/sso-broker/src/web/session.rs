@@ -68,23 +68,17 @@ impl SsoSession {
         self.client.login(&self.bearer()?, username, password).await
     }
 
-    /// Logs out, at all brokers. A session that is gone counts as logged out. Where somebody has logged in since this visitor's token was
-    /// attached, nobody is logged out: [`RequestError::Superseded`], which is answered with a page that asks.
+    /// Logs out, at all brokers. Who has no token is logged out already. Where the token serves no more, nobody is logged out, for the browser may be
+    /// logged in all the same, or remembered: [`RequestError::Superseded`] or [`RequestError::NotAttached`], which is answered with a page that asks.
     pub async fn logout(&self) -> Result<(), RequestError> {
-        let result = match self.bearer() {
-            Ok(bearer) => self.client.logout(&bearer).await,
-            Err(error) => Err(error),
-        };
-        match result {
+        let Ok(bearer) = self.bearer() else { return Ok(()) };
+        match self.client.logout(&bearer).await {
             Ok(Some(n)) => self.with_store(|store| self.broker().knows_of(store, n)),
-            Ok(None) => {}
-            Err(error @ RequestError::Superseded) => {
-                self.scope.logout_refused.set(true);
+            Ok(None) | Err(RequestError::SessionEnded) => {}
+            Err(error) => {
+                self.scope.logout_refused.set(error.is_healable());
                 return Err(error);
             }
-            // There is nothing left to log out of. The next visit attaches anew.
-            Err(error) if error.is_healable() => {}
-            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -237,7 +231,7 @@ impl SsoSession {
         &self.scope.sso
     }
 
-    /// Whether a logout was refused, because somebody else may be logged in by now.
+    /// Whether nobody was logged out, because the token serves no more.
     pub(super) fn is_logout_refused(&self) -> bool {
         self.scope.logout_refused.get()
     }

@@ -47,6 +47,7 @@ async fn a_refused_form_leads_back_to_its_page() {
     let server = Server::start();
     let site = Site::start(server.broker());
     let mut browser = Browser::new(&site);
+    browser.arrive(&server, "/page").await;
     for (referer, link) in [("http://evil.example/page", "/"), ("", "/")] {
         let page = browser.post_form("/form", "token=", &[("Referer", referer)]).await;
         assert!(page.body.contains(&format!("<a href=\"{link}\">Try again")), "{page:?}");
@@ -60,17 +61,26 @@ async fn a_refused_form_leads_back_to_its_page() {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_gone_counts_as_logged_out() {
+async fn a_logout_is_done_only_if_the_server_says_so() {
     let server = Server::start();
     let mut browser = Browser::new(&Site::start(server.broker()));
-    for code in [BearerErrorCode::NotAttached, BearerErrorCode::SessionEnded] {
+    // The token was cut or is too old, and the browser is logged in all the same; the session is over, as older servers say.
+    for (code, leads_to) in [(BearerErrorCode::NotAttached, "/sso/logout?to=/"), (BearerErrorCode::SessionEnded, "/")] {
+        server.state().user = Some("jackie".into());
         let token = browser.arrive(&server, "/token").await.body;
         server.state().refuse = Some(code);
         let kept = browser.cookies.clone();
-        let page = browser.post_form("/logout", &format!("token={token}"), &[]).await;
-        assert_eq!((page.status, page.header("Location")), (303, "/"));
+        let page = browser.post_form("/logout", &format!("token={token}"), &[("Sec-Fetch-Mode", "navigate")]).await;
+        assert_eq!((page.status, page.header("Location")), (303, leads_to));
+        let status = browser.post_json("/sso/session/logout", &serde_json::json!({})).await.status;
+        assert_eq!(status, if leads_to == "/" { 204 } else { 401 });
         assert_eq!(browser.cookies, kept, "the answer may be late: the token may be another tab's by now");
+        // The page that asks attaches, visibly or not, to the login that is there.
+        assert_eq!(browser.visit("/sso/logout?to=/").await.status, 303);
         server.state().refuse = None;
+        let asks = browser.arrive(&server, "/sso/logout?to=/").await;
+        let done = browser.post_form("/sso/logout", &format!("form_token={}", asks.form_token()), &[]).await;
+        assert_eq!((done.location(), server.state().user.clone()), ("/", None));
         browser.cookies.clear();
     }
 }
@@ -203,6 +213,7 @@ async fn the_page_that_asks_for_a_logout_stays_at_pages_of_this_site_only() {
     let server = Server::start();
     let site = Site::start(server.broker());
     let mut browser = Browser::new(&site);
+    browser.arrive(&server, "/page").await;
     for (to, stay) in
         [("/page?a=b%26c", "/page?a=b&amp;c"), ("//evil.example/", "/"), ("https://evil.example/", "/"), ("", "/")]
     {
