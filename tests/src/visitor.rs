@@ -78,9 +78,9 @@ impl Visitor {
         self.follow(self.get(url).await).await
     }
 
-    /// Goes on where an answer leads.
+    /// Goes on where an answer leads, as often as browsers do.
     pub async fn follow(&self, mut answer: Answer) -> Answer {
-        for _ in 0..10 {
+        for _ in 0..20 {
             let Some(next) = answer.location() else { return answer };
             answer = self.get(&next).await;
         }
