@@ -46,5 +46,8 @@ pub(crate) fn ended(parts: &Parts, session: &Session) -> Option<sso_core::wire::
 /// Extends a login because its user asked for that.
 pub(crate) async fn keep_alive(parts: &Parts, session: &Arc<Session>) -> Result<SessionStatus, Unavailable> {
     let used = parts.touch_now(session).await?;
-    Ok(status(parts, &used))
+    // Of a login since then the caller is told at the next call, if it may see that one.
+    let epoch = |session: &Session| session.login.as_ref().map(|login| login.epoch);
+    let is_other = used.login.is_some() && epoch(&used) != epoch(session);
+    Ok(status(parts, if is_other { session } else { &used }))
 }

@@ -200,6 +200,21 @@ async fn a_logout_that_meets_a_login_ends_only_what_its_link_sees() {
 }
 
 #[tokio::test]
+async fn who_extends_a_login_is_not_told_of_another_one() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Greg").await;
+    let before = world.resume(&link).await.unwrap().session.clone();
+    let name = async || world.server.keep_alive(&before).await.unwrap().username;
+    assert_eq!(name().await.as_deref(), Some("jackie"));
+    world.log_in(&mut browser, "john").await;
+    assert_eq!(name().await.as_deref(), Some("jackie"), "as it was when the call came");
+    world.server.log_out(browser.cookie.as_ref()).await.unwrap();
+    assert_eq!(name().await, None);
+}
+
+#[tokio::test]
 async fn threat_27_foreign_attaches_do_not_take_the_link_of_a_broker_that_cannot_attach_anew() {
     let world = World::new();
     let mut browser = Browser::default();
