@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
-use sso_tests::{Demo, Visitor, visitor::send};
+use sso_tests::{Demo, Site, Visitor, visitor::send};
 
 use crate::peer::until;
 
@@ -119,4 +119,79 @@ async fn what_no_person_asked_for_extends_nothing() {
     }
     visitor.visit(&demo.url("sso", "/")).await;
     assert!(left(&status(&visitor, &demo, "sso").await.1) > 35);
+}
+
+/// A site that is to be sure of its visitor: it looks at `auth_time`, and sends them to type the password again.
+#[tokio::test]
+async fn a_site_asks_who_typed_the_password_too_long_ago_to_type_it_again() {
+    let demo = Demo::start(&[]);
+    let visitor = Visitor::new();
+    visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
+    visitor.visit(&demo.url("greg", "/sso/attach?to=/")).await;
+    let auth_time = async |site| status(&visitor, &demo, site).await.1["auth_time"].as_i64().unwrap();
+    let first = auth_time("alice").await;
+    let again = |max_age: &str| demo.url("alice", &format!("/sso/login?max_age={max_age}&to=/about"));
+    let page = visitor.visit(&again("3600")).await;
+    assert_eq!((page.url.path(), auth_time("alice").await), ("/about", first), "not long enough ago");
+
+    until("two seconds have passed", async || {
+        let form = visitor.visit(&again("2")).await;
+        form.url.path() == "/attach" && form.body.contains("Enter your password again")
+    })
+    .await;
+    let form = visitor.visit(&again("2")).await;
+    assert!(form.body.contains("value=\"jackie\""), "{}", form.body);
+    let fields = [("username", "jackie"), ("password", "jackie123")];
+    let page = visitor.follow(visitor.submit(&form, "/attach", &fields).await).await;
+    assert_eq!((page.url.path(), page.status), ("/about", 200));
+    for site in ["alice", "greg"] {
+        assert!(auth_time(site).await >= first + 2, "{site}: the same login, at all sites");
+    }
+
+    // Somebody else at that form is another login, and the sites are told.
+    let form = visitor.visit(&again("0")).await;
+    let sent = visitor.submit(&form, "/attach", &[("username", "john"), ("password", "john123")]).await;
+    visitor.follow(sent).await;
+    for site in ["alice", "greg"] {
+        visitor.visit(&demo.url(site, "/")).await;
+        assert_eq!(status(&visitor, &demo, site).await.1["username"], "john", "{site}");
+    }
+    // The server itself refuses what is no age, and an age without a login.
+    let attach = visitor.get(&again("60")).await.location().unwrap();
+    for spoiled in [attach.replace("max_age=60", "max_age=1h"), attach.replace("prompt=login&", "")] {
+        assert_ne!(spoiled, attach);
+        let refused = visitor.get(&spoiled).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains("max_age"), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn a_setting_says_how_many_logins_a_user_may_have() {
+    let configuration = |max: &str| {
+        format!(
+            r#"
+            public_url = "http://sso.localhost:PORT"
+            [session]
+            {max}
+            [[users]]
+            username = "jackie"
+            password = "$argon2id$v=19$m=19456,t=2,p=1$d+d/Lmz5RSSm3s9/crB7Kg$OZZ0W55NHpsZzf9w0I3SPMgzrjJ51OzUXB7u5hco5qY"
+            "#
+        )
+    };
+    for (setting, is_out) in [("max_sessions_per_user = 1", true), ("max_sessions_per_user = 2", false), ("", false)] {
+        let (_server, port) = Site::server(&configuration(setting));
+        let url = |path: &str| format!("http://sso.localhost:{port}{path}");
+        let (old, new) = (Visitor::new(), Visitor::new());
+        for visitor in [&old, &new] {
+            let form = visitor.get(&url("/login")).await;
+            let sent = visitor.submit(&form, "/login", &[("username", "jackie"), ("password", "jackie123")]).await;
+            assert_eq!(sent.status, 303);
+        }
+        assert_eq!(new.get(&url("/account")).await.status, 200);
+        let page = old.visit(&url("/account")).await;
+        assert_eq!(page.url.path() == "/login", is_out, "{setting}");
+        assert_eq!(page.body.contains("you are logged in at too many places"), is_out, "{}", page.body);
+    }
 }

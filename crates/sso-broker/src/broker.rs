@@ -9,7 +9,7 @@ use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
     shelf::Shelf,
     time,
-    tokens::{Again, Attached, Notes, Pending, State},
+    tokens::{Again, Attached, Login, Notes, Pending, State},
 };
 
 /// How often in a row a token is made again that the server does not honour, before the error is shown.
@@ -142,14 +142,28 @@ impl Broker {
     /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`, or to the first
     /// page where `wanted` is [too long](Self::keeps).
     pub fn start_attach(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
-        self.start(store, wanted.as_str(), false, Again::default())
+        self.start(store, wanted.as_str(), None, Again::default())
     }
 
     /// The same, and the visitor logs in at the server on the way. It is a new token that becomes the logged-in one.
     ///
     /// jasny/sso's server has no login page and takes it for a plain attach.
     pub fn start_login(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
-        self.start(store, wanted.as_str(), true, Again::default())
+        self.start_prompt(store, wanted, Login::default())
+    }
+
+    /// The same, and whoever typed the password `max_age` ago, or longer, types it again: before what is sensitive. Zero
+    /// asks in any case. Counted in whole seconds; a remembered login counts from when the password was typed.
+    ///
+    /// Only a request: the visitor, or a link of a stranger's, can leave it out of the URL. Look at
+    /// [`auth_time`](wire::SessionStatus::auth_time) of [`Client::session`] before what it is for.
+    pub fn start_login_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, max_age: Duration) -> String {
+        let seconds = u32::try_from(max_age.as_secs()).unwrap_or(u32::MAX);
+        self.start_prompt(store, wanted, Login { max_age: Some(seconds) })
+    }
+
+    pub(crate) fn start_prompt(&self, store: &mut dyn TokenStore, wanted: &LocalPath, login: Login) -> String {
+        self.start(store, wanted.as_str(), Some(login), Again::default())
     }
 
     /// Ends an attach, given the query of the request to the return path.
@@ -203,7 +217,7 @@ impl Broker {
 
     /// Begins an attach that the visitor's page carries out by itself, with JSON or JSONP.
     pub fn start_silent_attach(&self, store: &mut dyn TokenStore) -> SilentAttach {
-        let pending = self.add_pending(store, "/", false, Again::default());
+        let pending = self.add_pending(store, "/", None, Again::default());
         SilentAttach { url: self.attach_url(&pending.token).into(), state: pending.state.to_text(&self.0.form_key) }
     }
 
@@ -249,7 +263,7 @@ impl Broker {
             superseded: again.superseded.min(MAX_SUPERSEDED),
             resumed: again.resumed.min(1),
         };
-        self.start(store, wanted.as_str(), false, again)
+        self.start(store, wanted.as_str(), None, again)
     }
 
     /// The server has honoured the token: the next failure may be made good again.
@@ -376,7 +390,7 @@ impl Broker {
         &self.0.return_path
     }
 
-    fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, again: Again) -> String {
+    fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: Option<Login>, again: Again) -> String {
         // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last would count.
         self.form_binding(store);
         let pending = self.add_pending(store, wanted, login, again);
@@ -385,8 +399,11 @@ impl Broker {
         back.query_pairs_mut().append_pair("state", &pending.state.to_text(&self.0.form_key));
         let mut url = self.attach_url(&pending.token);
         url.query_pairs_mut().append_pair("return_url", back.as_str());
-        if login {
+        if let Some(Login { max_age }) = login {
             url.query_pairs_mut().append_pair("prompt", "login");
+            if let Some(seconds) = max_age {
+                url.query_pairs_mut().append_pair("max_age", &seconds.to_string());
+            }
         }
         url.into()
     }
@@ -400,7 +417,7 @@ impl Broker {
         url
     }
 
-    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: bool, again: Again) -> Pending {
+    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: Option<Login>, again: Again) -> Pending {
         let wanted = if self.0.shelf.has_room_for(store, wanted) { wanted } else { "/" };
         let (state, token) = (State::new(time::millis()), Token::generate());
         let pending = Pending { state, token, wanted: wanted.into(), login, again };

@@ -171,7 +171,7 @@ mod tests {
     use sso_core::{Token, VerificationCode};
 
     use super::*;
-    use crate::tokens::Again;
+    use crate::tokens::{Again, Login};
 
     fn shelf(share_with_php: bool) -> Shelf {
         Shelf::new(&"My__Shop".parse().unwrap(), share_with_php, Lifetime::Session)
@@ -183,7 +183,13 @@ mod tests {
 
     fn pending(nonce: &str, made: i64) -> Pending {
         let wanted = "/a.b?c=d;e".to_owned();
-        Pending { state: state(nonce, made), token: Token::generate(), wanted, login: true, again: again(1) }
+        Pending {
+            state: state(nonce, made),
+            token: Token::generate(),
+            wanted,
+            login: Some(Login { max_age: Some(u32::MAX) }),
+            again: again(1),
+        }
     }
 
     fn again(lost: u8) -> Again {
@@ -212,6 +218,10 @@ mod tests {
             }
             shelf.clear_attached(&mut store);
             assert!(shelf.attached(&store).is_none() && store.is_empty());
+        }
+        for login in [None, Some(Login::default()), Some(Login { max_age: Some(0) })] {
+            let text = Pending { login, ..pending("s", 7) }.to_text();
+            assert_eq!(Pending::from_text(&text).unwrap().login, login, "{text}");
         }
         let text = pending("s", 7).to_text();
         assert_eq!(Pending::from_text(&text).unwrap().to_text(), text);

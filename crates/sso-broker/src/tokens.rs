@@ -132,6 +132,25 @@ impl Again {
     }
 }
 
+/// The visitor logs in at the server on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// Also who is logged in, but authenticated so many seconds ago or longer.
+    pub(crate) max_age: Option<u32>,
+}
+
+impl Login {
+    /// `1`, or `1-60`.
+    fn to_text(self) -> String {
+        self.max_age.map_or("1".to_owned(), |seconds| format!("1-{seconds}"))
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let seconds = text.strip_prefix('1')?;
+        Some(Self { max_age: seconds.strip_prefix('-').and_then(|seconds| seconds.parse().ok()) })
+    }
+}
+
 /// An attach under way: from the redirect to the server until the return.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
@@ -139,8 +158,8 @@ pub(crate) struct Pending {
     pub(crate) token: Token,
     /// The page to go on to, to be checked again before it is used.
     pub(crate) wanted: String,
-    /// Whether the visitor was to log in on the way.
-    pub(crate) login: bool,
+    /// What the visitor was to do on the way, if anything.
+    pub(crate) login: Option<Login>,
     /// What it is made again for.
     pub(crate) again: Again,
 }
@@ -157,12 +176,13 @@ impl Pending {
     /// One of them, with its key: browsers take no larger cookie.
     pub(crate) const MAX_LEN: usize = 4_096;
     /// The text without the page, at most: nonce, token, digits.
-    pub(crate) const FRAME: usize = 130;
+    pub(crate) const FRAME: usize = 140;
 
     /// Of characters that need no encoding in a cookie.
     pub(crate) fn to_text(&self) -> String {
         let Self { state: State { nonce, made }, token, wanted, login, again } = self;
-        format!("{nonce}.{}.{}.{}.{made}.{}", token.as_str(), again.to_text(), u8::from(*login), packed(wanted))
+        let login = login.map_or("0".to_owned(), Login::to_text);
+        format!("{nonce}.{}.{}.{login}.{made}.{}", token.as_str(), again.to_text(), packed(wanted))
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Self> {
@@ -173,7 +193,7 @@ impl Pending {
             state: State { nonce: nonce.to_owned(), made: next()?.parse().ok()? },
             token: token.parse().ok()?,
             again: Again::from_text(again)?,
-            login: login == "1",
+            login: Login::from_text(login),
             wanted: unpacked(next()?),
         })
     }

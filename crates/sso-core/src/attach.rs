@@ -2,6 +2,8 @@
 
 mod error;
 
+use std::time::Duration;
+
 pub use error::AttachError;
 use url::form_urlencoded;
 
@@ -20,6 +22,9 @@ pub struct AttachRequest {
     pub mode: Mode,
     /// Whether the visitor is to log in on the way (`prompt=login`).
     pub prompt_login: bool,
+    /// With that: whoever authenticated so long ago, or longer, does so again (`max_age`, in seconds). The checksum does not
+    /// cover it, so a broker that needs it looks at `auth_time` afterwards.
+    pub max_age: Option<Duration>,
 }
 
 /// How the answer of an attach goes back to the broker.
@@ -87,8 +92,19 @@ impl AttachRequest {
             Some("login") if !mode.is_silent() => true,
             Some(_) => return Err(AttachError::Invalid("prompt")),
         };
-        Ok(Self { broker, token, checksum, mode, prompt_login })
+        let max_age = match query.optional("max_age")? {
+            None => None,
+            Some(text) if prompt_login => Some(seconds(&text).ok_or(AttachError::Invalid("max_age"))?),
+            Some(_) => return Err(AttachError::Invalid("max_age")),
+        };
+        Ok(Self { broker, token, checksum, mode, prompt_login, max_age })
     }
+}
+
+/// Whole seconds below 2^32, of digits alone: `parse` would take a sign.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: u32 = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// What the browser says of a request by itself, where a page cannot lie about it.
@@ -217,7 +233,13 @@ mod tests {
         assert_eq!(parse(&(good() + "&callback=f_1")).unwrap().mode, Mode::Jsonp(Callback("f_1".into())));
         let both = good() + "&callback=f&return_url=https%3A%2F%2Fa%2F&unknown=1";
         assert_eq!(parse(&both).unwrap().mode, Mode::Redirect("https://a/".into()));
-        assert!(parse(&(good() + "&return_url=x&prompt=login")).unwrap().prompt_login);
+        let prompt = good() + "&return_url=x&prompt=login";
+        assert!(parse(&prompt).unwrap().prompt_login);
+        assert_eq!(parse(&prompt).unwrap().max_age, None);
+        for (text, seconds) in [("0", 0), ("060", 60), ("4294967295", u32::MAX)] {
+            let max_age = parse(&format!("{prompt}&max_age={text}")).unwrap().max_age;
+            assert_eq!(max_age, Some(Duration::from_secs(seconds.into())));
+        }
     }
 
     #[test]
@@ -244,6 +266,15 @@ mod tests {
             ("&return_url=a&return_url=b", "return_url"),
             ("&prompt=none&return_url=a", "prompt"),
             ("&prompt=login", "prompt"),
+            ("&return_url=a&max_age=60", "max_age"),
+            ("&return_url=a&prompt=login&max_age=", "max_age"),
+            ("&return_url=a&prompt=login&max_age=-1", "max_age"),
+            ("&return_url=a&prompt=login&max_age=%2B1", "max_age"),
+            ("&return_url=a&prompt=login&max_age=1.5", "max_age"),
+            ("&return_url=a&prompt=login&max_age=1h", "max_age"),
+            ("&return_url=a&prompt=login&max_age=4294967296", "max_age"),
+            ("&return_url=a&prompt=login&max_age=60&max_age=60", "max_age"),
+            ("&return_url=a&prompt=login&max_age[]=60", "max_age"),
         ] {
             assert_eq!(parse(&(good() + extra)).unwrap_err(), AttachError::Invalid(name), "{extra}");
         }

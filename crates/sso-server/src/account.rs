@@ -2,7 +2,7 @@
 //!
 //! Sessions and families are named by handles, MACs of their ids: an id never leaves the server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sso_core::{BrokerId, base36, wire::User};
 
@@ -169,7 +169,7 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
         AccountChange::End(handle) => {
             let sessions = parts.sessions_of(username).await?;
             let meant = sessions.iter().find(|own| session_handle(parts, own) == *handle);
-            end(parts, meant.ok_or(AccountError::NotFound)?, username, EndReason::Revoked).await?;
+            parts.end_and_forget(meant.ok_or(AccountError::NotFound)?, username, EndReason::Revoked).await?;
         }
         AccountChange::EndOthers => {
             end_all(parts, username, Some(session), EndReason::Revoked).await?;
@@ -177,7 +177,7 @@ pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountCha
         AccountChange::Forget(handle) => {
             let families = remember::of_user(parts, username).await?;
             let meant = families.iter().find(|family| family_handle(parts, &family.id) == *handle);
-            remember::remove(parts, Some(&meant.ok_or(AccountError::NotFound)?.id)).await?;
+            parts.forget(Some(&meant.ok_or(AccountError::NotFound)?.id)).await?;
         }
     }
     Ok(())
@@ -207,12 +207,12 @@ pub(crate) async fn end_all(
     // First what could begin new ones.
     for family in remember::of_user(parts, username).await? {
         if keep.and_then(Session::family) != Some(&family.id) {
-            remember::remove(parts, Some(&family.id)).await?;
+            parts.forget(Some(&family.id)).await?;
             ended.browsers += 1;
         }
     }
     for own in parts.sessions_of(username).await?.iter().filter(|own| keep.is_none_or(|keep| keep.id != own.id)) {
-        ended.sessions += u64::from(end(parts, own, username, reason).await?);
+        ended.sessions += u64::from(parts.end_and_forget(own, username, reason).await?);
     }
     Ok(ended)
 }
@@ -248,22 +248,6 @@ pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Cred
 fn is_confirmed(session: &Session, now: Timestamp) -> bool {
     let typed = session.login.as_ref().and_then(Login::password_at);
     typed.is_some_and(|typed| now.since(typed) < RECENT_PASSWORD)
-}
-
-/// Ends a login, unless somebody else is logged in there by now; whether it did. Its brokers are told at their next call.
-pub(crate) async fn end(
-    parts: &Parts,
-    session: &Arc<Session>,
-    username: &str,
-    reason: EndReason,
-) -> Result<bool, Unavailable> {
-    remember::remove(parts, session.family()).await?;
-    let Some(ended) = parts.end(session, reason, |session| session.is_of(username)).await? else { return Ok(false) };
-    // It may have got one since.
-    if ended.family() != session.family() {
-        remember::remove(parts, ended.family()).await?;
-    }
-    Ok(true)
 }
 
 pub(crate) fn session_handle(parts: &Parts, session: &Session) -> String {

@@ -9,7 +9,7 @@ use crate::{
     parts::{ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
     remember::{self, Recognised, Remember},
     resume::{self, Browser, Visit},
-    session::{CookieValue, Link, LinkKey, LinkState, Session, SessionId},
+    session::{CookieValue, Link, LinkKey, LinkState, Login, Session, SessionId},
     store::{LinkOutcome, StoreError, Unlink},
     throttle::TooEarly,
 };
@@ -39,8 +39,8 @@ pub struct RefusedAttach {
 pub enum AttachOutcome {
     /// The token is linked; the code is for the broker.
     Linked(VerificationCode),
-    /// The visitor is to log in first; nothing was stored.
-    LoginNeeded,
+    /// The visitor is to log in first; nothing was linked. With the browser's session, if it has one.
+    LoginNeeded(Option<Arc<Session>>),
 }
 
 /// What an attach came to. The cookies are to be set however it ended: a remembered browser that came back has used its old token up.
@@ -124,6 +124,11 @@ fn check_checksum(
 /// the browser sends by itself, unless the broker may start one.
 pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> AttachAnswer {
     match recognise(parts, attach, browser).await {
+        Ok(Recognised::CameBack(Visit { session, set_cookie, remember }))
+            if needs_login(parts, attach, Some(&session)) =>
+        {
+            AttachAnswer { outcome: Ok(AttachOutcome::LoginNeeded(Some(session))), set_cookie, remember }
+        }
         Ok(Recognised::CameBack(Visit { session, set_cookie, remember })) => {
             let returned = Browser { cookie: set_cookie.clone(), ..browser.clone() };
             let outcome = link(parts, attach, session, &returned).await.map(AttachOutcome::Linked);
@@ -145,6 +150,14 @@ async fn recognise(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> 
     remember::recognise(parts, browser, found).await
 }
 
+/// Whether the visitor is to log in on the way: nobody is logged in, or whoever is authenticated too long ago.
+fn needs_login(parts: &Parts, attach: &CheckedAttach, session: Option<&Arc<Session>>) -> bool {
+    let login = session.and_then(|session| session.login.as_ref());
+    let is_too_old =
+        |login: &Login| attach.request.max_age.is_some_and(|max_age| parts.now().since(login.auth_time) >= max_age);
+    attach.request.prompt_login && login.is_none_or(is_too_old)
+}
+
 /// Links the token to the browser's session, if it has one. With the new value of the browser's cookie.
 async fn attach_to(
     parts: &Parts,
@@ -154,9 +167,8 @@ async fn attach_to(
 ) -> Result<(AttachOutcome, Option<CookieValue>), AttachError> {
     let is_silent = attach.request.mode.is_silent();
     let may_start = !is_silent || attach.broker.silent_start;
-    let is_logged_in = found.as_ref().is_some_and(|session| session.user().is_some());
-    if attach.request.prompt_login && !is_logged_in {
-        return Ok((AttachOutcome::LoginNeeded, None));
+    if needs_login(parts, attach, found.as_ref()) {
+        return Ok((AttachOutcome::LoginNeeded(found), None));
     }
     match found {
         Some(session) if may_start || !session.begun_silently => {

@@ -10,7 +10,7 @@
 //! - [`server`]: the face: builds and holds the parts
 //! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
 //!   logout, [`remember`] me, [`account`], [`change_password`], [`operator`], [`data`], [`form`], [`access`] tokens; on `standing` (may its user
-//!   still be there?) and `parts`, what they share
+//!   still be there?), `limit` (has a user too many logins?) and `parts`, what they share
 //! - [`store`]: the contract for keeping sessions, and the stores; `directory`: users and brokers in SQL (feature `sql`)
 //! - [`session`]: session, login and link as they are kept, the policy, and the lifecycle (has the login ended?)
 //! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places, [`throttle`], [`clock`], [`words`]
@@ -28,6 +28,7 @@ pub mod data;
 #[cfg(feature = "sql")]
 pub mod directory;
 pub mod form;
+mod limit;
 pub mod login;
 pub mod operator;
 mod parts;

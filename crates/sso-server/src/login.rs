@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sso_core::wire::{BearerErrorCode, Ended, INVALID_CREDENTIALS, User};
 
 use crate::{
+    limit,
     parts::{ChangeError, Parts, Unavailable, unavailable},
     remember::{self, Remember},
     resume::{self, Browser, ResumeError, Resumed, Visit},
@@ -200,12 +201,13 @@ pub(crate) async fn at_server(
     let session = match logged_in {
         Ok(session) => session,
         Err(error) => {
-            remember::remove(parts, family.as_deref()).await?;
+            parts.forget(family.as_deref()).await?;
             return Err(error.into());
         }
     };
-    remember::remove(parts, former.as_deref()).await?;
+    parts.forget(former.as_deref()).await?;
     tracing::info!(username = %account.user.username, "logged in");
+    limit::make_room(parts, &session).await;
     Ok(Visit { session, set_cookie: Some(cookie), remember })
 }
 
@@ -227,7 +229,7 @@ pub(crate) async fn log_out(
     mut also: impl FnMut(&mut Session) + Send,
 ) -> Result<Option<Arc<Session>>, Unavailable> {
     let known = session.family().map(str::to_owned);
-    remember::remove(parts, known.as_deref()).await?;
+    parts.forget(known.as_deref()).await?;
     let (now, mut family) = (parts.now(), None);
     let logged_out = parts.change(session, |session| {
         let is_meant = is_meant(session);
@@ -240,7 +242,7 @@ pub(crate) async fn log_out(
         Ok(session) => {
             // It was remembered only since the caller looked.
             if family != known {
-                remember::remove(parts, family.as_deref()).await?;
+                parts.forget(family.as_deref()).await?;
             }
             Ok(Some(session))
         }
@@ -286,9 +288,10 @@ pub(crate) async fn through_broker(
         session.renew_cookie = true;
         true
     });
-    logged_in.await?;
-    remember::remove(parts, former.as_deref()).await?;
+    let session = logged_in.await?;
+    parts.forget(former.as_deref()).await?;
     tracing::info!(broker = %resumed.broker.id, username = %account.user.username, "logged in through a broker");
+    limit::make_room(parts, &session).await;
     Ok(resumed.broker.sees(&account.user).into_owned())
 }
 

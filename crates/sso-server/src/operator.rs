@@ -15,7 +15,7 @@ pub(crate) async fn sessions_of(parts: &Parts, username: &str) -> Result<Vec<Own
 pub(crate) async fn end_session(parts: &Parts, username: &str, handle: &str) -> Result<bool, Unavailable> {
     let sessions = parts.sessions_of(username).await?;
     match sessions.iter().find(|session| account::session_handle(parts, session) == handle) {
-        Some(session) => account::end(parts, session, username, EndReason::Revoked).await,
+        Some(session) => parts.end_and_forget(session, username, EndReason::Revoked).await,
         None => Ok(false),
     }
 }

@@ -215,7 +215,7 @@ impl Parts {
             Ok(ended) => {
                 let username = session.last_user();
                 match reason {
-                    EndReason::Revoked => tracing::info!(username, "a login was ended"),
+                    EndReason::Revoked | EndReason::TooMany => tracing::info!(username, ?reason, "a login was ended"),
                     reason => tracing::warn!(username, ?reason, "a login was ended"),
                 }
                 Ok(Some(ended))
@@ -223,6 +223,31 @@ impl Parts {
             Err(ChangeError::Gone | ChangeError::Abandoned) => Ok(None),
             Err(ChangeError::Unavailable(error)) => Err(error),
         }
+    }
+
+    /// Ends a login and has its browser forgotten, unless somebody else is logged in there by now; whether it did. Its
+    /// brokers are told at their next call.
+    pub(crate) async fn end_and_forget(
+        &self,
+        session: &Arc<Session>,
+        username: &str,
+        reason: EndReason,
+    ) -> Result<bool, Unavailable> {
+        self.forget(session.family()).await?;
+        let Some(ended) = self.end(session, reason, |session| session.is_of(username)).await? else { return Ok(false) };
+        // It may have got one since.
+        if ended.family() != session.family() {
+            self.forget(ended.family()).await?;
+        }
+        Ok(true)
+    }
+
+    /// Removes a family: none of its tokens works any more. Its sessions stay.
+    pub(crate) async fn forget(&self, family: Option<&str>) -> Result<(), Unavailable> {
+        if let Some(id) = family {
+            self.store.remove_family(id).await.map_err(unavailable)?;
+        }
+        Ok(())
     }
 
     /// Notes that a person used the session, at most once per `touch_every`.

@@ -19,7 +19,7 @@ use sso_core::{
 };
 
 use crate::{
-    login,
+    limit, login,
     parts::{ATTEMPTS, ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
     resume::{self, Browser, Visit},
     session::{CookieValue, EndReason, Family, Login, OldToken, Session},
@@ -205,7 +205,7 @@ async fn seen(parts: &Parts, browser: &Browser, session: &Session) -> Result<(),
 /// Forgets the browser, as far as its own token says who it is. Done at every login with a password.
 pub(crate) async fn forget(parts: &Parts, browser: &Browser) -> Result<(), Unavailable> {
     match claims_of(parts, browser) {
-        Some(claims) => remove(parts, Some(&claims.family)).await,
+        Some(claims) => parts.forget(Some(&claims.family)).await,
         None => Ok(()),
     }
 }
@@ -221,7 +221,7 @@ pub(crate) async fn log_out(parts: &Parts, browser: &Browser) -> Result<(), Unav
 /// Removes a family, and logs out all its sessions: that of a tab that came back a moment ago, that from before the browser lost its session
 /// cookie, that of a thief.
 pub(crate) async fn log_out_family(parts: &Parts, username: &str, id: &str) -> Result<(), Unavailable> {
-    remove(parts, Some(id)).await?;
+    parts.forget(Some(id)).await?;
     let now = parts.now();
     for session in parts.sessions_of(username).await? {
         let logged_out = parts.change(&session, |session| {
@@ -233,14 +233,6 @@ pub(crate) async fn log_out_family(parts: &Parts, username: &str, id: &str) -> R
             Ok(_) | Err(ChangeError::Gone | ChangeError::Abandoned) => {}
             Err(ChangeError::Unavailable(error)) => return Err(error),
         }
-    }
-    Ok(())
-}
-
-/// Removes a family: none of its tokens works any more. Its sessions stay.
-pub(crate) async fn remove(parts: &Parts, family: Option<&str>) -> Result<(), Unavailable> {
-    if let Some(id) = family {
-        parts.store.remove_family(id).await.map_err(unavailable)?;
     }
     Ok(())
 }
@@ -267,7 +259,7 @@ async fn replace(parts: &Parts, claims: &RememberClaims) -> Result<Option<(Arc<F
         let account = account.filter(|account| standing::credential(parts, account) == family.password);
         let Some(account) = account else {
             tracing::info!("a remembered browser's user is gone or has another password");
-            remove(parts, Some(&family.id)).await?;
+            parts.forget(Some(&family.id)).await?;
             return Ok(None);
         };
         match token_state(&family, &claims.registered.jti, parts) {
@@ -315,7 +307,7 @@ fn token_state(family: &Family, jti: &str, parts: &Parts) -> TokenState {
 /// Somebody used a token that was replaced: the user or a thief, and nobody knows who of them has the newer one.
 async fn stolen(parts: &Parts, family: &Family) -> Result<(), Unavailable> {
     tracing::warn!(username = %family.username, "a remember-me token was used again: its family ends");
-    remove(parts, Some(&family.id)).await?;
+    parts.forget(Some(&family.id)).await?;
     // Nobody can tell which family they are of.
     parts.store.remove_unreadable(&family.username).await.map_err(unavailable)?;
     for session in parts.sessions_of(&family.username).await? {
@@ -361,7 +353,10 @@ async fn enter(
         true
     });
     match changed.await {
-        Ok(session) => Ok(Some((session, cookie))),
+        Ok(session) => {
+            limit::make_room(parts, &session).await;
+            Ok(Some((session, cookie)))
+        }
         // Another tab was faster: its session is ours, too.
         Err(ChangeError::Gone | ChangeError::Abandoned) => {
             let session = resume::by_cookie(parts, &returned).await?;

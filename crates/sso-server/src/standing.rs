@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::{
     parts::{Parts, Unavailable, changes_all_the_time},
-    remember,
     session::{EndReason, Login, Session},
     users::{Account, PasswordHash, UsersUnavailable},
 };
@@ -44,7 +43,7 @@ pub(crate) async fn judge(parts: &Parts, session: Arc<Session>) -> Result<Standi
             Ok(account) => return Ok(Standing::Good(present(session, &account), account)),
             Err(reason) => reason,
         };
-        remember::remove(parts, session.family()).await?;
+        parts.forget(session.family()).await?;
         let same_login = |current: &Session| current.login == session.login;
         if let Some(ended) = parts.end(&session, reason, same_login).await? {
             return Ok(Standing::Anonymous(ended));

@@ -18,7 +18,7 @@ use super::store::{DirectoryUrl, StoreKey, StoreUrl};
 use crate::Failure;
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
-pub(super) const VARIABLES: [(&str, &str, Form); 25] = [
+pub(super) const VARIABLES: [(&str, &str, Form); 26] = [
     ("SSO_PUBLIC_URL", "public_url", Form::Text),
     ("SSO_LISTEN", "listen", Form::Text),
     ("SSO_STORE", "store", Form::Text),
@@ -37,6 +37,7 @@ pub(super) const VARIABLES: [(&str, &str, Form); 25] = [
     ("SSO_SESSION_MAX_ANONYMOUS", "session.max_anonymous", Form::Toml),
     ("SSO_SESSION_TOUCH_EVERY", "session.touch_every", Form::Text),
     ("SSO_SESSION_LINK_LIFETIME", "session.link_lifetime", Form::Text),
+    ("SSO_SESSION_MAX_SESSIONS_PER_USER", "session.max_sessions_per_user", Form::Toml),
     ("SSO_JWT_KEYS", "jwt.keys", Form::Text),
     ("SSO_JWT_ACCESS_LIFETIME", "jwt.access_lifetime", Form::Text),
     ("SSO_JWT_REMEMBER_LIFETIME", "jwt.remember_lifetime", Form::Text),
@@ -83,6 +84,7 @@ pub(super) struct SessionKeys {
     pub(super) max_anonymous: Option<NonZeroUsize>,
     pub(super) touch_every: Option<Spanned<Lifetime>>,
     pub(super) link_lifetime: Option<Spanned<Lifetime>>,
+    pub(super) max_sessions_per_user: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Default, Deserialize)]

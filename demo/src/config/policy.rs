@@ -32,6 +32,9 @@ pub(super) fn sessions(layers: &Layers) -> Result<Policy, Failure> {
         regenerate_every: lifetime(|keys| keys.session.regenerate_every.as_ref(), default.regenerate_every),
         fingerprint: flag(|keys| keys.session.fingerprint.as_ref(), default.fingerprint),
         link_lifetime: lifetime(|keys| keys.session.link_lifetime.as_ref(), default.link_lifetime),
+        max_sessions_per_user: layers
+            .value(|keys| keys.session.max_sessions_per_user.as_ref())
+            .unwrap_or(default.max_sessions_per_user),
     };
     let measures: [Key; 2] =
         [|keys| keys.session.idle_timeout.as_ref(), |keys| keys.session.absolute_lifetime.as_ref()];

@@ -29,11 +29,13 @@ fn the_environment_overrides_the_file() {
         ("SSO_LISTEN", "[::1]:2"),
         ("SSO_SESSION_IDLE_TIMEOUT", "90s"),
         ("SSO_PHP_ROUTES", "true"),
+        ("SSO_SESSION_MAX_SESSIONS_PER_USER", "2"),
         ("SSO_BROKERS", brokers),
     ];
     let config = read(&text, &variables).unwrap();
     assert_eq!((config.listen.port(), config.php_routes), (2, true));
     assert_eq!(config.policy.idle_timeout, Duration::from_secs(90));
+    assert_eq!(config.policy.max_sessions_per_user.get(), 2);
     assert_eq!(config.brokers.len(), 1);
 }
 
@@ -56,6 +58,7 @@ fn mistakes_are_told_with_their_place() {
         (format!("{GOOD}[session]\nregenerate_every = \"0s\""), "sso.toml:3: ", "must be at least one second"),
         (format!("{GOOD}[session]\nnever_expire = \"yes\""), "sso.toml:3: ", "invalid type"),
         (format!("{GOOD}[session]\nmax_anonymous = 0"), "sso.toml:3: ", "nonzero"),
+        (format!("{GOOD}[session]\nmax_sessions_per_user = 0"), "sso.toml:3: ", "nonzero"),
         (format!("{GOOD}[session]\nname = \"a b\""), "sso.toml:3: ", "is not 1 to 64 letters"),
         (format!("{GOOD}[session]\nidle = \"1s\""), "sso.toml:3: ", "unknown field `idle`"),
         (format!("{GOOD}[jwt]\naccess_lifetime = \"0s\""), "sso.toml:3: ", "[jwt] access_lifetime must be at least"),

@@ -12,8 +12,8 @@ pub(crate) struct ServerAccount<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in.
     pub(crate) username: &'a str,
-    /// What has just been done here.
-    pub(crate) news: Option<&'a str>,
+    /// What has just been done here, and how the login before this one ended.
+    pub(crate) news: &'a [&'a str],
     /// Their sessions, this one first.
     pub(crate) sessions: &'a [SessionRow<'a>],
     /// The browsers that are remembered.

@@ -30,7 +30,9 @@ pub(crate) struct ServerLogin<'a> {
     pub(crate) action: &'a str,
     /// Ties the form to this browser.
     pub(crate) form_token: &'a str,
-    /// What was typed before; empty at first.
+    /// Why the visitor is to log in, where that needs to be said.
+    pub(crate) notice: Option<&'a str>,
+    /// What was typed before, or who is to type the password again; empty at first.
     pub(crate) username: &'a str,
     /// For how many days the box remembers the browser; `None`: there is no box.
     pub(crate) remember_days: Option<u64>,

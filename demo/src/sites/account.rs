@@ -21,11 +21,12 @@ pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
     let account = page.account;
     let sessions: Vec<_> = account.sessions.iter().map(|own| session_row(own, account.now)).collect();
     let browsers: Vec<_> = account.browsers.iter().map(|known| browser_row(known, account.now)).collect();
+    let news: Vec<_> = [page.news.map(AccountNews::text), page.notice()].into_iter().flatten().collect();
     let links = look.chrome.links();
     html(&ServerAccount {
         layout: look.chrome.layout(&links, theme_of(Some(page.session))),
         username: &account.user.username,
-        news: page.news.map(AccountNews::text),
+        news: &news,
         has_others: account.has_others(),
         sessions: &sessions,
         browsers: &browsers,

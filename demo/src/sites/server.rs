@@ -95,6 +95,7 @@ impl Pages for Look {
             layout: self.chrome.layout(&links, theme_of(page.session)),
             action: page.action,
             form_token: page.form_token,
+            notice: page.notice(),
             username: page.username,
             remember_days: page.remembers_for.map(|time| time.as_secs().div_ceil(24 * 60 * 60)),
             remember: page.remember,

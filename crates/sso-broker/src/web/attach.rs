@@ -10,7 +10,10 @@ use super::{
     departure::{Departure, depart, depart_from_here},
     get_or_head, pages,
 };
-use crate::{AttachOutcome, LocalPath, RequestError, tokens::Again};
+use crate::{
+    AttachOutcome, LocalPath, RequestError,
+    tokens::{Again, Login},
+};
 
 pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
     config
@@ -25,6 +28,8 @@ struct To {
     to: Option<String>,
     /// `remembered`: to log a remembered browser in, which is tried once.
     why: Option<String>,
+    /// For a login: who typed the password so many seconds ago does so again.
+    max_age: Option<String>,
     /// The visitor was sent here from another name of this site, and for what.
     from: Option<String>,
 }
@@ -37,9 +42,12 @@ async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse
     go(&session, to, Departure::Attach(again)).await
 }
 
-/// `GET /sso/login?to=/page`: the same, and the visitor logs in at the server on the way.
+/// `GET /sso/login?to=/page`: the same, and the visitor logs in at the server on the way. With `max_age=60` also who is
+/// logged in, but typed the password a minute ago or longer; what is no such number counts as 0, which asks in any case.
 async fn login(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
-    go(&session, to, Departure::Login).await
+    let max_age = to.as_ref().and_then(|query| query.max_age.as_deref());
+    let login = Login { max_age: max_age.map(|seconds| seconds.parse().unwrap_or_default()) };
+    go(&session, to, Departure::Login(login)).await
 }
 
 async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departure) -> HttpResponse {

@@ -9,7 +9,10 @@ use super::{
     asker, get_or_head,
     pages::in_query,
 };
-use crate::{LocalPath, tokens::Again};
+use crate::{
+    LocalPath,
+    tokens::{Again, Login},
+};
 
 /// The page that the visitor comes back to in place of one that is too long to be kept: the tab knows that one.
 pub(super) const LANDING: &str = "/sso/long-page";
@@ -21,7 +24,7 @@ pub(super) enum Departure {
     /// To be attached.
     Attach(Again),
     /// The same, with a login on the way.
-    Login,
+    Login(Login),
 }
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -45,7 +48,7 @@ pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, departu
     let start = |wanted: &LocalPath| {
         session.with_store(|store| match departure {
             Departure::Attach(again) => broker.start_again(store, wanted, again),
-            Departure::Login => broker.start_login(store, wanted),
+            Departure::Login(login) => broker.start_prompt(store, wanted, login),
         })
     };
     if session.with_store(|store| broker.keeps(store, wanted)) {
@@ -74,11 +77,12 @@ async fn script() -> HttpResponse {
 /// that writes its own, every visit is from elsewhere.
 fn at_home(public_url: &Url, wanted: &LocalPath, departure: Departure) -> String {
     let origin = public_url.origin().ascii_serialization();
-    let (path, again) = match departure {
-        Departure::Attach(again) => ("attach", again),
-        Departure::Login => ("login", Again::default()),
+    let (path, again, max_age) = match departure {
+        Departure::Attach(again) => ("attach", again, None),
+        Departure::Login(Login { max_age }) => ("login", Again::default(), max_age),
     };
-    format!("{origin}/sso/{path}?from={}&to={}", again.to_text(), in_query(wanted))
+    let max_age = max_age.map(|seconds| format!("max_age={seconds}&")).unwrap_or_default();
+    format!("{origin}/sso/{path}?from={}&{max_age}to={}", again.to_text(), in_query(wanted))
 }
 
 /// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may speak https in the site's place.

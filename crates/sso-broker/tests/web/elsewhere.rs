@@ -25,6 +25,7 @@ async fn a_visit_by_another_name_is_first_sent_to_the_same_page_under_the_sites_
             ("/data", "/sso/attach?from=100&to=/data"),
             ("/sso/attach?to=/page%3Fa", "/sso/attach?from=000&to=/page?a"),
             ("/sso/login?to=/page%3Fa", "/sso/login?from=000&to=/page?a"),
+            ("/sso/login?to=/page%3Fa&max_age=60", "/sso/login?from=000&max_age=60&to=/page?a"),
         ] {
             let mut browser = Browser::new(&site);
             browser.host.clone_from(&host);

@@ -13,7 +13,8 @@ fn late(server: &Server) -> Site {
 async fn who_comes_back_late_is_sent_once_more_and_gets_to_the_wanted_page() {
     let server = Server::start();
     let (site, late) = (Site::start(server.broker()), late(&server));
-    for (start, is_login) in [("/page?a=b", false), ("/sso/login?to=/page?a=b", true)] {
+    for (start, max_age) in [("/page?a=b", None), ("/sso/login?max_age=60&to=/page?a=b", Some(Duration::from_secs(60)))]
+    {
         let mut browser = Browser::new(&site);
         let begun = browser.visit(start).await;
         let backs = [server.attach(begun.location()), server.refuse_attach(begun.location(), "Too slow")];
@@ -26,7 +27,8 @@ async fn who_comes_back_late_is_sent_once_more_and_gets_to_the_wanted_page() {
             // In time.
             browser.go_to(&site);
             let good = server.attach(again.location());
-            assert_eq!(server.state().attached.last().unwrap().prompt_login, is_login);
+            let carried_out = server.state().attached.last().unwrap().clone();
+            assert_eq!((carried_out.prompt_login, carried_out.max_age), (max_age.is_some(), max_age));
             assert_eq!(browser.visit(&good).await.location(), "/page?a=b");
             assert_eq!(browser.visit("/page?a=b").await.status, 200);
             // What was late was begun again once only.

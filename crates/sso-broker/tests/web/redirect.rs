@@ -1,6 +1,9 @@
 //! The attach by redirect: there, back, and everything that must not come of it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use crate::{
     browser::Browser,
@@ -154,12 +157,13 @@ async fn a_token_that_is_taken_is_replaced_once() {
     let site = Site::start(server.broker());
     let mut browser = Browser::new(&site);
     let taken = "Token is already attached";
-    let start = browser.visit("/sso/login?to=/page").await;
+    let start = browser.visit("/sso/login?max_age=60&to=/page").await;
     let back = server.refuse_attach(start.location(), taken);
     let again = browser.visit(&back).await;
     assert_ne!(again.location(), start.location());
     let back = server.refuse_attach(again.location(), taken);
-    assert!(server.state().attached.iter().all(|attach| attach.prompt_login));
+    let minute = Some(Duration::from_secs(60));
+    assert!(server.state().attached.iter().all(|attach| attach.prompt_login && attach.max_age == minute));
     assert_eq!(browser.visit(&back).await.location(), "/page");
     assert!(browser.visit("/page").await.body.contains(taken));
 }
@@ -243,6 +247,36 @@ async fn login_makes_a_new_token_and_prompts() {
     assert!(!first.prompt_login && login.prompt_login);
     assert_ne!(first.token, login.token);
     assert!(browser.cookies["sso-Alice-token"].starts_with(login.token.as_str()));
+}
+
+#[actix_web::test]
+async fn a_login_may_be_asked_of_who_typed_the_password_too_long_ago() {
+    let server = Server::start();
+    let site = Site::start(server.broker());
+    let mut browser = Browser::new(&site);
+    browser.arrive(&server, "/page").await;
+    for (asked, seconds) in [
+        ("", None),
+        ("max_age=900&", Some(900)),
+        ("max_age=0&", Some(0)),
+        // Not a number: asked in any case.
+        ("max_age=15min&", Some(0)),
+        ("max_age=&", Some(0)),
+    ] {
+        let start = browser.visit(&format!("/sso/login?{asked}to=/page?x")).await;
+        let back = server.attach(start.location());
+        assert_eq!(browser.visit(&back).await.location(), "/page?x");
+        let login = server.state().attached.last().unwrap().clone();
+        assert!(login.prompt_login);
+        assert_eq!(login.max_age, seconds.map(Duration::from_secs), "{asked}");
+    }
+    // The same without a link to it.
+    let (mut store, page) = (BTreeMap::new(), site.broker.local_path("/page").unwrap());
+    for (max_age, seconds) in [(Duration::from_millis(60_999), 60), (Duration::MAX, u32::MAX.into())] {
+        server.attach(&site.broker.start_login_again(&mut store, &page, max_age));
+        let asked = server.state().attached.last().unwrap().max_age;
+        assert_eq!(asked, Some(Duration::from_secs(seconds)));
+    }
 }
 
 #[actix_web::test]

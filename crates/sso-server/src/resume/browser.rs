@@ -82,7 +82,7 @@ pub(crate) async fn unjudged(parts: &Parts, browser: &Browser) -> Result<Option<
         };
         if parts.end(&session, reason, is_same).await?.is_some() {
             // The family: a logout at a broker could not find it any more, for the brokers' links end with the session.
-            remember::remove(parts, session.family()).await?;
+            parts.forget(session.family()).await?;
         }
         return Ok(None);
     }

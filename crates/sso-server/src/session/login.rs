@@ -124,6 +124,8 @@ pub enum EndReason {
     UserGone,
     /// Its user has another password than at the login.
     PasswordChanged,
+    /// Its user has [too many](super::Policy::max_sessions_per_user), and it was the longest unused.
+    TooMany,
     /// Its user ended it from another session, or who runs the server did.
     #[serde(other)]
     Revoked,

@@ -1,8 +1,8 @@
-//! How long sessions live.
+//! How long sessions live, and how many logins a user may have.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
-/// The lifetimes of sessions, links and forms.
+/// The lifetimes of sessions, links and forms, and how many logins a user may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Logins never end by themselves. For internal applications in a trusted network only; the two
@@ -24,6 +24,9 @@ pub struct Policy {
     pub fingerprint: bool,
     /// A link ends after so long, and its broker attaches anew: no bearer token lives for ever.
     pub link_lifetime: Duration,
+    /// A user has at most so many logins at once: one more ends the longest unused of them, and its browser is not remembered
+    /// any more. For a moment they may be more, where several begin at once.
+    pub max_sessions_per_user: NonZeroUsize,
 }
 
 impl Policy {
@@ -128,7 +131,7 @@ impl Setting {
 
 impl Default for Policy {
     /// 20 minutes idle, 12 hours in all, a warning 2 minutes before, 10 minutes for a form; written down every 30 seconds, the cookie
-    /// renewed every 15 minutes, tied to the browser; links for 24 hours.
+    /// renewed every 15 minutes, tied to the browser; links for 24 hours; 100 logins of a user.
     fn default() -> Self {
         const fn minutes(n: u64) -> Duration {
             Duration::from_secs(n * 60)
@@ -143,6 +146,7 @@ impl Default for Policy {
             regenerate_every: minutes(15),
             fingerprint: true,
             link_lifetime: minutes(24 * 60),
+            max_sessions_per_user: NonZeroUsize::MIN.saturating_add(99),
         }
     }
 }

@@ -55,7 +55,9 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
     let cookies = site.cookies(answer.set_cookie.as_ref(), &answer.remember);
     let response = match answer.outcome {
         Ok(AttachOutcome::Linked(code)) => attached(&request, &site, &checked, &code).await,
-        Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::OK),
+        Ok(AttachOutcome::LoginNeeded(session)) => {
+            login_form(&site, &form, &request, &checked).session(session.as_deref()).show(StatusCode::OK)
+        }
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
     };
     with_cookies(response, cookies)
@@ -69,7 +71,7 @@ async fn log_in(
     fields: Option<web::Form<LoginFields>>,
 ) -> HttpResponse {
     // This POST comes from our own page, which the form token proves, and not from the broker's.
-    let checked = match check(&request, &site, BrowserHeaders::default()).await {
+    let mut checked = match check(&request, &site, BrowserHeaders::default()).await {
         Ok(checked) if checked.request.prompt_login => checked,
         Ok(_) => return error_page(&site, StatusCode::METHOD_NOT_ALLOWED, "Attach is a GET request"),
         Err(refused) => return refused,
@@ -78,13 +80,15 @@ async fn log_in(
         Ok(visit) => visit,
         Err(shown_again) => return shown_again,
     };
+    // That was just now, also where 0 s would be too long ago.
+    checked.request.max_age = None;
     // Somebody is logged in now: what remembers the browser is not needed.
     let browser = Browser { cookie: visit.set_cookie.clone(), remember: None, ..site.browser(&request) };
     let answer = site.server().attach(&checked, browser).await;
     let response = match answer.outcome {
         Ok(AttachOutcome::Linked(code)) => attached(&request, &site, &checked, &code).await,
         // The session was ended in the instant since the login.
-        Ok(AttachOutcome::LoginNeeded) => login_form(&site, &form, &request, &checked).show(StatusCode::CONFLICT),
+        Ok(AttachOutcome::LoginNeeded(_)) => login_form(&site, &form, &request, &checked).show(StatusCode::CONFLICT),
         Err(error) => refuse(&request, &site, refused(&checked, error)).await,
     };
     // Also when the attach failed: the login did not, and the cookie from before it is dead.

@@ -1,6 +1,6 @@
 //! `/login` and `/logout`: the server's own forms.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::StatusCode, web};
 use serde::Deserialize;
 use sso_core::{BrokerId, wire::for_pages};
 
@@ -10,7 +10,7 @@ use super::{
     get_or_head,
 };
 use crate::{
-    Credentials, Remember,
+    Credentials, Remember, Session,
     form::TimeLimit,
     login::LoginError,
     resume::{Browser, Visit},
@@ -104,7 +104,9 @@ pub(super) struct LoginForm<'a> {
     site: &'a Site,
     form: &'a Form,
     request: &'a HttpRequest,
-    visitor: Option<&'a Visitor>,
+    session: Option<&'a Session>,
+    /// The visit may have replaced the session's cookie.
+    renewed: Option<Cookie<'static>>,
     broker: Option<&'a BrokerId>,
     /// Where the answer to the form leads.
     target: Option<String>,
@@ -120,7 +122,8 @@ impl<'a> LoginForm<'a> {
             site,
             form,
             request,
-            visitor: None,
+            session: None,
+            renewed: None,
             broker: None,
             target: None,
             username: String::new(),
@@ -131,7 +134,17 @@ impl<'a> LoginForm<'a> {
     }
 
     fn visitor(mut self, visitor: &'a Visitor) -> Self {
-        self.visitor = Some(visitor);
+        self.renewed.clone_from(&visitor.set_cookie);
+        self.session(visitor.session.as_deref())
+    }
+
+    /// The browser has this session. Whoever is logged in there logs in again, and stays remembered unless they say otherwise.
+    pub(super) fn session(mut self, session: Option<&'a Session>) -> Self {
+        self.session = session;
+        if let Some(login) = session.and_then(|session| session.login.as_ref()) {
+            self.username.clone_from(&login.user.username);
+            self.remember = login.family.is_some();
+        }
         self
     }
 
@@ -153,10 +166,9 @@ impl<'a> LoginForm<'a> {
             error: self.error.as_deref(),
             is_wrong: self.is_wrong,
             broker: self.broker,
-            session: self.visitor.and_then(|visitor| visitor.session.as_deref()),
+            session: self.session,
         });
-        let renewed = self.visitor.and_then(|visitor| visitor.set_cookie.clone());
-        page(status, self.target.as_slice(), self.form.set_cookie().into_iter().chain(renewed), html)
+        page(status, self.target.as_slice(), self.form.set_cookie().into_iter().chain(self.renewed), html)
     }
 
     /// Logs in with what was typed, or gives the form again with what was wrong.

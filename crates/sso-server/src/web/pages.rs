@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::{Session, account::Account, users::new_password::MIN_CHARS, words};
+use crate::{Session, account::Account, session::EndReason, users::new_password::MIN_CHARS, words};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {
@@ -45,6 +45,25 @@ pub struct LoginPage<'a> {
     pub session: Option<&'a Session>,
 }
 
+impl LoginPage<'_> {
+    /// Why the visitor is to log in (again), where that needs to be said.
+    pub fn notice(&self) -> Option<&'static str> {
+        let session = self.session?;
+        if session.login.is_some() {
+            return Some("Enter your password again to continue.");
+        }
+        was_too_many(session).then_some(TOO_MANY)
+    }
+}
+
+/// Whether the last login in this session was ended because its user had too many.
+fn was_too_many(session: &Session) -> bool {
+    session.last_end.as_ref().is_some_and(|end| end.reason == EndReason::TooMany)
+}
+
+const TOO_MANY: &str = "You were logged out in this browser because you are logged in at too many places, \
+                        and this was the one that you had not used for the longest time.";
+
 /// What the account page shows.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountPage<'a> {
@@ -61,6 +80,16 @@ pub struct AccountPage<'a> {
     /// The visitor's session.
     pub session: &'a Session,
 }
+
+impl AccountPage<'_> {
+    /// How the login before this one ended in this browser, where that needs to be said.
+    pub fn notice(&self) -> Option<&'static str> {
+        was_too_many(self.session).then_some(TOO_MANY_BEFORE)
+    }
+}
+
+const TOO_MANY_BEFORE: &str = "Before this login you were logged out in this browser: you were logged in at too many places, \
+                               and this was the one that you had not used for the longest time.";
 
 /// What was done on the account page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +190,7 @@ pub struct PlainPages;
 impl Pages for PlainPages {
     fn login(&self, page: &LoginPage<'_>) -> String {
         let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
+        let notice = page.notice().map(|text| format!("<p role=\"status\">{text}</p>")).unwrap_or_default();
         let why =
             page.broker.map(|id| format!("<p>You will return to {}.</p>", escape(id.as_str()))).unwrap_or_default();
         let ticked = if page.remember { " checked" } else { "" };
@@ -169,7 +199,7 @@ impl Pages for PlainPages {
         document(
             "Log in",
             &format!(
-                "{why}{error}<form method=\"post\" action=\"{}\">\
+                "{why}{notice}{error}<form method=\"post\" action=\"{}\">\
                  <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
                  <p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>\
                  <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
@@ -217,7 +247,8 @@ impl Pages for PlainPages {
                 format!("<li>{name}{this}{}</li>", button("forget", &known.handle, "Forget it"))
             })
             .collect();
-        let news = page.news.map(|news| format!("<p role=\"status\">{}</p>", news.text())).unwrap_or_default();
+        let said = [page.news.map(AccountNews::text), page.notice()];
+        let news: String = said.iter().flatten().map(|text| format!("<p role=\"status\">{text}</p>")).collect();
         document(
             "Your account",
             &format!(

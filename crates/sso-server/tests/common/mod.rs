@@ -126,7 +126,7 @@ impl World {
         browser.receive(answer.set_cookie);
         Ok(match answer.outcome? {
             AttachOutcome::Linked(code) => Some(Attached { broker, token: token.clone(), code }),
-            AttachOutcome::LoginNeeded => None,
+            AttachOutcome::LoginNeeded(_) => None,
         })
     }
 
@@ -196,7 +196,8 @@ impl Browser {
 
 pub(crate) fn redirect_request(broker: &str, token: &Token, checksum: Checksum, prompt_login: bool) -> AttachRequest {
     let mode = Mode::Redirect(format!("https://{}.example/sso/return?state=s", broker.to_lowercase()));
-    AttachRequest { broker: broker.parse().unwrap(), token: token.clone(), checksum, mode, prompt_login }
+    let (broker, token) = (broker.parse().unwrap(), token.clone());
+    AttachRequest { broker, token, checksum, mode, prompt_login, max_age: None }
 }
 
 pub(crate) fn credentials(username: &str) -> Credentials {

@@ -79,7 +79,8 @@ async fn a_silent_attach_joins_and_changes_no_cookie() {
         let token = Token::generate();
         let checksum = key("Ajax").attach(&token);
         let id = "Ajax".parse().unwrap();
-        let request = AttachRequest { broker: id, token, checksum, mode: Mode::Json, prompt_login: false };
+        let request =
+            AttachRequest { broker: id, token, checksum, mode: Mode::Json, prompt_login: false, max_age: None };
         let world = &world;
         async move {
             let headers = BrowserHeaders { origin: Some("https://ajax.example"), ..Default::default() };

@@ -16,7 +16,7 @@ async fn a_login_replaces_the_cookie_in_the_same_write() {
     let planted = browser.cookie.clone().unwrap();
     world.store.calls();
     world.log_in(&mut browser, "jackie").await;
-    assert_eq!(world.store.calls(), ["load", "load", "update"], "one write");
+    assert_eq!(world.store.calls(), ["load", "load", "update", "of_user"], "one write");
     assert_ne!(browser.cookie.as_ref().unwrap().expose(), planted.expose());
     assert!(world.server.visit(Some(&planted)).await.unwrap().is_none());
     let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();

@@ -12,6 +12,7 @@ mod clock;
 mod data;
 mod entry;
 mod lifetimes;
+mod limit;
 mod links;
 mod login;
 mod names;

@@ -1,12 +1,14 @@
 //! `prompt=login`: the login on the way through an attach, with one set of checks.
 
+use std::{num::NonZeroUsize, time::Duration};
+
 use actix_web::http::StatusCode;
 use sso_core::Token;
-use sso_server::resume::ResumeError;
+use sso_server::{Policy, Remember, clock::Clock, resume::ResumeError};
 
 use crate::{
-    common::{Attached, Browser, World, credentials},
-    http::{Answer, HTML, attach_uri, pair, silent_uri},
+    common::{Attached, Browser, HOUR, MINUTE, World, credentials},
+    http::{Answer, HTML, attach_uri, pair, session_cookie, silent_uri},
 };
 
 const GOOD: &str = "username=jackie&password=jackie123";
@@ -168,4 +170,147 @@ async fn a_prompt_cuts_no_link_of_a_broker_that_cannot_attach_anew() {
     let answer = log_in(&world, &prompt("Php", &Token::generate()), cookie.as_deref()).await;
     assert!(answer.query("sso_verify").is_some());
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
+}
+
+/// The same, if whoever is logged in typed the password so long ago.
+fn prompt_again(token: &Token, max_age: u32) -> String {
+    attach_uri("Alice", token, &format!("&prompt=login&max_age={max_age}"))
+}
+
+/// jackie, logged in now and attached at Greg; with the session's cookie.
+async fn logged_in(world: &World) -> (Attached, String) {
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let greg = world.attach(&mut browser, "Greg").await;
+    (greg, session_cookie(browser.cookie.as_ref().unwrap()))
+}
+
+async fn auth_time(world: &World, link: &Attached) -> serde_json::Value {
+    world.get("/api/session", &[("Authorization", &link.authorization())]).await.json()["auth_time"].clone()
+}
+
+#[actix_web::test]
+async fn who_typed_the_password_too_long_ago_types_it_again_and_the_login_goes_on() {
+    let world = World::new();
+    let (greg, cookie) = logged_in(&world).await;
+    let began = world.clock.now();
+    let headers = [HTML, ("Cookie", cookie.as_str())];
+    world.advance(MINUTE - Duration::from_millis(1));
+    let young = world.get(&prompt_again(&Token::generate(), 60), &headers).await;
+    assert!(young.query("sso_verify").is_some(), "not long enough ago");
+    assert_eq!(auth_time(&world, &greg).await, began.as_secs());
+
+    world.advance(Duration::from_millis(1));
+    let token = Token::generate();
+    let uri = prompt_again(&token, 60);
+    let page = world.get(&uri, &headers).await;
+    page.is_safe_page(" https://alice.example");
+    assert!(page.body.contains("Enter your password again") && page.body.contains("value=\"jackie\""), "{}", page.body);
+    assert!(world.get(&prompt("Alice", &Token::generate()), &headers).await.query("sso_verify").is_some(), "its twin");
+
+    let answer = log_in(&world, &uri, Some(&cookie)).await;
+    let code = answer.query("sso_verify").unwrap().parse().unwrap();
+    let alice = Attached { broker: "Alice", token, code };
+    for link in [&alice, &greg] {
+        assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"), "no link of before is superseded");
+        assert_eq!(auth_time(&world, link).await, world.clock.now().as_secs());
+    }
+    let new = answer.cookie("__Host-sso_session").unwrap();
+    assert_ne!(new, cookie);
+    assert!(world.get(&uri, &headers).await.cookie("__Host-sso_session").is_none());
+    let anew = world.get(&prompt_again(&Token::generate(), 60), &[HTML, ("Cookie", &new)]).await;
+    assert!(anew.query("sso_verify").is_some(), "asked once");
+    assert_eq!(world.get("/login", &headers).await.status, StatusCode::OK, "the old cookie is dead");
+}
+
+/// Where it is asked for in any case, the answer to the form is not the form again.
+#[actix_web::test]
+async fn an_age_of_zero_asks_in_any_case_and_once() {
+    let world = World::new();
+    let (_, cookie) = logged_in(&world).await;
+    let answer = log_in(&world, &prompt_again(&Token::generate(), 0), Some(&cookie)).await;
+    assert!(answer.query("sso_verify").is_some());
+    // Nobody is logged in: as without it.
+    let answer = log_in(&world, &prompt_again(&Token::generate(), u32::MAX), None).await;
+    assert!(answer.query("sso_verify").is_some());
+}
+
+#[actix_web::test]
+async fn another_user_at_that_form_replaces_the_first() {
+    let world = World::new();
+    let (greg, cookie) = logged_in(&world).await;
+    let token = Token::generate();
+    let uri = prompt_again(&token, 0);
+    let page = world.get(&uri, &[HTML, ("Cookie", &cookie)]).await;
+    let cookies = format!("{cookie}; {}", page.cookie("__Host-sso_form").unwrap());
+    let fields = |user: &str| format!("username={user}&password=jackie123&form_token={}", page.form_token());
+    let wrong = world.post(&uri, &[HTML, ("Cookie", &cookies)], &fields("nobody")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"), "nothing has changed yet");
+    let answer = world.post(&uri, &[HTML, ("Cookie", &cookies)], &fields("john")).await;
+    let code = answer.query("sso_verify").unwrap().parse().unwrap();
+    let alice = Attached { broker: "Alice", token, code };
+    assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("john"));
+    assert_eq!(world.info(&greg).await, Err(ResumeError::Superseded));
+}
+
+#[actix_web::test]
+async fn an_age_that_is_none_is_refused() {
+    let world = World::new();
+    for extra in ["&max_age=60", "&prompt=login&max_age=1h", "&prompt=login&max_age=60&max_age=60"] {
+        let answer = world.get(&attach_uri("Alice", &Token::generate(), extra), &[HTML]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(
+            answer.body.contains("Invalid &#39;max_age&#39; query parameter")
+                || answer.body.contains("Invalid 'max_age' query parameter"),
+            "{}",
+            answer.body
+        );
+    }
+    assert_eq!(world.get(&prompt_again(&Token::generate(), 60), &[HTML]).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_remembered_browser_counts_from_when_the_password_was_typed() {
+    let world = World::new();
+    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let Remember::Set(token) = visit.remember else { panic!("the box was ticked") };
+    let kept = format!("__Host-sso_session_remember={}", token.expose());
+    world.advance(HOUR);
+    let visit = [HTML, ("Cookie", kept.as_str()), ("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Mode", "navigate")];
+    let page = world.get(&prompt_again(&Token::generate(), 3600), &visit).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let (session, remember) = (page.cookie("__Host-sso_session"), page.cookie("__Host-sso_session_remember"));
+    let cookies = format!("{}; {}", session.expect("it came back"), remember.expect("its token is used up"));
+    assert!(page.body.contains("value=\"jackie\"") && page.body.contains("checked"), "{}", page.body);
+    // The twin: not long enough ago.
+    let young = world.get(&prompt_again(&Token::generate(), 3601), &[HTML, ("Cookie", &cookies)]).await;
+    assert!(young.query("sso_verify").is_some());
+    let uri = prompt_again(&Token::generate(), 3600);
+    let page = world.get(&uri, &[HTML, ("Cookie", &cookies)]).await;
+    let all = format!("{cookies}; {}", page.cookie("__Host-sso_form").unwrap());
+    let body = format!("{GOOD}&remember=on&form_token={}", page.form_token());
+    let answer = world.post(&uri, &[HTML, ("Cookie", &all)], &body).await;
+    assert!(answer.query("sso_verify").is_some());
+    assert!(answer.cookie("__Host-sso_session_remember").is_some(), "and stays remembered");
+}
+
+#[actix_web::test]
+async fn who_was_ended_for_too_many_logins_is_told_why_where_they_log_in() {
+    let world = World::living(Policy { max_sessions_per_user: NonZeroUsize::MIN, ..Policy::default() });
+    let (_, cookie) = logged_in(&world).await;
+    let told = "logged in at too many places";
+    world.advance(MINUTE);
+    world.log_in(&mut Browser::default(), "jackie").await;
+    let page = world.get("/login", &[HTML, ("Cookie", &cookie)]).await;
+    assert!(page.status == StatusCode::OK && page.body.contains(told), "{}", page.body);
+    let cookie = page.cookie("__Host-sso_session").expect("an end replaces it");
+    let uri = prompt("Alice", &Token::generate());
+    assert!(world.get(&uri, &[HTML, ("Cookie", &cookie)]).await.body.contains(told));
+    let cookie = log_in(&world, &uri, Some(&cookie)).await.cookie("__Host-sso_session").unwrap();
+    assert!(world.get("/account", &[HTML, ("Cookie", &cookie)]).await.body.contains(told));
+    // Its twin: who was not, is not.
+    assert!(!world.get("/login", &[HTML]).await.body.contains(told));
+    let (_, cookie) = logged_in(&world).await;
+    assert!(!world.get("/account", &[HTML, ("Cookie", &cookie)]).await.body.contains(told));
 }
