@@ -123,7 +123,7 @@ async fn what_no_person_asked_for_extends_nothing() {
 
 /// A site that is to be sure of its visitor: it looks at `auth_time`, and sends them to type the password again.
 #[tokio::test]
-async fn a_site_asks_who_typed_the_password_too_long_ago_to_type_it_again() {
+async fn threat_34_a_site_asks_who_typed_the_password_too_long_ago_to_type_it_again() {
     let demo = Demo::start(&[]);
     let visitor = Visitor::new();
     visitor.log_in(&demo.url("alice", ""), "jackie", "jackie123").await;
@@ -147,6 +147,12 @@ async fn a_site_asks_who_typed_the_password_too_long_ago_to_type_it_again() {
     for site in ["alice", "greg"] {
         assert!(auth_time(site).await >= first + 2, "{site}: the same login, at all sites");
     }
+
+    // Whoever leaves it out of the address is not asked, and has not typed it: the site sees that.
+    let typed = auth_time("alice").await;
+    let attach = visitor.get(&again("0")).await.location().unwrap();
+    let page = visitor.visit(&attach.replace("&max_age=0", "")).await;
+    assert_eq!((page.url.path(), auth_time("alice").await), ("/about", typed));
 
     // Somebody else at that form is another login, and the sites are told.
     let form = visitor.visit(&again("0")).await;

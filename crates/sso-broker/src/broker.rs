@@ -152,8 +152,8 @@ impl Broker {
         self.start_prompt(store, wanted, Login::default())
     }
 
-    /// The same, and whoever typed the password `max_age` ago, or longer, types it again: before what is sensitive. Zero
-    /// asks in any case. Counted in whole seconds; a remembered login counts from when the password was typed.
+    /// The same, and whoever typed the password `max_age` ago, or longer, types it again: before what is sensitive.
+    /// Zero asks in any case. Counted in whole seconds; a remembered login counts from when the password was typed.
     ///
     /// Only a request: the visitor, or a link of a stranger's, can leave it out of the URL. Look at
     /// [`auth_time`](wire::SessionStatus::auth_time) of [`Client::session`] before what it is for.

@@ -22,8 +22,8 @@ pub struct AttachRequest {
     pub mode: Mode,
     /// Whether the visitor is to log in on the way (`prompt=login`).
     pub prompt_login: bool,
-    /// With that: whoever authenticated so long ago, or longer, does so again (`max_age`, in seconds). The checksum does not
-    /// cover it, so a broker that needs it looks at `auth_time` afterwards.
+    /// With that: whoever authenticated so long ago, or longer, does so again (`max_age`, in seconds). The checksum
+    /// does not cover it, so a broker that needs it looks at `auth_time` afterwards.
     pub max_age: Option<Duration>,
 }
 

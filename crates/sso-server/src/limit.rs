@@ -7,8 +7,8 @@ use crate::{
     session::{EndReason, Session},
 };
 
-/// Ends the longest unused logins of this session's user where they are too many by now. Only those that began before the
-/// login in this session: of two logins at once, with room for one, the later one stays, and not neither.
+/// Ends the longest unused logins of this session's user where they are too many by now. Only those that began before
+/// the login in this session: of two logins at once, with room for one, the later one stays, and not neither.
 ///
 /// The login itself stands, whatever the store says: the next one makes up for it.
 pub(crate) async fn make_room(parts: &Parts, session: &Session) {

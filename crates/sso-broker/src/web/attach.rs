@@ -43,7 +43,8 @@ async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse
 }
 
 /// `GET /sso/login?to=/page`: the same, and the visitor logs in at the server on the way. With `max_age=60` also who is
-/// logged in, but typed the password a minute ago or longer; what is no such number counts as 0, which asks in any case.
+/// logged in, but typed the password a minute ago or longer; what is no such number counts as 0, which asks in any
+/// case.
 async fn login(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
     let max_age = to.as_ref().and_then(|query| query.max_age.as_deref());
     let login = Login { max_age: max_age.map(|seconds| seconds.parse().unwrap_or_default()) };

@@ -144,9 +144,10 @@ impl Sso {
         self
     }
 
-    /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page`, `/sso/session` for the script
-    /// that warns of the login's end, `/sso/logout` for the pages of the broker itself, `/sso/long-page` for addresses that no cookie can hold, and
-    /// the AJAX side.
+    /// The routes, for `App::configure`: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page` (with
+    /// `max_age=60` for a password typed a minute ago at most), `/sso/session` for the script that warns of the login's
+    /// end, `/sso/logout` for the pages of the broker itself, `/sso/long-page` for addresses that no cookie can hold,
+    /// and the AJAX side.
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let sso = self.clone();
         move |config| {

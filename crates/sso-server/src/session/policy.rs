@@ -24,8 +24,8 @@ pub struct Policy {
     pub fingerprint: bool,
     /// A link ends after so long, and its broker attaches anew: no bearer token lives for ever.
     pub link_lifetime: Duration,
-    /// A user has at most so many logins at once: one more ends the longest unused of them, and its browser is not remembered
-    /// any more. For a moment they may be more, where several begin at once.
+    /// A user has at most so many logins at once: one more ends the longest unused of them, and its browser is not
+    /// remembered any more. For a moment they may be more, where several begin at once.
     pub max_sessions_per_user: NonZeroUsize,
 }
 

@@ -138,7 +138,8 @@ impl<'a> LoginForm<'a> {
         self.session(visitor.session.as_deref())
     }
 
-    /// The browser has this session. Whoever is logged in there logs in again, and stays remembered unless they say otherwise.
+    /// The browser has this session. Whoever is logged in there logs in again, and stays remembered unless they say
+    /// otherwise.
     pub(super) fn session(mut self, session: Option<&'a Session>) -> Self {
         self.session = session;
         if let Some(login) = session.and_then(|session| session.login.as_ref()) {

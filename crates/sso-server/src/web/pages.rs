@@ -88,8 +88,8 @@ impl AccountPage<'_> {
     }
 }
 
-const TOO_MANY_BEFORE: &str = "Before this login you were logged out in this browser: you were logged in at too many places, \
-                               and this was the one that you had not used for the longest time.";
+const TOO_MANY_BEFORE: &str = "Before this login you were logged out in this browser: you were logged in at too many \
+                               places, and this was the one that you had not used for the longest time.";
 
 /// What was done on the account page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,7 +32,7 @@ async fn is_in(world: &World, browser: &Browser) -> bool {
 }
 
 #[tokio::test]
-async fn the_101st_login_ends_the_longest_unused_of_that_user() {
+async fn threat_34_the_101st_login_ends_the_longest_unused_of_that_user() {
     let world = World::new();
     let (johns, _) = log_in(&world, "john").await;
     let mut browsers = Vec::new();
@@ -124,7 +124,7 @@ async fn comes_back(world: &World, browser: &resume::Browser) -> Option<resume::
 }
 
 #[tokio::test]
-async fn a_remembered_browser_that_has_made_room_does_not_come_back_by_itself() {
+async fn threat_34_a_remembered_browser_that_has_made_room_does_not_come_back_by_itself() {
     for max in [1, 2] {
         let world = at_most(max);
         let browser = remembered(&world).await;

@@ -190,7 +190,7 @@ async fn auth_time(world: &World, link: &Attached) -> serde_json::Value {
 }
 
 #[actix_web::test]
-async fn who_typed_the_password_too_long_ago_types_it_again_and_the_login_goes_on() {
+async fn threat_34_who_typed_the_password_too_long_ago_types_it_again_and_the_login_goes_on() {
     let world = World::new();
     let (greg, cookie) = logged_in(&world).await;
     let began = world.clock.now();
