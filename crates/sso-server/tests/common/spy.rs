@@ -20,6 +20,7 @@ struct Inner {
     failing: Mutex<Failing>,
     before_update: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     before_link: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    before_of_user: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 enum Failing {
@@ -38,6 +39,7 @@ impl Spy {
             failing: Mutex::new(Failing::Nothing),
             before_update: Mutex::default(),
             before_link: Mutex::default(),
+            before_of_user: Mutex::default(),
         }))
     }
 
@@ -69,6 +71,11 @@ impl Spy {
     /// Somebody else is faster: `this` happens just before the next update, which then comes too late.
     pub(crate) fn before_next_update(&self, this: impl Future<Output = ()> + Send + 'static) {
         *self.0.before_update.lock() = Some(Box::pin(this));
+    }
+
+    /// The same before the next look for the sessions of a user.
+    pub(crate) fn before_next_of_user(&self, this: impl Future<Output = ()> + Send + 'static) {
+        *self.0.before_of_user.lock() = Some(Box::pin(this));
     }
 
     /// The same before the next link is made.
@@ -146,6 +153,10 @@ impl Store for Spy {
     }
 
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+        let first = self.0.before_of_user.lock().take();
+        if let Some(first) = first {
+            first.await;
+        }
         self.enter("of_user")?.of_user(username).await
     }
 

@@ -174,6 +174,27 @@ async fn of_logins_at_once_one_stays_and_the_next_makes_up_for_too_many() {
     assert!(is_in(&world, &last).await);
 }
 
+/// Or two at once would end each other.
+#[tokio::test]
+async fn no_login_ends_one_that_began_later() {
+    let world = at_most(1);
+    let (server, clock, store) = (world.server.clone(), world.clock.clone(), world.store.clone());
+    let (sender, later) = tokio::sync::oneshot::channel();
+    world.store.before_next_of_user(async move {
+        clock.advance(SECOND);
+        // It has not made room yet.
+        store.fail_only("of_user");
+        let visit = server.log_in(None, &credentials("jackie")).await.unwrap();
+        store.work_again();
+        sender.send(Browser { cookie: visit.set_cookie }).unwrap_or_default();
+    });
+    let (first, _) = log_in(&world, "jackie").await;
+    let later = later.await.unwrap();
+    assert!(is_in(&world, &first).await && is_in(&world, &later).await);
+    let (last, _) = log_in(&world, "jackie").await;
+    assert!(!is_in(&world, &first).await && !is_in(&world, &later).await && is_in(&world, &last).await);
+}
+
 #[tokio::test]
 async fn a_login_stands_where_no_room_can_be_made() {
     let world = at_most(1);

@@ -176,7 +176,7 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
 
     clock.advance(2 * DAY);
     let now = clock.now();
-    world.store.touch(&crate::used(&touched, now, now.after(DAY))).await.unwrap();
+    world.store.touch(&crate::used(touched, now, now.after(DAY))).await.unwrap();
     let live = world.inserted().await;
     let (here, there) = tokio::join!(world.store.purge(), other.purge());
     let (here, there) = (here.unwrap(), there.unwrap());
