@@ -115,9 +115,8 @@ async fn the_longest_unused_anonymous_sessions_make_room_with_all_that_leads_to_
     let key = token_of("Alice");
     world.linked(&key, &sessions[1]).await;
     assert_eq!(are_there(&world, &sessions).await, [true; 3]);
-    let touch = async |session: &Session| {
-        world.store.touch(&crate::used(&session, session.last_seen, session.keep_until)).await
-    };
+    let touch =
+        async |session: &Session| world.store.touch(&crate::used(session, session.last_seen, session.keep_until)).await;
     touch(&sessions[0]).await.unwrap();
     sessions.push(world.inserted().await);
     assert_eq!(are_there(&world, &sessions).await, [true, false, true, true]);
