@@ -12,21 +12,22 @@ use crate::{
 impl RedisStore {
     pub(super) async fn sessions_of(&self, user: &str) -> Result<Listed<Arc<Session>>, StoreError> {
         let reply = self.run(&self.scripts.of_user, &[user.as_bytes()]).await?;
-        Ok(self.sessions_in(&reply))
-    }
-
-    pub(super) async fn sessions_due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
-        let (by, most) = (text(by), most.to_string());
-        let reply = self.run(&self.scripts.due, &[by.as_bytes(), most.as_bytes()]).await?;
-        Ok(self.sessions_in(&reply).readable)
-    }
-
-    fn sessions_in(&self, reply: &[Vec<u8>]) -> Listed<Arc<Session>> {
         let open = |name: &str, rest: &[Vec<u8>]| match rest {
             [sealed, seen, keep] => self.session(name.as_bytes(), sealed, seen, keep),
             _ => Err(unexpected()),
         };
-        listed("session", reply, 4, open)
+        Ok(listed("session", &reply, 4, open))
+    }
+
+    /// What cannot be read is left out and not told, for this is asked every second.
+    pub(super) async fn sessions_due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
+        let (by, most) = (text(by), most.to_string());
+        let reply = self.run(&self.scripts.due, &[by.as_bytes(), most.as_bytes()]).await?;
+        let open = |record: &[Vec<u8>]| match record {
+            [name, sealed, seen, keep] => self.session(name, sealed, seen, keep).ok(),
+            _ => None,
+        };
+        Ok(reply.chunks(4).filter_map(open).collect())
     }
 
     pub(super) async fn families_of_user(&self, user: &str) -> Result<Listed<Arc<Family>>, StoreError> {

@@ -104,13 +104,12 @@ impl SqlStore {
         Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }
 
-    /// What cannot be read is left out, and told; it takes room among `most` until its record goes.
+    /// What cannot be read is left out and not told, for this is asked every second; it takes room among `most` until its record goes.
     pub(super) async fn sessions_due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let query = || sqlx::query::<Any>(COLUMNS_BY_END).bind(by.as_millis()).bind(most);
         let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
-        let open = |row: &AnyRow| Ok((column(row, "name")?, self.session_in(row).map(Arc::new)));
-        Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?).readable)
+        Ok(rows.iter().filter_map(|row| self.session_in(row).ok().map(Arc::new)).collect())
     }
 
     /// Removes a session, with its cookies and links, if it is this user's; whether it was.
