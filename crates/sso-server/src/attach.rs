@@ -275,7 +275,8 @@ async fn freed(
     }
 }
 
-/// The browser's cookie was replaced while this attach was on its way: it comes with the new one if it is begun again, as brokers do on this error.
+/// The browser's cookie was replaced while this attach was on its way: it comes with the new one if it is begun again,
+/// as brokers do on this error.
 fn cookie_replaced(attach: &CheckedAttach) -> AttachError {
     if attach.request.mode.is_silent() { AttachError::NoSession } else { AttachError::AlreadyAttached }
 }

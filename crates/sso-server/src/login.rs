@@ -220,8 +220,8 @@ pub(crate) async fn out_at_server(parts: &Parts, session: &Arc<Session>) -> Resu
     Ok(cookie)
 }
 
-/// Logs out whoever is logged in, if that still `is_meant`, and forgets the browser: first of all, for a logout that is half done must be one that
-/// can be repeated. The session then, unless it is gone or was not meant.
+/// Logs out whoever is logged in, if that still `is_meant`, and forgets the browser: first of all, for a logout that is
+/// half done must be one that can be repeated. The session then, unless it is gone or was not meant.
 pub(crate) async fn log_out(
     parts: &Parts,
     session: &Arc<Session>,

@@ -44,7 +44,8 @@ pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: String) -> Ht
     page_with_logout(session.sso(), kind, retry, Leave { form_token: session.form_token(PATH), server })
 }
 
-/// `GET /sso/logout?to=/page`: asks. Who has no token, or one that serves no more, is first attached to whatever login is there now.
+/// `GET /sso/logout?to=/page`: asks. Who has no token, or one that serves no more, is first attached to whatever login
+/// is there now.
 async fn show(session: SsoSession, to: Option<web::Query<To>>) -> Result<HttpResponse, RequestError> {
     if let Err(error) = session.who().await
         && error.is_healable()
@@ -57,7 +58,8 @@ async fn show(session: SsoSession, to: Option<web::Query<To>>) -> Result<HttpRes
     Ok(page(&session, ProblemKind::LogoutUnverified, stay))
 }
 
-/// Whether a visitor without a token can be attached, as far as is known here: an attach that has just failed is not tried again.
+/// Whether a visitor without a token can be attached, as far as is known here: an attach that has just failed is not
+/// tried again.
 async fn may_attach(session: &SsoSession) -> bool {
     let has_failed = session.take(Broker::take_failure).is_some() || session.take(Broker::take_arrived);
     let is_visit = Asker::of(session.http_request()) == Asker::Visit;

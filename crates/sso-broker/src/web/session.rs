@@ -68,8 +68,9 @@ impl SsoSession {
         self.client.login(&self.bearer()?, username, password).await
     }
 
-    /// Logs out, at all brokers. Who has no token is logged out already. Where the token serves no more, nobody is logged out, for the browser may be
-    /// logged in all the same, or remembered: [`RequestError::Superseded`] or [`RequestError::NotAttached`], which is answered with a page that asks.
+    /// Logs out, at all brokers. Who has no token is logged out already. Where the token serves no more, nobody is
+    /// logged out, for the browser may be logged in all the same, or remembered: [`RequestError::Superseded`] or
+    /// [`RequestError::NotAttached`], which is answered with a page that asks.
     pub async fn logout(&self) -> Result<(), RequestError> {
         let Ok(bearer) = self.bearer() else { return Ok(()) };
         match self.client.logout(&bearer).await {

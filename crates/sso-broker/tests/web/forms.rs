@@ -64,7 +64,8 @@ async fn a_refused_form_leads_back_to_its_page() {
 async fn a_logout_is_done_only_if_the_server_says_so() {
     let server = Server::start();
     let mut browser = Browser::new(&Site::start(server.broker()));
-    // The token was cut or is too old, and the browser is logged in all the same; the session is over, as older servers say.
+    // The token was cut or is too old, and the browser is logged in all the same; the session is over, as older servers
+    // say.
     for (code, leads_to) in [(BearerErrorCode::NotAttached, "/sso/logout?to=/"), (BearerErrorCode::SessionEnded, "/")] {
         server.state().user = Some("jackie".into());
         let token = browser.arrive(&server, "/token").await.body;

@@ -41,8 +41,8 @@ pub enum AttachError {
     /// A silent attach found no session to join, because the browser's cookie is not known. A page can mend that.
     #[error(transparent)]
     AmbiguousCookie(#[from] AmbiguousCookie),
-    /// The token has a link: to another session, or one that a login has superseded. Also where the browser's cookie was
-    /// replaced meanwhile: an attach with a new token helps in all cases.
+    /// The token has a link: to another session, or one that a login has superseded. Also where the browser's cookie
+    /// was replaced meanwhile: an attach with a new token helps in all cases.
     #[error("{ALREADY_ATTACHED}")]
     AlreadyAttached,
     /// The session has as many links at this broker as it may, all of them in use.

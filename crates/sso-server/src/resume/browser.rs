@@ -171,8 +171,9 @@ async fn renewed(
     }
 }
 
-/// The session whose cookie this was until a moment ago, when rights changed: the browser sent it before the answer with the new one came. Only for
-/// who has shown the password once more (a double click on "Log in"), or to begin no second session, whose cookie would take the new one's place.
+/// The session whose cookie this was until a moment ago, when rights changed: the browser sent it before the answer
+/// with the new one came. Only for who has shown the password once more (a double click on "Log in"), or to begin no
+/// second session, whose cookie would take the new one's place.
 pub(crate) async fn just_replaced(parts: &Parts, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
     let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
     let session = parts.load(&cookie).await?;

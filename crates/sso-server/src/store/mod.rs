@@ -162,7 +162,8 @@ pub trait Store: Send + Sync + 'static {
     /// not revived.
     async fn touch(&self, used: &Session) -> Result<(), StoreError>;
 
-    /// The sessions whose logins [end](Session::ends) by `by`, at most so many, the earliest first. Of those that cannot be read the log is not told here.
+    /// The sessions whose logins [end](Session::ends) by `by`, at most so many, the earliest first. Of those that
+    /// cannot be read the log is not told here.
     async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError>;
 
     /// Links a token to a session, if it has no link. The session's other links at this broker [make room](self), by [`Link::at`] and by their

@@ -23,6 +23,7 @@ pub(super) fn made_for<K>(new: &Link, mut others: Vec<Other<K>>) -> Option<Vec<K
 }
 
 /// A call's time as stores keep it: zero stands for none.
+#[cfg(any(feature = "sql", feature = "redis"))]
 pub(super) fn noted(millis: i64) -> Option<Timestamp> {
     (millis != 0).then(|| Timestamp::from_millis(millis))
 }

@@ -104,7 +104,8 @@ impl SqlStore {
         Ok(Listed::of("session", rows.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }
 
-    /// What cannot be read is left out and not told, for this is asked every second; it takes room among `most` until its record goes.
+    /// What cannot be read is left out and not told, for this is asked every second; it takes room among `most` until
+    /// its record goes.
     pub(super) async fn sessions_due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let query = || sqlx::query::<Any>(COLUMNS_BY_END).bind(by.as_millis()).bind(most);
