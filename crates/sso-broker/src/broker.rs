@@ -16,9 +16,6 @@ use crate::{
 const MAX_LOST: u8 = 1;
 /// How often in a row one is that somebody's login has superseded.
 const MAX_SUPERSEDED: u8 = 3;
-/// Nobody is logged in by a token of this age, in seconds: perhaps the browser has got another session since, and the
-/// broker attaches to that one.
-const OLD: u64 = 60 * 60;
 
 /// A broker: one web site that shares its visitors' sessions. Clones share everything.
 ///
@@ -272,15 +269,18 @@ impl Broker {
     }
 
     /// Whether a new attach was not tried yet to log a remembered browser in.
+    #[cfg(feature = "actix")]
     pub(crate) fn may_resume(&self, store: &dyn TokenStore) -> bool {
         self.notes(store).again.resumed == 0
     }
 
-    /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps to another session than before.
+    /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps the browser has got another session
+    /// since its token was made, an hour ago or longer.
+    #[cfg(feature = "actix")]
     pub(crate) fn is_old(&self, store: &dyn TokenStore) -> bool {
         // One of jasny/sso's own making has no notes.
         let made = Some(self.notes(store).made).filter(|made| *made > 0);
-        made.is_some_and(|made| time::seconds().saturating_sub(made) >= OLD)
+        made.is_some_and(|made| time::seconds().saturating_sub(made) >= 60 * 60)
     }
 
     /// Changes nothing where it is so already: each change is a cookie.

@@ -43,7 +43,8 @@ pub enum AttachOutcome {
     LoginNeeded(Option<Arc<Session>>),
 }
 
-/// What an attach came to. The cookies are to be set however it ended: a remembered browser that came back has used its old token up.
+/// What an attach came to. The cookies are to be set however it ended: a remembered browser that came back has used its
+/// old token up.
 #[derive(Clone, Debug)]
 pub struct AttachAnswer {
     /// How it ended.
@@ -120,8 +121,8 @@ fn check_checksum(
 
 /// Links the token to the session of this browser.
 ///
-/// A redirect starts a session where there is none, and logs a remembered browser in. A silent attach joins only a session whose cookie
-/// the browser sends by itself, unless the broker may start one.
+/// A redirect starts a session where there is none, and logs a remembered browser in. A silent attach joins only a
+/// session whose cookie the browser sends by itself, unless the broker may start one.
 pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> AttachAnswer {
     match recognise(parts, attach, browser).await {
         Ok(Recognised::CameBack(Visit { session, set_cookie, remember }))
@@ -188,7 +189,8 @@ async fn attach_to(
     }
 }
 
-/// How often an attach is tried anew because somebody logged in or out, or attached the same token, at that very moment.
+/// How often an attach is tried anew because somebody logged in or out, or attached the same token, at that very
+/// moment.
 const ATTEMPTS: usize = 20;
 
 /// Links the token to a new session, in one step: who repeats an attach without the cookie leaves nothing behind.
@@ -257,7 +259,8 @@ fn new_link(parts: &Parts, attach: &CheckedAttach, session: &Session) -> Link {
     }
 }
 
-/// What becomes of a token that has a link: if that is a good one to this session, its code; if it is dead it is cut, and the token is free (`None`).
+/// What becomes of a token that has a link: if that is a good one to this session, its code; if it is dead it is cut,
+/// and the token is free (`None`).
 async fn freed(
     parts: &Parts,
     attach: &CheckedAttach,

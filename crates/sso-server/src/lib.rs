@@ -52,7 +52,7 @@ pub use directory::SqlDirectory;
 pub use login::Credentials;
 pub use parts::Unavailable;
 pub use remember::{Remember, RememberToken};
-pub use resume::Resumed;
+pub use resume::{Resumed, Told};
 pub use server::Server;
 pub use session::{Policy, Session, TokenPolicy};
 pub use sso_core as core;

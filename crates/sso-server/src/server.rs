@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// What a broker is told of that.
-    pub(crate) async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
+    pub async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
         patiently(resume::told(&self.0, resumed)).await
     }
 

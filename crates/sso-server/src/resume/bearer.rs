@@ -100,12 +100,12 @@ pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bo
 }
 
 /// What a broker is told that sees nobody logged in, of a user who may use it.
-#[derive(Default)]
-pub(crate) struct Told {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
     /// How the last login ended, if the link saw it.
-    pub(crate) ended: Option<Ended>,
+    pub ended: Option<Ended>,
     /// The browser is remembered: a new attach logs it in again.
-    pub(crate) resume: bool,
+    pub resume: bool,
 }
 
 /// See [`Told`].

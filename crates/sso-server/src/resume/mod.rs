@@ -13,8 +13,8 @@ use crate::{
     session::{Session, lifecycle},
 };
 
-pub use bearer::{ResumeError, Resumed};
-pub(crate) use bearer::{Told, by_bearer, check_link, failure_key, proven, told};
+pub use bearer::{ResumeError, Resumed, Told};
+pub(crate) use bearer::{by_bearer, check_link, failure_key, proven, told};
 pub use browser::{Browser, Visit};
 pub(crate) use browser::{asked, by_cookie, come_back, fingerprint, just_replaced, unjudged, used, visit};
 

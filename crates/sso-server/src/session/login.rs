@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 /// A login: it lives in a [`Session`](super::Session), and has an idle and an absolute end.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Login {
-    /// Who, as the account was then. What is true now, [`standing`](crate::standing) finds.
+    /// Who, as the account was then. Whether it is still that account is asked at every read.
     pub user: User,
     /// The session's [count](super::Session::epoch) when it began: its name in that session.
     pub epoch: u64,

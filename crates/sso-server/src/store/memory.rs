@@ -1,7 +1,7 @@
 //! The store in this process's memory: fast, and gone with the process.
 //!
-//! One lock guards all of it, so that what leads where is true at every instant. It is held for some look-ups at a time, and never while
-//! anything is waited for.
+//! One lock guards all of it, so that what leads where is true at every instant. It is held for some look-ups at a
+//! time, and never while anything is waited for.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -23,7 +23,8 @@ use crate::{
 
 /// Sessions in memory. What is over by its `keep_until` goes with one of the next writes.
 ///
-/// Sessions in which somebody is logged in are never thrown out for lack of room. The others are bounded in number: the longest unused make room.
+/// Sessions in which somebody is logged in are never thrown out for lack of room. The others are bounded in number: the
+/// longest unused make room.
 pub struct MemoryStore {
     state: RwLock<State>,
     max_anonymous: usize,
@@ -72,7 +73,8 @@ enum Kept {
     UsedId(String),
 }
 
-/// How many records that are over a write removes: it keeps nobody waiting, and there are never as many writes as records.
+/// How many records that are over a write removes: it keeps nobody waiting, and there are never as many writes as
+/// records.
 const AT_ONCE: usize = 100;
 
 /// How many sessions are removed before others get their turn.

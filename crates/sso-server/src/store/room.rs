@@ -12,8 +12,8 @@ pub(super) struct Other<K> {
 
 /// Those that go; `None`: none may, and the new one has no room.
 ///
-/// Brokers that attach anew by themselves lose the oldest. The others would lose their visitor: first go those that never made a call, which nobody misses,
-/// then the longest unused, if that is long ago.
+/// Brokers that attach anew by themselves lose the oldest. The others would lose their visitor: first go those that
+/// never made a call, which nobody misses, then the longest unused, if that is long ago.
 pub(super) fn made_for<K>(new: &Link, mut others: Vec<Other<K>>) -> Option<Vec<K>> {
     others.sort_by_key(|other| if new.php { (other.called, other.made) } else { (None, other.made) });
     others.truncate((others.len() + 1).saturating_sub(Link::MAX_PER_BROKER));
@@ -23,6 +23,7 @@ pub(super) fn made_for<K>(new: &Link, mut others: Vec<Other<K>>) -> Option<Vec<K
 }
 
 /// A call's time as stores keep it: zero stands for none.
+#[cfg(any(feature = "sql", feature = "redis"))]
 #[cfg(any(feature = "sql", feature = "redis"))]
 pub(super) fn noted(millis: i64) -> Option<Timestamp> {
     (millis != 0).then(|| Timestamp::from_millis(millis))
