@@ -189,8 +189,8 @@ async fn loses_connections(
 async fn redis_ends_connections_or_does_not_answer() {
     loses_connections("Redis", Engine::redis(), &["closed while idle"], async |_, engine, _| {
         redis(engine, "CONFIG SET timeout 1");
-        // Its own is one.
-        until("idle ones are closed", async || redis(engine, "CLIENT LIST").matches("addr=").count() == 2).await;
+        // This one's own, and one on which the server asks every second for logins that are due.
+        until("idle ones are closed", async || redis(engine, "CLIENT LIST").matches("addr=").count() <= 3).await;
         redis(engine, "CONFIG SET timeout 0");
         0
     })

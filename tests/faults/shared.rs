@@ -71,6 +71,11 @@ async fn a_login(pair: &Pair) {
 
     let form = pair.moved(1, visitor.get(&pair.url(0, "/login")).await);
     assert_eq!(visitor.submit(&form, "/login", &USER).await.status, 303);
+    for link in [&alice, &alice_at_other, &greg, &at(&greg, &alice.peer)] {
+        assert_eq!(link.get("/api/info").await.json()["code"], "superseded");
+    }
+    let (alice, greg) = (pair.peer(0, 0).attach(&visitor).await, pair.peer(1, 1).attach(&visitor).await);
+    let alice_at_other = at(&alice, &greg.peer);
     let user = Some("user1".to_owned());
     for link in [&alice, &alice_at_other, &greg, &at(&greg, &alice.peer)] {
         assert_eq!(link.user().await, user);

@@ -93,14 +93,22 @@ impl Crowd {
         let (standing, jar, bearers) = (Standing::Out, Jar::default(), Vec::new());
         let mut person = Person { number, standing, jar, may_have_lost_cookie: AtomicBool::new(false), bearers };
         for peer in &self.brokers {
-            let bearer = match self.attach(&person, peer).await? {
-                Some(bearer) => bearer,
-                // As every broker of ours, once: the answer to the first request was lost, and with it the cookie of a new session.
-                None => self.attach(&person, peer).await?.expect("a new token is free"),
-            };
+            let bearer = self.attach_or_begin_anew(&mut person, peer).await?;
             person.bearers.push(bearer);
         }
         Ok(person)
+    }
+
+    async fn attach_or_begin_anew(&self, person: &mut Person, peer: &Peer) -> Result<String, Trouble> {
+        // As every broker of ours, once: the answer to the first request was lost, and with it the cookie of a new session.
+        for _ in 0..2 {
+            if let Some(bearer) = self.attach(person, peer).await? {
+                return Ok(bearer);
+            }
+        }
+        // The answer to a login was lost, and with it the cookie that took the place of this one.
+        person.jar = Jar::default();
+        Ok(self.attach(person, peer).await?.expect("a new token is free"))
     }
 
     /// Attaches with a new token; `None` if that is taken.
@@ -161,7 +169,7 @@ impl Crowd {
     }
 
     /// Whether they are logged in: at the server, and at each broker.
-    pub async fn look(&self, person: &Person) -> Result<Vec<bool>, Trouble> {
+    pub async fn look(&self, person: &mut Person) -> Result<Vec<bool>, Trouble> {
         let mut seen = Vec::new();
         for broker in 0..person.bearers.len() {
             seen.push(self.call(person, broker, "info", Method::GET, "/api/info", &[]).await?.status == 200);
@@ -221,21 +229,31 @@ impl Crowd {
         Ok(answer)
     }
 
-    /// A call of a broker's back end. 200 and 204 are good.
+    /// A call of a broker's back end. 200 and 204 are good. Where somebody has logged in since the broker was attached, it
+    /// attaches again first.
     async fn call(
         &self,
-        person: &Person,
+        person: &mut Person,
         broker: usize,
         what: &'static str,
         method: Method,
         path: &str,
         form: &[(&str, &str)],
     ) -> Result<Answer, Trouble> {
-        let request = self.client.request(method, format!("{}{path}", self.server));
-        let request = request.header("Accept", "application/json").bearer_auth(&person.bearers[broker]);
-        let started = Instant::now();
-        let answer = self.send(what, started, if form.is_empty() { request } else { request.form(form) }).await?;
-        if matches!(answer.status, 200 | 204) { Ok(answer) } else { Err(self.refused(what, started, &answer)) }
+        for is_again in [false, true] {
+            let request = self.client.request(method.clone(), format!("{}{path}", self.server));
+            let request = request.header("Accept", "application/json").bearer_auth(&person.bearers[broker]);
+            let started = Instant::now();
+            let answer = self.send(what, started, if form.is_empty() { request } else { request.form(form) }).await?;
+            match answer.status {
+                200 | 204 => return Ok(answer),
+                403 if !is_again && answer.json()["code"] == "superseded" => {
+                    person.bearers[broker] = self.attach_or_begin_anew(person, &self.brokers[broker]).await?;
+                }
+                _ => return Err(self.refused(what, started, &answer)),
+            }
+        }
+        unreachable!("the second answer is given back")
     }
 
     async fn send(&self, what: &'static str, started: Instant, request: RequestBuilder) -> Result<Answer, Trouble> {

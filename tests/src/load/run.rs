@@ -135,13 +135,14 @@ impl Crowd {
     }
 
     /// Finds out what became of a login or logout whose answer was lost. Both brokers must agree on it; what the dead one had sent to the
-    /// store may still arrive between two answers. Where the answer to a login was lost, its cookie was lost, too: then they log out, and come anew.
+    /// store may still arrive between two answers. Where an answer to the browser was lost, a cookie may be lost, too: then
+    /// they come anew.
     async fn settle(&self, person: &mut Person) -> Result<(), Trouble> {
         for _ in 0..50 {
             match self.look(person).await?[..] {
                 [true, true, true] => person.standing = Standing::In,
-                [true, true, false] => self.log_out_at_broker(person).await?,
                 [false, false, false] => person.standing = Standing::Out,
+                _ if person.may_have_lost_cookie.load(Ordering::SeqCst) => *person = self.arrive(person.number).await?,
                 _ => {
                     tokio::time::sleep(PAUSE).await;
                     continue;
