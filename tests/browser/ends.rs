@@ -75,7 +75,7 @@ async fn each_end_is_told_once_at_every_other_site() {
 
 #[tokio::test]
 async fn the_words_for_an_end_are_accessible() {
-    let demo = Demo::start(&["--idle-timeout", "8s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     log_in_everywhere(&browser, &demo).await;
     wait_for_the_end(&browser).await;
@@ -159,7 +159,7 @@ async fn the_popups_logout_on_an_old_page_claims_nothing() {
 
 #[tokio::test]
 async fn a_remembered_browser_that_comes_back_is_logged_in_at_its_first_page() {
-    let demo = Demo::start(&["--idle-timeout", "8s"]);
+    let demo = Demo::start(&["--idle-timeout", "16s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     expect(&browser, &demo, "alice", OUT).await;
     browser.open(&demo.url("alice", "/sso/login?to=/")).await;

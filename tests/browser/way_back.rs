@@ -13,12 +13,12 @@ use crate::{JACKIE, OUT, assert_quiet, expect, log_in_at_alice, type_password};
 
 #[tokio::test]
 async fn a_login_page_left_open_for_too_long_leads_to_the_wanted_page() {
-    let demo = Demo::start(&["--form-timeout", "2s"]);
+    let demo = Demo::start(&["--form-timeout", "6s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     expect(&browser, &demo, "alice", OUT).await;
     browser.open(&demo.url("alice", "/sso/login?to=/about%3Fa=1")).await;
     browser.find("input[name=password]").await;
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(6_100)).await;
     type_password(&browser, "jackie", "jackie123").await;
     browser.wait_for("[role=alert]", "timed out").await;
     type_password(&browser, "jackie", "jackie123").await;
