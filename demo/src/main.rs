@@ -1,23 +1,23 @@
 //! `sso`: the demo's sites, all in one process or one by one, and the operator's small tools.
 //!
-//! - [`cli`]: the commands; [`config`]: `sso.toml` and the environment
+//! - [`cli`]: the list of commands; [`commands`]: one file per command; [`input`], [`output`]: what they read and print
+//! - [`config`]: `sso.toml` and the environment
 //! - [`sites`]: one file per site; [`pages`]: what they show; [`assets`]: the files they serve
-//! - [`keys`]: the keys of tokens; [`admin`]: users, brokers and sessions, changed while servers run
-//! - [`run`]: listens, and ends cleanly; [`private_file`]: written for its owner only
+//! - [`keys`]: the keys of tokens; [`private_file`]: written for its owner only
+//! - [`run`]: listens, and ends cleanly; [`deadline`]: ends connections that are too slow
 
-mod admin;
 mod assets;
-mod backup;
 mod cli;
+mod commands;
 mod config;
 mod deadline;
-mod demo;
+mod input;
 mod keys;
+mod output;
 mod pages;
 mod private_file;
 mod run;
 mod sites;
-mod tools;
 
 use std::process::ExitCode;
 

@@ -73,6 +73,11 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
     }
 }
 
+/// As many workers as a site that has the machine to itself uses.
+pub(crate) fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Starts a site on listeners that are bound already.
 pub(crate) fn serve<T, B>(
     listeners: Vec<TcpListener>,

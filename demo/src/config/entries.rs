@@ -49,6 +49,15 @@ impl TryFrom<String> for Lifetime {
     }
 }
 
+/// How a broker writes checksums, as an option of a command says it.
+pub(crate) fn encoding(text: &str) -> Result<Encoding, &'static str> {
+    match text {
+        "exact" => Ok(Encoding::Exact),
+        "php" => Ok(Encoding::Php),
+        _ => Err("expected `exact` or `php`"),
+    }
+}
+
 /// A `[[brokers]]` entry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,10 +12,12 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
-use super::DEFAULT_FILE;
 use super::entries::{BrokerEntry, Lifetime, SessionName, UserEntry};
 use super::store::{DirectoryUrl, StoreKey, StoreUrl};
 use crate::Failure;
+
+/// The file that is read when no other is named.
+pub(crate) const DEFAULT_FILE: &str = "sso.toml";
 
 /// The environment variable of each key. Text is taken as it is; everything else is read as TOML.
 pub(super) const VARIABLES: [(&str, &str, Form); 26] = [

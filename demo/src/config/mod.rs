@@ -20,16 +20,15 @@ use sso_server::{
 };
 use url::Url;
 
-use crate::{Failure, cli::ServerOptions, keys::ServerKeys};
+use crate::{Failure, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
 use layers::{Form, Layer, Layers, VARIABLES, layers_of};
 use store::DirectoryUrl;
 
-pub(crate) use entries::{SessionName, secret_in};
+pub(crate) use entries::{SessionName, encoding, secret_in};
+pub(crate) use layers::DEFAULT_FILE;
 pub(crate) use store::{StoreKey, StoreOption, StoreUrl};
 
-/// The file that is read when no other is named.
-pub(crate) const DEFAULT_FILE: &str = "sso.toml";
 const DEFAULT_STORE: &str = "sso.db";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
@@ -61,11 +60,11 @@ pub(crate) struct Opened {
 }
 
 impl Config {
-    /// Reads the file and the environment; the command's options come last.
-    pub(crate) fn load(options: &ServerOptions) -> Result<Self, Failure> {
-        let mut config = Self::checked(&layers_of(options.config.as_deref())?)?;
-        config.listen = options.listen.unwrap_or(config.listen);
-        if let Some(store) = &options.store {
+    /// Reads the file (default: `sso.toml`, if there is one) and the environment. This store takes the place of the
+    /// configured one.
+    pub(crate) fn load(file: Option<&Path>, store: Option<&StoreOption>) -> Result<Self, Failure> {
+        let mut config = Self::checked(&layers_of(file)?)?;
+        if let Some(store) = store {
             config.store = store.url()?;
         }
         Ok(config)
@@ -247,12 +246,15 @@ fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failur
     Ok(brokers)
 }
 
+/// A setting that has to be in the environment.
+pub(crate) fn variable(name: &str) -> Result<String, Failure> {
+    std::env::var(name).map_err(|_| Failure::settings(format!("the environment variable {name} is not set")))
+}
+
 /// The users of a site that has no configuration file: those in `SSO_USERS`.
 pub(crate) fn users_of_environment() -> Result<UserList, Failure> {
-    let variable = "SSO_USERS";
-    let value = std::env::var(variable)
-        .map_err(|_| Failure::settings(format!("the environment variable {variable} is not set")))?;
-    let layers = Layers(vec![Layer::variable(variable, "users", Form::Toml, &value)?]);
+    let name = "SSO_USERS";
+    let layers = Layers(vec![Layer::variable(name, "users", Form::Toml, &variable(name)?)?]);
     Ok(users(&layers)?.into_iter().map(UserEntry::account).collect())
 }
 

@@ -14,7 +14,7 @@ use crate::private_file::{self, PrivateFileError};
 
 /// Why a key file cannot be used. Nothing of its keys is in the text.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
+pub(crate) enum FileError {
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error("{} is not there: `sso keys new` makes it", .0.display())]
@@ -32,12 +32,12 @@ pub(super) enum FileError {
 }
 
 /// Where the keys of a purpose are.
-pub(super) fn path(dir: &Path, purpose: Purpose) -> PathBuf {
+pub(crate) fn path(dir: &Path, purpose: Purpose) -> PathBuf {
     dir.join(format!("{}.json", purpose.name()))
 }
 
 /// Reads the keys of a purpose. One of them must be able to sign now.
-pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<KeySet, FileError> {
+pub(crate) fn load(dir: &Path, purpose: Purpose) -> Result<KeySet, FileError> {
     let path = path(dir, purpose);
     let text = private_file::read(&path).map_err(|error| match error {
         PrivateFileError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
@@ -58,25 +58,25 @@ pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<KeySet, FileError> {
 }
 
 /// Makes the directory of keys, for its owner only. One that is there stays as it is.
-pub(super) fn make_directory(dir: &Path) -> Result<(), FileError> {
+pub(crate) fn make_directory(dir: &Path) -> Result<(), FileError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| FileError::Io { path: dir.to_owned(), error })
 }
 
 /// Keeps other commands out of this directory until the answer is dropped.
-pub(super) fn lock(dir: &Path) -> Result<File, FileError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, FileError> {
     let locked = File::open(dir).and_then(|file| file.lock().map(|()| file));
     locked.map_err(|error| FileError::Io { path: dir.to_owned(), error })
 }
 
 /// Writes the first keys of a purpose; never over others.
-pub(super) fn create(dir: &Path, purpose: Purpose, keys: &KeySet) -> Result<(), FileError> {
+pub(crate) fn create(dir: &Path, purpose: Purpose, keys: &KeySet) -> Result<(), FileError> {
     let path = path(dir, purpose);
     if path.exists() { Err(FileError::Exists(path)) } else { save(dir, purpose, keys) }
 }
 
 /// Writes the keys of a purpose. Who reads meanwhile, or after a crash, finds the old ones or the new ones, whole.
-pub(super) fn save(dir: &Path, purpose: Purpose, keys: &KeySet) -> Result<(), FileError> {
+pub(crate) fn save(dir: &Path, purpose: Purpose, keys: &KeySet) -> Result<(), FileError> {
     let path = path(dir, purpose);
     let temporary = dir.join(format!(".{}.json.new", purpose.name()));
     let written = (|| {

@@ -1,11 +1,9 @@
-//! The keys of the server's tokens: a file for each purpose, the commands that change them, and their reload.
+//! The keys of the server's tokens: a file for each purpose, and its reload. `sso keys` changes them.
 //!
 //! - [`mod@file`]: read and written so that only their owner sees them
-//! - [`command`]: `sso keys …`
 //! - [`watch`]: a running server takes up what changed
 
-pub(crate) mod command;
-mod file;
+pub(crate) mod file;
 mod watch;
 
 use std::{path::Path, time::Duration};
@@ -29,16 +27,16 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 2] = [Self::Access, Self::Remember];
+    pub(crate) const ALL: [Self; 2] = [Self::Access, Self::Remember];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Remember => "remember",
         }
     }
 
-    fn algorithm(self) -> Algorithm {
+    pub(crate) fn algorithm(self) -> Algorithm {
         match self {
             Self::Access => Algorithm::EdDsa,
             Self::Remember => Algorithm::Hs256,
@@ -46,7 +44,7 @@ impl Purpose {
     }
 
     /// How long a token of it lives.
-    fn token_lifetime(self, tokens: &TokenPolicy) -> Duration {
+    pub(crate) fn token_lifetime(self, tokens: &TokenPolicy) -> Duration {
         match self {
             Self::Access => tokens.access_lifetime,
             Self::Remember => tokens.remember_lifetime,
@@ -81,6 +79,6 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 /// The present instant, in seconds since 1970-01-01 UTC.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemClock.now().as_secs()
 }

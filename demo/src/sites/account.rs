@@ -13,7 +13,7 @@ use super::{
     server::{Look, theme_of},
 };
 use crate::{
-    admin::output,
+    output,
     pages::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When},
 };
 

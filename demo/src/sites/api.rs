@@ -13,7 +13,7 @@ use sso_core::{BaseHeaders, wire::ApiError};
 use sso_server::web::get_or_head;
 
 use super::no_store;
-use crate::{Failure, cli::ApiOptions, run};
+use crate::{Failure, run};
 
 /// The service at one origin, for the users of one server.
 pub(crate) struct Api {
@@ -44,15 +44,6 @@ impl Api {
                 .default_service(web::to(not_found))
         })
     }
-}
-
-/// `sso api`: the service by itself.
-pub(crate) async fn run(options: &ApiOptions) -> Result<(), Failure> {
-    let this = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
-    let api = Api::new(options.server.trim_end_matches('/'), &this)?;
-    let listeners = run::listen(options.listen)?;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    run::until_told(vec![api.serve(listeners, workers)?], &format!("The service is at {this}")).await
 }
 
 /// What the service has; for anyone.

@@ -19,11 +19,7 @@ use sso_broker::{
         sent_by,
     },
 };
-use sso_core::{
-    BaseHeaders, SentBy,
-    jwt::{Key, KeySet, SharedKeys},
-    wire::WRONG_CREDENTIALS,
-};
+use sso_core::{BaseHeaders, SentBy, jwt::SharedKeys, wire::WRONG_CREDENTIALS};
 use sso_server::{
     UserList, Users,
     clock::{Clock, SystemClock},
@@ -40,8 +36,6 @@ use super::{
 };
 use crate::{
     Failure, assets,
-    cli::LinkedAppOptions,
-    config::{SessionName, users_of_environment},
     pages::{LinkedLogin, LinkedPage, SwitchUser, Way},
     run,
 };
@@ -329,39 +323,4 @@ async fn log_out(request: HttpRequest, session: Session, app: web::Data<LinkedAp
 
 async fn not_found(app: web::Data<LinkedApp>) -> HttpResponse {
     not_found_page(&app.0.look.chrome)
-}
-
-/// `sso linked-app`: one application by itself.
-pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
-    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
-    let this = SiteInfo::linked(&options.name, &url, "This site.");
-    let mut all = vec![this.clone()];
-    let mut peers = Vec::new();
-    if let Some(origin) = &options.peer {
-        let secret = key_of_environment("SSO_PAIR_KEY")?;
-        let key = Key::hs256("pair", &secret).map_err(Failure::settings)?;
-        let keys = SharedKeys::new(KeySet::new(vec![key]).map_err(Failure::settings)?);
-        all.push(SiteInfo::linked("the other application", origin, "The other application."));
-        peers.push(Peer { origin: origin.clone(), keys, is_target: true });
-    }
-    let SessionName(session_name) = options.session_name.clone();
-    let session_key = key_of_environment("SSO_SESSION_KEY")?;
-    let users = users_of_environment()?;
-    let sessions = Sessions::open(&options.store.url()?, &session_key).await?;
-    let app = LinkedApp::new(Setup { site: this, all, peers, users, session_name, session_key, sessions })?;
-    let listeners = run::listen(options.listen)?;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    run::until_told(vec![app.serve(listeners, workers)?], &format!("{} is at {url}", options.name)).await
-}
-
-/// A secret of at least 32 bytes.
-fn key_of_environment(variable: &str) -> Result<Vec<u8>, Failure> {
-    let key = std::env::var(variable)
-        .map_err(|_| Failure::settings(format!("the environment variable {variable} is not set")))?;
-    if key.len() < sso_core::jwt::Key::MIN_SECRET {
-        return Err(Failure::settings(format!(
-            "{variable} is shorter than 32 bytes; `openssl rand -hex 32` makes a good one"
-        )));
-    }
-    Ok(key.into_bytes())
 }

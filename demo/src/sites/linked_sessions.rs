@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sso_broker::{handoff::UsedIds, web::handoff::MemorySessions};
 use sso_core::{base36, checksum::MacKey, random};
 
-use crate::{Failure, config::StoreUrl};
+use crate::Failure;
 
 type State = HashMap<String, String>;
 
@@ -33,13 +33,9 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// `key`: that of the application's sessions; it finds those that were made with the same one.
-    pub(crate) async fn open(url: &StoreUrl, key: &[u8]) -> Result<Self, Failure> {
-        match url {
-            StoreUrl::Memory => Ok(Self::default()),
-            StoreUrl::Sqlite(file) => SharedSessions::open(file, key).await.map(Self::Shared),
-            _ => Err(Failure::settings("--store: a linked application keeps its sessions in memory: or sqlite:FILE")),
-        }
+    /// In a SQLite file. `key`: that of the application's sessions; it finds those that were made with the same one.
+    pub(crate) async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
+        SharedSessions::open(file, key).await.map(Self::Shared)
     }
 }
 

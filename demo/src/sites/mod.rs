@@ -21,17 +21,10 @@ use actix_web::{
 };
 use askama::Template;
 use serde_json::Value;
-use sso_broker::{Broker, Pages, web::Problem};
+use sso_broker::{Pages, web::Problem};
 use sso_core::wire;
 
-use crate::{
-    Failure,
-    cli::{BrokerKind, BrokerOptions},
-    pages::{BrokerProblem, Layout, Popup, SiteLink, Way},
-    run,
-};
-use ajax_broker::AjaxBroker;
-use redirect_broker::RedirectBroker;
+use crate::pages::{BrokerProblem, Layout, Popup, SiteLink, Way};
 
 /// A site as the others link to it.
 #[derive(Clone, Debug)]
@@ -172,36 +165,4 @@ fn page_policy(forms: &str, connect: &str, script: &str) -> String {
 /// What a site answers is for one visitor, unless it says otherwise.
 fn no_store() -> DefaultHeaders {
     DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store"))
-}
-
-/// `sso broker`: one broker site by itself.
-pub(crate) async fn run_broker(options: &BrokerOptions) -> Result<(), Failure> {
-    let secret = std::env::var("SSO_BROKER_SECRET")
-        .map_err(|_| Failure::settings("the environment variable SSO_BROKER_SECRET is not set"))?;
-    let public_url = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
-    let mut builder = Broker::builder(&options.server, options.id.clone(), sso_core::Secret::new(secret))
-        .public_url(&public_url)
-        .encoding(options.checksum);
-    if let Some(origin) = &options.backchannel {
-        builder = builder.backchannel(origin);
-    }
-    if options.php_server {
-        builder = builder.php_server();
-    }
-    if options.insecure_backchannel {
-        builder = builder.allow_insecure_backchannel();
-    }
-    let broker = builder.build().map_err(Failure::settings)?;
-
-    // It knows no other site but the server.
-    let this = SiteInfo::new(options.id.as_str(), &public_url, "This site.");
-    let server = SiteInfo::server(&broker.server_origin());
-    let chrome = Chrome::new(&this, &[server, this.clone()]);
-    let listeners = run::listen(options.listen)?;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let server = match options.kind {
-        BrokerKind::Redirect => RedirectBroker::new(broker, chrome, options.own_form).serve(listeners, workers)?,
-        BrokerKind::Ajax => AjaxBroker::new(broker, chrome, options.silent).serve(listeners, workers)?,
-    };
-    run::until_told(vec![server], &format!("{} is at {public_url}", options.id)).await
 }

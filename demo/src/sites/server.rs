@@ -16,11 +16,9 @@ use sso_server::{
     },
 };
 
-use super::{Chrome, NO_THEME, SiteInfo, account, attributes, html, profile, theme_in};
+use super::{Chrome, NO_THEME, account, attributes, html, profile, theme_in};
 use crate::{
     Failure, assets,
-    cli::ServerOptions,
-    config::{Config, StoreUrl},
     pages::{self, ServerError, ServerHome, ServerLogin, ServerLogout, Way},
     run,
 };
@@ -227,31 +225,4 @@ async fn not_found(visitor: Option<Visitor>, form: Option<Form>, look: web::Data
 
 pub(super) fn theme_of(session: Option<&Session>) -> &str {
     session.map_or(NO_THEME, |session| theme_in(&session.data))
-}
-
-/// `sso server`.
-pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
-    let config = Config::load(options)?;
-    let this = SiteInfo::server(config.public_url.as_str());
-    let brokers = config.brokers.iter().filter_map(|broker| {
-        // A bare host does not say where to go.
-        let origin = broker.origins.iter().find(|origin| origin.contains("://"))?;
-        Some(SiteInfo::new(broker.id.as_str(), origin, "A site that takes part."))
-    });
-    let sites: Vec<_> = std::iter::once(this.clone()).chain(brokers).collect();
-    let look = Look::new(Chrome::new(&this, &sites), Vec::new());
-
-    let listeners = run::listen(config.listen)?;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let (cross_site, php_routes) = (config.has_silent_broker(), config.php_routes);
-    if config.public_url.scheme() == "http" {
-        tracing::warn!("{} is plain http: fit for trying out on this machine only", config.public_url);
-    }
-    if config.keys.is_none() && config.store == StoreUrl::Memory {
-        tracing::warn!("memory: without [jwt] keys: tokens and remembered browsers last until the server ends");
-    }
-    let public_url = config.public_url.clone();
-    let server = ServerSite::new(config.open().await?.server, look, cross_site, false, php_routes);
-    let server = server.serve(listeners, workers)?;
-    run::until_told(vec![server], &format!("The SSO server is at {public_url}")).await
 }

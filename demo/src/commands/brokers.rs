@@ -12,12 +12,14 @@ use sso_server::{
 };
 
 use super::{
-    Admin, AdminOptions, Missing, failed,
-    output::{self, count, names, printable},
-    rules::{Rules, SecretOptions, replace},
-    store_failed,
+    admin::{self, Admin, AdminOptions, Missing, failed, store_failed},
+    broker_rules::{Rules, SecretOptions, replace},
 };
-use crate::{Failure, say};
+use crate::{
+    Failure,
+    output::{self, count, names, printable},
+    say,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
@@ -276,7 +278,7 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
 async fn all(admin: &Admin) -> Result<Vec<Result<StoredBroker, Unreadable>>, Failure> {
     match &admin.directory {
         Some(directory) => {
-            super::all(|broker: &StoredBroker| broker.id.as_str(), async |after| directory.brokers_after(after).await)
+            admin::all(|broker: &StoredBroker| broker.id.as_str(), async |after| directory.brokers_after(after).await)
                 .await
         }
         None => Ok(Vec::new()),

@@ -8,15 +8,21 @@ use std::{
 use clap::{Args, Subcommand};
 use sso_core::jwt::{Algorithm, Key, KeySet, Stage};
 
-use super::{Purpose, file, now};
-use crate::{Failure, admin::output::time, config::TokenConfig, say};
+use crate::{
+    Failure,
+    config::TokenConfig,
+    keys::{Purpose, file, now},
+    output::time,
+    say,
+};
 
 /// Where the keys are unless it is said.
 const DEFAULT_DIRECTORY: &str = "keys";
 
 #[derive(Debug, Args)]
 pub(crate) struct KeysOptions {
-    /// The server's configuration file, which tells the directory and how long tokens live [default: sso.toml, if there is one]
+    /// The server's configuration file, which tells the directory and how long tokens live [default: sso.toml, if there
+    /// is one]
     #[arg(long, global = true)]
     config: Option<PathBuf>,
     /// The directory of the key files [default: the configured one, or keys]
@@ -32,18 +38,21 @@ enum Action {
     New {
         #[arg(long)]
         purpose: Option<Purpose>,
-        /// EdDSA or HS256 [default: EdDSA for access, so that services can verify by the published keys; HS256 for remember]
+        /// EdDSA or HS256 [default: EdDSA for access, so that services can verify by the published keys; HS256 for
+        /// remember]
         #[arg(long, requires = "purpose", value_parser = algorithm)]
         algorithm: Option<Algorithm>,
     },
     /// Shows all keys, without their secrets
     List,
-    /// Publishes a new key. It signs when every verifier can have it; the old one ends with the last token that it signed
+    /// Publishes a new key. It signs when every verifier can have it; the old one ends with the last token that it
+    /// signed
     Rotate {
         /// [default: all of them]
         #[arg(long)]
         purpose: Option<Purpose>,
-        /// How long the new key is published before it signs: longer than verifiers keep the keys that they have seen (5min)
+        /// How long the new key is published before it signs: longer than verifiers keep the keys that they have seen
+        /// (5min)
         #[arg(long, default_value = "10min", value_parser = humantime::parse_duration)]
         publish_for: Duration,
         /// The longest lifetime of a token [default: the configured one]

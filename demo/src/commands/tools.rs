@@ -2,7 +2,7 @@
 
 use sso_core::{AllowedOrigins, BrokerId, ReturnPages, Secret};
 
-use crate::{Failure, admin::input, say};
+use crate::{Failure, input, say};
 
 /// `sso hash-password`.
 pub(crate) fn hash_password() -> Result<(), Failure> {

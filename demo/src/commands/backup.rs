@@ -1,4 +1,5 @@
-//! `sso backup`: a copy of all that makes a server what it is, while it runs. What to do with it is in docs/operations.md.
+//! `sso backup`: a copy of all that makes a server what it is, while it runs. What to do with it is in
+//! docs/operations.md.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -13,7 +14,7 @@ use sso_server::store::{Copied, SqlStore};
 
 use crate::{
     Failure,
-    admin::ConfigOptions,
+    commands::admin::ConfigOptions,
     config::{Config, StoreKey},
     keys, private_file,
     run::EndSignals,
@@ -26,8 +27,8 @@ pub(crate) struct BackupOptions {
     dir: PathBuf,
     #[command(flatten)]
     config: ConfigOptions,
-    /// Also copies sessions and remembered browsers: for a move to another machine, after the server was ended. A copy that is restored
-    /// later would bring logouts back to life
+    /// Also copies sessions and remembered browsers: for a move to another machine, after the server was ended. A copy
+    /// that is restored later would bring logouts back to life
     #[arg(long)]
     with_sessions: bool,
     /// All but what is in PostgreSQL or Redis, which have tools of their own

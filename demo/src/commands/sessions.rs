@@ -8,11 +8,14 @@ use sso_core::BrokerId;
 use sso_server::Server;
 
 use super::{
-    Admin, AdminOptions, Missing, input,
-    output::{self, count, names, printable},
-    store_failed, users,
+    admin::{Admin, AdminOptions, Missing, store_failed},
+    users,
 };
-use crate::{Failure, say};
+use crate::{
+    Failure, input,
+    output::{self, count, names, printable},
+    say,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {

@@ -1,16 +1,7 @@
-//! What an operator changes while servers run: `sso users`, `sso brokers` and `sso sessions`.
+//! What the commands share that go by a server's configuration: `sso users`, `sso brokers`, `sso sessions`, `sso
+//! backup`.
 //!
-//! The commands go by the configuration of `sso server`, work on the same databases, and need no server that runs.
-//!
-//! - [`users`], [`brokers`], [`sessions`]: the commands
-//! - [`rules`]: what the options of `brokers` say; [`input`]: what they ask for; [`output`]: what they print
-
-pub(crate) mod brokers;
-pub(crate) mod input;
-pub(crate) mod output;
-mod rules;
-pub(crate) mod sessions;
-pub(crate) mod users;
+//! They work on the server's databases, and need no server that runs.
 
 use std::{
     borrow::Cow,
@@ -29,8 +20,8 @@ use sso_server::{
 
 use crate::{
     Failure,
-    cli::ServerOptions,
     config::{Config, DEFAULT_FILE, Opened, StoreOption, StoreUrl},
+    output,
 };
 
 /// Which server it is about.
@@ -49,15 +40,15 @@ pub(crate) struct ConfigOptions {
 #[derive(Debug, Args)]
 pub(crate) struct AdminOptions<A: Subcommand> {
     #[command(flatten)]
-    config: ConfigOptions,
+    pub(super) config: ConfigOptions,
     #[command(subcommand)]
-    action: A,
+    pub(super) action: A,
 }
 
 impl ConfigOptions {
     /// The configuration of that server.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
-        Config::load(&ServerOptions { config: self.config.clone(), listen: None, store: self.store.clone() })
+        Config::load(self.config.as_deref(), self.store.as_ref())
     }
 
     /// Its file, whether it is there or not.
@@ -67,27 +58,27 @@ impl ConfigOptions {
 }
 
 /// The parts of a server that a command works on.
-struct Admin {
-    server: Server,
-    directory: Option<SqlDirectory>,
+pub(super) struct Admin {
+    pub(super) server: Server,
+    pub(super) directory: Option<SqlDirectory>,
     /// What the configuration itself has: it comes first, and only its file changes it.
-    configured_users: BTreeSet<String>,
-    configured_brokers: BTreeSet<BrokerId>,
+    pub(super) configured_users: BTreeSet<String>,
+    pub(super) configured_brokers: BTreeSet<BrokerId>,
     has_own_sessions: bool,
     /// The store's name, for people.
-    store: String,
+    pub(super) store: String,
 }
 
 /// Whether the files of the store and the directory, and their keys, are made where there are none.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+pub(super) enum Missing {
     /// The first user or broker is added before the first start of the server.
     Made,
     Told,
 }
 
 impl Admin {
-    async fn open(options: &ConfigOptions, missing: Missing) -> Result<Self, Failure> {
+    pub(super) async fn open(options: &ConfigOptions, missing: Missing) -> Result<Self, Failure> {
         let config = options.load()?;
         if missing == Missing::Told {
             config.check_files()?;
@@ -108,7 +99,7 @@ impl Admin {
     }
 
     /// The directory, to change this user in it.
-    fn directory_for_user(&self, name: &str) -> Result<&SqlDirectory, Failure> {
+    pub(super) fn directory_for_user(&self, name: &str) -> Result<&SqlDirectory, Failure> {
         if self.is_configured(name) {
             return Err(is_configured("user", name));
         }
@@ -116,12 +107,13 @@ impl Admin {
     }
 
     /// Whether the configuration has this user, whatever the form of the name.
-    fn is_configured(&self, name: &str) -> bool {
+    pub(super) fn is_configured(&self, name: &str) -> bool {
         self.configured_users.iter().any(|known| canonical(known) == canonical(name))
     }
 
-    /// The name of the user who is meant, as a login finds them: the one of this very name, or else of the form of it that counts.
-    async fn user_meant<'a>(&self, name: &'a str) -> Result<Cow<'a, str>, Failure> {
+    /// The name of the user who is meant, as a login finds them: the one of this very name, or else of the form of it
+    /// that counts.
+    pub(super) async fn user_meant<'a>(&self, name: &'a str) -> Result<Cow<'a, str>, Failure> {
         let form = canonical(name);
         if form == name || self.configured_users.contains(name) {
             return Ok(name.into());
@@ -138,20 +130,21 @@ impl Admin {
     }
 
     /// What others know of this user's account.
-    fn own_words(&self, user: &User) -> OwnWords {
+    pub(super) fn own_words(&self, user: &User) -> OwnWords {
         OwnWords::new(user, self.server.public_url())
     }
 
     /// The directory, to change this broker in it.
-    fn directory_for_broker(&self, id: &BrokerId) -> Result<&SqlDirectory, Failure> {
+    pub(super) fn directory_for_broker(&self, id: &BrokerId) -> Result<&SqlDirectory, Failure> {
         if self.configured_brokers.contains(id) {
             return Err(is_configured("broker", id.as_str()));
         }
         self.directory()
     }
 
-    /// The sessions are in the memory of a server, and out of reach: whoever may not be there any more is noticed there.
-    fn sessions(&self) -> Result<&Server, Failure> {
+    /// The sessions are in the memory of a server, and out of reach: whoever may not be there any more is noticed
+    /// there.
+    pub(super) fn sessions(&self) -> Result<&Server, Failure> {
         if self.has_own_sessions {
             return Err(Failure::settings(
                 "with store = \"memory:\" sessions are in the server's own memory, where no command reaches them",
@@ -161,7 +154,7 @@ impl Admin {
     }
 
     /// The rule for secrets is that of the configuration file.
-    fn check_strength(&self, broker: &Broker) -> Result<(), Failure> {
+    pub(super) fn check_strength(&self, broker: &Broker) -> Result<(), Failure> {
         if broker.is_strong() || is_loopback(self.server.public_url()) {
             return Ok(());
         }
@@ -170,7 +163,7 @@ impl Admin {
 }
 
 /// All that the directory has, readable or not, page by page: each begins after the name of the last.
-async fn all<T>(
+pub(super) async fn all<T>(
     name: impl Fn(&T) -> &str,
     page: impl AsyncFn(&str) -> Result<Vec<Result<T, Unreadable>>, DirectoryError>,
 ) -> Result<Vec<Result<T, Unreadable>>, Failure> {
@@ -191,7 +184,7 @@ fn is_configured(what: &str, name: &str) -> Failure {
 }
 
 /// The failure, told with what it is about.
-fn failed(what: &str, name: &str, error: DirectoryError) -> Failure {
+pub(super) fn failed(what: &str, name: &str, error: DirectoryError) -> Failure {
     let name = output::printable(name);
     Failure::other(match error {
         DirectoryError::Exists => format!("{what} {name} is there already"),
@@ -204,6 +197,6 @@ fn failed(what: &str, name: &str, error: DirectoryError) -> Failure {
 }
 
 /// The cause is in the log, just before this.
-fn store_failed(_: Unavailable) -> Failure {
+pub(super) fn store_failed(_: Unavailable) -> Failure {
     Failure::other("the store does not answer")
 }

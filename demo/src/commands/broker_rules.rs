@@ -6,8 +6,7 @@ use clap::Args;
 use sso_core::{Encoding, Secret, Silent};
 use sso_server::BrokerSettings;
 
-use super::input;
-use crate::{Failure, cli::encoding};
+use crate::{Failure, config::encoding, input};
 
 /// What a broker may do, as in sso.toml. Lists are given one by one and replace what was there; '' stands for none.
 #[derive(Debug, Args)]

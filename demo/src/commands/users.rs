@@ -8,16 +8,17 @@ use sso_server::{
     users::name::{canonical, check_username, visible},
 };
 
-use super::{
-    Admin, AdminOptions, Missing, failed, input,
+use super::admin::{self, Admin, AdminOptions, Missing, failed, store_failed};
+use crate::{
+    Failure, input,
     output::{self, names, printable},
-    store_failed,
+    say,
 };
-use crate::{Failure, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Adds a user. The password, of 15 characters or more, comes from the terminal, or is the first line of standard input
+    /// Adds a user. The password, of 15 characters or more, comes from the terminal, or is the first line of standard
+    /// input
     Add {
         /// The name, to the letter; white space at its ends does not count
         name: String,
@@ -180,7 +181,8 @@ async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<
     done(name, "added")
 }
 
-/// That nobody is there whose name looks the same. Other programs may have written any name, and so may the configuration.
+/// That nobody is there whose name looks the same. Other programs may have written any name, and so may the
+/// configuration.
 async fn check_twins(admin: &Admin, name: &str) -> Result<(), Failure> {
     let known = admin.configured_users.iter().cloned().chain(all_names(admin).await?);
     let seen = visible(name);
@@ -233,7 +235,7 @@ fn done(name: &str, what: &str) -> Result<(), Failure> {
 async fn all(admin: &Admin) -> Result<Vec<Result<StoredUser, Unreadable>>, Failure> {
     match &admin.directory {
         Some(directory) => {
-            super::all(|user: &StoredUser| user.username.as_str(), async |after| directory.users_after(after).await)
+            admin::all(|user: &StoredUser| user.username.as_str(), async |after| directory.users_after(after).await)
                 .await
         }
         None => Ok(Vec::new()),

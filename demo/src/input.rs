@@ -14,7 +14,7 @@ use sso_server::{
 use crate::{Failure, config::secret_in};
 
 /// A new password for the user of whom this is known, by the rules of the page where users change it.
-pub(super) fn new_password_of(own: &OwnWords) -> Result<PasswordHash, Failure> {
+pub(crate) fn new_password_of(own: &OwnWords) -> Result<PasswordHash, Failure> {
     let password = typed_password()?;
     check_new(&password, own).map_err(Failure::other)?;
     PasswordHash::new(&password).map_err(Failure::other)
@@ -43,12 +43,12 @@ fn typed_password() -> Result<String, Failure> {
 }
 
 /// A password's hash, from the first line of standard input.
-pub(super) fn password_hash() -> Result<PasswordHash, Failure> {
+pub(crate) fn password_hash() -> Result<PasswordHash, Failure> {
     first_line()?.trim().parse().map_err(Failure::other)
 }
 
 /// A secret that somebody has already: of the file, or of the first line of standard input.
-pub(super) fn secret(file: Option<&Path>) -> Result<Secret, Failure> {
+pub(crate) fn secret(file: Option<&Path>) -> Result<Secret, Failure> {
     match file {
         Some(file) => secret_in(file).map_err(Failure::other),
         None => first_line().map(Secret::new),
@@ -57,7 +57,7 @@ pub(super) fn secret(file: Option<&Path>) -> Result<Secret, Failure> {
 
 /// Whether it is meant. Without a terminal nobody can say so.
 #[expect(clippy::print_stderr, reason = "a question is no result")]
-pub(super) fn confirmed(question: &str) -> Result<bool, Failure> {
+pub(crate) fn confirmed(question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::settings("there is no terminal to ask: say --yes"));
     }

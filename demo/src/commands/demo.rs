@@ -1,7 +1,8 @@
 //! `sso demo`: the server and its brokers, all in one process.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use clap::Args;
 use sso_broker::{
     Broker, SilentMode,
     handoff::{Issuer, Target},
@@ -17,8 +18,7 @@ use sso_server::{
 
 use crate::{
     Failure,
-    cli::DemoOptions,
-    config::{SessionName, StoreKey},
+    config::{SessionName, StoreKey, StoreOption},
     run,
     sites::{
         Chrome, SiteInfo,
@@ -31,7 +31,44 @@ use crate::{
     },
 };
 
-/// A broker of the demo. The secrets are those of jasny/sso's own demo: fit for a demo on the loopback and for nothing else.
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// The server's port; the other sites have the following ones
+    #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u16).range(1..=65_529))]
+    base_port: u16,
+    /// All sites on plain `localhost`, for browsers that do not resolve names under it
+    #[arg(long)]
+    same_site: bool,
+    /// Where sessions are kept: memory:, sqlite:FILE, postgres://… or redis://…
+    #[arg(long, env = "SSO_STORE", hide_env_values = true, default_value = "memory:")]
+    store: StoreOption,
+    /// The file with the key of that store, which PostgreSQL and Redis need; or SSO_STORE_KEY, the key itself [default
+    /// for sqlite:FILE: FILE.key, which is made]
+    #[arg(long, env = "SSO_STORE_KEY_FILE")]
+    store_key_file: Option<PathBuf>,
+    /// End sessions that nobody used for so long, such as 90s
+    #[arg(long, value_parser = humantime::parse_duration)]
+    idle_timeout: Option<Duration>,
+    /// Warn so long before the end of a session [default: 2min, or half of a short idle timeout]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    warn_before: Option<Duration>,
+    /// Accept forms for so long [default: 10min, or half of a short idle timeout]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    form_timeout: Option<Duration>,
+    /// The name of the session cookie [default: random]
+    #[arg(long, env = "SSO_SESSION_NAME")]
+    session_name: Option<SessionName>,
+    /// End logins after so long, whatever the activity
+    #[arg(long, value_parser = humantime::parse_duration)]
+    absolute_lifetime: Option<Duration>,
+    /// Secure cookies although the sites are plain http. Chromium and Firefox keep them; WebKit does not, and nobody
+    /// can log in there. With them silent attach works in Chromium, if it allows third-party cookies
+    #[arg(long)]
+    secure_cookies: bool,
+}
+
+/// A broker of the demo. The secrets are those of jasny/sso's own demo: fit for a demo on the loopback and for nothing
+/// else.
 struct Cast {
     name: &'static str,
     secret: &'static str,

@@ -1,0 +1,28 @@
+//! `sso api`: the demo's JSON service by itself.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use crate::{Failure, run, sites::api::Api};
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiOptions {
+    /// The address to listen at
+    #[arg(long)]
+    listen: SocketAddr,
+    /// The service's own origin, which tokens must be for [default: http:// and the address]
+    #[arg(long)]
+    public_url: Option<String>,
+    /// The server's origin: it makes the tokens, and publishes the keys
+    #[arg(long)]
+    server: String,
+}
+
+/// Runs the command.
+pub(crate) async fn run(options: &ApiOptions) -> Result<(), Failure> {
+    let this = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
+    let api = Api::new(options.server.trim_end_matches('/'), &this)?;
+    let listeners = run::listen(options.listen)?;
+    run::until_told(vec![api.serve(listeners, run::all_cores())?], &format!("The service is at {this}")).await
+}
