@@ -5,6 +5,9 @@
 //!
 //! Here is what all pages share; [`server`], [`account`] and [`profile`], [`broker`], [`linked`] have the pages themselves.
 
+use serde_json::Value;
+use sso_core::wire;
+
 mod account;
 mod broker;
 mod linked;
@@ -33,7 +36,7 @@ pub(crate) struct Layout<'a> {
     /// The theme found in the shared session, as it is: an unknown one is shown as `plain`.
     pub(crate) theme: &'a str,
     /// All the sites, this one included.
-    pub(crate) sites: &'a [SiteLink<'a>],
+    pub(crate) sites: Vec<SiteLink<'a>>,
     /// Warns before the shared session ends, if somebody is logged in; `None` where a site has a session of its own.
     pub(crate) popup: Option<Popup<'a>>,
 }
@@ -95,8 +98,32 @@ pub(crate) struct Way<'a> {
 pub(crate) struct User<'a> {
     /// The name they log in with.
     pub(crate) username: &'a str,
-    /// Their attributes that this site may see, as (name, value), in the order to show them.
-    pub(crate) attributes: &'a [(String, String)],
+    /// Their attributes that this site may see, as (label, text), in the order to show them.
+    pub(crate) attributes: Vec<(String, String)>,
+}
+
+/// The labels of the attributes that the demo knows.
+pub(crate) const FULL_NAME: &str = "Full name";
+pub(crate) const EMAIL: &str = "Email";
+
+impl<'a> User<'a> {
+    /// An attribute that has parts, such as the profile, is shown part by part. `static/ajax-broker.js` has the same
+    /// labels.
+    pub(crate) fn of(user: &'a wire::User) -> Self {
+        let label = |name: &str| match name {
+            "fullname" => FULL_NAME.to_owned(),
+            "email" => EMAIL.to_owned(),
+            name => name.to_owned(),
+        };
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let rows = user.attributes.iter().flat_map(|(name, value)| match value {
+            Value::Object(parts) => {
+                parts.iter().map(|(part, value)| (format!("{} ({name})", label(part)), text(value))).collect()
+            }
+            value => vec![(label(name), text(value))],
+        });
+        Self { username: &user.username, attributes: rows.filter(|(_, text)| !text.is_empty()).collect() }
+    }
 }
 
 #[cfg(test)]

@@ -160,21 +160,23 @@ impl Admin {
         }
         Err(Failure::other(format!("broker {}: the secret has less than 128 bits", broker.id)))
     }
-}
 
-/// All that the directory has, readable or not, page by page: each begins after the name of the last.
-pub(super) async fn all<T>(
-    name: impl Fn(&T) -> &str,
-    page: impl AsyncFn(&str) -> Result<Vec<Result<T, Unreadable>>, DirectoryError>,
-) -> Result<Vec<Result<T, Unreadable>>, Failure> {
-    let mut found: Vec<Result<T, Unreadable>> = Vec::new();
-    loop {
-        let last = found.last().map_or("", |entry| entry.as_ref().map_or_else(|unreadable| &unreadable.name, &name));
-        let next = page(last).await.map_err(Failure::other)?;
-        if next.is_empty() {
-            return Ok(found);
+    /// All that the directory has, readable or not, page by page: each begins after the name of the last.
+    pub(super) async fn all<T>(
+        &self,
+        name: impl Fn(&T) -> &str,
+        page: impl AsyncFn(&SqlDirectory, &str) -> Result<Vec<Result<T, Unreadable>>, DirectoryError>,
+    ) -> Result<Vec<Result<T, Unreadable>>, Failure> {
+        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
+        let mut found: Vec<Result<T, Unreadable>> = Vec::new();
+        loop {
+            let last = found.last().map_or("", |entry| entry.as_ref().map_or_else(|odd| &odd.name, &name));
+            let next = page(directory, last).await.map_err(Failure::other)?;
+            if next.is_empty() {
+                return Ok(found);
+            }
+            found.extend(next);
         }
-        found.extend(next);
     }
 }
 

@@ -10,7 +10,11 @@ use crate::{
     Failure,
     config::{encoding, variable},
     run,
-    sites::{Chrome, SiteInfo, ajax_broker::AjaxBroker, redirect_broker::RedirectBroker},
+    sites::{
+        ajax_broker::AjaxBroker,
+        chrome::{Chrome, SiteInfo},
+        redirect_broker::RedirectBroker,
+    },
 };
 
 #[derive(Debug, Args)]

@@ -6,13 +6,13 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use sso_core::BrokerId;
 use sso_server::{
-    BrokerSettings,
+    BrokerSettings, SqlDirectory,
     clock::{Clock, SystemClock},
     directory::{DirectoryError, StoredBroker, Unreadable},
 };
 
 use super::{
-    admin::{self, Admin, AdminOptions, Missing, failed, store_failed},
+    admin::{Admin, AdminOptions, Missing, failed, store_failed},
     broker_rules::{Rules, SecretOptions, replace},
 };
 use crate::{
@@ -276,13 +276,8 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn all(admin: &Admin) -> Result<Vec<Result<StoredBroker, Unreadable>>, Failure> {
-    match &admin.directory {
-        Some(directory) => {
-            admin::all(|broker: &StoredBroker| broker.id.as_str(), async |after| directory.brokers_after(after).await)
-                .await
-        }
-        None => Ok(Vec::new()),
-    }
+    let page = async |directory: &SqlDirectory, after: &str| directory.brokers_after(after).await;
+    admin.all(|broker: &StoredBroker| broker.id.as_str(), page).await
 }
 
 fn is_hidden(admin: &Admin, broker: &StoredBroker) -> bool {

@@ -21,9 +21,9 @@ use crate::{
     config::{SessionName, StoreKey, StoreOption},
     run,
     sites::{
-        Chrome, SiteInfo,
         ajax_broker::AjaxBroker,
         api::Api,
+        chrome::{Chrome, SiteInfo},
         linked_app::{LinkedApp, Peer, Setup},
         linked_sessions::Sessions,
         redirect_broker::RedirectBroker,
@@ -172,7 +172,7 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let handoff = HandoffKeys::generate()?;
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
-    let look = Look::new(Chrome::new(&map.server(), &sites), test_users);
+    let look = Look { chrome: Chrome::new(&map.server(), &sites), test_users };
     let server = ServerSite::new(core, look, true, options.secure_cookies, false).linked_to(issuer(&map, &handoff)?);
     let mut servers = vec![server.serve(listeners(), WORKERS)?];
     for (site, cast) in map.brokers() {

@@ -10,9 +10,9 @@ use crate::{
     config::{SessionName, StoreOption, StoreUrl, users_of_environment, variable},
     run,
     sites::{
-        SiteInfo,
+        chrome::SiteInfo,
         linked_app::{LinkedApp, Peer, Setup},
-        linked_sessions::Sessions,
+        linked_sessions::{Sessions, SharedSessions},
     },
 };
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
     let users = users_of_environment()?;
     let sessions = match options.store.url()? {
         StoreUrl::Memory => Sessions::default(),
-        StoreUrl::Sqlite(file) => Sessions::open(&file, &session_key).await?,
+        StoreUrl::Sqlite(file) => Sessions::Shared(SharedSessions::open(&file, &session_key).await?),
         _ => {
             return Err(Failure::settings(
                 "--store: a linked application keeps its sessions in memory: or sqlite:FILE",

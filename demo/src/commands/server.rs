@@ -9,7 +9,7 @@ use crate::{
     config::{Config, StoreOption, StoreUrl},
     run,
     sites::{
-        Chrome, SiteInfo,
+        chrome::{Chrome, SiteInfo},
         server::{Look, ServerSite},
     },
 };
@@ -38,7 +38,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
         Some(SiteInfo::new(broker.id.as_str(), origin, "A site that takes part."))
     });
     let sites: Vec<_> = std::iter::once(this.clone()).chain(brokers).collect();
-    let look = Look::new(Chrome::new(&this, &sites), Vec::new());
+    let look = Look { chrome: Chrome::new(&this, &sites), test_users: Vec::new() };
 
     let listeners = run::listen(config.listen)?;
     let (cross_site, php_routes) = (config.has_silent_broker(), config.php_routes);

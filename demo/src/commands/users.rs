@@ -3,12 +3,13 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use sso_server::{
+    SqlDirectory,
     core::wire::User,
     directory::{DirectoryError, StoredUser, Unreadable},
     users::name::{canonical, check_username, visible},
 };
 
-use super::admin::{self, Admin, AdminOptions, Missing, failed, store_failed};
+use super::admin::{Admin, AdminOptions, Missing, failed, store_failed};
 use crate::{
     Failure, input,
     output::{self, names, printable},
@@ -233,13 +234,8 @@ fn done(name: &str, what: &str) -> Result<(), Failure> {
 
 /// All users in the directory, by name.
 async fn all(admin: &Admin) -> Result<Vec<Result<StoredUser, Unreadable>>, Failure> {
-    match &admin.directory {
-        Some(directory) => {
-            admin::all(|user: &StoredUser| user.username.as_str(), async |after| directory.users_after(after).await)
-                .await
-        }
-        None => Ok(Vec::new()),
-    }
+    let page = async |directory: &SqlDirectory, after: &str| directory.users_after(after).await;
+    admin.all(|user: &StoredUser| user.username.as_str(), page).await
 }
 
 /// The names of all users in the directory.

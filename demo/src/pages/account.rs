@@ -8,7 +8,6 @@ use super::Layout;
 #[derive(Template)]
 #[template(path = "server/account.html")]
 pub(crate) struct ServerAccount<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Who is logged in.
     pub(crate) username: &'a str,
@@ -26,7 +25,6 @@ pub(crate) struct ServerAccount<'a> {
     pub(crate) account_token: &'a str,
     /// For another password; `None` where passwords cannot be changed here.
     pub(crate) password: Option<PasswordForm<'a>>,
-    /// For the logout form.
     pub(crate) logout_token: &'a str,
 }
 
@@ -106,7 +104,6 @@ pub(crate) struct BrowserRow<'a> {
 #[derive(Template)]
 #[template(path = "server/confirm.html")]
 pub(crate) struct ServerConfirm<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form is posted to.
     pub(crate) action: &'a str,
@@ -116,6 +113,5 @@ pub(crate) struct ServerConfirm<'a> {
     pub(crate) username: &'a str,
     /// Why the last try failed.
     pub(crate) error: Option<&'a str>,
-    /// For the logout form.
     pub(crate) logout_token: &'a str,
 }

@@ -9,7 +9,6 @@ use super::{Layout, THEMES, User, Way};
 #[derive(Template)]
 #[template(path = "broker/home.html")]
 pub(crate) struct BrokerHome<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, or nobody.
     pub(crate) user: Option<User<'a>>,
@@ -31,7 +30,6 @@ pub(crate) struct BrokerHome<'a> {
 #[derive(Template)]
 #[template(path = "broker/about.html")]
 pub(crate) struct BrokerAbout<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, as far as known.
     pub(crate) user: Option<User<'a>>,
@@ -55,7 +53,6 @@ pub(crate) struct BrokerAbout<'a> {
 #[derive(Template)]
 #[template(path = "broker/login.html")]
 pub(crate) struct BrokerLogin<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Ties the form to this browser.
     pub(crate) form_token: &'a str,
@@ -71,7 +68,6 @@ pub(crate) struct BrokerLogin<'a> {
 #[derive(Template)]
 #[template(path = "broker/reports.html")]
 pub(crate) struct BrokerReports<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Who is logged in.
     pub(crate) username: Option<&'a str>,
@@ -89,7 +85,6 @@ pub(crate) struct BrokerReports<'a> {
 #[derive(Template)]
 #[template(path = "broker/problem.html")]
 pub(crate) struct BrokerProblem<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// The heading: `Cookies are switched off`.
     pub(crate) heading: &'a str,
@@ -109,7 +104,6 @@ pub(crate) struct BrokerProblem<'a> {
 #[derive(Template)]
 #[template(path = "ajax/home.html")]
 pub(crate) struct AjaxHome<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// How to attach from the page: `json`, `jsonp`, or `off` for by redirect only.
     pub(crate) silent: &'a str,

@@ -8,7 +8,6 @@ use super::{Layout, Way};
 #[derive(Template)]
 #[template(path = "linked/page.html")]
 pub(crate) struct LinkedPage<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// The page's own heading.
     pub(crate) heading: &'a str,
@@ -24,7 +23,6 @@ pub(crate) struct LinkedPage<'a> {
 #[derive(Template)]
 #[template(path = "linked/login.html")]
 pub(crate) struct LinkedLogin<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form is posted to.
     pub(crate) action: &'a str,
@@ -40,7 +38,6 @@ pub(crate) struct LinkedLogin<'a> {
 #[derive(Template)]
 #[template(path = "linked/leaving.html")]
 pub(crate) struct OnTheWay<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form goes.
     pub(crate) action: &'a str,
@@ -58,7 +55,6 @@ pub(crate) struct OnTheWay<'a> {
 #[derive(Template)]
 #[template(path = "linked/may-leave.html")]
 pub(crate) struct MayLeave<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form goes.
     pub(crate) action: &'a str,
@@ -74,7 +70,6 @@ pub(crate) struct MayLeave<'a> {
 #[derive(Template)]
 #[template(path = "linked/switch.html")]
 pub(crate) struct SwitchUser<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form goes.
     pub(crate) action: &'a str,

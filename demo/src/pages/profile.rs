@@ -8,7 +8,6 @@ use super::Layout;
 #[derive(Template)]
 #[template(path = "server/profile-form.html")]
 pub(crate) struct ServerProfile<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Which page of the two.
     pub(crate) number: u8,
@@ -24,7 +23,6 @@ pub(crate) struct ServerProfile<'a> {
     pub(crate) fields: &'a [Field<'a>],
     /// Why the page is there once more.
     pub(crate) problem: Option<&'a str>,
-    /// For the logout form.
     pub(crate) logout_token: &'a str,
 }
 
@@ -39,11 +37,9 @@ impl ServerProfile<'_> {
 #[derive(Template)]
 #[template(path = "server/profile-done.html")]
 pub(crate) struct ServerProfileDone<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// All fields of the form.
     pub(crate) answers: &'a [Field<'a>],
-    /// For the logout form.
     pub(crate) logout_token: &'a str,
 }
 

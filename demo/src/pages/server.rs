@@ -8,7 +8,6 @@ use super::{Layout, User, Way};
 #[derive(Template)]
 #[template(path = "server/home.html")]
 pub(crate) struct ServerHome<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, or nobody.
     pub(crate) user: Option<User<'a>>,
@@ -24,7 +23,6 @@ pub(crate) struct ServerHome<'a> {
 #[derive(Template)]
 #[template(path = "server/login.html")]
 pub(crate) struct ServerLogin<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Where the form is posted to.
     pub(crate) action: &'a str,
@@ -52,7 +50,6 @@ pub(crate) struct ServerLogin<'a> {
 #[derive(Template)]
 #[template(path = "server/log-out.html")]
 pub(crate) struct ServerLogout<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
     /// Ties the form to this browser.
     pub(crate) logout_token: &'a str,
@@ -62,9 +59,7 @@ pub(crate) struct ServerLogout<'a> {
 #[derive(Template)]
 #[template(path = "server/error.html")]
 pub(crate) struct ServerError<'a> {
-    /// Around the page.
     pub(crate) layout: Layout<'a>,
-    /// The HTTP status.
     pub(crate) status: u16,
     /// What went wrong, for people.
     pub(crate) message: &'a str,

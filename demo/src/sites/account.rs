@@ -9,22 +9,21 @@ use sso_server::{
 };
 
 use super::{
-    html,
-    server::{Look, theme_of},
+    chrome::{Chrome, theme_of},
+    response::html,
 };
 use crate::{
     output,
     pages::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When},
 };
 
-pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
+pub(super) fn account(chrome: &Chrome, page: &AccountPage<'_>) -> String {
     let account = page.account;
     let sessions: Vec<_> = account.sessions.iter().map(|own| session_row(own, account.now)).collect();
     let browsers: Vec<_> = account.browsers.iter().map(|known| browser_row(known, account.now)).collect();
     let news: Vec<_> = [page.news.map(AccountNews::text), page.notice()].into_iter().flatten().collect();
-    let links = look.chrome.links();
     html(&ServerAccount {
-        layout: look.chrome.layout(&links, theme_of(Some(page.session))),
+        layout: chrome.layout(theme_of(Some(page.session))),
         username: &account.user.username,
         news: &news,
         has_others: account.has_others(),
@@ -42,10 +41,9 @@ pub(super) fn account(look: &Look, page: &AccountPage<'_>) -> String {
     })
 }
 
-pub(super) fn confirm(look: &Look, page: &ConfirmPage<'_>) -> String {
-    let links = look.chrome.links();
+pub(super) fn confirm(chrome: &Chrome, page: &ConfirmPage<'_>) -> String {
     html(&ServerConfirm {
-        layout: look.chrome.layout(&links, theme_of(page.session)),
+        layout: chrome.layout(theme_of(page.session)),
         action: page.action,
         form_token: page.form_token,
         username: page.username,

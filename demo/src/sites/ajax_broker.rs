@@ -9,14 +9,13 @@ use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
 use sso_server::web::get_or_head;
 
 use super::{
-    Chrome, attributes,
     broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},
-    no_store, page, page_policy,
-    redirect_broker::{not_found_page, shown},
+    chrome::Chrome,
+    response::{no_store, page, page_policy},
 };
 use crate::{
-    Failure, assets,
-    pages::{AjaxHome, AjaxState, ended_words},
+    Failure,
+    pages::{AjaxHome, AjaxState, User, ended_words},
     run,
 };
 
@@ -44,15 +43,10 @@ impl AjaxBroker {
             App::new()
                 .wrap(site.sso.middleware())
                 .wrap(no_store())
-                .configure(site.sso.routes())
-                .configure(assets::routes)
-                .configure(broker_forms::routes)
+                .configure(broker_forms::routes(&site.sso, &site.chrome))
                 .configure(broker_forms::login_routes)
-                .app_data(web::Data::new(site.chrome.clone()))
                 .app_data(web::Data::new(site))
                 .route("/", get_or_head().to(home))
-                .route("/healthz", get_or_head().to(HttpResponse::Ok))
-                .default_service(web::to(not_found))
         })
     }
 }
@@ -60,17 +54,15 @@ impl AjaxBroker {
 /// Nobody is sent away from here: the script attaches, or a link does.
 async fn home(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<AjaxBroker>) -> HttpResponse {
     let theme = theme_of(&visitor).await;
-    let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
-    let links = site.chrome.links();
     let template = AjaxHome {
-        layout: site.chrome.layout(&links, &theme),
+        layout: site.chrome.layout(&theme),
         silent: match site.silent {
             SilentMode::Json => "json",
             SilentMode::Jsonp => "jsonp",
         },
         server: &format!("{}/", site.sso.broker().server_origin()),
         state: state_of(&visitor),
-        user: shown(visitor.user.as_ref(), &details),
+        user: visitor.user.as_ref().map(User::of),
         form_token: &visitor.form_token(HOME_FORM),
         login_token: &visitor.form_token(LOGIN_FORM),
         server_down: visitor.server_down,
@@ -91,8 +83,4 @@ fn state_of(visitor: &Visitor) -> AjaxState {
     } else {
         AjaxState::Unknown
     }
-}
-
-async fn not_found(site: web::Data<AjaxBroker>) -> HttpResponse {
-    not_found_page(&site.chrome)
 }

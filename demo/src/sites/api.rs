@@ -12,7 +12,7 @@ use sso_broker::{Access, AccessVerifier, JwksKeys, web::HeadersLayer};
 use sso_core::{BaseHeaders, wire::ApiError};
 use sso_server::web::get_or_head;
 
-use super::no_store;
+use super::response::no_store;
 use crate::{Failure, run};
 
 /// The service at one origin, for the users of one server.

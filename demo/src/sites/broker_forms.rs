@@ -1,21 +1,37 @@
-//! What the pages of both kinds of broker send: the theme, a logout, and the login form of jasny/sso's demo brokers.
+//! What both kinds of broker answer beside their own pages: the forms for the theme and the logout, the login form of
+//! jasny/sso's demo brokers, and what every broker has.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
-use sso_broker::{RequestError, SsoSession, Visitor};
+use sso_broker::{RequestError, Sso, SsoSession, Visitor};
 use sso_core::wire::for_pages;
 use sso_server::web::get_or_head;
 
-use super::{Chrome, NO_THEME, page, see_other, theme_in};
-use crate::pages::{BrokerLogin, THEMES};
+use super::{
+    chrome::{Chrome, NO_THEME, not_found, theme_in},
+    response::{page, see_other},
+};
+use crate::{
+    assets,
+    pages::{BrokerLogin, THEMES},
+};
 
 /// The forms of the home page, of which other pages have the logout, share one token.
 pub(super) const HOME_FORM: &str = "home";
 pub(super) const LOGIN_FORM: &str = "login";
 
-/// What the home page sends.
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.route("/theme", web::post().to(set_theme)).route("/logout", web::post().to(log_out));
+/// All but the site's own pages.
+pub(super) fn routes(sso: &Sso, chrome: &Chrome) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let (sso, chrome) = (sso.routes(), web::Data::new(chrome.clone()));
+    move |app| {
+        app.configure(sso)
+            .configure(assets::routes)
+            .app_data(chrome)
+            .route("/theme", web::post().to(set_theme))
+            .route("/logout", web::post().to(log_out))
+            .route("/healthz", get_or_head().to(HttpResponse::Ok))
+            .default_service(web::to(not_found));
+    }
 }
 
 /// A login form of the site's own: the password passes through it.
@@ -68,9 +84,8 @@ async fn login_page(
     error: Option<&str>,
 ) -> HttpResponse {
     let theme = theme_in_session(session).await;
-    let links = chrome.links();
     let template = BrokerLogin {
-        layout: chrome.layout(&links, &theme),
+        layout: chrome.layout(&theme),
         form_token: &session.form_token(LOGIN_FORM),
         username,
         error,

@@ -7,7 +7,7 @@ use actix_web::{
     App, HttpRequest, HttpResponse,
     cookie::{Key as CookieKey, SameSite},
     dev::Server,
-    http::{StatusCode, header},
+    http::StatusCode,
     web,
 };
 use serde::Deserialize;
@@ -31,8 +31,9 @@ use sso_server::{
 use url::Url;
 
 use super::{
-    Chrome, NO_THEME, SiteInfo, html, linked_sessions::Sessions, no_store, page, page_policy,
-    redirect_broker::not_found_page, see_other,
+    chrome::{Chrome, NO_THEME, SiteInfo, not_found},
+    linked_sessions::Sessions,
+    response::{html, no_store, page, page_policy, see_other},
 };
 use crate::{
     Failure, assets,
@@ -69,7 +70,7 @@ pub(crate) struct Setup {
 pub(crate) struct LinkedApp(Arc<Parts>);
 
 struct Parts {
-    look: Look,
+    chrome: Chrome,
     origin: Url,
     leaving: Leaving,
     landing: Landing,
@@ -80,12 +81,6 @@ struct Parts {
     session_key: CookieKey,
     sessions: Sessions,
     limits: Limits,
-}
-
-/// How its pages look.
-#[derive(Clone)]
-struct Look {
-    chrome: Chrome,
 }
 
 impl LinkedApp {
@@ -102,13 +97,13 @@ impl LinkedApp {
             }
             receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone()).map_err(Failure::settings)?);
         }
-        let look = Look { chrome: Chrome::new(&site, &all) };
+        let chrome = Chrome::new(&site, &all);
         let origin = receiver.origin().clone();
         Ok(Self(Arc::new(Parts {
             limits: *receiver.login_limits(),
-            landing: Landing::new(receiver, look.clone(), &session_key),
-            leaving: Leaving::new(issuer, look.chrome.clone(), &session_key),
-            look,
+            landing: Landing::new(receiver, chrome.clone(), &session_key),
+            leaving: Leaving::new(issuer, chrome.clone(), &session_key),
+            chrome,
             origin,
             users,
             passwords: Passwords::new().map_err(Failure::other)?,
@@ -129,6 +124,7 @@ impl LinkedApp {
                 .configure(self.0.landing.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(self.clone()))
+                .app_data(web::Data::new(self.0.chrome.clone()))
                 .route("/", get_or_head().to(home))
                 .route("/about", get_or_head().to(about))
                 .route("/reports/{number}", get_or_head().to(report))
@@ -142,7 +138,7 @@ impl LinkedApp {
 
     /// The session's cookie is read as browsers mean it.
     fn cookies(&self) -> PlainCookies {
-        self.0.landing.plain_cookies(&self.session_cookie()).pages(self.0.look.chrome.clone())
+        self.0.landing.plain_cookies(&self.session_cookie()).pages(self.0.chrome.clone())
     }
 
     fn session_cookie(&self) -> String {
@@ -163,17 +159,16 @@ impl LinkedApp {
     }
 
     fn page(&self, request: &HttpRequest, session: &Session, heading: &str) -> HttpResponse {
-        let (look, login) = (&self.0.look, handoff::login_of(session));
-        let deep = look.chrome.linked_sites(&self.0.leaving, login.as_ref().map(Leaver::from));
+        let (chrome, login) = (&self.0.chrome, handoff::login_of(session));
+        let deep = chrome.linked_sites(&self.0.leaving, login.as_ref().map(Leaver::from));
         let own = [("Home page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
         let own = own.iter().map(|(label, href)| Way { label, href });
         let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| Way { label, href })).collect();
         let to: String = url::form_urlencoded::byte_serialize(request.uri().path().as_bytes()).collect();
-        let links = look.chrome.links();
         page(
             StatusCode::OK,
             &LinkedPage {
-                layout: look.chrome.layout(&links, NO_THEME),
+                layout: chrome.layout(NO_THEME),
                 heading,
                 user: login.as_ref().map(Login::username),
                 login: &format!("/login?to={to}"),
@@ -188,28 +183,21 @@ impl LinkedApp {
     }
 }
 
-impl Look {
-    fn login_page(&self, action: &str, username: &str, error: Option<&str>, is_wrong: bool) -> String {
-        let links = self.chrome.links();
-        html(&LinkedLogin { layout: self.chrome.layout(&links, NO_THEME), action, username, error, is_wrong })
-    }
-}
-
-impl LandingPages for Look {
+impl LandingPages for Chrome {
     fn switch_user(&self, page: &SwitchPage<'_>) -> String {
-        let links = self.chrome.links();
-        let layout = self.chrome.layout(&links, NO_THEME);
         let SwitchPage { action, form_token, current, arriving, issuer } = *page;
-        html(&SwitchUser { layout, action, form_token, current, arriving, issuer })
+        html(&SwitchUser { layout: self.layout(NO_THEME), action, form_token, current, arriving, issuer })
     }
 
     fn refused(&self) -> String {
-        self.login_page(
-            "/login?to=/",
-            "",
-            Some("That link could not log you in. Log in here, or follow the link again."),
-            false,
-        )
+        let error = Some("That link could not log you in. Log in here, or follow the link again.");
+        html(&LinkedLogin {
+            layout: self.layout(NO_THEME),
+            action: "/login?to=/",
+            username: "",
+            error,
+            is_wrong: false,
+        })
     }
 }
 
@@ -255,9 +243,20 @@ struct LoginFields {
     password: String,
 }
 
-async fn show_login(request: HttpRequest, app: web::Data<LinkedApp>) -> HttpResponse {
+async fn show_login(request: HttpRequest, chrome: web::Data<Chrome>) -> HttpResponse {
+    login_page(&request, &chrome, StatusCode::OK, "", None)
+}
+
+fn login_page(
+    request: &HttpRequest,
+    chrome: &Chrome,
+    status: StatusCode,
+    username: &str,
+    error: Option<&str>,
+) -> HttpResponse {
     let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(app.0.look.login_page(action, "", None, false))
+    let is_wrong = status == StatusCode::BAD_REQUEST;
+    page(status, &LinkedLogin { layout: chrome.layout(NO_THEME), action, username, error, is_wrong })
 }
 
 async fn log_in(
@@ -268,17 +267,13 @@ async fn log_in(
     fields: Option<web::Form<LoginFields>>,
 ) -> HttpResponse {
     let LoginFields { username, password } = fields.map(web::Form::into_inner).unwrap_or_default();
-    let (status, error) = match app.judge(&request, &username, &password).await {
+    match app.judge(&request, &username, &password).await {
         Ok(username) => {
             handoff::sign_in(&session, &username, &app.0.limits);
-            let to = app.0.local_page(&query.to);
-            return see_other(&to);
+            see_other(&app.local_page(&query.to))
         }
-        Err(refused) => refused,
-    };
-    let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
-    let html = app.0.look.login_page(action, &username, Some(&error), status == StatusCode::BAD_REQUEST);
-    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html)
+        Err((status, error)) => login_page(&request, &app.0.chrome, status, &username, Some(&error)),
+    }
 }
 
 impl LinkedApp {
@@ -304,12 +299,10 @@ impl LinkedApp {
         self.0.failures.failed(username, now);
         Err((StatusCode::BAD_REQUEST, WRONG_CREDENTIALS.into()))
     }
-}
 
-impl Parts {
     /// The page of this site that was asked for before the login.
     fn local_page(&self, to: &str) -> String {
-        let page = sso_broker::LocalPath::of_site(to, &self.origin);
+        let page = sso_broker::LocalPath::of_site(to, &self.0.origin);
         page.map_or_else(|| "/".to_owned(), |page| page.as_str().to_owned())
     }
 }
@@ -318,9 +311,5 @@ async fn log_out(request: HttpRequest, session: Session, app: web::Data<LinkedAp
     if app.sent_it(&request) {
         handoff::sign_out(&session);
     }
-    HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).finish()
-}
-
-async fn not_found(app: web::Data<LinkedApp>) -> HttpResponse {
-    not_found_page(&app.0.look.chrome)
+    see_other("/")
 }

@@ -1,12 +1,6 @@
 //! Where a linked application keeps its sessions, and which hand-offs were used: in its memory, or in a file that applications on one host share.
 
-use std::{
-    collections::HashMap,
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time::Duration;
@@ -14,6 +8,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sso_broker::{handoff::UsedIds, web::handoff::MemorySessions};
 use sso_core::{base36, checksum::MacKey, random};
+use sso_server::clock::{Clock, SystemClock};
 
 use crate::Failure;
 
@@ -32,13 +27,6 @@ impl Default for Sessions {
     }
 }
 
-impl Sessions {
-    /// In a SQLite file. `key`: that of the application's sessions; it finds those that were made with the same one.
-    pub(crate) async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
-        SharedSessions::open(file, key).await.map(Self::Shared)
-    }
-}
-
 /// Sessions in a SQLite file.
 #[derive(Clone)]
 pub(crate) struct SharedSessions {
@@ -51,7 +39,8 @@ const TABLES: &str =
      CREATE TABLE IF NOT EXISTS linked_used_ids (name TEXT PRIMARY KEY, until BIGINT NOT NULL)";
 
 impl SharedSessions {
-    async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
+    /// `key`: that of the application's sessions; it finds those that were made with the same one.
+    pub(crate) async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
         let failed = |error| Failure::other(format!("--store: {}: {error}", file.display()));
         // It says who is logged in. What SQLite puts beside it has the same mode.
         let made = OpenOptions::new().append(true).create(true).mode(0o600).open(file);
@@ -115,8 +104,7 @@ impl UsedIds for SharedSessions {
 
 /// Seconds since 1970-01-01 UTC.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    SystemClock.now().as_secs()
 }
 
 fn until(ttl: &Duration) -> i64 {

@@ -3,18 +3,18 @@
 use std::net::TcpListener;
 
 use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
-use sso_broker::{Broker, OptionalVisitor, Sso, User, Visitor};
+use sso_broker::{Broker, OptionalVisitor, Sso, Visitor};
 use sso_server::web::get_or_head;
 
 use super::{
-    Chrome, NO_THEME, attributes,
     broker_forms::{self, HOME_FORM, logout_token, theme_of},
-    no_store, page, page_policy,
-    reports::reports,
+    chrome::Chrome,
+    reports,
+    response::{no_store, page, page_policy},
 };
 use crate::{
-    Failure, assets,
-    pages::{self, BrokerAbout, BrokerHome, BrokerProblem, Way, ended_words},
+    Failure,
+    pages::{BrokerAbout, BrokerHome, User, ended_words},
     run,
 };
 
@@ -41,38 +41,25 @@ impl RedirectBroker {
         Self { api: Some(origin.to_owned()), ..self }
     }
 
-    pub(super) fn api(&self) -> Option<&str> {
-        self.api.as_deref()
-    }
-
-    pub(super) fn chrome(&self) -> &Chrome {
-        &self.chrome
-    }
-
     pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
         run::serve(listeners, workers, move || {
             let site = self.clone();
-            let (own_form, has_api) = (site.own_form, site.api.is_some());
+            let (own_form, api) = (site.own_form, site.api.clone());
             App::new()
                 .wrap(site.sso.middleware())
                 .wrap(no_store())
-                .configure(site.sso.routes())
-                .configure(assets::routes)
-                .configure(broker_forms::routes)
-                .app_data(web::Data::new(site.chrome.clone()))
+                .configure(broker_forms::routes(&site.sso, &site.chrome))
                 .app_data(web::Data::new(site))
                 .route("/", get_or_head().to(home))
                 .route("/about", get_or_head().to(about))
-                .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .configure(|app| {
                     if own_form {
                         app.configure(broker_forms::login_routes);
                     }
-                    if has_api {
-                        app.route("/reports", get_or_head().to(reports));
+                    if let Some(api) = api {
+                        app.configure(reports::routes(api));
                     }
                 })
-                .default_service(web::to(not_found))
         })
     }
 }
@@ -83,13 +70,11 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
     // Without a token, or without the server, a form would lead nowhere.
     let has_forms = visitor.session.is_attached() && !visitor.server_down;
     let form_token = has_forms.then(|| visitor.form_token(HOME_FORM));
-    let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
-    let links = site.chrome.links();
     page(
         StatusCode::OK,
         &BrokerHome {
-            layout: site.chrome.layout(&links, &theme),
-            user: shown(visitor.user.as_ref(), &details),
+            layout: site.chrome.layout(&theme),
+            user: visitor.user.as_ref().map(User::of),
             form_token: form_token.as_deref(),
             own_form: site.own_form,
             has_reports: site.api.is_some(),
@@ -103,13 +88,11 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
 /// A page that likes to know its visitor, and sends nobody away for it.
 async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<RedirectBroker>) -> HttpResponse {
     let theme = theme_of(&visitor).await;
-    let details = visitor.user.as_ref().map(attributes).unwrap_or_default();
-    let links = site.chrome.links();
     page(
         StatusCode::OK,
         &BrokerAbout {
-            layout: site.chrome.layout(&links, &theme),
-            user: shown(visitor.user.as_ref(), &details),
+            layout: site.chrome.layout(&theme),
+            user: visitor.user.as_ref().map(User::of),
             logout_token: &logout_token(&visitor),
             attached: visitor.session.is_attached(),
             server_down: visitor.server_down,
@@ -119,32 +102,4 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
             ended: visitor.ended.map(ended_words),
         },
     )
-}
-
-async fn not_found(site: web::Data<RedirectBroker>) -> HttpResponse {
-    not_found_page(&site.chrome)
-}
-
-/// The answer of either kind of broker to an address that it does not have.
-pub(super) fn not_found_page(chrome: &Chrome) -> HttpResponse {
-    let links = chrome.links();
-    let layout = chrome.layout(&links, NO_THEME);
-    let ways = [Way { label: "Go to the home page", href: "/" }];
-    let text = "There is nothing at this address.";
-    page(
-        StatusCode::NOT_FOUND,
-        &BrokerProblem {
-            layout,
-            heading: "Page not found",
-            text,
-            form_token: None,
-            clear: None,
-            ways: &ways,
-            script: None,
-        },
-    )
-}
-
-pub(super) fn shown<'a>(user: Option<&'a User>, details: &'a [(String, String)]) -> Option<pages::User<'a>> {
-    user.map(|user| pages::User { username: &user.username, attributes: details })
 }

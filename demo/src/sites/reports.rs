@@ -3,34 +3,45 @@
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::Value;
 use sso_broker::{RequestError, ServiceError, Visitor};
+use sso_server::web::get_or_head;
 
 use super::{
     broker_forms::{logout_token, theme_of},
-    page,
-    redirect_broker::RedirectBroker,
+    chrome::Chrome,
+    response::page,
 };
 use crate::pages::BrokerReports;
 
 const SERVER_DOWN: &str = "The login server cannot be reached.";
 
-/// `/reports`. The token stays here: neither the page nor the browser sees it.
-pub(super) async fn reports(
+/// The origin of the service.
+struct Service(String);
+
+/// `/reports`, with data of the service at this origin.
+pub(super) fn routes(service: String) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |app| {
+        app.app_data(web::Data::new(Service(service))).route("/reports", get_or_head().to(reports));
+    }
+}
+
+/// The token stays here: neither the page nor the browser sees it.
+async fn reports(
     visitor: Visitor,
-    site: web::Data<RedirectBroker>,
+    chrome: web::Data<Chrome>,
+    service: web::Data<Service>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let theme = theme_of(&visitor).await;
-    let answer = match (&visitor.user, site.api()) {
-        (Some(_), Some(api)) => Some(ask(&visitor, api).await?),
-        _ => None,
+    let answer = match &visitor.user {
+        Some(_) => Some(ask(&visitor, &service.0).await?),
+        None => None,
     };
     let answered = answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str);
     let unknown = if visitor.server_down { Some(SERVER_DOWN) } else { visitor.problem.as_deref() };
-    let links = site.chrome().links();
     let shown = BrokerReports {
-        layout: site.chrome().layout(&links, &theme),
+        layout: chrome.layout(&theme),
         username: visitor.user.as_ref().map(|user| user.username.as_str()),
         logout_token: &logout_token(&visitor),
-        service: site.api().unwrap_or_default(),
+        service: &service.0,
         answer: answer.as_ref().and_then(|answer| answer.as_deref().ok()),
         problem: answered.or(unknown),
     };
@@ -38,15 +49,15 @@ pub(super) async fn reports(
 }
 
 /// What the service answers, or why it does not. A visitor whose own token serves no more is for the middleware to attach again.
-async fn ask(visitor: &Visitor, api: &str) -> Result<Result<String, String>, RequestError> {
-    let token = match visitor.session.access_token(Some(api)).await {
+async fn ask(visitor: &Visitor, service: &str) -> Result<Result<String, String>, RequestError> {
+    let token = match visitor.session.access_token(Some(service)).await {
         Ok(token) => token,
         Err(error) if error.is_healable() => return Err(error),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let url = match format!("{api}/reports").parse() {
+    let url = match format!("{service}/reports").parse() {
         Ok(url) => url,
-        Err(_) => return Ok(Err(format!("`{api}` is not an origin"))),
+        Err(_) => return Ok(Err(format!("`{service}` is not an origin"))),
     };
     let answer = visitor.session.broker().client().get_from_service(&url, &token).await;
     Ok(match answer {
@@ -65,7 +76,7 @@ mod tests {
     use sso_broker::{Broker, Secret, Sso};
 
     use super::*;
-    use crate::sites::{Chrome, SiteInfo};
+    use crate::sites::chrome::SiteInfo;
 
     #[actix_web::test]
     async fn while_the_server_is_down_a_page_says_so_and_offers_no_login() {
@@ -73,9 +84,8 @@ mod tests {
         let broker = broker.public_url("http://alice.localhost:8001").build().unwrap();
         let alice = SiteInfo::new("Alice", "http://alice.localhost:8001", "");
         let chrome = Chrome::new(&alice, std::slice::from_ref(&alice));
-        let site = RedirectBroker::new(broker.clone(), chrome, false).with_api("http://api.localhost:8006");
-        let app = App::new().wrap(Sso::new(broker).middleware()).app_data(web::Data::new(site));
-        let app = test::init_service(app.route("/reports", web::get().to(reports))).await;
+        let app = App::new().wrap(Sso::new(broker).middleware()).app_data(web::Data::new(chrome));
+        let app = test::init_service(app.configure(routes("http://api.localhost:8006".into()))).await;
         let asked = test::TestRequest::get().uri("/reports").insert_header(("Accept", "text/html")).to_request();
         let page = String::from_utf8(test::call_and_read_body(&app, asked).await.to_vec()).unwrap();
         assert!(page.contains("The login server cannot be reached."), "{page}");

@@ -16,10 +16,15 @@ use sso_server::{
     },
 };
 
-use super::{Chrome, NO_THEME, account, attributes, html, profile, theme_in};
+use super::{
+    account,
+    chrome::{Chrome, NO_THEME, theme_of},
+    profile,
+    response::html,
+};
 use crate::{
     Failure, assets,
-    pages::{self, ServerError, ServerHome, ServerLogin, ServerLogout, Way},
+    pages::{ServerError, ServerHome, ServerLogin, ServerLogout, User, Way},
     run,
 };
 
@@ -35,9 +40,9 @@ pub(crate) struct ServerSite {
 /// How the server's pages look.
 #[derive(Clone)]
 pub(crate) struct Look {
-    pub(super) chrome: Chrome,
+    pub(crate) chrome: Chrome,
     /// (username, password) pairs to try the demo with.
-    test_users: Vec<(&'static str, &'static str)>,
+    pub(crate) test_users: Vec<(&'static str, &'static str)>,
 }
 
 impl ServerSite {
@@ -74,23 +79,17 @@ impl ServerSite {
                 .configure(assets::routes)
                 .configure(profile::routes)
                 .app_data(web::Data::new(self.look.clone()))
+                .app_data(web::Data::new(self.look.chrome.clone()))
                 .route("/", get_or_head().to(home))
                 .default_service(web::to(not_found))
         })
     }
 }
 
-impl Look {
-    pub(crate) fn new(chrome: Chrome, test_users: Vec<(&'static str, &'static str)>) -> Self {
-        Self { chrome, test_users }
-    }
-}
-
 impl Pages for Look {
     fn login(&self, page: &LoginPage<'_>) -> String {
-        let links = self.chrome.links();
         html(&ServerLogin {
-            layout: self.chrome.layout(&links, theme_of(page.session)),
+            layout: self.chrome.layout(theme_of(page.session)),
             action: page.action,
             form_token: page.form_token,
             notice: page.notice(),
@@ -105,29 +104,30 @@ impl Pages for Look {
     }
 
     fn account(&self, page: &AccountPage<'_>) -> String {
-        account::account(self, page)
+        account::account(&self.chrome, page)
     }
 
     fn confirm(&self, page: &ConfirmPage<'_>) -> String {
-        account::confirm(self, page)
+        account::confirm(&self.chrome, page)
     }
 
     fn log_out(&self, logout_token: &str) -> String {
-        let links = self.chrome.links();
-        html(&ServerLogout { layout: self.chrome.layout(&links, NO_THEME), logout_token })
+        html(&ServerLogout { layout: self.chrome.layout(NO_THEME), logout_token })
     }
 
     fn error(&self, page: &ErrorPage<'_>) -> String {
-        let links = self.chrome.links();
         let mut ways = vec![Way { label: "Go to the server's home page", href: "/" }];
-        ways.extend(links.iter().filter(|site| !site.current).map(|site| Way { label: site.name, href: site.url }));
+        let layout = self.chrome.layout(theme_of(page.session));
+        ways.extend(
+            layout.sites.iter().filter(|site| !site.current).map(|site| Way { label: site.name, href: site.url }),
+        );
         html(&ServerError {
-            layout: self.chrome.layout(&links, theme_of(page.session)),
+            ways: &ways,
+            layout,
             status: page.status,
             message: page.message,
             logout_token: page.logout_token,
             clear: page.clear,
-            ways: &ways,
         })
     }
 }
@@ -170,7 +170,7 @@ impl LoggedIn {
 async fn home(
     returning: ReturningVisitor,
     form: Form,
-    look: web::Data<Look>,
+    chrome: web::Data<Chrome>,
     site: web::Data<Site>,
     leaving: Option<web::Data<Leaving>>,
 ) -> HttpResponse {
@@ -182,17 +182,15 @@ async fn home(
         }
         _ => false,
     };
-    let details = user.map(attributes).unwrap_or_default();
-    let links = look.chrome.links();
     let logged_in = LoggedIn::of(&site, session);
     let linked = leaving
-        .map(|leaving| look.chrome.linked_sites(&leaving, logged_in.as_ref().map(LoggedIn::leaver)))
+        .map(|leaving| chrome.linked_sites(&leaving, logged_in.as_ref().map(LoggedIn::leaver)))
         .unwrap_or_default();
     let linked: Vec<_> = linked.iter().map(|(label, href)| Way { label, href }).collect();
     let html = html(&ServerHome {
         linked: &linked,
-        layout: look.chrome.layout(&links, theme_of(session)),
-        user: user.map(|user| pages::User { username: &user.username, attributes: &details }),
+        layout: chrome.layout(theme_of(session)),
+        user: user.map(User::of),
         has_profile,
         logout_token: &form.token(LOGOUT_FORM),
     });
@@ -221,8 +219,4 @@ async fn not_found(visitor: Option<Visitor>, form: Option<Form>, look: web::Data
         logout_token: logout_token.as_deref(),
         clear: None,
     }))
-}
-
-pub(super) fn theme_of(session: Option<&Session>) -> &str {
-    session.map_or(NO_THEME, |session| theme_in(&session.data))
 }

@@ -20,8 +20,8 @@ use sso_server::{
 };
 
 use super::{
-    html, see_other,
-    server::{Look, theme_of},
+    chrome::{Chrome, theme_of},
+    response::{html, see_other},
 };
 use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
 pub(super) use answers::has_room;
@@ -74,8 +74,8 @@ struct Sent {
 
 type Fields = Option<web::Form<Sent>>;
 
-async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, look: web::Data<Look>) -> HttpResponse {
-    let desk = Desk { visitor, form, look };
+async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, chrome: web::Data<Chrome>) -> HttpResponse {
+    let desk = Desk { visitor, form, chrome };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile") };
     let user = &match as_saved(&site, user).await {
         Ok(user) => user,
@@ -90,8 +90,8 @@ async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, look: w
     }
 }
 
-async fn submit_first(visitor: Visitor, form: Form, look: web::Data<Look>, fields: Fields) -> HttpResponse {
-    let desk = Desk { visitor, form, look };
+async fn submit_first(visitor: Visitor, form: Form, chrome: web::Data<Chrome>, fields: Fields) -> HttpResponse {
+    let desk = Desk { visitor, form, chrome };
     let Sent { form_token, begun_as, profile } = sent(fields);
     let accepted = match desk.accept(1, &begun_as, &form_token, TimeLimit::None) {
         Ok(accepted) => accepted,
@@ -106,18 +106,18 @@ async fn submit_first(visitor: Visitor, form: Form, look: web::Data<Look>, field
 }
 
 /// Somebody typed the address or logged in again on this page: the form begins with its first one.
-async fn back_to_start(visitor: Visitor, form: Form, look: web::Data<Look>) -> HttpResponse {
-    Desk { visitor, form, look }.go(START)
+async fn back_to_start(visitor: Visitor, form: Form, chrome: web::Data<Chrome>) -> HttpResponse {
+    Desk { visitor, form, chrome }.go(START)
 }
 
 async fn submit_second(
     visitor: Visitor,
     form: Form,
     site: web::Data<Site>,
-    look: web::Data<Look>,
+    chrome: web::Data<Chrome>,
     fields: Fields,
 ) -> HttpResponse {
-    let desk = Desk { visitor, form, look };
+    let desk = Desk { visitor, form, chrome };
     let Sent { form_token, begun_as, profile } = sent(fields);
     let Accepted { user, late } = match desk.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
         Ok(accepted) => accepted,
@@ -149,8 +149,8 @@ async fn submit_second(
     }
 }
 
-async fn done(visitor: Visitor, form: Form, site: web::Data<Site>, look: web::Data<Look>) -> HttpResponse {
-    let desk = Desk { visitor, form, look };
+async fn done(visitor: Visitor, form: Form, site: web::Data<Site>, chrome: web::Data<Chrome>) -> HttpResponse {
+    let desk = Desk { visitor, form, chrome };
     let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
     let user = match as_saved(&site, user).await {
         Ok(user) => user,
@@ -158,8 +158,7 @@ async fn done(visitor: Visitor, form: Form, site: web::Data<Site>, look: web::Da
     };
     let Some(profile) = Profile::stored(&user) else { return desk.go(START) };
     let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
-    let links = desk.look.chrome.links();
-    let layout = desk.look.chrome.layout(&links, theme_of(Some(session)));
+    let layout = desk.chrome.layout(theme_of(Some(session)));
     let logout_token = desk.form.token(LOGOUT_FORM);
     desk.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers, logout_token: &logout_token })
 }
@@ -178,7 +177,7 @@ fn sent(fields: Fields) -> Sent {
 struct Desk {
     visitor: Visitor,
     form: Form,
-    look: web::Data<Look>,
+    chrome: web::Data<Chrome>,
 }
 
 /// A page of the form that came from the user who is logged in.
@@ -254,9 +253,8 @@ impl Desk {
         fields: &[Field<'_>],
         problem: Option<&str>,
     ) -> HttpResponse {
-        let links = self.look.chrome.links();
         let template = ServerProfile {
-            layout: self.look.chrome.layout(&links, theme_of(self.visitor.session.as_deref())),
+            layout: self.chrome.layout(theme_of(self.visitor.session.as_deref())),
             number,
             action: if number == 1 { START } else { SECOND },
             form_token: &self.form.token(&page_name(number, &user.username)),
@@ -312,10 +310,9 @@ impl Refused {
                 (StatusCode::UNAUTHORIZED, ENDED.to_owned(), log_in)
             }
         };
-        let links = desk.look.chrome.links();
         let logout_token = desk.form.token(LOGOUT_FORM);
         let template = ServerError {
-            layout: desk.look.chrome.layout(&links, theme_of(desk.visitor.session.as_deref())),
+            layout: desk.chrome.layout(theme_of(desk.visitor.session.as_deref())),
             status: status.as_u16(),
             message: &message,
             logout_token: desk.user().map(|_| logout_token.as_str()),
