@@ -304,7 +304,8 @@
     // Logging out does not attach by itself: it would log out whoever is there now. Show who that is.
     if (notAttached(answer)) {
       await refresh();
-      if (user) say(`${SUPERSEDED} Nobody was logged out. To log out ${user.username}, log out again.`);
+      const why = answer.data.code === 'superseded' ? SUPERSEDED : 'This site had lost its link to your session.';
+      if (user) say(`${why} Nobody was logged out. To log out ${user.username}, log out again.`);
       return;
     }
     if (answer.status !== 204) throw unexpected(answer);

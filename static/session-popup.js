@@ -138,10 +138,13 @@
     posting = false;
     const ok = answer.status >= 200 && answer.status < 300;
     if (ok || answer.status === 401) wish = null;
-    // 401: nobody was logged out, for the page's token serves no more; who is logged in by now is not known here.
     if (done === 'leave' && ok) {
       tell('signed-out');
       end('signed-out');
+    } else if (done === 'leave' && answer.status === 401) {
+      // Nobody was logged out, for the page's token serves no more. That page attaches anew, and asks.
+      leaving = true;
+      location.assign(dialog.dataset.ask + encodeURIComponent(here()));
     } else {
       take(answer);
       if (done === 'stay' && answer.data?.authenticated) tell('extended');

@@ -62,6 +62,49 @@ async fn threat_15_a_forged_login_logs_nobody_in() {
 }
 
 #[tokio::test]
+async fn threat_15_a_form_of_the_user_before_does_nothing_for_the_next_one() {
+    let demo = Demo::start(&[]);
+    for site in ["alice", "greg"] {
+        let home = demo.url(site, "/");
+        let visitor = Visitor::new();
+        let nobodys = visitor.visit(&home).await;
+        let jackies = visitor.log_in(&demo.url(site, ""), "jackie", "jackie123").await;
+        visitor.submit(&jackies, "/logout", &[]).await;
+        // Through the same link at Greg's own form, by another one at the server.
+        match site {
+            "greg" => {
+                let form = visitor.visit(&demo.url(site, "/login")).await;
+                visitor.submit(&form, "/login", &[("username", "john"), ("password", "john123")]).await;
+            }
+            _ => drop(visitor.log_in(&demo.url(site, ""), "john", "john123").await),
+        }
+        let johns = visitor.visit(&home).await;
+        assert_eq!(johns.heading(), "Logged in as john", "{site}");
+        // As it is, and with john's name in it.
+        let (target, own) = jackies.form("/theme");
+        for token in [own[0].1.clone(), own[0].1.replace("jackie", "john")] {
+            let fields = [("form_token", token.as_str()), ("theme", "ocean"), ("password", "hunter2")];
+            let form = visitor.request(Method::POST, &target).form(&fields).header("Accept", "text/html");
+            let answer = send(form.header("Sec-Fetch-Site", "same-origin")).await;
+            assert!([401, 403].contains(&answer.status), "{site} {answer:?}");
+            // What was typed is not lost, and no secret is shown.
+            assert!(answer.body.contains("<dd>ocean</dd>"), "{site} {answer:?}");
+            assert!(!answer.body.contains("hunter2") && !answer.body.contains(&token), "{site} {answer:?}");
+        }
+        let asked = visitor.submit(&jackies, "/logout", &[]).await;
+        assert_eq!(visitor.follow(asked).await.heading(), "Log out?");
+        let page = visitor.visit(&home).await;
+        assert!(page.body.contains("john") && page.body.contains("data-theme=\"plain\""), "{site} {page:?}");
+        // The twins: john's own form, and one that was nobody's.
+        for (page, theme) in [(&johns, "ocean"), (&nobodys, "forest")] {
+            let done = visitor.submit(page, "/theme", &[("theme", theme)]).await;
+            let page = visitor.follow(done).await;
+            assert!(page.body.contains(&format!("data-theme=\"{theme}\"")), "{site} {page:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn threat_15_a_forged_logout_or_theme_changes_nothing() {
     let demo = Demo::start(&[]);
     let victim = Visitor::new();

@@ -128,6 +128,32 @@ async fn signing_out_in_the_popup_is_for_all_sites() {
 }
 
 #[tokio::test]
+async fn signing_out_where_the_token_is_lost_asks_on_a_page_of_its_own() {
+    let demo = Demo::start(&["--idle-timeout", "60s", "--warn-before", "58s"]);
+    let browser = Browser::start(ThirdPartyCookies::Blocked).await;
+    log_in_at_alice(&browser, &demo).await;
+    browser.open(&demo.url("alice", "/about?a=b")).await;
+    browser.wait_for(WARNED, "Log out").await;
+    // What the page asks from now on stays unanswered: it does not hear of what comes.
+    let deaf = "const real = fetch; \
+                window.fetch = (url, options) => options.method === 'POST' ? real(url, options) : new Promise(() => {});";
+    browser.run(deaf).await;
+    let url = demo.url("alice", "/");
+    browser.cdp("Network.deleteCookies", json!({ "name": "sso-Alice-token", "url": url })).await;
+    browser.click(&format!("{WARNED} [data-do=leave]")).await;
+    browser.wait_for("h1", "Log out?").await;
+    assert_eq!(browser.url().await, demo.url("alice", "/sso/logout?to=%2Fabout%3Fa%3Db"));
+    // The login goes on until that is answered.
+    let asks = new_tab(&browser).await;
+    expect(&browser, &demo, "greg", JACKIE).await;
+    show(&browser, &asks).await;
+    browser.click("form[action='/sso/logout'] button").await;
+    browser.wait_for("h1", OUT).await;
+    expect(&browser, &demo, "greg", OUT).await;
+    assert_quiet(&browser, &[401]).await;
+}
+
+#[tokio::test]
 async fn the_open_popup_is_accessible() {
     let demo = Demo::start(&["--idle-timeout", "40s", "--warn-before", "39s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;

@@ -181,6 +181,8 @@ async fn a_form_that_was_begun_before_a_login_changes_nothing_for_who_is_there_n
         choose_ocean(&browser, "form[action='/theme']").await;
         browser.wait_for("h1", "Someone has logged in meanwhile").await;
         browser.wait_for("main", "Nothing was changed").await;
+        browser.wait_for("dl.sent", "ocean").await;
+        assert!(!browser.text().await.contains("form_token"));
         show(&browser, &greg).await;
         expect(&browser, &demo, "greg", JOHN).await;
         browser.find("html[data-theme=plain]").await;

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sso_core::{BearerToken, BrokerId, ChecksumKey, FormKey, Secret, Token, VerificationCode, base36, random, wire};
+use sso_core::{
+    BearerToken, BrokerId, ChecksumKey, FormKey, Secret, Token, VerificationCode, base36, form::Forged, random, wire,
+};
 use url::{Url, form_urlencoded};
 
 use crate::{
@@ -332,23 +334,29 @@ impl Broker {
         self.0.shelf.has_room_for(store, wanted.as_str())
     }
 
-    /// The CSRF token of the form named `form` for this visitor. It stays good for as long as the browser keeps the store's text, through
-    /// logins and new attaches, as tabs do that were opened before.
-    pub fn form_token(&self, store: &mut dyn TokenStore, form: &str) -> String {
-        self.0.form_key.token(form, &self.form_binding(store), time::millis())
+    /// The CSRF token of the form named `form`, on a page for `user`, or for nobody. It stays good for as long as the
+    /// browser keeps the store's text, through new attaches, as tabs do that were opened before.
+    pub fn form_token(&self, store: &mut dyn TokenStore, form: &str, user: Option<&str>) -> String {
+        let binding = bound_to(&self.form_binding(store), user);
+        let token = self.0.form_key.token(form, &binding, time::millis());
+        user.map_or(token.clone(), |user| format!("{token}.{user}"))
     }
 
-    /// The same for a visitor who has been given such a text. `None`: nothing is kept of this visitor to bind it to.
+    /// Whose page the form named `form` was on that comes with this token; `None` is nobody's. Carry a user's form out
+    /// only while that user is logged in.
+    pub fn form_user<'a>(&self, store: &dyn TokenStore, form: &str, token: &'a str) -> Result<Option<&'a str>, Forged> {
+        let binding = self.0.shelf.form_binding(store).ok_or(Forged)?;
+        let mut parts = token.splitn(3, '.');
+        let (served, mac) = (parts.next().ok_or(Forged)?, parts.next().ok_or(Forged)?);
+        let user = parts.next();
+        self.0.form_key.served(form, &bound_to(&binding, user), &format!("{served}.{mac}"))?;
+        Ok(user)
+    }
+
+    /// Whether this visitor has been given what form tokens are bound to.
     #[cfg(feature = "actix")]
-    pub(crate) fn form_token_if_bound(&self, store: &dyn TokenStore, form: &str) -> Option<String> {
-        let binding = self.0.shelf.form_binding(store)?;
-        Some(self.0.form_key.token(form, &binding, time::millis()))
-    }
-
-    /// Whether a form was served to this visitor with this token.
-    pub fn accepts_form(&self, store: &dyn TokenStore, form: &str, token: &str) -> bool {
-        let binding = self.0.shelf.form_binding(store);
-        binding.is_some_and(|binding| self.0.form_key.served(form, &binding, token).is_ok())
+    pub(crate) fn has_served_forms(&self, store: &dyn TokenStore) -> bool {
+        self.0.shelf.form_binding(store).is_some()
     }
 
     /// What this visitor's form tokens are bound to.
@@ -433,11 +441,34 @@ impl Broker {
     }
 }
 
+/// What a form token is bound to: what this browser holds, in which there is no space, and the user whose page it is on.
+fn bound_to(browser: &str, user: Option<&str>) -> String {
+    user.map_or(browser.to_owned(), |user| format!("{browser} {user}"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn a_form_token_says_whose_page_it_was_on_and_nobody_can_change_that() {
+        let builder = Broker::builder("https://sso.example/attach", "Alice".parse().unwrap(), Secret::generate());
+        let broker = builder.public_url("https://alice.example").build().unwrap();
+        let (mut store, none) = (BTreeMap::new(), BTreeMap::new());
+        for user in [None, Some("jackie"), Some("a.b c")] {
+            let token = broker.form_token(&mut store, "theme", user);
+            assert_eq!(broker.form_user(&store, "theme", &token), Ok(user));
+            assert_eq!(broker.form_user(&store, "logout", &token), Err(Forged));
+            assert_eq!(broker.form_user(&none, "theme", &token), Err(Forged));
+            let nobodys = token.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+            for other in [format!("{nobodys}.john"), format!("{nobodys}."), format!("{token}x"), String::new()] {
+                assert_eq!(broker.form_user(&store, "theme", &other), Err(Forged), "{other}");
+            }
+            assert_eq!(broker.form_user(&store, "theme", &nobodys).is_ok(), user.is_none());
+        }
+    }
 
     /// Begins and ends an attach that is made for this.
     fn attach(broker: &Broker, store: &mut BTreeMap<String, String>, again: Again) {

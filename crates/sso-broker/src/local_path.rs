@@ -47,6 +47,12 @@ impl LocalPath {
     }
 }
 
+impl From<LocalPath> for String {
+    fn from(LocalPath(text): LocalPath) -> Self {
+        text
+    }
+}
+
 /// Starts with one `/`. Two of them, in either direction, are the start of a host for browsers.
 fn is_rooted(text: &str) -> bool {
     text.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))

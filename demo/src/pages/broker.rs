@@ -90,6 +90,8 @@ pub(crate) struct BrokerProblem<'a> {
     pub(crate) heading: &'a str,
     /// What happened and what the visitor can do.
     pub(crate) text: &'a str,
+    /// Names and values of what the visitor sent in a form that was not carried out.
+    pub(crate) fields: &'a [(String, String)],
     /// For a logout, if that helps: ties it to this browser.
     pub(crate) form_token: Option<&'a str>,
     /// Where a form goes that deletes the cookies, if that helps.

@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, Json},
 };
 use serde_json::{Value, json};
-use sso_broker::{Access, AccessVerifier, JwksKeys, web::HeadersLayer};
+use sso_broker::{Access, AccessVerifier, JwksKeys, web::base_headers};
 use sso_core::{BaseHeaders, wire::ApiError};
 use sso_server::web::get_or_head;
 
@@ -18,7 +18,7 @@ use crate::{Failure, run};
 /// The service at one origin, for the users of one server.
 pub(crate) struct Api {
     verifier: AccessVerifier,
-    headers: HeadersLayer,
+    headers: BaseHeaders,
 }
 
 impl Api {
@@ -26,7 +26,7 @@ impl Api {
     pub(crate) fn new(server: &str, this: &str) -> Result<Self, Failure> {
         let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::settings)?;
         let url = this.parse().map_err(Failure::settings)?;
-        let headers = HeadersLayer::new(BaseHeaders::new(&url));
+        let headers = BaseHeaders::new(&url);
         Ok(Self { verifier: AccessVerifier::new(server, this, keys), headers })
     }
 
@@ -35,7 +35,7 @@ impl Api {
         run::serve(listeners, workers, move || {
             App::new()
                 .wrap(no_store())
-                .wrap(headers.clone())
+                .wrap(base_headers(headers.clone()))
                 .app_data(verifier.clone())
                 .route("/", get_or_head().to(about))
                 .route("/me", get_or_head().to(me))

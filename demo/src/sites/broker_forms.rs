@@ -65,7 +65,7 @@ async fn log_in(
     chrome: web::Data<Chrome>,
     fields: web::Form<LoginFields>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(LOGIN_FORM, &fields.form_token)?;
+    session.check_form(LOGIN_FORM, &fields.form_token).await?;
     match session.login(&fields.username, &fields.password).await {
         Ok(_) => Ok(see_other("/")),
         Err(RequestError::Refused { status, error }) => {
@@ -98,19 +98,12 @@ async fn login_page(
 #[serde(default)]
 struct HomeFields {
     form_token: String,
-    /// Whose page the form was on; empty for nobody's.
-    user: String,
     theme: String,
 }
 
-/// Puts the theme where every site finds it: into the shared session, if it is still that of the user whose page the
-/// form was on. A form token outlives a change of user.
+/// Puts the theme where every site finds it: into the shared session.
 async fn set_theme(session: SsoSession, fields: web::Form<HomeFields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_form(HOME_FORM, &fields.form_token)?;
-    let user = session.info().await?;
-    if user.map(|user| user.username).unwrap_or_default() != fields.user {
-        return Err(RequestError::Superseded.into());
-    }
+    session.check_form(HOME_FORM, &fields.form_token).await?;
     if THEMES.iter().any(|(value, _)| *value == fields.theme) {
         session.set_data("theme", fields.theme.as_str()).await?;
     }
@@ -118,7 +111,7 @@ async fn set_theme(session: SsoSession, fields: web::Form<HomeFields>) -> Result
 }
 
 async fn log_out(session: SsoSession, fields: web::Form<HomeFields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_logout(HOME_FORM, &fields.form_token)?;
+    session.check_logout(HOME_FORM, &fields.form_token).await?;
     session.logout().await?;
     Ok(see_other("/"))
 }

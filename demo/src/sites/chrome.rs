@@ -89,7 +89,7 @@ impl Chrome {
     /// A page that says what is wrong, from which the only way leads home.
     fn dead_end<'a>(&'a self, heading: &'a str, text: &'a str) -> BrokerProblem<'a> {
         let layout = self.layout(NO_THEME);
-        BrokerProblem { layout, heading, text, form_token: None, clear: None, script: None, ways: &[HOME] }
+        BrokerProblem { layout, heading, text, fields: &[], form_token: None, clear: None, script: None, ways: &[HOME] }
     }
 }
 
@@ -109,6 +109,7 @@ impl Pages for Chrome {
         let retry = Way { label: problem.kind.retry_label(), href: &problem.retry };
         let ways: Vec<_> = to_server.into_iter().chain([retry, HOME]).collect();
         html(&BrokerProblem {
+            fields: &problem.fields,
             form_token: problem.leave.as_ref().map(|leave| leave.form_token.as_str()),
             clear: problem.clear.as_deref(),
             script: problem.script.as_ref(),

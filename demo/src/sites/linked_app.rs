@@ -14,7 +14,7 @@ use serde::Deserialize;
 use sso_broker::{
     handoff::{Issuer, Limits, Login, Receiver, Target, TrustedIssuer},
     web::{
-        HeadersLayer, PlainCookies,
+        PlainCookies, base_headers,
         handoff::{self, Landing, LandingPages, Leaver, Leaving, SwitchPage},
         sent_by,
     },
@@ -120,7 +120,7 @@ impl LinkedApp {
                 .wrap(self.sessions())
                 .wrap(self.cookies())
                 .wrap(no_store())
-                .wrap(HeadersLayer::new(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
+                .wrap(base_headers(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
                 .configure(self.0.landing.routes())
                 .configure(assets::routes)
                 .app_data(web::Data::new(self.clone()))

@@ -6,7 +6,7 @@ use actix_web::{
 };
 use sso_core::wire::{ApiError, AttachBy, BearerErrorCode};
 
-use super::{Leave, Problem, ProblemKind, Script, Sso};
+use super::{Problem, SsoSession};
 use crate::RequestError;
 
 /// An answer for this visitor at this moment: no cache keeps it, and no `Referer` tells of the page it was.
@@ -37,22 +37,10 @@ pub(super) fn attach_by_redirect(error: &RequestError) -> HttpResponse {
     json(StatusCode::UNAUTHORIZED, &body)
 }
 
-pub(super) fn page(sso: &Sso, kind: ProblemKind, detail: Option<String>, retry: String) -> HttpResponse {
-    problem(sso, &Problem { kind, detail, retry, leave: None, clear: None, script: None })
-}
-
-/// The same with a logout.
-pub(super) fn page_with_logout(sso: &Sso, kind: ProblemKind, retry: String, leave: Leave) -> HttpResponse {
-    problem(sso, &Problem { kind, detail: None, retry, leave: Some(leave), clear: None, script: None })
-}
-
-/// The same with a script that does what the link does.
-pub(super) fn page_with_script(sso: &Sso, kind: ProblemKind, retry: String, script: Script) -> HttpResponse {
-    problem(sso, &Problem { kind, detail: None, retry, leave: None, clear: None, script: Some(script) })
-}
-
-fn problem(sso: &Sso, problem: &Problem) -> HttpResponse {
-    let html = sso.pages.problem(problem);
+/// A page for a problem of this visitor's, with what they sent, if that was a form.
+pub(super) fn page(session: &SsoSession, problem: Problem) -> HttpResponse {
+    let problem = Problem { fields: session.sent_fields(), ..problem };
+    let html = session.sso().pages.problem(&problem);
     let mut answer = fleeting(problem.kind.status());
     if problem.leave.is_some() {
         // Under `no-referrer` the form would not say where it comes from.

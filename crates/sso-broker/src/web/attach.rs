@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::{
-    ProblemKind, SsoSession,
+    Problem, ProblemKind, SsoSession,
     answer::{attach_by_redirect, page, redirect},
     asker::Asker,
     departure::{Departure, depart, depart_from_here},
@@ -69,7 +69,7 @@ async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departu
             true => depart_from_here(session, &to, departure),
             false => depart(session, &to, departure),
         },
-        Asker::Visit => page(session.sso(), ProblemKind::ServerDown, None, session.wanted().as_str().to_owned()),
+        Asker::Visit => page(session, Problem::new(ProblemKind::ServerDown, session.wanted())),
         Asker::Crawler => redirect(to.as_str()),
         Asker::Other => attach_by_redirect(&RequestError::NotAttached),
     }
@@ -83,7 +83,7 @@ async fn come_back(session: SsoSession) -> HttpResponse {
         AttachOutcome::TryAgain { url } => redirect(&url),
         AttachOutcome::Stray => redirect("/"),
         AttachOutcome::CookiesOff => {
-            page(session.sso(), ProblemKind::CookiesOff, None, pages::attach_anew(&LocalPath::root()))
+            page(&session, Problem::new(ProblemKind::CookiesOff, pages::attach_anew(&LocalPath::root())))
         }
     }
 }

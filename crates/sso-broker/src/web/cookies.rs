@@ -75,14 +75,8 @@ fn clear(request: &HttpRequest, site: &Url) -> HttpResponse {
 
 fn page(pages: &dyn Pages, wanted: &LocalPath) -> HttpResponse {
     let to: String = byte_serialize(wanted.as_str().as_bytes()).collect();
-    let problem = Problem {
-        kind: ProblemKind::AmbiguousCookie,
-        detail: None,
-        retry: wanted.as_str().to_owned(),
-        leave: None,
-        script: None,
-        clear: Some(format!("{CLEAR}?to={to}")),
-    };
+    let clear = Some(format!("{CLEAR}?to={to}"));
+    let problem = Problem { clear, ..Problem::new(ProblemKind::AmbiguousCookie, wanted.as_str()) };
     HttpResponse::BadRequest()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // Browsers that do not say `Sec-Fetch-Site` say `Origin` then.

@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use url::Url;
 
 use super::{
-    ProblemKind, Script, SsoSession,
-    answer::{page_with_script, redirect},
+    Problem, ProblemKind, Script, SsoSession,
+    answer::{page, redirect},
     asker, get_or_head,
     pages::in_query,
 };
@@ -55,14 +55,14 @@ pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, departu
         return redirect(&start(wanted));
     }
     let url = start(&broker.local_path(LANDING).unwrap_or_else(LocalPath::root));
-    let script = Script { src: SCRIPT, page: wanted.as_str().to_owned(), to: url.clone() };
-    page_with_script(session.sso(), ProblemKind::LongPage, url, script)
+    let script = Some(Script { src: SCRIPT, page: wanted.as_str().to_owned(), to: url.clone() });
+    page(session, Problem { script, ..Problem::new(ProblemKind::LongPage, url) })
 }
 
 /// Back with a page that only the tab knows. Its script goes there.
 async fn landed(session: SsoSession) -> HttpResponse {
-    let script = Script { src: SCRIPT, page: String::new(), to: String::new() };
-    page_with_script(session.sso(), ProblemKind::PageNotKept, "/".to_owned(), script)
+    let script = Some(Script { src: SCRIPT, page: String::new(), to: String::new() });
+    page(&session, Problem { script, ..Problem::new(ProblemKind::PageNotKept, "/") })
 }
 
 async fn script() -> HttpResponse {

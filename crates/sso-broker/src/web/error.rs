@@ -13,33 +13,52 @@ pub struct MissingMiddleware;
 
 impl ResponseError for MissingMiddleware {}
 
-/// The form was not served to this visitor by this site.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("This form is no longer valid. Reload its page.")]
-pub struct FormRefused;
+/// Why a form was not carried out.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FormRefused {
+    /// It was not served to this visitor by this site, or not sent by a page of it.
+    #[error("This form is no longer valid. Reload its page.")]
+    Forged,
+    /// It is not known that the user whose page it was on is logged in.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
 
 impl ResponseError for FormRefused {
     fn status_code(&self) -> StatusCode {
-        StatusCode::FORBIDDEN
+        match self {
+            Self::Forged => StatusCode::FORBIDDEN,
+            Self::Request(error) => error.status_code(),
+        }
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::Forbidden().json(ApiError::new(self.to_string()))
+        match self {
+            Self::Forged => HttpResponse::Forbidden().json(ApiError::new(self.to_string())),
+            Self::Request(error) => error.error_response(),
+        }
     }
 }
 
-/// Nobody knows whether this visitor asked to be logged out. People are asked; scripts get the status.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("This form is no longer valid. Load its page again.")]
-pub struct LogoutUnverified;
+/// Why nobody was logged out. Where it cannot be known whether this visitor asked for it, or whom it would log out,
+/// people are asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct LogoutRefused(#[from] pub FormRefused);
 
-impl ResponseError for LogoutUnverified {
+impl From<RequestError> for LogoutRefused {
+    fn from(error: RequestError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl ResponseError for LogoutRefused {
     fn status_code(&self) -> StatusCode {
-        FormRefused.status_code()
+        self.0.status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        FormRefused.error_response()
+        self.0.error_response()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is answered where a call to the server failed, or a form was refused.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::{
-    ProblemKind, Sso, SsoSession,
+    FormRefused, Problem, ProblemKind, Sso, SsoSession,
     answer::{attach_by_redirect, json, page, public_text, status_of, told},
     asker::{self, Asker},
     departure::{Departure, depart},
@@ -23,42 +23,60 @@ pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpRes
     if !asker::reads_pages(session.http_request()) {
         return json(status_of(error), &told(error));
     }
-    let retry = retry_page(session).as_str().to_owned();
+    let retry = retry_page(session);
     match error {
-        RequestError::Unreachable(_) => page(session.sso(), ProblemKind::ServerDown, None, retry),
+        RequestError::Unreachable(_) => page(session, Problem::new(ProblemKind::ServerDown, retry)),
         RequestError::UserNotAllowed => logout::page(session, ProblemKind::UserNotAllowed, retry),
-        error => page(session.sso(), ProblemKind::ServerError, Some(public_text(error)), retry),
+        error => {
+            let detail = Some(public_text(error));
+            page(session, Problem { detail, ..Problem::new(ProblemKind::ServerError, retry) })
+        }
     }
 }
 
 /// Answers a request whose token is good for nothing any more. Only a visit forgets it: an answer that comes late, to a
 /// script or to a form, must not take the one that another tab has got meanwhile.
 fn attach_again(session: &SsoSession, error: &RequestError, why: Why) -> HttpResponse {
-    let sso = session.sso();
     if Asker::of(session.http_request()) == Asker::Visit {
         let wanted = session.wanted();
         return match session.take(|broker, store| broker.give_up(store, why)) {
             Some(again) => depart(session, &wanted, Departure::Attach(again)),
-            None => page(sso, ProblemKind::NotHonoured, None, pages::attach_anew(&wanted)),
+            None => page(session, Problem::new(ProblemKind::NotHonoured, pages::attach_anew(&wanted))),
         };
     }
     if !asker::reads_pages(session.http_request()) {
         return attach_by_redirect(error);
     }
-    if session.is_logout_refused() {
-        return ask_for_logout(session);
-    }
     let kind = if why == Why::Superseded { ProblemKind::Superseded } else { ProblemKind::SessionEnded };
-    page(sso, kind, None, pages::attach_anew(&retry_page(session)))
+    page(session, Problem::new(kind, pages::attach_anew(&retry_page(session))))
 }
 
-/// Sends somebody whose logout cannot be verified to the page that asks whether it is wanted.
-pub(super) fn ask_for_logout(session: &SsoSession) -> HttpResponse {
-    logout::ask(&retry_page(session))
+/// Answers a request whose form was refused.
+pub(super) fn refused_form(session: &SsoSession, error: &FormRefused) -> HttpResponse {
+    match error {
+        FormRefused::Request(error) => failed_call(session, error),
+        FormRefused::Forged if asker::reads_pages(session.http_request()) => {
+            page(session, Problem::new(ProblemKind::FormRefused, retry_page(session)))
+        }
+        FormRefused::Forged => error.error_response(),
+    }
+}
+
+/// Answers a logout that was not carried out: people are asked whether they want it, who is logged in then.
+pub(super) fn refused_logout(session: &SsoSession, error: &FormRefused) -> HttpResponse {
+    let is_visit = Asker::of(session.http_request()) == Asker::Visit;
+    let is_unknown = match error {
+        FormRefused::Forged => true,
+        FormRefused::Request(error) => error.is_healable() && !is_visit,
+    };
+    if is_unknown && asker::reads_pages(session.http_request()) {
+        return logout::ask(&retry_page(session));
+    }
+    refused_form(session, error)
 }
 
 /// The page to try again: the visited one, or the one whose form was sent.
-pub(super) fn retry_page(session: &SsoSession) -> LocalPath {
+fn retry_page(session: &SsoSession) -> LocalPath {
     match Asker::of(session.http_request()) {
         Asker::Visit | Asker::Crawler => session.wanted(),
         Asker::Other => referring_page(session.http_request(), session.sso()).unwrap_or_else(LocalPath::root),

@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::{
-    Leave, ProblemKind, SsoSession,
-    answer::{page_with_logout, redirect},
+    Leave, Problem, ProblemKind, SsoSession,
+    answer::{self, redirect},
     asker::Asker,
     get_or_head,
     pages::in_query,
@@ -39,9 +39,10 @@ pub(super) fn ask(stay: &LocalPath) -> HttpResponse {
 }
 
 /// A page with a logout.
-pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: String) -> HttpResponse {
+pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: LocalPath) -> HttpResponse {
     let server = format!("{}/", session.broker().server_origin());
-    page_with_logout(session.sso(), kind, retry, Leave { form_token: session.form_token(PATH), server })
+    let leave = Some(Leave { form_token: session.form_token(PATH), server });
+    answer::page(session, Problem { leave, ..Problem::new(kind, retry) })
 }
 
 /// `GET /sso/logout?to=/page`: asks. Who has no token, or one that serves no more, is first attached to whatever login
@@ -54,8 +55,7 @@ async fn show(session: SsoSession, to: Option<web::Query<To>>) -> Result<HttpRes
         return Err(error);
     }
     let stay = to.and_then(|query| session.broker().local_path(query.to.as_deref()?));
-    let stay = stay.unwrap_or_else(LocalPath::root).as_str().to_owned();
-    Ok(page(&session, ProblemKind::LogoutUnverified, stay))
+    Ok(page(&session, ProblemKind::LogoutUnverified, stay.unwrap_or_else(LocalPath::root)))
 }
 
 /// Whether a visitor without a token can be attached, as far as is known here: an attach that has just failed is not
@@ -68,7 +68,7 @@ async fn may_attach(session: &SsoSession) -> bool {
 
 /// `POST /sso/logout`: logs out, at all brokers, and goes on to the first page.
 async fn log_out(session: SsoSession, fields: web::Form<Fields>) -> Result<HttpResponse, actix_web::Error> {
-    session.check_logout(PATH, &fields.form_token)?;
+    session.check_logout(PATH, &fields.form_token).await?;
     session.logout().await?;
     Ok(redirect("/"))
 }

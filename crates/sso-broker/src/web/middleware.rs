@@ -1,85 +1,38 @@
 //! Around every request: gives it its scope, writes the cookies it changed, answers its SSO errors, and completes its headers.
 
-use std::{
-    future::{Future, Ready, ready},
-    pin::Pin,
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use actix_web::{
     Error, HttpMessage,
     body::{EitherBody, MessageBody},
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE},
+    middleware::Next,
 };
 
-use super::{
-    FormRefused, HeadersLayer, LogoutUnverified, ProblemKind, Sso, SsoSession, answer::page, asker::reads_pages,
-    failure, headers::HeadersService, session::RequestScope, tokens::written,
-};
+use super::{FormRefused, LogoutRefused, Sso, SsoSession, failure, sent_form, session::RequestScope, tokens::written};
 use crate::RequestError;
 
-/// What [`Sso::middleware`] makes.
-pub struct SsoMiddleware {
-    sso: Sso,
-}
-
-/// The middleware inside an app.
-#[doc(hidden)]
-pub struct SsoService<S> {
-    inner: S,
-    sso: Sso,
-}
-
-impl SsoMiddleware {
-    pub(super) fn new(sso: Sso) -> Self {
-        Self { sso }
+/// Serves a request inside [`Sso::middleware`].
+pub(super) async fn serve<B: MessageBody + 'static>(
+    sso: &Sso,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    if let Some(answer) = sso.answer_in_place(request.request()) {
+        return Ok(request.into_response(answer).map_into_right_body());
     }
-}
-
-impl<S, B> Transform<S, ServiceRequest> for SsoMiddleware
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = HeadersService<SsoService<S>>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        HeadersLayer::new(self.sso.headers.clone()).new_transform(SsoService { inner, sso: self.sso.clone() })
-    }
-}
-
-impl<S, B> Service<ServiceRequest> for SsoService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
-
-    forward_ready!(inner);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        if let Some(answer) = self.sso.answer_in_place(request.request()) {
-            return Box::pin(ready(Ok(request.into_response(answer).map_into_right_body())));
-        }
-        let scope = Rc::new(RequestScope::new(self.sso.clone()));
-        request.extensions_mut().insert(scope.clone());
-        let response = self.inner.call(request);
-        Box::pin(async move {
-            let mut response = match response.await {
-                Ok(response) => answer_errors(response),
-                Err(error) => return Err(with_cookies(error, &scope)),
-            };
+    let form = sent_form::read(&mut request, sso.broker.public_url()).await?;
+    let scope = Rc::new(RequestScope::new(sso.clone(), form));
+    request.extensions_mut().insert(scope.clone());
+    match next.call(request).await {
+        Ok(response) => {
+            let mut response = answer_errors(response);
             write_cookies(response.headers_mut(), &scope);
             Ok(response)
-        })
+        }
+        Err(error) => Err(with_cookies(error, &scope)),
     }
 }
 
@@ -101,11 +54,10 @@ fn answer_errors<B: MessageBody>(response: ServiceResponse<B>) -> ServiceRespons
     };
     let answer = if let Some(error) = error.as_error::<RequestError>() {
         failure::failed_call(&session, error)
-    } else if error.as_error::<FormRefused>().is_some() && reads_pages(session.http_request()) {
-        let retry = failure::retry_page(&session).as_str().to_owned();
-        page(session.sso(), ProblemKind::FormRefused, None, retry)
-    } else if error.as_error::<LogoutUnverified>().is_some() && reads_pages(session.http_request()) {
-        failure::ask_for_logout(&session)
+    } else if let Some(error) = error.as_error::<FormRefused>() {
+        failure::refused_form(&session, error)
+    } else if let Some(LogoutRefused(error)) = error.as_error::<LogoutRefused>() {
+        failure::refused_logout(&session, error)
     } else {
         return response.map_into_left_body();
     };

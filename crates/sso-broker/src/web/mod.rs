@@ -10,7 +10,7 @@
 //! - `middleware`: writes what a request changed, and answers its errors, with `failure`; `error`: those
 //!   errors; `answer`: what answers are made of
 //! - `headers`: what every answer carries
-//! - `asker`: who is asking, a person's page visit or something else
+//! - `asker`: who is asking, a person's page visit or something else; `sent_form`: what they sent, if it was a form
 //! - [`handoff`]: out to another application, and in from one
 //! - `tokens`: cookies and sessions as token stores; `cookies`: how cookies are read; [`PlainCookies`]: the same for actix-session
 //! - [`pages`]: what a visitor reads when something goes wrong
@@ -32,6 +32,7 @@ pub mod pages;
 mod plain_cookies;
 mod popup;
 mod script;
+mod sent_form;
 pub mod session;
 mod tokens;
 pub mod visitor;
@@ -39,20 +40,24 @@ pub mod visitor;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, Route, guard,
+    Error, HttpRequest, HttpResponse, Route,
+    body::{EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
+    guard,
+    middleware::{Next, from_fn},
     web::{self, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
 
 use sso_core::BaseHeaders;
 
+use self::{headers::with_headers, middleware::serve};
 use crate::{Broker, TokenStore};
 
 pub use asker::sent_by;
 pub use bearer::{Access, TokenRefused};
-pub use error::{FormRefused, LogoutUnverified, MissingMiddleware};
-pub use headers::HeadersLayer;
-pub use middleware::SsoMiddleware;
+pub use error::{FormRefused, LogoutRefused, MissingMiddleware};
+pub use headers::base_headers;
 pub use pages::{Leave, Pages, Problem, ProblemKind, Script};
 pub use plain_cookies::PlainCookies;
 pub use session::SsoSession;
@@ -164,8 +169,19 @@ impl Sso {
     /// The middleware, for `App::wrap`. Extractors and routes work only inside it. It also gives every answer the headers that it should carry, unless
     /// the answer sets them itself: no sniffing, no frames, no window that another site's page holds, no use by other sites' pages, https only where
     /// the public URL is https.
-    pub fn middleware(&self) -> SsoMiddleware {
-        SsoMiddleware::new(self.clone())
+    pub fn middleware<S, B>(
+        &self,
+    ) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<EitherBody<B>>, Error = Error, InitError = ()>
+    + use<S, B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+        B: MessageBody + 'static,
+    {
+        let sso = self.clone();
+        from_fn(move |request: ServiceRequest, next: Next<B>| {
+            let sso = sso.clone();
+            async move { with_headers(serve(&sso, request, next).await, &sso.headers) }
+        })
     }
 
     /// The answer while a cookie with a visitor's token, or of an attach under way, comes twice with different values.

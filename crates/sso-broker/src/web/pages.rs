@@ -23,6 +23,17 @@ pub struct Problem {
     pub clear: Option<String>,
     /// For [`LongPage`](ProblemKind::LongPage) and [`PageNotKept`](ProblemKind::PageNotKept): a script that gets on without the visitor.
     pub script: Option<Script>,
+    /// Names and values of what the visitor typed into a form that was not carried out, to be shown so that it is not
+    /// lost; untrusted text. Fields whose name says that they hold a password or a token are left out, and so are forms
+    /// over 16 KiB, of another content type than `application/x-www-form-urlencoded`, or of another site's page.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Problem {
+    pub(super) fn new(kind: ProblemKind, retry: impl Into<String>) -> Self {
+        let retry = retry.into();
+        Self { kind, detail: None, retry, leave: None, clear: None, script: None, fields: Vec::new() }
+    }
 }
 
 /// A script to be put on the page, as `<script src="…" data-page="…" data-to="…" defer></script>`. Where it does not run, the page is to be read.
@@ -182,6 +193,10 @@ impl Pages for PlainPages {
             let button = "<button>Delete the cookies and continue</button>";
             format!("<form method=\"post\" action=\"{}\">{button}</form>\n", Escaped(action))
         });
+        let fields = problem.fields.iter().fold(String::new(), |html, (name, value)| {
+            format!("{html}<dt>{}</dt>\n<dd><pre>{}</pre></dd>\n", Escaped(name), Escaped(value))
+        });
+        let fields = (!fields.is_empty()).then(|| format!("<h2>What you sent</h2>\n<dl>\n{fields}</dl>\n"));
         let script = problem.script.as_ref().map(|Script { src, page, to }| {
             let (page, to) = (Escaped(page), Escaped(to));
             format!("<script src=\"{src}\" data-page=\"{page}\" data-to=\"{to}\" defer></script>\n")
@@ -189,10 +204,11 @@ impl Pages for PlainPages {
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n{script}</head>\n\
-             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}{leave}{clear}\
+             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n{detail}{fields}{leave}{clear}\
              <p><a href=\"{retry}\">{label}</a> or go to the <a href=\"/\">home page</a>.</p>\n\
              </main>\n</body>\n</html>\n",
             detail = detail.unwrap_or_default(),
+            fields = fields.unwrap_or_default(),
             leave = leave.unwrap_or_default(),
             clear = clear.unwrap_or_default(),
             script = script.unwrap_or_default(),
@@ -277,14 +293,16 @@ mod tests {
             let script = Script { src: "/s.js", page: "\"p".into(), to: "\"t".into() };
             let script = (kind == ProblemKind::LongPage).then_some(script);
             let retry = "/a?b=\"c\"&d".into();
-            let problem =
-                Problem { kind, detail, retry, leave: leave.clone(), clear: clear.clone(), script: script.clone() };
+            let fields = vec![("a<b".to_owned(), "c&d".to_owned())];
+            let problem = Problem { kind, detail, retry, leave, clear, script, fields };
             let html = PlainPages.problem(&problem);
+            let Problem { leave, clear, script, .. } = &problem;
             assert_eq!(html.contains("action=\"/a?b=&quot;\""), clear.is_some());
             let tag = "<script src=\"/s.js\" data-page=\"&quot;p\" data-to=\"&quot;t\" defer></script>";
             assert_eq!(html.contains(tag), script.is_some());
             let html = html.replace(tag, "");
             assert_eq!(html.contains("value=\"&quot;t\"") && html.contains("sso.example/&quot;\""), leave.is_some());
+            assert!(html.contains("<dt>a&lt;b</dt>\n<dd><pre>c&amp;d</pre></dd>"), "{html}");
             assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)") && !html.contains("<script"), "{html}");
             assert!(html.contains("<a href=\"/a?b=&quot;c&quot;&amp;d\">") && html.contains("<a href=\"/\">"));
         }

@@ -33,7 +33,7 @@ use super::{
 ///   such cookies;
 /// - the session's cookie, if it comes twice with different values. Pages then say so, and offer to delete the cookies
 ///   (`POST /sso/clear-cookies`); scripts get a JSON error. These answers have base headers where a
-///   [`HeadersLayer`](super::HeadersLayer) is around this one.
+///   layer of [`base_headers`](super::base_headers) is around this one.
 ///
 /// ```
 /// # use actix_session::{SessionMiddleware, storage::CookieSessionStore};

@@ -15,7 +15,7 @@ use sso_core::{
 };
 
 use super::{
-    SsoSession,
+    FormRefused, LogoutRefused, SsoSession,
     answer::{json, public_text, status_of, told},
     asker::sent_by,
 };
@@ -43,6 +43,15 @@ pub(super) enum ScriptError {
     Verify(#[from] VerifyError),
     #[error("{}", public_text(.0))]
     Request(#[from] RequestError),
+}
+
+impl From<LogoutRefused> for ScriptError {
+    fn from(LogoutRefused(error): LogoutRefused) -> Self {
+        match error {
+            FormRefused::Request(error) => Self::Request(error),
+            FormRefused::Forged => Self::ForeignPage,
+        }
+    }
 }
 
 /// As one type: an error's answer is an ordinary answer here.

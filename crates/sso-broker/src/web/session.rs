@@ -1,13 +1,13 @@
 //! The visitor's shared session, as a handler uses it.
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
+    cell::{OnceCell, RefCell},
     future::{Ready, ready},
     rc::Rc,
 };
 
 use actix_session::SessionExt;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method as HttpMethod};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method as HttpMethod, web::Bytes};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken, SentBy,
@@ -15,8 +15,9 @@ use sso_core::{
 };
 
 use super::{
-    FormRefused, LogoutUnverified, MissingMiddleware, Sso, Storage,
+    FormRefused, LogoutRefused, MissingMiddleware, Sso, Storage,
     asker::{header, is_embedded, is_prefetch, sent_by},
+    sent_form,
     tokens::{CookieChanges, CookieStore, Kept, SessionStore},
 };
 use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestError, TokenStore, User};
@@ -30,7 +31,7 @@ use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestErr
 /// struct LogoutForm { token: String }
 ///
 /// async fn logout(session: SsoSession, form: Form<LogoutForm>) -> Result<impl Responder, Error> {
-///     session.check_logout("logout", &form.token)?;
+///     session.check_logout("logout", &form.token).await?;
 ///     session.logout().await?;
 ///     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
 /// }
@@ -51,13 +52,15 @@ pub(super) struct RequestScope {
     pub(super) cookies: CookieChanges,
     /// Made when it is first needed: most requests are for assets.
     store: OnceCell<RefCell<Box<dyn TokenStore>>>,
-    /// See [`SsoSession::is_logout_refused`].
-    logout_refused: Cell<bool>,
+    /// Who is logged in, once the server was asked.
+    asked: RefCell<Option<Info>>,
+    /// See [`sent_form`](super::sent_form).
+    form: Bytes,
 }
 
 impl RequestScope {
-    pub(super) fn new(sso: Sso) -> Self {
-        Self { sso, cookies: CookieChanges::default(), store: OnceCell::new(), logout_refused: Cell::new(false) }
+    pub(super) fn new(sso: Sso, form: Bytes) -> Self {
+        Self { sso, cookies: CookieChanges::default(), store: OnceCell::new(), asked: RefCell::default(), form }
     }
 }
 
@@ -65,21 +68,19 @@ impl SsoSession {
     /// Logs in with a password typed at this broker. The server must trust the broker with that; better is a link to
     /// `/sso/login`.
     pub async fn login(&self, username: &str, password: &str) -> Result<User, RequestError> {
-        self.client.login(&self.bearer()?, username, password).await
+        let user = self.client.login(&self.bearer()?, username, password).await?;
+        *self.scope.asked.borrow_mut() = Some(Info { user: Some(user.clone()), ..Info::default() });
+        Ok(user)
     }
 
-    /// Logs out, at all brokers. Who has no token is logged out already. Where the token serves no more, nobody is
-    /// logged out, for the browser may be logged in all the same, or remembered: [`RequestError::Superseded`] or
-    /// [`RequestError::NotAttached`], which is answered with a page that asks.
-    pub async fn logout(&self) -> Result<(), RequestError> {
-        let Ok(bearer) = self.bearer() else { return Ok(()) };
-        match self.client.logout(&bearer).await {
+    /// Logs out, at all brokers. Who has no token, or one that serves no more, is not logged out, for the browser may be
+    /// logged in all the same, or remembered: people are asked, once they are attached.
+    pub async fn logout(&self) -> Result<(), LogoutRefused> {
+        *self.scope.asked.borrow_mut() = None;
+        match self.client.logout(&self.bearer()?).await {
             Ok(Some(n)) => self.with_store(|store| self.broker().knows_of(store, n)),
             Ok(None) | Err(RequestError::SessionEnded) => {}
-            Err(error) => {
-                self.scope.logout_refused.set(error.is_healable());
-                return Err(error);
-            }
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -95,6 +96,7 @@ impl SsoSession {
         if info.user.is_some() {
             self.with_store(|store| self.broker().note(store, |notes| notes.again.resumed = 0));
         }
+        *self.scope.asked.borrow_mut() = Some(info.clone());
         Ok(info)
     }
 
@@ -171,30 +173,51 @@ impl SsoSession {
         result
     }
 
-    /// The token to put into the form named `form`. It outlives logins and new attaches: a tab that was opened before can still send its form.
+    /// The token to put into the form named `form`. It outlives new attaches: a tab that was opened before can still
+    /// send its form. If somebody is logged in, as far as this request has asked (a [`Visitor`](super::Visitor) has), it
+    /// is good only while that user is.
     ///
     /// In an answer to another site's POST it is empty, and good for nothing, unless the visitor's cookie came with it:
     /// a new cookie would take that one's place in the browser, and the forms of all open tabs would be refused.
     pub fn form_token(&self, form: &str) -> String {
         let is_foreign = !self.request.method().is_safe() && self.sent_by() == SentBy::Other;
-        self.with_store(|store| match is_foreign {
-            true => self.broker().form_token_if_bound(store, form).unwrap_or_default(),
-            false => self.broker().form_token(store, form),
+        let asked = self.scope.asked.borrow();
+        let user = asked.as_ref().and_then(|info| Some(info.user.as_ref()?.username.as_str()));
+        self.with_store(|store| match is_foreign && !self.broker().has_served_forms(store) {
+            true => String::new(),
+            false => self.broker().form_token(store, form, user),
         })
     }
 
-    /// Checks that a form was served to this visitor with this token, and was sent by a page of this site.
-    pub fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
+    /// Checks that a form was served to this visitor with this token, was sent by a page of this site, and, if it was on
+    /// a user's page, that this user is logged in now: the server is asked, unless this request has asked before.
+    pub async fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
         // A program that says nothing of its pages (curl) has only the token.
-        let is_foreign = self.sent_by() == SentBy::Other;
-        let accepted = self.with_store(|store| self.broker().accepts_form(store, form, token));
-        if !is_foreign && accepted { Ok(()) } else { Err(FormRefused) }
+        if self.sent_by() == SentBy::Other {
+            return Err(FormRefused::Forged);
+        }
+        let user = self.with_store(|store| self.broker().form_user(store, form, token));
+        let Some(served_to) = user.map_err(|_| FormRefused::Forged)? else { return Ok(()) };
+        let asked = self.scope.asked.borrow().clone();
+        let info = match asked {
+            Some(info) => info,
+            None => self.who().await?,
+        };
+        match info.user {
+            Some(user) if user.username == served_to => Ok(()),
+            Some(_) => Err(RequestError::Superseded.into()),
+            None => Err(RequestError::SessionEnded.into()),
+        }
     }
 
-    /// The same for a logout: where it cannot be known whether this visitor asked for it, they are asked, and not left logged in at a page that
-    /// refuses.
-    pub fn check_logout(&self, form: &str, token: &str) -> Result<(), LogoutUnverified> {
-        self.check_form(form, token).map_err(|FormRefused| LogoutUnverified)
+    /// The same for a logout: where it cannot be known whether this visitor asked for it, they are asked, and not left
+    /// logged in at a page that refuses. Where nobody is logged in any more, or the server cannot say who is, the token
+    /// is enough.
+    pub async fn check_logout(&self, form: &str, token: &str) -> Result<(), LogoutRefused> {
+        match self.check_form(form, token).await {
+            Err(FormRefused::Request(RequestError::SessionEnded | RequestError::Unreachable(_))) => Ok(()),
+            result => Ok(result?),
+        }
     }
 
     /// Whether the visitor has a token. The server may still have forgotten it.
@@ -232,9 +255,9 @@ impl SsoSession {
         &self.scope.sso
     }
 
-    /// Whether nobody was logged out, because the token serves no more.
-    pub(super) fn is_logout_refused(&self) -> bool {
-        self.scope.logout_refused.get()
+    /// What the visitor sent, in the form of a page of this site.
+    pub(super) fn sent_fields(&self) -> Vec<(String, String)> {
+        sent_form::fields(&self.scope.form)
     }
 
     /// The page that this request asks for.

@@ -7,6 +7,7 @@
 
 mod browser;
 mod publisher;
+mod sent_forms;
 mod server;
 mod site;
 

@@ -90,7 +90,7 @@ async fn a_visitor_without_a_token_is_nobody() {
         r#"{"authenticated":false,"username":null,"expires_in":null,"idle_expires_in":null,"absolute_expires_in":null,"warn_before":0,"auth_time":null}"#
     );
     assert!(is_gone(&browser.post_json(KEEPALIVE, &json!({})).await));
-    assert_eq!(browser.post_json(LOGOUT, &json!({})).await.status, 204);
+    assert!(is_gone(&browser.post_json(LOGOUT, &json!({})).await), "the browser may be logged in all the same");
     assert!(browser.cookies.is_empty() && server.state().calls.is_empty());
 }
 

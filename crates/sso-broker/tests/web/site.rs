@@ -56,6 +56,8 @@ impl Site {
                 .route("/posted-token", web::post().to(async |session: SsoSession| session.form_token("logout")))
                 .route("/logout", web::post().to(logout))
                 .route("/form", web::post().to(form))
+                .route("/optional-form", web::post().to(optional_form))
+                .route("/page-form", web::post().to(page_form))
                 .route("/unguarded-data", web::post().to(data))
         });
         actix_web::rt::spawn(http.workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap().run());
@@ -114,13 +116,28 @@ struct LogoutForm {
 }
 
 async fn logout(session: SsoSession, form: web::Form<LogoutForm>) -> Result<HttpResponse, Error> {
-    session.check_logout("logout", &form.token)?;
+    session.check_logout("logout", &form.token).await?;
     session.logout().await?;
     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
 }
 
+/// A form that wants to know who is there.
+async fn page_form(visitor: Visitor, form: web::Form<LogoutForm>) -> Result<String, Error> {
+    visitor.session.check_form("logout", &form.token).await?;
+    Ok(show(&visitor))
+}
+
+/// A form that needs nobody to be logged in.
+async fn optional_form(
+    OptionalVisitor(visitor): OptionalVisitor,
+    form: web::Form<LogoutForm>,
+) -> Result<String, Error> {
+    visitor.session.check_form("logout", &form.token).await?;
+    Ok(show(&visitor))
+}
+
 /// Any other form.
 async fn form(session: SsoSession, form: web::Form<LogoutForm>) -> Result<&'static str, Error> {
-    session.check_form("logout", &form.token)?;
+    session.check_form("logout", &form.token).await?;
     Ok("done")
 }
