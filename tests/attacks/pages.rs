@@ -8,7 +8,7 @@ use sso_tests::{
 
 use crate::{
     ground::{Ground, broker_site, peer_of},
-    handoff::{OUT, user_at, who},
+    handoff::{OUT, deliver, external, follow, link, log_in, token, user_at, who},
     peer::ask,
 };
 
@@ -404,7 +404,7 @@ async fn threat_31_every_page_for_a_user_has_a_logout() {
         };
         let sent = visitor.submit(&page, "/logout", &[]).await;
         assert_eq!(sent.status, 303, "{site}{path} {sent:?}");
-        assert_eq!(visitor.visit(&demo.url("alice", "/")).await.heading(), "You are logged out", "{site}{path}");
+        assert_eq!(visitor.visit(&demo.url("alice", "/")).await.heading(), OUT, "{site}{path}");
     }
     // Linked applications have sessions of their own.
     for (site, path) in [
@@ -416,10 +416,44 @@ async fn threat_31_every_page_for_a_user_has_a_logout() {
         ("otto", "/reports/2"),
     ] {
         let visitor = user_at(&demo, site, "jackie").await;
-        let page = visitor.visit(&demo.url(site, path)).await;
-        let (target, _) = page.form("/logout");
-        let sent = send(visitor.request(reqwest::Method::POST, &target).header("Origin", demo.url(site, ""))).await;
-        assert_eq!(sent.status, 303, "{site}{path} {sent:?}");
-        assert_eq!(who(&demo, &visitor, site).await, OUT, "{site}{path}");
+        log_out(&demo, &visitor, site, &visitor.visit(&demo.url(site, path)).await).await;
     }
+}
+
+/// The pages between two sites are for a user, too: before the way out, on it, and where somebody else arrives.
+#[tokio::test]
+async fn threat_31_every_page_on_the_way_to_another_site_has_a_logout() {
+    let demo = Demo::start(&[]);
+    for from in ["sso", "nora"] {
+        for has_proof in [false, true] {
+            let visitor = user_at(&demo, from, "jackie").await;
+            let page = if has_proof {
+                follow(&visitor, &link(&demo, &visitor, from, "otto").await, Some("same-origin")).await
+            } else {
+                external(&demo, &visitor, from, &demo.url("otto", "/reports/2"), None).await
+            };
+            log_out(&demo, &visitor, from, &page).await;
+        }
+    }
+    let visitor = user_at(&demo, "nora", "john").await;
+    log_in(&demo, &visitor, "otto", "jackie").await;
+    let token = token(&demo, &visitor, "nora", "otto").await;
+    let page = visitor.follow(deliver(&demo, &visitor, "otto", Some(&demo.url("nora", "")), &token).await).await;
+    assert_eq!(page.heading(), "Switch user?");
+    log_out(&demo, &visitor, "otto", &page).await;
+    assert_eq!(who(&demo, &visitor, "nora").await, "Logged in as john", "who did not log out");
+}
+
+/// Sends the logout of this page. The server asks once more.
+async fn log_out(demo: &Demo, visitor: &Visitor, site: &str, page: &Answer) {
+    let (target, _) = page.form("/logout");
+    let sent = if site == "sso" {
+        visitor.submit(&visitor.get(&target).await, "/logout", &[]).await
+    } else {
+        send(visitor.request(reqwest::Method::POST, &target).header("Origin", demo.url(site, ""))).await
+    };
+    assert_eq!(sent.status, 303, "{site} {} {sent:?}", page.url);
+    // The server's home page has the same heading for everybody; Alice asks it.
+    let seen_at = if site == "sso" { "alice" } else { site };
+    assert_eq!(visitor.visit(&demo.url(seen_at, "/")).await.heading(), OUT, "{site} {}", page.url);
 }

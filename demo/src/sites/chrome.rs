@@ -107,7 +107,9 @@ impl Pages for Chrome {
         };
         let to_server = problem.leave.as_ref().map(|leave| Way { label: TO_SERVER, href: &leave.server });
         let retry = Way { label: problem.kind.retry_label(), href: &problem.retry };
-        let ways: Vec<_> = to_server.into_iter().chain([retry, HOME]).collect();
+        // Where the first of them is the home page, once is enough.
+        let home = (problem.retry != HOME.href).then_some(HOME);
+        let ways: Vec<_> = to_server.into_iter().chain([retry]).chain(home).collect();
         html(&BrokerProblem {
             fields: &problem.fields,
             form_token: problem.leave.as_ref().map(|leave| leave.form_token.as_str()),
