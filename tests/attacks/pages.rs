@@ -420,18 +420,24 @@ async fn threat_31_every_page_for_a_user_has_a_logout() {
     }
 }
 
-/// The pages between two sites are for a user, too: before the way out, on it, and where somebody else arrives.
+/// The pages between two sites are for a user, too: before the way out, on it, where it is closed, and where somebody
+/// else arrives.
 #[tokio::test]
 async fn threat_31_every_page_on_the_way_to_another_site_has_a_logout() {
     let demo = Demo::start(&[]);
     for from in ["sso", "nora"] {
-        for has_proof in [false, true] {
+        for heading in ["Continue to another site?", "Continue to", "This link does not work"] {
             let visitor = user_at(&demo, from, "jackie").await;
-            let page = if has_proof {
-                follow(&visitor, &link(&demo, &visitor, from, "otto").await, Some("same-origin")).await
-            } else {
-                external(&demo, &visitor, from, &demo.url("otto", "/reports/2"), None).await
+            let page = match heading {
+                "Continue to another site?" => {
+                    external(&demo, &visitor, from, &demo.url("otto", "/reports/2"), None).await
+                }
+                "Continue to" => {
+                    follow(&visitor, &link(&demo, &visitor, from, "otto").await, Some("same-origin")).await
+                }
+                _ => external(&demo, &visitor, from, "http://evil.example/", None).await,
             };
+            assert!(page.heading().starts_with(heading), "{}", page.heading());
             log_out(&demo, &visitor, from, &page).await;
         }
     }

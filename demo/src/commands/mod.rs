@@ -3,7 +3,7 @@
 //! - [`demo`], [`server`], [`broker`], [`api`], [`linked_app`]: run sites
 //! - [`users`], [`brokers`], [`sessions`]: change a server's users, brokers and sessions while it runs; [`admin`] has
 //!   what they share, [`broker_rules`] the options that say what a broker may do
-//! - [`keys`], [`backup`], [`tools`]: need no server
+//! - [`keys`]: the keys of tokens; [`backup`]: a copy of all; [`tools`]: password hashes and brokers' secrets
 
 pub(crate) mod admin;
 pub(crate) mod api;

@@ -92,7 +92,9 @@ pub(crate) struct BrokerProblem<'a> {
     pub(crate) text: &'a str,
     /// Names and values of what the visitor sent in a form that was not carried out.
     pub(crate) fields: &'a [(String, String)],
-    /// For a logout, if that helps: ties it to this browser.
+    /// Is it for a user, so that it has a logout?
+    pub(crate) is_for_user: bool,
+    /// For the broker's own logout, if that helps: ties it to this browser.
     pub(crate) form_token: Option<&'a str>,
     /// Where a form goes that deletes the cookies, if that helps.
     pub(crate) clear: Option<&'a str>,

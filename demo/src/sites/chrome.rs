@@ -88,8 +88,17 @@ impl Chrome {
 
     /// A page that says what is wrong, from which the only way leads home.
     fn dead_end<'a>(&'a self, heading: &'a str, text: &'a str) -> BrokerProblem<'a> {
-        let layout = self.layout(NO_THEME);
-        BrokerProblem { layout, heading, text, fields: &[], form_token: None, clear: None, script: None, ways: &[HOME] }
+        BrokerProblem {
+            layout: self.layout(NO_THEME),
+            heading,
+            text,
+            fields: &[],
+            is_for_user: false,
+            form_token: None,
+            clear: None,
+            script: None,
+            ways: &[HOME],
+        }
     }
 }
 
@@ -134,7 +143,7 @@ impl LeavingPages for Chrome {
     }
 
     fn cannot_leave(&self, problem: &str) -> String {
-        html(&self.dead_end("This link does not work", problem))
+        html(&BrokerProblem { is_for_user: true, ..self.dead_end("This link does not work", problem) })
     }
 }
 
