@@ -11,7 +11,7 @@ use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
     shelf::Shelf,
     time,
-    tokens::{Again, Attached, Login, Notes, Pending, State},
+    tokens::{Again, Attached, Login, Notes, Pending, Purpose, State},
 };
 
 /// How often in a row a token is made again that the server does not honour, before the error is shown.
@@ -141,14 +141,14 @@ impl Broker {
     /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`, or to the first
     /// page where `wanted` is [too long](Self::keeps).
     pub fn start_attach(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
-        self.start(store, wanted.as_str(), None, Again::default())
+        self.start(store, wanted, Purpose::default())
     }
 
     /// The same, and the visitor logs in at the server on the way. It is a new token that becomes the logged-in one.
     ///
     /// jasny/sso's server has no login page and takes it for a plain attach.
     pub fn start_login(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
-        self.start_prompt(store, wanted, Login::default())
+        self.start(store, wanted, Login::default().into())
     }
 
     /// The same, and whoever typed the password `max_age` ago, or longer, types it again: before what is sensitive.
@@ -158,11 +158,7 @@ impl Broker {
     /// [`auth_time`](wire::SessionStatus::auth_time) of [`Client::session`] before what it is for.
     pub fn start_login_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, max_age: Duration) -> String {
         let seconds = u32::try_from(max_age.as_secs()).unwrap_or(u32::MAX);
-        self.start_prompt(store, wanted, Login { max_age: Some(seconds) })
-    }
-
-    pub(crate) fn start_prompt(&self, store: &mut dyn TokenStore, wanted: &LocalPath, login: Login) -> String {
-        self.start(store, wanted.as_str(), Some(login), Again::default())
+        self.start(store, wanted, Login { max_age: Some(seconds) }.into())
     }
 
     /// Ends an attach, given the query of the request to the return path.
@@ -187,8 +183,7 @@ impl Broker {
         let wanted = self.local_path(&pending.wanted).unwrap_or_else(LocalPath::root);
         if !is_in_time {
             tracing::info!(broker = %self.0.id, "an attach came back late and is begun again");
-            let url = self.start(store, wanted.as_str(), pending.login, pending.again);
-            return AttachOutcome::TryAgain { url };
+            return AttachOutcome::TryAgain { url: self.start(store, &wanted, pending.purpose) };
         }
 
         let result = match (param(wire::ERROR_PARAM), param(wire::VERIFY_PARAM)) {
@@ -201,10 +196,10 @@ impl Broker {
                 self.0.shelf.set_arrived(store);
                 AttachOutcome::Attached { wanted }
             }
-            Err(error) if error == wire::ALREADY_ATTACHED && pending.again.lost < MAX_LOST => {
-                let again = Again { lost: pending.again.lost + 1, ..pending.again };
-                let url = self.start(store, wanted.as_str(), pending.login, again);
-                AttachOutcome::TryAgain { url }
+            Err(error) if error == wire::ALREADY_ATTACHED && pending.purpose.again.lost < MAX_LOST => {
+                let Purpose { login, again } = pending.purpose;
+                let again = Again { lost: again.lost + 1, ..again };
+                AttachOutcome::TryAgain { url: self.start(store, &wanted, Purpose { login, again }) }
             }
             Err(error) => {
                 tracing::warn!(broker = %self.0.id, ?error, "attach failed");
@@ -216,7 +211,7 @@ impl Broker {
 
     /// Begins an attach that the visitor's page carries out by itself, with JSON or JSONP.
     pub fn start_silent_attach(&self, store: &mut dyn TokenStore) -> SilentAttach {
-        let pending = self.add_pending(store, "/", None, Again::default());
+        let pending = self.add_pending(store, &LocalPath::root(), Purpose::default());
         SilentAttach { url: self.attach_url(&pending.token).into(), state: pending.state.to_text(&self.0.form_key) }
     }
 
@@ -234,7 +229,7 @@ impl Broker {
     /// Begins an attach in place of one that does not serve the visitor any more. `None`: that was done already and did not help.
     pub fn attach_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, why: Why) -> Option<String> {
         let again = self.give_up(store, why)?;
-        Some(self.start_again(store, wanted, again))
+        Some(self.start(store, wanted, again.into()))
     }
 
     /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One that
@@ -253,16 +248,6 @@ impl Broker {
             tracing::info!(broker = %self.0.id, ?why, is_allowed, "a visitor's token serves no more");
         }
         is_allowed.then_some(next)
-    }
-
-    /// The other half. `again` may come from an address.
-    pub(crate) fn start_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, again: Again) -> String {
-        let again = Again {
-            lost: again.lost.min(MAX_LOST),
-            superseded: again.superseded.min(MAX_SUPERSEDED),
-            resumed: again.resumed.min(1),
-        };
-        self.start(store, wanted.as_str(), None, again)
     }
 
     /// The server has honoured the token: the next failure may be made good again.
@@ -398,16 +383,17 @@ impl Broker {
         &self.0.return_path
     }
 
-    fn start(&self, store: &mut dyn TokenStore, wanted: &str, login: Option<Login>, again: Again) -> String {
+    /// The other half, and the beginning of every attach by redirect.
+    pub(crate) fn start(&self, store: &mut dyn TokenStore, wanted: &LocalPath, purpose: Purpose) -> String {
         // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last would count.
         self.form_binding(store);
-        let pending = self.add_pending(store, wanted, login, again);
+        let pending = self.add_pending(store, wanted, purpose);
         let mut back = self.0.public_url.clone();
         back.set_path(&self.0.return_path);
         back.query_pairs_mut().append_pair("state", &pending.state.to_text(&self.0.form_key));
         let mut url = self.attach_url(&pending.token);
         url.query_pairs_mut().append_pair("return_url", back.as_str());
-        if let Some(Login { max_age }) = login {
+        if let Some(Login { max_age }) = purpose.login {
             url.query_pairs_mut().append_pair("prompt", "login");
             if let Some(seconds) = max_age {
                 url.query_pairs_mut().append_pair("max_age", &seconds.to_string());
@@ -425,16 +411,16 @@ impl Broker {
         url
     }
 
-    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &str, login: Option<Login>, again: Again) -> Pending {
-        let wanted = if self.0.shelf.has_room_for(store, wanted) { wanted } else { "/" };
+    fn add_pending(&self, store: &mut dyn TokenStore, wanted: &LocalPath, purpose: Purpose) -> Pending {
+        let wanted = if self.keeps(store, wanted) { wanted.as_str() } else { "/" };
         let (state, token) = (State::new(time::millis()), Token::generate());
-        let pending = Pending { state, token, wanted: wanted.into(), login, again };
+        let pending = Pending { state, token, wanted: wanted.into(), purpose };
         self.0.shelf.add_pending(store, &pending);
         pending
     }
 
     fn attach(&self, store: &mut dyn TokenStore, pending: Pending, code: VerificationCode) {
-        let notes = Notes { again: pending.again, made: time::seconds(), told: None };
+        let notes = Notes { again: pending.purpose.again, made: time::seconds(), told: None };
         let attached = Attached { token: pending.token, code, notes };
         self.0.shelf.set_attached(store, &attached);
         tracing::info!(broker = %self.0.id, "a visitor is attached");
@@ -472,7 +458,7 @@ mod tests {
 
     /// Begins and ends an attach that is made for this.
     fn attach(broker: &Broker, store: &mut BTreeMap<String, String>, again: Again) {
-        let url: Url = broker.start_again(store, &LocalPath::root(), again).parse().unwrap();
+        let url: Url = broker.start(store, &LocalPath::root(), again.into()).parse().unwrap();
         let (_, back) = url.query_pairs().find(|(name, _)| name == "return_url").unwrap();
         broker.finish_attach(store, &format!("{}&sso_verify=c0de", back.split_once('?').unwrap().1));
     }

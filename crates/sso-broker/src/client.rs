@@ -1,4 +1,4 @@
-//! The calls from the broker's back end to the server.
+//! The calls from the broker's back end to the server, and to other services in the visitor's name.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,10 @@ use reqwest::{
     header::{ACCEPT, HeaderMap},
     redirect::Policy,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sso_core::{
-    BearerToken,
+    BearerToken, is_loopback,
     wire::{
         ACTIVITY_HEADER, ACTIVITY_NONE, AccessToken, ENDED_HEADER, EndReason, Ended, RESUME_HEADER, SessionStatus, User,
     },
@@ -17,8 +18,8 @@ use sso_core::{
 use url::Url;
 
 use crate::{
-    RequestError,
-    dialect::{Dialect, NoAnswer},
+    RequestError, ServiceError,
+    dialect::{Answer, Dialect, error_text},
     probe::Probe,
     resolver::Resolver,
 };
@@ -97,7 +98,7 @@ impl Client {
             None | Some(Value::Null) => {
                 Ok(Info { user: None, ended: ended_in(&headers), resume: headers.contains_key(RESUME_HEADER) })
             }
-            Some(value) => Ok(Info { user: Some(user(value)?), ..Info::default() }),
+            Some(value) => Ok(Info { user: Some(parse(Some(value), "user")?), ..Info::default() }),
         }
     }
 
@@ -105,7 +106,7 @@ impl Client {
     pub async fn login(&self, bearer: &BearerToken, username: &str, password: &str) -> Result<User, RequestError> {
         let form = [("username", username), ("password", password)].map(|(name, value)| (name.into(), value.into()));
         let answer = self.request(bearer, Method::POST, &self.api("login"), Body::Form(form.into())).await?;
-        user(answer.unwrap_or_default())
+        parse(answer, "user")
     }
 
     /// Logs the visitor out, at all brokers. Which end of a login that was, if there was one and the server says so.
@@ -131,14 +132,13 @@ impl Client {
         if self.shared.dialect == Dialect::Php {
             return self.info(bearer).await.map(|info| without_limits(info.user));
         }
-        let answer = self.request(bearer, method, &self.api(call), Body::None).await?;
-        serde_json::from_value(answer.unwrap_or_default())
-            .map_err(|_| RequestError::BadAnswer("this is not a session's status".into()))
+        parse(self.request(bearer, method, &self.api(call), Body::None).await?, "session's status")
     }
 
     /// The data that all brokers share in this session. Any of them may have written them.
     pub async fn data(&self, bearer: &BearerToken) -> Result<Map<String, Value>, RequestError> {
-        data_in(self.request(bearer, Method::GET, &self.api("data"), Body::None).await?)
+        let data = self.request(bearer, Method::GET, &self.api("data"), Body::None).await?;
+        data.map_or(Ok(Map::new()), |data| parse(Some(data), "map"))
     }
 
     /// Merges into the shared data, key by key; `null` removes a key. Returns all of them.
@@ -148,7 +148,8 @@ impl Client {
         changes: Map<String, Value>,
     ) -> Result<Map<String, Value>, RequestError> {
         let body = Body::Json(Value::Object(changes));
-        data_in(self.request(bearer, Method::POST, &self.api("data"), body).await?)
+        let data = self.request(bearer, Method::POST, &self.api("data"), body).await?;
+        data.map_or(Ok(Map::new()), |data| parse(Some(data), "map"))
     }
 
     /// A token for calls to another service in the name of the visitor, who must be logged in: to `audience`, or to the first that the server's
@@ -160,9 +161,7 @@ impl Client {
     ) -> Result<AccessToken, RequestError> {
         let form = audience.map(|audience| ("audience".to_owned(), audience.to_owned()));
         let body = form.map_or(Body::None, |field| Body::Form(vec![field]));
-        let answer = self.request(bearer, Method::POST, &self.api("token"), body).await?;
-        serde_json::from_value(answer.unwrap_or_default())
-            .map_err(|_| RequestError::BadAnswer("this is not an access token".into()))
+        parse(self.request(bearer, Method::POST, &self.api("token"), body).await?, "access token")
     }
 
     /// Any call of the server's API for this visitor. `None`: the answer has no content.
@@ -205,7 +204,7 @@ impl Client {
             // One slow call (a login that waits for its turn) does not mean that the server is down.
             Err(error) => {
                 let is_up = error.is_connect().then_some(false);
-                (Err(NoAnswer::from(error).into()), is_up)
+                (Err(ServiceError::from(error).into()), is_up)
             }
         };
         if let Err(RequestError::Unreachable(reason)) = &answer {
@@ -228,9 +227,18 @@ impl Client {
         self.shared.probe.answer(ask).await
     }
 
-    /// What sends its calls.
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.shared.http
+    /// A page of JSON at another service, asked for with its access token. `None`: it has no content.
+    pub async fn get_from_service(&self, url: &Url, token: &AccessToken) -> Result<Option<Value>, ServiceError> {
+        if url.scheme() != "https" && !is_loopback(url) {
+            return Err(ServiceError::Insecure(url.origin().ascii_serialization()));
+        }
+        let call = self.shared.http.get(url.clone()).header(ACCEPT, "application/json");
+        match Answer::read(call.bearer_auth(&token.access_token).send().await?).await? {
+            Answer::Good(value) => Ok(value),
+            Answer::Refusal(status, body) => {
+                Err(ServiceError::Refused { status: status.as_u16(), error: error_text(&body).to_owned() })
+            }
+        }
     }
 
     fn api(&self, call: &str) -> String {
@@ -274,16 +282,10 @@ fn ended_in(headers: &HeaderMap) -> Option<(EndReason, u64)> {
     Ended::from_header(headers.get(ENDED_HEADER)?.to_str().ok()?)
 }
 
-fn user(value: Value) -> Result<User, RequestError> {
-    serde_json::from_value(value).map_err(|_| RequestError::BadAnswer("this is not a user".into()))
-}
-
-fn data_in(answer: Option<Value>) -> Result<Map<String, Value>, RequestError> {
-    match answer {
-        None => Ok(Map::new()),
-        Some(Value::Object(data)) => Ok(data),
-        Some(_) => Err(RequestError::BadAnswer("the data are not an object".into())),
-    }
+/// The answer as what it should be.
+fn parse<T: DeserializeOwned>(answer: Option<Value>, what: &str) -> Result<T, RequestError> {
+    serde_json::from_value(answer.unwrap_or_default())
+        .map_err(|_| RequestError::BadAnswer(format!("this is no {what}")))
 }
 
 #[cfg(test)]

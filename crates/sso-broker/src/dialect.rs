@@ -1,12 +1,10 @@
 //! How answers are read, and what the errors of the server mean.
 
-use std::error::Error;
-
 use reqwest::{Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 use sso_core::wire::BearerErrorCode;
 
-use crate::RequestError;
+use crate::{RequestError, ServiceError};
 
 /// An answer is refused beyond this many bytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -29,24 +27,13 @@ pub(crate) enum Answer {
     Refusal(StatusCode, Value),
 }
 
-/// Why an answer cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
-    /// It did not come, or a gateway says that it will not.
-    #[error("{0}")]
-    Unreachable(String),
-    /// It is not JSON, broken, too large, a redirect.
-    #[error("{0}")]
-    NotUnderstood(String),
-}
-
 impl Answer {
     /// What an answer carries.
-    pub(crate) async fn read(response: Response) -> Result<Self, NoAnswer> {
+    pub(crate) async fn read(response: Response) -> Result<Self, ServiceError> {
         let status = response.status();
         match status {
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                return Err(NoAnswer::Unreachable(format!("it says {status}")));
+                return Err(ServiceError::Unreachable(format!("it says {status}")));
             }
             StatusCode::NO_CONTENT => return Ok(Self::Good(None)),
             _ => {}
@@ -54,17 +41,17 @@ impl Answer {
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !content_type.eq_ignore_ascii_case("application/json") {
-            return Err(NoAnswer::NotUnderstood(format!("{status} with content type `{content_type}`")));
+            return Err(ServiceError::BadAnswer(format!("{status} with content type `{content_type}`")));
         }
         let bytes = limited(response).await?;
         let value: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| NoAnswer::NotUnderstood(format!("{status} with broken JSON: {error}")))?;
+            .map_err(|error| ServiceError::BadAnswer(format!("{status} with broken JSON: {error}")))?;
         if status.is_success() {
             Ok(Self::Good(Some(value)))
         } else if status.is_client_error() || status.is_server_error() {
             Ok(Self::Refusal(status, value))
         } else {
-            Err(NoAnswer::NotUnderstood(format!("{status}, which is not followed")))
+            Err(ServiceError::BadAnswer(format!("{status}, which is not followed")))
         }
     }
 }
@@ -100,38 +87,15 @@ impl Dialect {
 }
 
 /// The bytes of an answer, if they are not too many.
-pub(crate) async fn limited(mut response: Response) -> Result<Vec<u8>, NoAnswer> {
+pub(crate) async fn limited(mut response: Response) -> Result<Vec<u8>, ServiceError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if bytes.len() + chunk.len() > MAX_ANSWER {
-            return Err(NoAnswer::NotUnderstood(format!("more than {MAX_ANSWER} bytes")));
+            return Err(ServiceError::BadAnswer(format!("more than {MAX_ANSWER} bytes")));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
-}
-
-/// The error with all its causes, which the client's own text leaves out; without the URL, whose query may be private.
-impl From<reqwest::Error> for NoAnswer {
-    fn from(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            text = format!("{text}: {inner}");
-            cause = inner.source();
-        }
-        Self::Unreachable(text)
-    }
-}
-
-impl From<NoAnswer> for RequestError {
-    fn from(error: NoAnswer) -> Self {
-        match error {
-            NoAnswer::Unreachable(reason) => Self::Unreachable(reason),
-            NoAnswer::NotUnderstood(what) => Self::BadAnswer(what),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@
 //! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
 //! - `resolver`: how host names are resolved; `time`: the present instant
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
-//!   [`request_error`]: how they fail; [`service`]: calls to other services, and how those fail
+//!   and to other services; [`request_error`]: how they fail
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
@@ -63,7 +63,6 @@ pub mod local_path;
 mod probe;
 pub mod request_error;
 mod resolver;
-pub mod service;
 mod shelf;
 mod time;
 pub mod tokens;
@@ -76,9 +75,8 @@ pub use client::{Body, Client, Info};
 pub use config::{BrokerBuilder, ConfigError};
 pub use jwks::{JwksError, JwksKeys};
 pub use local_path::LocalPath;
-pub use request_error::RequestError;
+pub use request_error::{RequestError, ServiceError};
 pub use reqwest::Method;
-pub use service::ServiceError;
 pub use sso_core::{
     BrokerId, Encoding, Secret,
     jwt::{AccessClaims, InvalidToken},

@@ -1,4 +1,7 @@
-//! How a call to the server fails.
+//! How a call fails: to the server, and to another service. Nothing that a service says or fails to say is about the
+//! login, so its errors are a type of their own.
+
+use std::error::Error;
 
 use sso_core::wire::BearerErrorCode;
 
@@ -61,6 +64,54 @@ impl From<BearerErrorCode> for RequestError {
             BearerErrorCode::Superseded => Self::Superseded,
             BearerErrorCode::SessionEnded => Self::SessionEnded,
             BearerErrorCode::UserNotAllowed => Self::UserNotAllowed,
+        }
+    }
+}
+
+/// Why a call to a service gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// The service is on plain http and not on this machine, so the access token was not sent there.
+    #[error("`{0}` is on plain http")]
+    Insecure(String),
+    /// No answer: no connection, too slow, or a gateway that says so (502, 503, 504).
+    #[error("the service cannot be reached: {0}")]
+    Unreachable(String),
+    /// The answer is not JSON, broken, too large, or a redirect.
+    #[error("the service's answer is not understood: {0}")]
+    BadAnswer(String),
+    /// The service says no.
+    #[error("the service refuses with {status}: {error}")]
+    Refused {
+        /// The HTTP status, 400 or higher.
+        status: u16,
+        /// What it calls `error`; empty if it has no such text.
+        error: String,
+    },
+}
+
+/// The error with all its causes, which the client's own text leaves out; without the URL, whose query may be private.
+impl From<reqwest::Error> for ServiceError {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        Self::Unreachable(text)
+    }
+}
+
+/// The server is a service, too.
+impl From<ServiceError> for RequestError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Unreachable(reason) => Self::Unreachable(reason),
+            ServiceError::BadAnswer(what) => Self::BadAnswer(what),
+            ServiceError::Insecure(place) => Self::ForeignPath(place),
+            ServiceError::Refused { status, error } => Self::Refused { status, error },
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Under which keys a broker keeps a visitor's values, and how they are put there and taken out.
 
+use std::time::Duration;
+
 use sso_core::BrokerId;
 
 use crate::{
     TokenStore,
-    tokens::{Attached, Failure, Lifetime, Notes, Pending, State, packed},
+    tokens::{Attached, Lifetime, Notes, Pending, State, packed},
 };
 
 /// The keys of one broker in any store. The broker's id is in all of them, so that several brokers can
@@ -111,14 +113,18 @@ impl Shelf {
         store.set(&self.key("form"), binding, self.lifetime);
     }
 
+    /// Keeps why the last attach failed, to be shown once.
     pub(crate) fn set_failure(&self, store: &mut dyn TokenStore, message: &str, now: u64) {
-        store.set(&self.key("failure"), &Failure::to_text(message, now), Lifetime::AtMost(Failure::LIFETIME));
+        let message: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
+        store.set(&self.key("failure"), &format!("{now}.{message}"), Lifetime::AtMost(FAILURE_KEPT));
     }
 
     pub(crate) fn take_failure(&self, store: &mut dyn TokenStore, now: u64) -> Option<String> {
         let text = store.get(&self.key("failure"))?;
         store.remove(&self.key("failure"));
-        Failure::from_text(&text, now)
+        let (made, message) = text.split_once('.')?;
+        let age = now.saturating_sub(made.parse().ok()?);
+        (age < FAILURE_KEPT.as_secs()).then(|| message.to_owned())
     }
 
     /// Notes that a token was put away just now.
@@ -156,6 +162,8 @@ impl Shelf {
     }
 }
 
+const FAILURE_KEPT: Duration = Duration::from_secs(60);
+
 /// So much of an attach's nonce is in its key.
 const NONCE_IN_KEY: usize = 10;
 
@@ -171,7 +179,7 @@ mod tests {
     use sso_core::{Token, VerificationCode};
 
     use super::*;
-    use crate::tokens::{Again, Login};
+    use crate::tokens::{Again, Login, Purpose};
 
     fn shelf(share_with_php: bool) -> Shelf {
         Shelf::new(&"My__Shop".parse().unwrap(), share_with_php, Lifetime::Session)
@@ -187,8 +195,7 @@ mod tests {
             state: state(nonce, made),
             token: Token::generate(),
             wanted,
-            login: Some(Login { max_age: Some(u32::MAX) }),
-            again: again(1),
+            purpose: Purpose { login: Some(Login { max_age: Some(u32::MAX) }), again: again(1) },
         }
     }
 
@@ -220,8 +227,9 @@ mod tests {
             assert!(shelf.attached(&store).is_none() && store.is_empty());
         }
         for login in [None, Some(Login::default()), Some(Login { max_age: Some(0) })] {
-            let text = Pending { login, ..pending("s", 7) }.to_text();
-            assert_eq!(Pending::from_text(&text).unwrap().login, login, "{text}");
+            let purpose = Purpose { login, again: again(0) };
+            let text = Pending { purpose, ..pending("s", 7) }.to_text();
+            assert_eq!(Pending::from_text(&text).unwrap().purpose, purpose, "{text}");
         }
         let text = pending("s", 7).to_text();
         assert_eq!(Pending::from_text(&text).unwrap().to_text(), text);

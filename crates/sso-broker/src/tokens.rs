@@ -120,15 +120,34 @@ impl Again {
         format!("{}{}{}", self.lost, self.superseded, self.resumed)
     }
 
-    /// Also what somebody else may have written into an address.
+    /// Also what somebody else may have written into an address: a number that is too high only shows an error sooner.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
-        let digits: Vec<u8> = text.bytes().map(|b| b.wrapping_sub(b'0')).collect();
-        match *digits {
-            [lost, superseded, resumed] if digits.iter().all(|digit| *digit < 10) => {
-                Some(Self { lost, superseded, resumed })
-            }
+        let digit = |b: u8| b.checked_sub(b'0').filter(|digit| *digit < 10);
+        match *text.bytes().map(digit).collect::<Option<Vec<_>>>()? {
+            [lost, superseded, resumed] => Some(Self { lost, superseded, resumed }),
             _ => None,
         }
+    }
+}
+
+/// What an attach is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Purpose {
+    /// What the visitor is to do on the way, if anything.
+    pub(crate) login: Option<Login>,
+    /// What it is made again for.
+    pub(crate) again: Again,
+}
+
+impl From<Login> for Purpose {
+    fn from(login: Login) -> Self {
+        Self { login: Some(login), ..Self::default() }
+    }
+}
+
+impl From<Again> for Purpose {
+    fn from(again: Again) -> Self {
+        Self { again, ..Self::default() }
     }
 }
 
@@ -158,10 +177,7 @@ pub(crate) struct Pending {
     pub(crate) token: Token,
     /// The page to go on to, to be checked again before it is used.
     pub(crate) wanted: String,
-    /// What the visitor was to do on the way, if anything.
-    pub(crate) login: Option<Login>,
-    /// What it is made again for.
-    pub(crate) again: Again,
+    pub(crate) purpose: Purpose,
 }
 
 impl Pending {
@@ -180,9 +196,9 @@ impl Pending {
 
     /// Of characters that need no encoding in a cookie.
     pub(crate) fn to_text(&self) -> String {
-        let Self { state: State { nonce, made }, token, wanted, login, again } = self;
-        let login = login.map_or("0".to_owned(), Login::to_text);
-        format!("{nonce}.{}.{}.{login}.{made}.{}", token.as_str(), again.to_text(), packed(wanted))
+        let Self { state: State { nonce, made }, token, wanted, purpose } = self;
+        let login = purpose.login.map_or("0".to_owned(), Login::to_text);
+        format!("{nonce}.{}.{}.{login}.{made}.{}", token.as_str(), purpose.again.to_text(), packed(wanted))
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Self> {
@@ -192,8 +208,7 @@ impl Pending {
         Some(Self {
             state: State { nonce: nonce.to_owned(), made: next()?.parse().ok()? },
             token: token.parse().ok()?,
-            again: Again::from_text(again)?,
-            login: Login::from_text(login),
+            purpose: Purpose { login: Login::from_text(login), again: Again::from_text(again)? },
             wanted: unpacked(next()?),
         })
     }
@@ -252,23 +267,4 @@ pub(crate) fn packed(page: &str) -> String {
 
 fn unpacked(text: &str) -> String {
     text.replace(">c", ",").replace(">s", ";").replace(">b", "\\").replace('<', "%")
-}
-
-/// Why the last attach failed, to be shown once.
-pub(crate) struct Failure;
-
-impl Failure {
-    pub(crate) const LIFETIME: Duration = Duration::from_secs(60);
-    const MAX_CHARS: usize = 200;
-
-    pub(crate) fn to_text(message: &str, now: u64) -> String {
-        let message: String = message.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS).collect();
-        format!("{now}.{message}")
-    }
-
-    pub(crate) fn from_text(text: &str, now: u64) -> Option<String> {
-        let (made, message) = text.split_once('.')?;
-        let age = now.saturating_sub(made.parse().ok()?);
-        (age < Self::LIFETIME.as_secs()).then(|| message.to_owned())
-    }
 }

@@ -31,10 +31,15 @@ pub(super) fn no_content() -> HttpResponse {
     fleeting(StatusCode::NO_CONTENT).finish()
 }
 
-/// To a script: only a redirect of the whole page helps.
-pub(super) fn attach_by_redirect(error: &RequestError) -> HttpResponse {
-    let body = ApiError { attach: Some(AttachBy::Redirect), ..told(error) };
-    json(StatusCode::UNAUTHORIZED, &body)
+/// A failed call, to a script.
+pub(super) fn told(error: &RequestError) -> HttpResponse {
+    let code = match error {
+        RequestError::UserNotAllowed => Some(BearerErrorCode::UserNotAllowed),
+        RequestError::Superseded => Some(BearerErrorCode::Superseded),
+        _ => None,
+    };
+    let attach = error.is_healable().then_some(AttachBy::Redirect);
+    json(status_of(error), &ApiError { error: public_text(error), code, attach })
 }
 
 /// A page for a problem of this visitor's, with what they sent, if that was a form.
@@ -71,14 +76,4 @@ pub(super) fn public_text(error: &RequestError) -> String {
         }
         error => error.to_string(),
     }
-}
-
-/// A failed call, as a script is told.
-pub(super) fn told(error: &RequestError) -> ApiError {
-    let code = match error {
-        RequestError::UserNotAllowed => Some(BearerErrorCode::UserNotAllowed),
-        RequestError::Superseded => Some(BearerErrorCode::Superseded),
-        _ => None,
-    };
-    ApiError { code, ..ApiError::new(public_text(error)) }
 }

@@ -5,14 +5,14 @@ use serde::Deserialize;
 
 use super::{
     Problem, ProblemKind, SsoSession,
-    answer::{attach_by_redirect, page, redirect},
+    answer::{page, redirect, told},
     asker::Asker,
-    departure::{Departure, depart, depart_from_here},
+    departure::{depart, depart_from_here},
     get_or_head, pages,
 };
 use crate::{
     AttachOutcome, LocalPath, RequestError,
-    tokens::{Again, Login},
+    tokens::{Again, Login, Purpose},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig, return_path: &str) {
@@ -39,7 +39,7 @@ async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse
     let sent = to.as_ref().and_then(|query| Again::from_text(query.from.as_deref()?));
     let is_remembered = to.as_ref().is_some_and(|query| query.why.as_deref() == Some("remembered"));
     let again = if is_remembered { Again { resumed: 1, ..Again::default() } } else { sent.unwrap_or_default() };
-    go(&session, to, Departure::Attach(again)).await
+    go(&session, to, again.into()).await
 }
 
 /// `GET /sso/login?to=/page`: the same, and the visitor logs in at the server on the way. With `max_age=60` also who is
@@ -48,10 +48,10 @@ async fn attach(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse
 async fn login(session: SsoSession, to: Option<web::Query<To>>) -> HttpResponse {
     let max_age = to.as_ref().and_then(|query| query.max_age.as_deref());
     let login = Login { max_age: max_age.map(|seconds| seconds.parse().unwrap_or_default()) };
-    go(&session, to, Departure::Login(login)).await
+    go(&session, to, login.into()).await
 }
 
-async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departure) -> HttpResponse {
+async fn go(session: &SsoSession, to: Option<web::Query<To>>, purpose: Purpose) -> HttpResponse {
     let broker = session.broker();
     let is_sent_here = to.as_ref().is_some_and(|query| query.from.is_some());
     let to = to.and_then(|query| broker.local_path(query.to.as_deref()?));
@@ -62,16 +62,14 @@ async fn go(session: &SsoSession, to: Option<web::Query<To>>, departure: Departu
     match Asker::of(session.http_request()) {
         // Attached under the name that counts, and only came by another one: not for a login, nor because the token does
         // not serve.
-        Asker::Visit if is_sent_here && departure == Departure::Attach(Again::default()) && session.is_attached() => {
-            redirect(to.as_str())
-        }
+        Asker::Visit if is_sent_here && purpose == Purpose::default() && session.is_attached() => redirect(to.as_str()),
         Asker::Visit if broker.client().is_reachable().await => match is_sent_here {
-            true => depart_from_here(session, &to, departure),
-            false => depart(session, &to, departure),
+            true => depart_from_here(session, &to, purpose),
+            false => depart(session, &to, purpose),
         },
         Asker::Visit => page(session, Problem::new(ProblemKind::ServerDown, session.wanted())),
         Asker::Crawler => redirect(to.as_str()),
-        Asker::Other => attach_by_redirect(&RequestError::NotAttached),
+        Asker::Other => told(&RequestError::NotAttached),
     }
 }
 

@@ -9,23 +9,11 @@ use super::{
     asker, get_or_head,
     pages::in_query,
 };
-use crate::{
-    LocalPath,
-    tokens::{Again, Login},
-};
+use crate::{LocalPath, tokens::Purpose};
 
 /// The page that the visitor comes back to in place of one that is too long to be kept: the tab knows that one.
 pub(super) const LANDING: &str = "/sso/long-page";
 const SCRIPT: &str = "/sso/long-page.js";
-
-/// What a visitor is sent to the server for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Departure {
-    /// To be attached.
-    Attach(Again),
-    /// The same, with a login on the way.
-    Login(Login),
-}
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.route(LANDING, get_or_head().to(landed)).route(SCRIPT, get_or_head().to(script));
@@ -35,22 +23,17 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 ///
 /// If they are at another name of this site (`www.`, an address, another port), first to the configured one: what is kept here
 /// now would not be there when they return. See [`is_elsewhere`].
-pub(super) fn depart(session: &SsoSession, wanted: &LocalPath, departure: Departure) -> HttpResponse {
+pub(super) fn depart(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> HttpResponse {
     if is_elsewhere(session.http_request(), session.broker().public_url()) {
-        return redirect(&at_home(session.broker().public_url(), wanted, departure));
+        return redirect(&at_home(session.broker().public_url(), wanted, purpose));
     }
-    depart_from_here(session, wanted, departure)
+    depart_from_here(session, wanted, purpose)
 }
 
 /// The same from the name that this is, whatever `Host` says.
-pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, departure: Departure) -> HttpResponse {
+pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> HttpResponse {
     let broker = session.broker();
-    let start = |wanted: &LocalPath| {
-        session.with_store(|store| match departure {
-            Departure::Attach(again) => broker.start_again(store, wanted, again),
-            Departure::Login(login) => broker.start_prompt(store, wanted, login),
-        })
-    };
+    let start = |wanted: &LocalPath| session.with_store(|store| broker.start(store, wanted, purpose));
     if session.with_store(|store| broker.keeps(store, wanted)) {
         return redirect(&start(wanted));
     }
@@ -75,14 +58,12 @@ async fn script() -> HttpResponse {
 
 /// Where a departure begins at the configured origin. `from` says that it was sent there, so that no `Host` is looked at again: behind a proxy
 /// that writes its own, every visit is from elsewhere.
-fn at_home(public_url: &Url, wanted: &LocalPath, departure: Departure) -> String {
+fn at_home(public_url: &Url, wanted: &LocalPath, purpose: Purpose) -> String {
     let origin = public_url.origin().ascii_serialization();
-    let (path, again, max_age) = match departure {
-        Departure::Attach(again) => ("attach", again, None),
-        Departure::Login(Login { max_age }) => ("login", Again::default(), max_age),
-    };
+    let path = if purpose.login.is_some() { "login" } else { "attach" };
+    let max_age = purpose.login.and_then(|login| login.max_age);
     let max_age = max_age.map(|seconds| format!("max_age={seconds}&")).unwrap_or_default();
-    format!("{origin}/sso/{path}?from={}&{max_age}to={}", again.to_text(), in_query(wanted))
+    format!("{origin}/sso/{path}?from={}&{max_age}to={}", purpose.again.to_text(), in_query(wanted))
 }
 
 /// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may speak https in the site's place.

@@ -69,7 +69,7 @@ impl ResponseError for RequestError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(status_of(self)).json(told(self))
+        told(self)
     }
 }
 

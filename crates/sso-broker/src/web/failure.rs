@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::{
     FormRefused, Problem, ProblemKind, Sso, SsoSession,
-    answer::{attach_by_redirect, json, page, public_text, status_of, told},
+    answer::{page, public_text, told},
     asker::{self, Asker},
-    departure::{Departure, depart},
+    departure::depart,
     logout, pages,
 };
 use crate::{LocalPath, RequestError, Why};
@@ -21,7 +21,7 @@ pub(super) fn failed_call(session: &SsoSession, error: &RequestError) -> HttpRes
         tracing::warn!(%error, "a call to the SSO server failed");
     }
     if !asker::reads_pages(session.http_request()) {
-        return json(status_of(error), &told(error));
+        return told(error);
     }
     let retry = retry_page(session);
     match error {
@@ -40,12 +40,12 @@ fn attach_again(session: &SsoSession, error: &RequestError, why: Why) -> HttpRes
     if Asker::of(session.http_request()) == Asker::Visit {
         let wanted = session.wanted();
         return match session.take(|broker, store| broker.give_up(store, why)) {
-            Some(again) => depart(session, &wanted, Departure::Attach(again)),
+            Some(again) => depart(session, &wanted, again.into()),
             None => page(session, Problem::new(ProblemKind::NotHonoured, pages::attach_anew(&wanted))),
         };
     }
     if !asker::reads_pages(session.http_request()) {
-        return attach_by_redirect(error);
+        return told(error);
     }
     let kind = if why == Why::Superseded { ProblemKind::Superseded } else { ProblemKind::SessionEnded };
     page(session, Problem::new(kind, pages::attach_anew(&retry_page(session))))

@@ -99,17 +99,11 @@ impl ResponseError for ScriptError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let only_redirect_helps = match self {
-            Self::Verify(_) => true,
-            Self::Request(error) => error.is_healable(),
-            _ => false,
-        };
-        let attach = only_redirect_helps.then_some(AttachBy::Redirect);
-        let error = match self {
-            Self::Request(error) => told(error),
-            other => ApiError::new(other.to_string()),
-        };
-        let mut response = json(self.status_code(), &ApiError { attach, ..error });
+        if let Self::Request(error) = self {
+            return told(error);
+        }
+        let attach = matches!(self, Self::Verify(_)).then_some(AttachBy::Redirect);
+        let mut response = json(self.status_code(), &ApiError { attach, ..ApiError::new(self.to_string()) });
         if let Self::WrongMethod(methods) = self
             && let Ok(allow) = header::Allow(methods.to_vec()).try_into_value()
         {

@@ -6,12 +6,15 @@ use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, err
 
 use super::{
     SsoSession,
-    answer::{attach_by_redirect, public_text},
+    answer::{public_text, told},
     asker::{Asker, reads_pages},
-    departure::{Departure, depart},
+    departure::depart,
     failure::failed_call,
 };
-use crate::{Broker, EndReason, Info, RequestError, User, Why, tokens::Again};
+use crate::{
+    Broker, EndReason, Info, RequestError, User, Why,
+    tokens::{Again, Purpose},
+};
 
 /// The visitor of a page, attached to the shared session.
 ///
@@ -75,7 +78,7 @@ impl Visitor {
                 {
                     Err(failed_call(&session, &RequestError::NotAttached))
                 }
-                Asker::Other => Err(attach_by_redirect(&RequestError::NotAttached)),
+                Asker::Other => Err(told(&RequestError::NotAttached)),
                 Asker::Visit => {
                     // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
                     if let Some(problem) = session.take(Broker::take_failure) {
@@ -87,7 +90,7 @@ impl Visitor {
                     if !broker.client().is_reachable().await {
                         return Ok(Self { server_down: true, ..Self::anonymous(session) });
                     }
-                    Err(depart(&session, &session.wanted(), Departure::Attach(Again::default())))
+                    Err(depart(&session, &session.wanted(), Purpose::default()))
                 }
             };
         }
@@ -96,7 +99,7 @@ impl Visitor {
             Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
             Err(error @ RequestError::UserNotAllowed) => Err(failed_call(&session, &error)),
             Ok(info) if info.user.is_none() && asker == Asker::Visit => match Self::why_again(&session, &info) {
-                Some(again) => Err(depart(&session, &session.wanted(), Departure::Attach(again))),
+                Some(again) => Err(depart(&session, &session.wanted(), again.into())),
                 None => Ok(Self::with_info(session, asker, Ok(info))),
             },
             result => Ok(Self::with_info(session, asker, result)),
