@@ -114,17 +114,21 @@ impl Shelf {
     }
 
     /// Keeps why the last attach failed, to be shown once.
-    pub(crate) fn set_failure(&self, store: &mut dyn TokenStore, message: &str, now: u64) {
+    pub(crate) fn set_failure(&self, store: &mut dyn TokenStore, message: &str, now: i64) {
         let message: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
-        store.set(&self.key("failure"), &format!("{now}.{message}"), Lifetime::AtMost(FAILURE_KEPT));
+        store.set(
+            &self.key("failure"),
+            &format!("{now}.{message}"),
+            Lifetime::AtMost(Duration::from_secs(FAILURE_KEPT.into())),
+        );
     }
 
-    pub(crate) fn take_failure(&self, store: &mut dyn TokenStore, now: u64) -> Option<String> {
+    pub(crate) fn take_failure(&self, store: &mut dyn TokenStore, now: i64) -> Option<String> {
         let text = store.get(&self.key("failure"))?;
         store.remove(&self.key("failure"));
         let (made, message) = text.split_once('.')?;
-        let age = now.saturating_sub(made.parse().ok()?);
-        (age < FAILURE_KEPT.as_secs()).then(|| message.to_owned())
+        let until = made.parse::<i64>().ok()?.saturating_add(i64::from(FAILURE_KEPT));
+        (now < until).then(|| message.to_owned())
     }
 
     /// Notes that a token was put away just now.
@@ -162,7 +166,8 @@ impl Shelf {
     }
 }
 
-const FAILURE_KEPT: Duration = Duration::from_secs(60);
+/// In seconds.
+const FAILURE_KEPT: u32 = 60;
 
 /// So much of an attach's nonce is in its key.
 const NONCE_IN_KEY: usize = 10;

@@ -6,13 +6,8 @@ fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Seconds, as in what is kept of a visitor.
-pub(crate) fn seconds() -> u64 {
-    since_epoch().as_secs()
-}
-
-/// Seconds, as in JSON Web Tokens.
-pub(crate) fn numeric_date() -> i64 {
+/// Seconds.
+pub(crate) fn seconds() -> i64 {
     i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX)
 }
 

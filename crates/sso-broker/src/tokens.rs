@@ -69,7 +69,7 @@ pub(crate) struct Notes {
     /// What the attach was made again for.
     pub(crate) again: Again,
     /// When it was made, in seconds since 1970.
-    pub(crate) made: u64,
+    pub(crate) made: i64,
     /// Which end of a login the visitor was told of; see [`wire::Ended`](sso_core::wire::Ended).
     pub(crate) told: Option<u64>,
 }

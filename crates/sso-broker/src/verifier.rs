@@ -54,7 +54,7 @@ impl From<JwksKeys> for AccessKeys {
 impl AccessVerifier {
     /// `issuer`: the server's public URL, without a slash at its end. `audience`: this service, as the server's entries for brokers name it.
     pub fn new(issuer: &str, audience: &str, keys: impl Into<AccessKeys>) -> Self {
-        Self::with_clock(issuer, audience, keys, time::numeric_date)
+        Self::with_clock(issuer, audience, keys, time::seconds)
     }
 
     /// The same with another clock: seconds since 1970-01-01 UTC.

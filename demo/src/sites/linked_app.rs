@@ -118,7 +118,7 @@ impl LinkedApp {
         run::serve(listeners, workers, move || {
             App::new()
                 .wrap(self.sessions())
-                .wrap(self.cookies())
+                .wrap(self.cookies().layer())
                 .wrap(no_store())
                 .wrap(base_headers(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
                 .configure(self.0.landing.routes())

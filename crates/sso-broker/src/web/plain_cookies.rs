@@ -1,16 +1,13 @@
 //! A layer around other people's middleware that reads cookies more kindly than browsers mean them.
 
-use std::{
-    future::{Future, Ready, ready},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
-    Error,
+    Error, HttpResponse,
     body::{EitherBody, MessageBody},
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
     http::header::{self, HeaderMap, HeaderValue},
+    middleware::{Next, from_fn},
 };
 use sso_core::{SentCookies, cookie::pieces};
 use url::Url;
@@ -43,83 +40,65 @@ use super::{
 /// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), key);
 /// let sessions = sessions.cookie_name("__Host-id".into()).build();
 /// let cookies = PlainCookies::new("https://forum.example.com".parse()?, "__Host-id");
-/// let app = App::new().wrap(sessions).wrap(cookies);
+/// let app = App::new().wrap(sessions).wrap(cookies.layer());
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct PlainCookies(Arc<Parts>);
-
-struct Parts {
+pub struct PlainCookies {
     site: Url,
     guarded: Vec<String>,
     pages: Arc<dyn Pages>,
 }
 
-/// The layer inside an app.
-#[doc(hidden)]
-pub struct PlainCookiesService<S> {
-    inner: S,
-    parts: Arc<Parts>,
-}
-
 impl PlainCookies {
     /// `site`: the application's origin as browsers see it. `session_cookie`: the name that its actix-session has.
     pub fn new(site: Url, session_cookie: impl Into<String>) -> Self {
-        Self(Arc::new(Parts { site, guarded: vec![session_cookie.into()], pages: Arc::new(PlainPages) }))
+        Self { site, guarded: vec![session_cookie.into()], pages: Arc::new(PlainPages) }
     }
 
     /// Another cookie that must not come twice.
-    pub(super) fn guard(self, cookie: String) -> Self {
-        let Parts { site, guarded, pages } = &*self.0;
-        let guarded = guarded.iter().cloned().chain([cookie]).collect();
-        Self(Arc::new(Parts { site: site.clone(), guarded, pages: pages.clone() }))
+    pub(super) fn guard(mut self, cookie: String) -> Self {
+        self.guarded.push(cookie);
+        self
     }
 
     /// Shows the problem in a page of your own.
     #[must_use]
-    pub fn pages(self, pages: impl Pages + 'static) -> Self {
-        let Parts { site, guarded, .. } = &*self.0;
-        Self(Arc::new(Parts { site: site.clone(), guarded: guarded.clone(), pages: Arc::new(pages) }))
+    pub fn pages(mut self, pages: impl Pages + 'static) -> Self {
+        self.pages = Arc::new(pages);
+        self
     }
-}
 
-impl<S, B> Transform<S, ServiceRequest> for PlainCookies
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = PlainCookiesService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(PlainCookiesService { inner, parts: self.0.clone() }))
+    /// The layer, for `App::wrap`.
+    pub fn layer<S, B>(
+        &self,
+    ) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<EitherBody<B>>, Error = Error, InitError = ()>
+    + use<S, B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+        B: MessageBody + 'static,
+    {
+        let cookies = Rc::new(self.clone());
+        from_fn(move |mut request: ServiceRequest, next: Next<B>| {
+            let cookies = cookies.clone();
+            async move {
+                if let Some(answer) = cookies.read(&mut request) {
+                    return Ok(request.into_response(answer).map_into_right_body());
+                }
+                Ok(next.call(request).await?.map_into_left_body())
+            }
+        })
     }
-}
 
-impl<S, B> Service<ServiceRequest> for PlainCookiesService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
-
-    forward_ready!(inner);
-
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let Parts { site, guarded, pages } = &*self.parts;
-        let is_guarded = |name: &str| guarded.iter().any(|guarded| guarded == name);
+    /// Leaves the plain ones; or the answer to give in the application's place.
+    fn read(&self, request: &mut ServiceRequest) -> Option<HttpResponse> {
+        let is_guarded = |name: &str| self.guarded.iter().any(|guarded| guarded == name);
         let ambiguous = cookies_of(request.request()).ambiguous(is_guarded);
-        if let Some(answer) = answer_in_place(request.request(), site, None, pages.as_ref(), ambiguous.as_ref()) {
-            return Box::pin(ready(Ok(request.into_response(answer).map_into_right_body())));
+        let answer = answer_in_place(request.request(), &self.site, None, self.pages.as_ref(), ambiguous.as_ref());
+        if answer.is_none() {
+            leave_plain_ones(request.headers_mut(), is_guarded);
         }
-        leave_plain_ones(request.headers_mut(), is_guarded);
-        let response = self.inner.call(request);
-        Box::pin(async move { Ok(response.await?.map_into_left_body()) })
+        answer
     }
 }
 

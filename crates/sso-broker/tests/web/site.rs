@@ -41,7 +41,7 @@ impl Site {
             App::new()
                 .wrap(sso.middleware())
                 .wrap(session.cookie_secure(false).cookie_same_site(SameSite::Lax).build())
-                .wrap(cookies.clone())
+                .wrap(cookies.layer())
                 .configure(sso.routes())
                 .service(web::scope("/guarded").wrap(from_fn(guard)).route("/page", web::get().to(page)))
                 .service(web::resource("/").route(web::get().to(page)).route(web::post().to(page)))

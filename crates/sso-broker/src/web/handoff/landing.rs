@@ -25,7 +25,7 @@ use super::{
 use crate::{
     LocalPath,
     handoff::{Arrival, Receiver, Source},
-    time::{millis, numeric_date},
+    time::{millis, seconds},
     web::{PlainCookies, cookies::cookies_of, sent_by},
 };
 
@@ -72,7 +72,7 @@ pub struct SwitchPage<'a> {
 /// let app = move || {
 ///     let sessions = SessionMiddleware::builder(sessions.clone(), key.clone()).cookie_name("__Host-id".into()).build();
 ///     let cookies = landing.plain_cookies("__Host-id");
-///     App::new().wrap(sessions).wrap(cookies).configure(landing.routes()) // handoff::user_of(&session) is who is logged in
+///     App::new().wrap(sessions).wrap(cookies.layer()).configure(landing.routes()) // handoff::user_of(&session) is who is logged in
 /// };
 /// # Ok(()) }
 /// ```
@@ -122,7 +122,7 @@ impl Landing {
         }
     }
 
-    /// The layer to wrap around all, outside of the session's middleware, whose cookie has this name: see [`PlainCookies`].
+    /// What to wrap around all, outside of the session's middleware, whose cookie has this name: see [`PlainCookies`].
     pub fn plain_cookies(&self, session_cookie: &str) -> PlainCookies {
         PlainCookies::new(self.0.receiver.origin().clone(), session_cookie).guard(self.cookie_name())
     }
@@ -137,7 +137,7 @@ impl Landing {
     }
 
     fn arrived(&self, arrival: Arrival) -> HttpResponse {
-        let Ok(sealed) = self.0.tickets.seal(&Ticket::new(arrival, numeric_date())) else { return self.refused() };
+        let Ok(sealed) = self.0.tickets.seal(&Ticket::new(arrival, seconds())) else { return self.refused() };
         let sealed: String = byte_serialize(sealed.as_bytes()).collect();
         page(StatusCode::SEE_OTHER, "", "no-referrer")
             .cookie(self.cookie(&sealed, TICKET_SECONDS))
@@ -149,12 +149,12 @@ impl Landing {
     fn ticket(&self, request: &HttpRequest) -> Option<(Ticket, String)> {
         let cookie = cookies_of(request).get(&self.cookie_name()).ok()??;
         let (sealed, _) = form_urlencoded::parse(cookie.as_bytes()).next()?;
-        Some((self.0.tickets.open(&sealed, numeric_date())?, sealed.into_owned()))
+        Some((self.0.tickets.open(&sealed, seconds())?, sealed.into_owned()))
     }
 
     /// Begins the session of the user on the ticket, unless a copy of the ticket was used before.
     async fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
-        let now = numeric_date();
+        let now = seconds();
         if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), ticket.end(), now).await {
             return self.refused();
         }
@@ -192,7 +192,7 @@ impl Landing {
 async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option<web::Form<Token>>) -> HttpResponse {
     let origin = header_text(&request, "Origin");
     let token = form.map(|form| form.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Post { origin }, numeric_date()).await {
+    match landing.0.receiver.receive(&token, Source::Post { origin }, seconds()).await {
         Ok(arrival) => landing.arrived(arrival),
         Err(_) => landing.refused(),
     }
@@ -205,7 +205,7 @@ async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Opti
     }
     let referer = header_text(&request, "Referer");
     let token = query.map(|query| query.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Query { referer }, numeric_date()).await {
+    match landing.0.receiver.receive(&token, Source::Query { referer }, seconds()).await {
         Ok(arrival) => landing.arrived(arrival),
         Err(_) => landing.refused(),
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     handoff::{Handoff, HandoffError, Issuer, Way},
-    time::numeric_date,
+    time::seconds,
 };
 
 /// The pages on the way out. No inline script or style: the CSP forbids it.
@@ -148,7 +148,7 @@ impl Leaving {
             // The form's answer may be a redirect to there.
             return page(StatusCode::OK, &target, "same-origin").body(pages.may_leave(&shown));
         }
-        match issuer.hand_off(leaver.username, &url, numeric_date()) {
+        match issuer.hand_off(leaver.username, &url, seconds()) {
             Ok(handoff) => send(&handoff, leaver.username, pages.as_ref()),
             Err(error) => {
                 page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))

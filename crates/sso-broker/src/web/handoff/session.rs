@@ -4,7 +4,7 @@ use actix_session::Session;
 
 use crate::{
     handoff::{Limits, Login},
-    time::numeric_date,
+    time::seconds,
 };
 
 /// Where the login stands in the session.
@@ -14,7 +14,7 @@ const LOGIN: &str = "sso_linked_login";
 /// is in the session.
 pub fn login_of(session: &Session) -> Option<Login> {
     let kept: Login = session.get(LOGIN).ok().flatten()?;
-    let Some(login) = kept.clone().used_at(numeric_date()) else {
+    let Some(login) = kept.clone().used_at(seconds()) else {
         tracing::info!(username = %kept.username(), "a login has ended by its time");
         // Not `purge`, after which nobody could log in within this request.
         session.clear();
@@ -38,7 +38,7 @@ pub fn sign_in(session: &Session, username: &str, limits: &Limits) {
         session.clear();
     }
     session.renew();
-    keep(session, &Login::begin(username, limits, numeric_date()));
+    keep(session, &Login::begin(username, limits, seconds()));
 }
 
 /// Logs out, and ends the session. With a store at the application, such as [`MemorySessions`](super::MemorySessions),
@@ -71,7 +71,7 @@ mod tests {
     /// besides.
     async fn after(seconds: i64, limits: Limits) -> String {
         let begin = move |session: Session| async move {
-            keep(&session, &Login::begin("jackie", &limits, numeric_date() - seconds));
+            keep(&session, &Login::begin("jackie", &limits, super::seconds() - seconds));
             session.insert("cart", 7).unwrap();
             ""
         };
