@@ -215,7 +215,7 @@ async fn logged_in(store: impl Store) -> (Server, String) {
     );
     let request = AttachRequest::parse(&query, true).unwrap();
     let checked = server.check_attach(request, BrowserHeaders::default()).await.unwrap();
-    let credentials = Credentials { username: "jackie".into(), password: "jackie123".into() };
+    let credentials = Credentials { username: "jackie".into(), password: "jackie123".into(), ..Credentials::default() };
     let visit = server.log_in(None, &credentials).await.unwrap();
     let outcome = server.attach(&checked, visit.set_cookie.as_ref()).await.outcome;
     let AttachOutcome::Linked(code) = outcome.unwrap() else { unreachable!("somebody is logged in") };

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
-use sso_server::{account::Ended, directory::Unreadable};
+use sso_server::{Ended, directory::Unreadable};
 
 use crate::{Failure, say};
 

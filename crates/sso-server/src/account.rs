@@ -1,19 +1,20 @@
-//! The account page: what its user sees of their sessions and of the browsers that are remembered, and what they end there.
+//! The account page: what its user sees of their sessions and of the browsers that are remembered, and what they end
+//! there.
 //!
 //! Sessions and families are named by handles, MACs of their ids: an id never leaves the server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sso_core::{BrokerId, base36, wire::User};
 
 use crate::{
+    browser::{Browser, Visit},
     clock::Timestamp,
-    login::{self, Credentials, LoginError},
-    parts::{Parts, Unavailable, unavailable},
-    remember,
-    resume::{self, Browser, Visit},
-    session::{AuthMethod, CookieValue, EndReason, Login, Session, SessionId},
-    standing,
+    error::{Error, Unavailable},
+    login::Credentials,
+    server::{Parts, Server},
+    session::{CookieValue, EndReason, Family, Login, Session, SessionId},
+    task::Task,
 };
 
 /// Who ends other sessions or forgets browsers has typed the password in this session so recently.
@@ -92,168 +93,131 @@ pub enum AccountChange {
     Forget(String),
 }
 
-/// Why nothing was ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AccountError {
-    /// Nobody is logged in.
-    #[error("Nobody is logged in")]
-    NotLoggedIn,
-    /// The password has to be typed first.
-    #[error("Enter your password first")]
-    PasswordNeeded,
-    /// No session or browser of this user has this handle (any more).
-    #[error("It has ended already")]
-    NotFound,
-    /// The store does not answer.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// What the account page shows to the user of this session; `None` if nobody is logged in.
-pub(crate) async fn overview(parts: &Parts, session: &Session) -> Result<Option<Account>, Unavailable> {
-    let Some(user) = session.user().cloned() else { return Ok(None) };
-    let sessions = sessions(parts, &user.username, Some(&session.id)).await?;
-    let mut browsers: Vec<_> = remember::of_user(parts, &user.username)
-        .await?
-        .iter()
-        .map(|family| RememberedBrowser {
-            handle: family_handle(parts, &family.id),
+impl Server {
+    /// What the account page shows to the user of this session; `None` if nobody is logged in.
+    pub async fn account(&self, session: &Session) -> Result<Option<Account>, Unavailable> {
+        let task = self.task();
+        let Some(user) = session.user().cloned() else { return Ok(None) };
+        let sessions = task.own_sessions(&user.username, Some(&session.id)).await?;
+        let families = task.families_of(&user.username).await?;
+        let shown = |family: &Arc<Family>| RememberedBrowser {
+            handle: task.family_handle(family),
             browser: family.browser.clone(),
             created: family.created,
             last_used: family.last_used,
             expires: family.expires,
             is_this: session.family() == Some(&family.id),
-        })
-        .collect();
-    browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
-    let is_confirmed = is_confirmed(session, parts.now());
-    let can_change_password =
-        parts.users.can_set_password(&user.username).await.map_err(standing::users_unavailable)?;
-    Ok(Some(Account { user, sessions, browsers, can_change_password, is_confirmed, now: parts.now() }))
+        };
+        let mut browsers: Vec<_> = families.iter().map(shown).collect();
+        browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
+        let can_change_password = task.look_up(task.users.can_set_password(&user.username)).await?;
+        let now = task.now();
+        Ok(Some(Account {
+            user,
+            sessions,
+            browsers,
+            can_change_password,
+            is_confirmed: is_confirmed(session, now),
+            now,
+        }))
+    }
+
+    /// Ends sessions of the user of this session, or forgets browsers. Refused if the password was not typed in it
+    /// [recently](RECENT_PASSWORD).
+    pub async fn change_account(&self, session: &Session, change: &AccountChange) -> Result<(), Error> {
+        let task = self.task();
+        let username = session.user().map(|user| user.username.as_str()).ok_or(Error::NotLoggedIn)?;
+        if !is_confirmed(session, task.now()) {
+            return Err(Error::PasswordNeeded);
+        }
+        match change {
+            AccountChange::End(handle) => {
+                let sessions = task.sessions_of(username).await?;
+                let meant = sessions.iter().find(|own| task.session_handle(own) == *handle);
+                let meant = meant.ok_or(Error::AlreadyEnded)?;
+                task.end_and_forget(meant, EndReason::Revoked, |own| own.is_of(username)).await?;
+            }
+            AccountChange::EndOthers => {
+                task.end_all(username, Some(session), EndReason::Revoked).await?;
+            }
+            AccountChange::Forget(handle) => {
+                let families = task.families_of(username).await?;
+                let meant = families.iter().find(|family| task.family_handle(family) == *handle);
+                task.forget(Some(&meant.ok_or(Error::AlreadyEnded)?.id)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the password again of the user who is logged in: the session is confirmed from now on. A change of rights,
+    /// so the cookie's value is replaced in the same write.
+    pub async fn confirm_password(
+        &self,
+        browser: impl Into<Browser>,
+        credentials: &Credentials,
+    ) -> Result<Visit, Error> {
+        let (task, browser) = (self.task(), browser.into());
+        let is_theirs = |session: &Session| session.is_of(&credentials.username);
+        let session = task.by_cookie(&browser).await?.filter(|session| is_theirs(session));
+        let session = session.ok_or(Error::NotLoggedIn)?;
+        let account = task.authenticate(credentials, true, None).await?;
+        if account.user.username != credentials.username {
+            // It is gone, and its name is another's in another form.
+            return Err(Error::NotLoggedIn);
+        }
+        let credential = task.credential(&account.password);
+        let (cookie, now) = (CookieValue::generate(), task.now());
+        let confirm = |session: &mut Session| {
+            session.confirm(credential, now);
+            session.replace_cookie(cookie.hash(), now);
+            is_theirs(session)
+        };
+        let session = task.change(&session, confirm).await?.ok_or(Error::NotLoggedIn)?;
+        tracing::info!(username = %credentials.username, "confirmed the password");
+        Ok(Visit { set_cookie: Some(cookie), ..Visit::unchanged(session) })
+    }
 }
 
-/// The sessions of a user: the one that asks first, then by their last use.
-pub(crate) async fn sessions(
-    parts: &Parts,
-    username: &str,
-    this: Option<&SessionId>,
-) -> Result<Vec<OwnSession>, Unavailable> {
-    let mut sessions = Vec::new();
-    for own in parts.sessions_of(username).await? {
-        let links = parts.store.links_of(&own.id).await.map_err(unavailable)?;
-        let mut brokers: Vec<_> = links.into_iter().map(|(key, _)| key.broker).collect();
-        brokers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        brokers.dedup();
-        sessions.push(OwnSession {
-            handle: session_handle(parts, &own),
-            browser: own.browser.clone(),
-            since: own.login.as_ref().map_or(own.created, |login| login.at),
-            last_seen: own.last_seen,
-            is_remembered: own.is_remembered(),
-            password_at: own.login.as_ref().and_then(Login::password_at),
-            brokers,
-            is_this: Some(&own.id) == this,
-        });
+impl Task<'_> {
+    /// The sessions of a user: the one that asks first, then by their last use.
+    pub(crate) async fn own_sessions(
+        &self,
+        username: &str,
+        this: Option<&SessionId>,
+    ) -> Result<Vec<OwnSession>, Unavailable> {
+        let mut sessions = Vec::new();
+        for own in self.sessions_of(username).await? {
+            let links = self.ask(self.store.links_of(&own.id)).await?;
+            let mut brokers: Vec<_> = links.into_iter().map(|(key, _)| key.broker).collect();
+            brokers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+            brokers.dedup();
+            sessions.push(OwnSession {
+                handle: self.session_handle(&own),
+                browser: own.browser.clone(),
+                since: own.login.as_ref().map_or(own.created, |login| login.at),
+                last_seen: own.last_seen,
+                is_remembered: own.is_remembered(),
+                password_at: own.login.as_ref().and_then(Login::password_at),
+                brokers,
+                is_this: Some(&own.id) == this,
+            });
+        }
+        sessions.sort_by_key(|own| (!own.is_this, std::cmp::Reverse(own.last_seen)));
+        Ok(sessions)
     }
-    sessions.sort_by_key(|own| (!own.is_this, std::cmp::Reverse(own.last_seen)));
-    Ok(sessions)
 }
 
-/// Ends something of the user of this session.
-pub(crate) async fn change(parts: &Parts, session: &Session, change: &AccountChange) -> Result<(), AccountError> {
-    let username = session.user().map(|user| user.username.as_str()).ok_or(AccountError::NotLoggedIn)?;
-    if !is_confirmed(session, parts.now()) {
-        return Err(AccountError::PasswordNeeded);
+impl Parts {
+    pub(crate) fn session_handle(&self, session: &Session) -> String {
+        base36::exact(&self.handle_key.mac(&["session ", session.id.as_str()]))
     }
-    match change {
-        AccountChange::End(handle) => {
-            let sessions = parts.sessions_of(username).await?;
-            let meant = sessions.iter().find(|own| session_handle(parts, own) == *handle);
-            parts.end_and_forget(meant.ok_or(AccountError::NotFound)?, username, EndReason::Revoked).await?;
-        }
-        AccountChange::EndOthers => {
-            end_all(parts, username, Some(session), EndReason::Revoked).await?;
-        }
-        AccountChange::Forget(handle) => {
-            let families = remember::of_user(parts, username).await?;
-            let meant = families.iter().find(|family| family_handle(parts, &family.id) == *handle);
-            parts.forget(Some(&meant.ok_or(AccountError::NotFound)?.id)).await?;
-        }
-    }
-    Ok(())
-}
 
-/// How much was ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Sessions in which somebody was logged in; with everything, also those in which nobody was.
-    pub sessions: u64,
-    /// Browsers that were remembered.
-    pub browsers: u64,
-}
-
-/// Ends all sessions of this user but `keep`, and forgets all browsers but that session's.
-pub(crate) async fn end_all(
-    parts: &Parts,
-    username: &str,
-    keep: Option<&Session>,
-    reason: EndReason,
-) -> Result<Ended, Unavailable> {
-    let unreadable = parts.store.remove_unreadable(username).await.map_err(unavailable)?;
-    let mut ended = Ended { sessions: unreadable.sessions, browsers: unreadable.families };
-    if ended != Ended::default() {
-        tracing::warn!(username, ended.sessions, ended.browsers, "what could not be read was removed");
+    fn family_handle(&self, family: &Family) -> String {
+        base36::exact(&self.handle_key.mac(&["family ", &family.id]))
     }
-    // First what could begin new ones.
-    for family in remember::of_user(parts, username).await? {
-        if keep.and_then(Session::family) != Some(&family.id) {
-            parts.forget(Some(&family.id)).await?;
-            ended.browsers += 1;
-        }
-    }
-    for own in parts.sessions_of(username).await?.iter().filter(|own| keep.is_none_or(|keep| keep.id != own.id)) {
-        ended.sessions += u64::from(parts.end_and_forget(own, username, reason).await?);
-    }
-    Ok(ended)
-}
-
-/// Asks for the password again, of the user who is logged in: the session is confirmed from now on. A change of rights, so the cookie's value
-/// is replaced in the same write.
-pub(crate) async fn confirm(parts: &Parts, browser: &Browser, credentials: &Credentials) -> Result<Visit, LoginError> {
-    let is_theirs = |session: &Session| session.is_of(&credentials.username);
-    let session = resume::by_cookie(parts, browser).await?.filter(|session| is_theirs(session));
-    let session = session.ok_or(LoginError::NoSession)?;
-    let account = login::authenticate(parts, credentials, true, None).await?;
-    if account.user.username != credentials.username {
-        // It is gone, and its name is another's in another form.
-        return Err(LoginError::NoSession);
-    }
-    let credential = standing::credential(parts, &account);
-    let (cookie, now) = (CookieValue::generate(), parts.now());
-    let confirmed = parts.change(&session, |session| {
-        let is_theirs = is_theirs(session);
-        if let Some(login) = &mut session.login {
-            (login.auth_time, login.method) = (now, AuthMethod::Password);
-            login.credential = credential;
-        }
-        session.last_seen = now;
-        session.replace_cookie(cookie.hash(), now);
-        is_theirs
-    });
-    let session = confirmed.await?;
-    tracing::info!(username = %credentials.username, "confirmed the password");
-    Ok(Visit { set_cookie: Some(cookie), ..Visit::unchanged(session) })
 }
 
 fn is_confirmed(session: &Session, now: Timestamp) -> bool {
     let typed = session.login.as_ref().and_then(Login::password_at);
     typed.is_some_and(|typed| now.since(typed) < RECENT_PASSWORD)
-}
-
-pub(crate) fn session_handle(parts: &Parts, session: &Session) -> String {
-    base36::exact(&parts.handle_key.mac(&["session ", session.id.as_str()]))
-}
-
-fn family_handle(parts: &Parts, id: &str) -> String {
-    base36::exact(&parts.handle_key.mac(&["family ", id]))
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use sso_core::{AttachError, AttachRequest, AttachRules, BrowserHeaders, ReturnUrl, VerificationCode};
+use sso_core::{AttachError, AttachRequest, AttachRules, BrokerId, BrowserHeaders, ReturnUrl, VerificationCode};
 
 use crate::{
     brokers::Broker,
-    parts::{ChangeError, Parts, Unavailable, changes_all_the_time, unavailable},
-    remember::{self, Recognised, Remember},
-    resume::{self, Browser, Visit},
+    browser::{Browser, Remember},
+    error::{Error, Unavailable},
+    resume::failure_key,
+    server::Server,
     session::{CookieValue, Link, LinkKey, LinkState, Login, Session, SessionId},
-    store::{LinkOutcome, StoreError, Unlink},
-    throttle::TooEarly,
+    store::{LinkOutcome, Unlink},
+    task::{Task, Unwritten},
 };
 
 /// An attach request that passed every check.
@@ -29,9 +30,15 @@ pub struct CheckedAttach {
 #[derive(Clone, Debug)]
 pub struct RefusedAttach {
     /// Why.
-    pub error: AttachError,
+    pub error: Error,
     /// Where the error goes.
     pub return_url: Option<ReturnUrl>,
+}
+
+impl<E: Into<Error>> From<E> for RefusedAttach {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), return_url: None }
+    }
 }
 
 /// How an attach ended.
@@ -48,240 +55,194 @@ pub enum AttachOutcome {
 #[derive(Clone, Debug)]
 pub struct AttachAnswer {
     /// How it ended.
-    pub outcome: Result<AttachOutcome, AttachError>,
+    pub outcome: Result<AttachOutcome, Error>,
     /// The new value of the browser's cookie, if it has another session or its cookie was due.
     pub set_cookie: Option<CookieValue>,
     /// What becomes of the browser's remember-me cookie.
     pub remember: Remember,
 }
 
-impl From<AttachError> for AttachAnswer {
-    fn from(error: AttachError) -> Self {
-        Self { outcome: Err(error), set_cookie: None, remember: Remember::Keep }
-    }
-}
-
-impl From<Unavailable> for AttachError {
-    fn from(_: Unavailable) -> Self {
-        Self::Unavailable
-    }
-}
-
-impl From<ChangeError> for AttachError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Gone | ChangeError::Abandoned => Self::NoSession,
-            ChangeError::Unavailable(error) => error.into(),
-        }
-    }
-}
-
-impl From<TooEarly> for AttachError {
-    fn from(TooEarly { retry_after }: TooEarly) -> Self {
-        Self::TooManyFailures { retry_after }
-    }
-}
-
-/// All checks of a request that was read, in the protocol's order.
-pub(crate) async fn check(
-    parts: &Parts,
-    request: AttachRequest,
-    headers: BrowserHeaders<'_>,
-) -> Result<CheckedAttach, RefusedAttach> {
-    let refused = |return_url: &Option<ReturnUrl>| {
-        let return_url = return_url.clone();
-        move |error: AttachError| RefusedAttach { error, return_url }
-    };
-    let broker = parts.broker(&request.broker).await.map_err(|e| refused(&None)(e.into()))?;
-    let broker = broker.ok_or(AttachError::UnknownBroker).map_err(refused(&None))?;
-    let rules = broker.rules(parts.now());
-    let return_url = rules.return_url(&request).map_err(refused(&None))?;
-    check_checksum(parts, &broker, &rules, &request).map_err(refused(&return_url))?;
-    rules.check_source(&request, headers).map_err(refused(&return_url))?;
-    Ok(CheckedAttach { broker, request, return_url })
-}
-
-fn check_checksum(
-    parts: &Parts,
-    broker: &Broker,
-    rules: &AttachRules<'_>,
-    request: &AttachRequest,
-) -> Result<(), AttachError> {
-    let failures = resume::failure_key(&key_of(request));
-    let now = parts.now();
-    let verdict = rules.check_checksum(request);
-    if verdict.is_err() || broker.is_guessable() {
-        parts.checksum_failures.check(&failures, now)?;
-    }
-    verdict.inspect_err(|_| {
-        tracing::warn!(broker = %broker.id, token = ?request.token, "wrong attach checksum");
-        parts.checksum_failures.failed(&failures, now);
-    })
-}
-
-/// Links the token to the session of this browser.
-///
-/// A redirect starts a session where there is none, and logs a remembered browser in. A silent attach joins only a
-/// session whose cookie the browser sends by itself, unless the broker may start one.
-pub(crate) async fn attach(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> AttachAnswer {
-    match recognise(parts, attach, browser).await {
-        Ok(Recognised::CameBack(Visit { session, set_cookie, remember }))
-            if needs_login(parts, attach, Some(&session)) =>
-        {
-            AttachAnswer { outcome: Ok(AttachOutcome::LoginNeeded(Some(session))), set_cookie, remember }
-        }
-        Ok(Recognised::CameBack(Visit { session, set_cookie, remember })) => {
-            let returned = Browser { cookie: set_cookie.clone(), ..browser.clone() };
-            let outcome = link(parts, attach, session, &returned).await.map(AttachOutcome::Linked);
-            AttachAnswer { outcome, set_cookie, remember }
-        }
-        Ok(Recognised::AsBefore(found)) => match attach_to(parts, attach, browser, found).await {
-            Ok((outcome, set_cookie)) => AttachAnswer { outcome: Ok(outcome), set_cookie, remember: Remember::Keep },
-            Err(error) => error.into(),
-        },
-        Err(error) => AttachError::from(error).into(),
-    }
-}
-
-async fn recognise(parts: &Parts, attach: &CheckedAttach, browser: &Browser) -> Result<Recognised, Unavailable> {
-    let found = resume::by_cookie(parts, browser).await?;
-    if attach.request.mode.is_silent() {
-        return Ok(Recognised::AsBefore(found));
-    }
-    remember::recognise(parts, browser, found).await
-}
-
-/// Whether the visitor is to log in on the way: nobody is logged in, or whoever is authenticated too long ago.
-fn needs_login(parts: &Parts, attach: &CheckedAttach, session: Option<&Arc<Session>>) -> bool {
-    let login = session.and_then(|session| session.login.as_ref());
-    let is_too_old =
-        |login: &Login| attach.request.max_age.is_some_and(|max_age| parts.now().since(login.auth_time) >= max_age);
-    attach.request.prompt_login && login.is_none_or(is_too_old)
-}
-
-/// Links the token to the browser's session, if it has one. With the new value of the browser's cookie.
-async fn attach_to(
-    parts: &Parts,
-    attach: &CheckedAttach,
-    browser: &Browser,
-    found: Option<Arc<Session>>,
-) -> Result<(AttachOutcome, Option<CookieValue>), AttachError> {
-    let is_silent = attach.request.mode.is_silent();
-    let may_start = !is_silent || attach.broker.silent_start;
-    if needs_login(parts, attach, found.as_ref()) {
-        return Ok((AttachOutcome::LoginNeeded(found), None));
-    }
-    match found {
-        Some(session) if may_start || !session.begun_silently => {
-            let code = link(parts, attach, session.clone(), browser).await?;
-            // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
-            let visit = if is_silent { None } else { resume::used(parts, session, browser).await? };
-            Ok((AttachOutcome::Linked(code), visit.and_then(|visit| visit.set_cookie)))
-        }
-        None if may_start => {
-            if resume::just_replaced(parts, browser).await?.is_some() {
-                return Err(cookie_replaced(attach));
-            }
-            let (code, cookie) = begin(parts, attach, browser, is_silent).await?;
-            Ok((AttachOutcome::Linked(code), Some(cookie)))
-        }
-        _ => Err(AttachError::NoSession),
-    }
-}
-
 /// How often an attach is tried anew because somebody logged in or out, or attached the same token, at that very
 /// moment.
 const ATTEMPTS: usize = 20;
 
-/// Links the token to a new session, in one step: who repeats an attach without the cookie leaves nothing behind.
-async fn begin(
-    parts: &Parts,
-    attach: &CheckedAttach,
-    browser: &Browser,
-    silently: bool,
-) -> Result<(VerificationCode, CookieValue), AttachError> {
-    for _ in 0..ATTEMPTS {
-        let (session, cookie) = parts.new_session(browser, silently);
-        let (key, link) = (key_of(&attach.request), new_link(parts, attach, &session));
-        match parts.store.insert_linked(session, key, link.clone()).await.map_err(unavailable)? {
-            LinkOutcome::Linked => {
-                tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
-                return Ok((link.code, cookie));
-            }
-            LinkOutcome::Taken => drop(freed(parts, attach, None).await?),
-            LinkOutcome::NoRoom => return Err(AttachError::NoRoom),
+impl Server {
+    /// Checks an attach request, in the protocol's order.
+    pub async fn check_attach(
+        &self,
+        request: AttachRequest,
+        headers: BrowserHeaders<'_>,
+    ) -> Result<CheckedAttach, RefusedAttach> {
+        let broker = self.task().broker(&request.broker).await?.ok_or(AttachError::UnknownBroker)?;
+        let rules = broker.rules(self.0.now());
+        let return_url = rules.return_url(&request)?;
+        let checked = self.check_checksum(&broker, &rules, &request);
+        match checked.and_then(|()| Ok(rules.check_source(&request, headers)?)) {
+            Ok(()) => Ok(CheckedAttach { broker, request, return_url }),
+            Err(error) => Err(RefusedAttach { error, return_url }),
         }
     }
-    Err(changes_all_the_time().into())
+
+    fn check_checksum(&self, broker: &Broker, rules: &AttachRules<'_>, request: &AttachRequest) -> Result<(), Error> {
+        let (failures, counted, now) = (&self.0.checksum_failures, failure_key(&key_of(request)), self.0.now());
+        let verdict = rules.check_checksum(request);
+        if verdict.is_err() || broker.is_guessable() {
+            failures.check(&counted, now)?;
+        }
+        Ok(verdict.inspect_err(|_| {
+            tracing::warn!(broker = %broker.id, token = ?request.token, "wrong attach checksum");
+            failures.failed(&counted, now);
+        })?)
+    }
+
+    /// Links the token of a checked request to the session of this browser.
+    ///
+    /// A redirect starts a session where there is none, and logs a remembered browser in. A silent attach joins only a
+    /// session whose cookie the browser sends by itself, unless the broker may start one.
+    pub async fn attach(&self, attach: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
+        let (mut set_cookie, mut remember) = (None, Remember::Keep);
+        let outcome = self.task().attach(attach, browser.into(), &mut set_cookie, &mut remember).await;
+        AttachAnswer { outcome, set_cookie, remember }
+    }
+
+    /// Whether a page of this origin may read the JSON of the broker's silent attach (CORS).
+    pub async fn allows_cors(&self, broker: &BrokerId, origin: &str) -> bool {
+        matches!(self.task().broker(broker).await, Ok(Some(broker)) if broker.allows_cors(origin))
+    }
 }
 
-/// Links the token to this session, to which the browser's cookie leads.
-async fn link(
-    parts: &Parts,
-    attach: &CheckedAttach,
-    mut session: Arc<Session>,
-    browser: &Browser,
-) -> Result<VerificationCode, AttachError> {
-    for _ in 0..ATTEMPTS {
-        if session.end_is_unwritten {
-            session = parts.change(&session, |_| true).await?;
+impl Task<'_> {
+    async fn attach(
+        &self,
+        attach: &CheckedAttach,
+        mut browser: Browser,
+        set_cookie: &mut Option<CookieValue>,
+        remember: &mut Remember,
+    ) -> Result<AttachOutcome, Error> {
+        let is_silent = attach.request.mode.is_silent();
+        let may_start = !is_silent || attach.broker.silent_start;
+        let mut found = self.by_cookie(&browser).await?;
+        let mut is_noted = is_silent;
+        if !is_silent && let Some(visit) = self.recognise(&browser, found.as_deref()).await? {
+            browser.cookie.clone_from(&visit.set_cookie);
+            (*set_cookie, *remember) = (visit.set_cookie, visit.remember);
+            (found, is_noted) = (Some(visit.session), true);
         }
-        let link = new_link(parts, attach, &session);
-        match parts.store.link(key_of(&attach.request), link.clone()).await {
-            Ok(LinkOutcome::Linked) => {
-                tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
-                return Ok(link.code);
-            }
-            Ok(LinkOutcome::Taken) => {
-                if let Some(code) = freed(parts, attach, Some(&session.id)).await? {
-                    return Ok(code);
+        if self.needs_login(attach, found.as_deref()) {
+            return Ok(AttachOutcome::LoginNeeded(found));
+        }
+        match found {
+            Some(session) if may_start || !session.begun_silently => {
+                let code = self.link(attach, session.clone(), &browser).await?;
+                // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
+                if !is_noted && let Some(visit) = self.used(session, &browser).await? {
+                    *set_cookie = visit.set_cookie;
                 }
+                Ok(AttachOutcome::Linked(code))
             }
-            Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom),
-            // A login or an end came in between: does the browser's cookie still lead here?
-            Err(StoreError::Conflict) => {
-                session = resume::by_cookie(parts, browser).await?.ok_or_else(|| cookie_replaced(attach))?;
+            None if may_start => {
+                if self.just_replaced(&browser).await?.is_some() {
+                    return Err(cookie_replaced(attach));
+                }
+                let (code, cookie) = self.begin(attach, &browser).await?;
+                *set_cookie = Some(cookie);
+                Ok(AttachOutcome::Linked(code))
             }
-            Err(StoreError::NotFound) => return Err(AttachError::NoSession),
-            Err(error) => return Err(unavailable(error).into()),
+            _ => Err(AttachError::NoSession.into()),
         }
     }
-    Err(changes_all_the_time().into())
-}
 
-fn new_link(parts: &Parts, attach: &CheckedAttach, session: &Session) -> Link {
-    Link {
-        session: session.id.clone(),
-        epoch: session.epoch,
-        code: VerificationCode::generate(),
-        at: parts.now(),
-        php: attach.broker.is_php(),
+    /// Whether the visitor is to log in on the way: nobody is logged in, or whoever is authenticated too long ago.
+    fn needs_login(&self, attach: &CheckedAttach, session: Option<&Session>) -> bool {
+        let is_too_old =
+            |login: &Login| attach.request.max_age.is_some_and(|age| self.now().since(login.auth_time) >= age);
+        attach.request.prompt_login && session.and_then(|session| session.login.as_ref()).is_none_or(is_too_old)
     }
-}
 
-/// What becomes of a token that has a link: if that is a good one to this session, its code; if it is dead it is cut,
-/// and the token is free (`None`).
-async fn freed(
-    parts: &Parts,
-    attach: &CheckedAttach,
-    session: Option<&SessionId>,
-) -> Result<Option<VerificationCode>, AttachError> {
-    let key = key_of(&attach.request);
-    let found = parts.resolve(&key).await?.map(|found| (parts.link_state(&found), found));
-    match found {
-        Some((LinkState::Good, found)) if Some(&found.session.id) == session => Ok(Some(found.link.code)),
-        Some((LinkState::Good | LinkState::Superseded, _)) => Err(AttachError::AlreadyAttached),
-        Some((LinkState::Dead, _)) | None => {
-            parts.store.unlink(&Unlink::One(key)).await.map_err(unavailable)?;
-            Ok(None)
+    /// Links the token to a new session, in one step: who repeats an attach without the cookie leaves nothing behind.
+    async fn begin(&self, attach: &CheckedAttach, browser: &Browser) -> Result<(VerificationCode, CookieValue), Error> {
+        for _ in 0..ATTEMPTS {
+            let (session, cookie) = self.new_session(browser, attach.request.mode.is_silent());
+            let link = self.new_link(attach, &session);
+            match self.ask(self.store.insert_linked(session, key_of(&attach.request), link.clone())).await? {
+                LinkOutcome::Linked => return Ok((attached(attach, link), cookie)),
+                LinkOutcome::Taken => drop(self.freed(attach, None).await?),
+                LinkOutcome::NoRoom => return Err(AttachError::NoRoom.into()),
+            }
+        }
+        Err(Unavailable::changes_all_the_time().into())
+    }
+
+    /// Links the token to this session, to which the browser's cookie leads.
+    async fn link(
+        &self,
+        attach: &CheckedAttach,
+        mut session: Arc<Session>,
+        browser: &Browser,
+    ) -> Result<VerificationCode, Error> {
+        for _ in 0..ATTEMPTS {
+            if session.end_is_unwritten {
+                session = self.change(&session, |_| true).await?.ok_or(AttachError::NoSession)?;
+            }
+            let link = self.new_link(attach, &session);
+            match self.write(self.store.link(key_of(&attach.request), link.clone())).await? {
+                Ok(LinkOutcome::Linked) => return Ok(attached(attach, link)),
+                Ok(LinkOutcome::Taken) => {
+                    if let Some(code) = self.freed(attach, Some(&session.id)).await? {
+                        return Ok(code);
+                    }
+                }
+                Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom.into()),
+                // A login or an end came in between: does the browser's cookie still lead here?
+                Err(Unwritten::Conflict) => {
+                    session = self.by_cookie(browser).await?.ok_or_else(|| cookie_replaced(attach))?;
+                }
+                Err(Unwritten::Gone) => return Err(AttachError::NoSession.into()),
+            }
+        }
+        Err(Unavailable::changes_all_the_time().into())
+    }
+
+    fn new_link(&self, attach: &CheckedAttach, session: &Session) -> Link {
+        Link {
+            session: session.id.clone(),
+            epoch: session.epoch,
+            code: VerificationCode::generate(),
+            at: self.now(),
+            php: attach.broker.is_php(),
         }
     }
+
+    /// What becomes of a token that has a link: if that is a good one to this session, its code; if it is dead it is
+    /// cut, and the token is free (`None`).
+    async fn freed(
+        &self,
+        attach: &CheckedAttach,
+        session: Option<&SessionId>,
+    ) -> Result<Option<VerificationCode>, Error> {
+        let key = key_of(&attach.request);
+        let found = self.resolve(&key).await?.map(|found| (self.link_state(&found), found));
+        match found {
+            Some((LinkState::Good, found)) if Some(&found.session.id) == session => Ok(Some(found.link.code)),
+            Some((LinkState::Good | LinkState::Superseded, _)) => Err(AttachError::AlreadyAttached.into()),
+            Some((LinkState::Dead, _)) | None => {
+                self.ask(self.store.unlink(&Unlink::One(key))).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn attached(attach: &CheckedAttach, link: Link) -> VerificationCode {
+    tracing::info!(broker = %attach.broker.id, token = ?attach.request.token, "attached");
+    link.code
 }
 
 /// The browser's cookie was replaced while this attach was on its way: it comes with the new one if it is begun again,
 /// as brokers do on this error.
-fn cookie_replaced(attach: &CheckedAttach) -> AttachError {
-    if attach.request.mode.is_silent() { AttachError::NoSession } else { AttachError::AlreadyAttached }
+fn cookie_replaced(attach: &CheckedAttach) -> Error {
+    let is_silent = attach.request.mode.is_silent();
+    if is_silent { AttachError::NoSession.into() } else { AttachError::AlreadyAttached.into() }
 }
 
 fn key_of(request: &AttachRequest) -> LinkKey {

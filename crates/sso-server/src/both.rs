@@ -15,6 +15,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Both<A, B>(pub A, pub B);
 
+impl<A: Users, B: Users> Both<A, B> {
+    /// Where the account of this name is: who is hidden by the first is not changed in the second.
+    async fn of(&self, username: &str) -> Result<&dyn Users, UsersUnavailable> {
+        let is_first = self.0.find_now(username).await?.is_some();
+        Ok(if is_first { &self.0 } else { &self.1 })
+    }
+}
+
 #[async_trait]
 impl<A: Users, B: Users> Users for Both<A, B> {
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
@@ -37,10 +45,7 @@ impl<A: Users, B: Users> Users for Both<A, B> {
     }
 
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
-        match self.0.find(username).await? {
-            Some(_) => self.0.can_set_password(username).await,
-            None => self.1.can_set_password(username).await,
-        }
+        self.of(username).await?.can_set_password(username).await
     }
 
     async fn set_password(
@@ -49,18 +54,11 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
     ) -> Result<SetOutcome, UsersUnavailable> {
-        // Not the password of somebody who is hidden by the first.
-        match self.0.find_now(username).await? {
-            Some(_) => self.0.set_password(username, expected, new).await,
-            None => self.1.set_password(username, expected, new).await,
-        }
+        self.of(username).await?.set_password(username, expected, new).await
     }
 
     async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
-        match self.0.find(username).await? {
-            Some(_) => self.0.can_set_attributes(username).await,
-            None => self.1.can_set_attributes(username).await,
-        }
+        self.of(username).await?.can_set_attributes(username).await
     }
 
     async fn set_attribute(
@@ -70,10 +68,7 @@ impl<A: Users, B: Users> Users for Both<A, B> {
         expected: Option<&Value>,
         value: &Value,
     ) -> Result<SetOutcome, UsersUnavailable> {
-        match self.0.find_now(username).await? {
-            Some(_) => self.0.set_attribute(username, name, expected, value).await,
-            None => self.1.set_attribute(username, name, expected, value).await,
-        }
+        self.of(username).await?.set_attribute(username, name, expected, value).await
     }
 }
 

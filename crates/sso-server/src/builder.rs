@@ -9,21 +9,25 @@ use sso_core::{
     jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys},
     random,
 };
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
-    Server,
     brokers::Brokers,
     clock::{Clock, SystemClock},
-    parts::Parts,
+    server::{Parts, Server},
     session::{Policy, TokenPolicy, policy::InvalidPolicy},
-    store::{Bounded, MemoryStore, Store},
+    store::{MemoryStore, Store},
     throttle::Throttle,
     users::{
         Users,
         password::{HashingFailed, Passwords},
     },
 };
+
+/// So many may wait at once; who comes then is refused, so that something that hangs does not fill the memory with
+/// those who wait.
+const MAX_WAITING: usize = 1_000;
 
 /// What a server is built from; see [`Server::builder`].
 pub struct ServerBuilder {
@@ -57,12 +61,15 @@ pub enum BuildError {
     Keys(#[from] InvalidKeys),
 }
 
-impl ServerBuilder {
-    pub(crate) fn new(public_url: Url, brokers: Box<dyn Brokers>, users: Box<dyn Users>) -> Self {
-        Self {
+impl Server {
+    /// Begins to build a server.
+    ///
+    /// `public_url`: how browsers see it. Brokers and users come from lists, closures, or something of your own.
+    pub fn builder(public_url: Url, brokers: impl Brokers, users: impl Users) -> ServerBuilder {
+        ServerBuilder {
             public_url,
-            brokers,
-            users,
+            brokers: Box::new(brokers),
+            users: Box::new(users),
             store: None,
             clock: Arc::new(SystemClock),
             policy: Policy::default(),
@@ -73,7 +80,9 @@ impl ServerBuilder {
             remember_keys: None,
         }
     }
+}
 
+impl ServerBuilder {
     /// Where sessions are kept (default: in memory).
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
@@ -102,16 +111,17 @@ impl ServerBuilder {
         self
     }
 
-    /// The secret behind form tokens, fingerprints, and what has no setting of its own: the keys of tokens and the name of the session cookie
-    /// (default: random, as long as the server lives). At least 256 random bits. Nodes that serve one site need the same, and so does the same server after a restart.
+    /// The secret behind form tokens, fingerprints, and what has no setting of its own: the keys of tokens and the name
+    /// of the session cookie (default: random, as long as the server lives). At least 256 random bits. Nodes that serve
+    /// one site need the same, and so does the same server after a restart.
     #[must_use]
     pub fn secret(mut self, secret: &[u8]) -> Self {
         self.secret = secret.to_vec();
         self
     }
 
-    /// The name of the session cookie (default: made from the secret and the public URL). Two servers on one host that share name, secret and
-    /// store share one sign-on; cookies ignore ports, so others must not have the same name.
+    /// The name of the session cookie (default: made from the secret and the public URL). Two servers on one host that
+    /// share name, secret and store share one sign-on; cookies ignore ports, so others must not have the same name.
     #[must_use]
     pub fn session_name(mut self, name: impl Into<String>) -> Self {
         self.session_name = Some(name.into());
@@ -154,7 +164,9 @@ impl ServerBuilder {
             public_url: self.public_url,
             brokers: self.brokers,
             users: self.users,
-            store: Box::new(Bounded::new(store)),
+            store,
+            store_places: Semaphore::new(MAX_WAITING),
+            look_up_places: Semaphore::new(MAX_WAITING),
             clock: self.clock,
             policy: self.policy,
             tokens: self.tokens,
@@ -172,7 +184,8 @@ impl ServerBuilder {
     }
 }
 
-/// Whether a server can have this public URL: https anywhere, plain http on the loopback only, and nothing but an origin.
+/// Whether a server can have this public URL: https anywhere, plain http on the loopback only, and nothing but an
+/// origin.
 pub fn check_public_url(url: &Url) -> Result<(), BuildError> {
     let has_user = !url.username().is_empty() || url.password().is_some();
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user;

@@ -10,28 +10,22 @@ use sso_core::BrokerId;
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
     clock::{Clock, Timestamp},
-    patience::Places,
     users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable},
 };
 
 /// What is remembered was asked for less than this ago: a change is seen so soon.
 pub const FRESH: Duration = Duration::from_secs(3);
 
-/// How long a look-up may take: a broker waits five seconds for an answer, and the store needs some of them.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// How many answers are remembered, in bytes: about what is in them, with [`OVERHEAD`] for each.
 const CAPACITY: u64 = 16 * 1024 * 1024;
 const OVERHEAD: usize = 256;
 
-/// Remembers what was asked for, also that there is none. Of those who ask for one name at the same time one looks it up, for all of them.
-/// That something cannot be looked up is never remembered.
+/// Remembers what was asked for, also that there is none. Of those who ask for one name at the same time one looks it
+/// up, for all of them. That something cannot be looked up is never remembered.
 pub struct Cached<T, K, V> {
     source: T,
     clock: Arc<dyn Clock>,
     found: Cache<K, Found<V>>,
-    places: Places,
-    patience: Duration,
 }
 
 /// Remembers accounts.
@@ -75,14 +69,13 @@ where
             // Frees the memory; how old an answer is, the clock tells.
             .time_to_live(FRESH)
             .build();
-        Self { source, clock: Arc::new(clock), found, places: Places::new(), patience: PATIENCE }
+        Self { source, clock: Arc::new(clock), found }
     }
 
     async fn look_up<E: Clone + Send + Sync + 'static>(
         &self,
         key: &K,
         answer: impl Future<Output = Result<Option<V>, E>> + Send,
-        unavailable: fn(String) -> E,
     ) -> Result<Option<V>, E> {
         if let Some(found) = self.found.get(key).await {
             if self.clock.now().since(found.asked) < FRESH {
@@ -90,47 +83,34 @@ where
             }
             self.found.invalidate(key).await;
         }
-        let found = self.found.try_get_with(key.clone(), self.ask(answer, unavailable)).await;
+        let found = self.found.try_get_with(key.clone(), self.ask(answer)).await;
         found.map(|found| found.value).map_err(|error| E::clone(&error))
     }
 
-    async fn ask<E>(
-        &self,
-        answer: impl Future<Output = Result<Option<V>, E>> + Send,
-        unavailable: fn(String) -> E,
-    ) -> Result<Found<V>, E> {
+    async fn ask<E>(&self, answer: impl Future<Output = Result<Option<V>, E>> + Send) -> Result<Found<V>, E> {
         let asked = self.clock.now();
-        Ok(Found { asked, value: self.wait(answer, unavailable).await? })
-    }
-
-    async fn wait<R, E>(
-        &self,
-        answer: impl Future<Output = Result<R, E>> + Send,
-        unavailable: fn(String) -> E,
-    ) -> Result<R, E> {
-        let answer = self.places.wait(self.patience, answer).await;
-        answer.unwrap_or_else(|overdue| Err(unavailable(overdue.to_string())))
+        Ok(Found { asked, value: answer.await? })
     }
 }
 
 #[async_trait]
 impl<T: Users> Users for CachedUsers<T> {
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        self.look_up(&username.to_owned(), self.source.find(username), UsersUnavailable).await
+        self.look_up(&username.to_owned(), self.source.find(username)).await
     }
 
     async fn find_now(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        let found = self.ask(self.source.find_now(username), UsersUnavailable).await?;
+        let found = self.ask(self.source.find_now(username)).await?;
         self.found.insert(username.to_owned(), found.clone()).await;
         Ok(found.value)
     }
 
     async fn ping(&self) -> Result<(), UsersUnavailable> {
-        self.wait(self.source.ping(), UsersUnavailable).await
+        self.source.ping().await
     }
 
     async fn can_set_password(&self, username: &str) -> Result<bool, UsersUnavailable> {
-        self.wait(self.source.can_set_password(username), UsersUnavailable).await
+        self.source.can_set_password(username).await
     }
 
     async fn set_password(
@@ -139,14 +119,14 @@ impl<T: Users> Users for CachedUsers<T> {
         expected: Option<&PasswordHash>,
         new: &PasswordHash,
     ) -> Result<SetOutcome, UsersUnavailable> {
-        let outcome = self.wait(self.source.set_password(username, expected, new), UsersUnavailable).await;
+        let outcome = self.source.set_password(username, expected, new).await;
         // Also after an error: it may have been set.
         self.found.invalidate(username).await;
         outcome
     }
 
     async fn can_set_attributes(&self, username: &str) -> Result<bool, UsersUnavailable> {
-        self.wait(self.source.can_set_attributes(username), UsersUnavailable).await
+        self.source.can_set_attributes(username).await
     }
 
     async fn set_attribute(
@@ -156,7 +136,7 @@ impl<T: Users> Users for CachedUsers<T> {
         expected: Option<&Value>,
         value: &Value,
     ) -> Result<SetOutcome, UsersUnavailable> {
-        let outcome = self.wait(self.source.set_attribute(username, name, expected, value), UsersUnavailable).await;
+        let outcome = self.source.set_attribute(username, name, expected, value).await;
         self.found.invalidate(username).await;
         outcome
     }
@@ -165,7 +145,7 @@ impl<T: Users> Users for CachedUsers<T> {
 #[async_trait]
 impl<T: Brokers> Brokers for CachedBrokers<T> {
     async fn find(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, BrokersUnavailable> {
-        self.look_up(id, self.source.find(id), BrokersUnavailable).await
+        self.look_up(id, self.source.find(id)).await
     }
 }
 

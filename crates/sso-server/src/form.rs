@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{clock::Timestamp, parts::Parts, words};
+use crate::{clock::Timestamp, server::Server, words};
 
-/// Whether a page of a form has a time limit. The first page of several has none: the form counts as started once it was
-/// sent. A form of a single page has one where something secret is typed into it.
+/// Whether a page of a form has a time limit. The first page of several has none: the form counts as started once it
+/// was sent. A form of a single page has one where something secret is typed into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeLimit {
     /// It is accepted whenever it comes.
@@ -41,25 +41,22 @@ impl FormRefusal {
     }
 }
 
-/// The token for a page of a form, served now to the browser that holds `binding`.
-pub(crate) fn token(parts: &Parts, page: &str, binding: &str) -> String {
-    parts.form_key.token(page, binding, parts.now().as_millis())
-}
-
-/// Judges the token that came with a page of a form.
-pub(crate) fn check(
-    parts: &Parts,
-    page: &str,
-    binding: &str,
-    token: &str,
-    limit: TimeLimit,
-) -> Result<(), FormRefusal> {
-    let served = parts.form_key.served(page, binding, token).map_err(|_| FormRefusal::Forged)?;
-    let (served, now) = (Timestamp::from_millis(served), parts.now());
-    // A clock that was set back a little is no reason; one that says "tomorrow" is.
-    let is_early = served > now.after(Duration::from_secs(60));
-    if limit == TimeLimit::FormTimeout && (is_early || now.since(served) >= parts.policy.form_timeout) {
-        return Err(FormRefusal::TimedOut { limit_seconds: parts.policy.form_timeout.as_secs() });
+impl Server {
+    /// The token for a page of a form (`login`, `profile/2`), served now to the browser that holds `binding`: a
+    /// cookie's value.
+    pub fn form_token(&self, page: &str, binding: &str) -> String {
+        self.0.form_key.token(page, binding, self.0.now().as_millis())
     }
-    Ok(())
+
+    /// Judges the token that came with a page of a form.
+    pub fn check_form(&self, page: &str, binding: &str, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
+        let served = self.0.form_key.served(page, binding, token).map_err(|_| FormRefusal::Forged)?;
+        let (served, now, timeout) = (Timestamp::from_millis(served), self.0.now(), self.0.policy.form_timeout);
+        // A clock that was set back a little is no reason; one that says "tomorrow" is.
+        let is_early = served > now.after(Duration::from_secs(60));
+        if limit == TimeLimit::FormTimeout && (is_early || now.since(served) >= timeout) {
+            return Err(FormRefusal::TimedOut { limit_seconds: timeout.as_secs() });
+        }
+        Ok(())
+    }
 }

@@ -1,25 +1,32 @@
-//! The server of shared-session single sign-on: it holds the users and, for each visitor, one session that all brokers share.
+//! The server of shared-session single sign-on: it holds the users and, for each visitor, one session that all brokers
+//! share.
 //!
-//! See [`Server::builder`] to make one and [`web::Site`] to put it on actix-web; `examples/minimal_server.rs` is a whole server.
+//! See [`Server::builder`] to make one and [`web::Site`] to put it on actix-web; `examples/minimal_server.rs` is a
+//! whole server.
 //!
 //! # Layout
 //!
 //! A floor uses only floors below it.
 //!
 //! - top: [`web`]: HTTP in and out; nothing is decided there
-//! - [`server`]: the face: builds and holds the parts
-//! - what the server can be asked to do, a file for each: [`attach`], [`resume`] (whose session is this?), [`login`] and
-//!   logout, [`remember`] me, [`account`], [`change_password`], [`operator`], [`data`], [`form`], [`access`] tokens; on `standing` (may its user
-//!   still be there?), `limit` (has a user too many logins?) and `parts`, what they share
+//! - what the server can be asked to do, a file for each, which adds its methods to [`Server`]: [`attach`], [`login`],
+//!   `logout`, [`remember`] me, [`resume`] (whose session is this?), [`account`], [`change_password`], [`operator`],
+//!   [`data`], [`form`], [`access`] tokens
+//! - what they share: `standing` (may a session's user still be there?), `ends` of logins, `sessions` (find and change
+//!   them); [`browser`]: what a browser shows and gets
+//! - `task`: one task's questions to store, users and brokers, for whose answers it waits; [`server`]: the parts;
+//!   [`builder`]; [`error`]: what can happen to any task
 //! - [`store`]: the contract for keeping sessions, and the stores; `directory`: users and brokers in SQL (feature `sql`)
 //! - [`session`]: session, login and link as they are kept, the policy, and the lifecycle (has the login ended?)
-//! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places, [`throttle`], [`clock`], [`words`]
+//! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places,
+//!   [`throttle`], [`clock`], [`words`]
 
 pub mod access;
 pub mod account;
 pub mod attach;
 pub mod both;
 pub mod brokers;
+pub mod browser;
 pub mod builder;
 pub mod cached;
 pub mod change_password;
@@ -27,18 +34,20 @@ pub mod clock;
 pub mod data;
 #[cfg(feature = "sql")]
 pub mod directory;
+mod ends;
+pub mod error;
 pub mod form;
-mod limit;
 pub mod login;
+mod logout;
 pub mod operator;
-mod parts;
-mod patience;
 pub mod remember;
 pub mod resume;
 pub mod server;
 pub mod session;
+mod sessions;
 mod standing;
 pub mod store;
+mod task;
 pub mod throttle;
 pub mod users;
 #[cfg(feature = "actix")]
@@ -46,12 +55,14 @@ pub mod web;
 pub mod words;
 
 pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, Entry};
+pub use browser::{Browser, Remember, RememberToken, Visit};
 pub use builder::{BuildError, ServerBuilder, check_public_url};
 #[cfg(feature = "sql")]
 pub use directory::SqlDirectory;
+pub use ends::Ended;
+pub use error::{Error, Unavailable};
 pub use login::Credentials;
-pub use parts::Unavailable;
-pub use remember::{Remember, RememberToken};
+
 pub use resume::{Resumed, Told};
 pub use server::Server;
 pub use session::{Policy, Session, TokenPolicy};

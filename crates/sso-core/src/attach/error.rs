@@ -2,7 +2,7 @@
 
 use crate::{
     AmbiguousCookie,
-    wire::{ALREADY_ATTACHED, AttachBy, AttachFailure},
+    wire::{ALREADY_ATTACHED, AttachBy},
 };
 
 /// Why an attach was refused. `Display` gives the text that goes over the wire: jasny/sso's, since its brokers show it.
@@ -48,15 +48,6 @@ pub enum AttachError {
     /// The session has as many links at this broker as it may, all of them in use.
     #[error("Too many tokens of this broker are attached")]
     NoRoom,
-    /// Too many wrong checksums for this token.
-    #[error("Too many failed attempts. Try again later.")]
-    TooManyFailures {
-        /// Seconds to wait.
-        retry_after: u64,
-    },
-    /// The store does not answer; nothing was changed.
-    #[error("The server is temporarily unavailable. Try again later.")]
-    Unavailable,
 }
 
 impl AttachError {
@@ -75,15 +66,13 @@ impl AttachError {
             | Self::SilentOff
             | Self::NoSession
             | Self::AmbiguousCookie(_) => 403,
-            Self::NoRoom | Self::TooManyFailures { .. } => 429,
-            Self::Unavailable => 503,
+            Self::NoRoom => 429,
         }
     }
 
-    /// The body of this error for JSON and JSONP.
-    pub fn failure(&self) -> AttachFailure {
+    /// Another way that may still work.
+    pub fn helps(&self) -> Option<AttachBy> {
         let redirect_helps = matches!(self, Self::SilentOff | Self::NoSession | Self::AmbiguousCookie(_));
-        let attach = redirect_helps.then_some(AttachBy::Redirect);
-        AttachFailure { code: self.status(), message: self.to_string(), attach }
+        redirect_helps.then_some(AttachBy::Redirect)
     }
 }

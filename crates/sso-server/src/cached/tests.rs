@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
-use crate::{clock::ManualClock, patience::MAX_WAITING};
+use crate::clock::ManualClock;
 
 /// Has one user, in this group; counts how often it is asked, and may fail or be slow.
 struct Source {
@@ -107,60 +107,6 @@ async fn a_failure_is_not_remembered() {
     assert_eq!(source.asked(), 3);
     source.is_down.store(false, Ordering::SeqCst);
     assert_eq!(group(&cached).await.as_deref(), Some("0"));
-}
-
-struct Hangs;
-
-#[async_trait]
-impl Users for Hangs {
-    async fn find(&self, _: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
-        std::future::pending().await
-    }
-
-    async fn ping(&self) -> Result<(), UsersUnavailable> {
-        std::future::pending().await
-    }
-
-    async fn can_set_password(&self, _: &str) -> Result<bool, UsersUnavailable> {
-        std::future::pending().await
-    }
-
-    async fn set_password(
-        &self,
-        _: &str,
-        _: Option<&PasswordHash>,
-        _: &PasswordHash,
-    ) -> Result<SetOutcome, UsersUnavailable> {
-        std::future::pending().await
-    }
-}
-
-#[tokio::test]
-async fn nobody_waits_long_and_not_too_many_do() {
-    let clock = || ManualClock::at(Timestamp::from_millis(1));
-    fn error<T>(answer: Result<T, UsersUnavailable>) -> String {
-        answer.map(|_| ()).unwrap_err().to_string()
-    }
-    let cached = Cached { patience: Duration::from_millis(10), ..Cached::users(Hangs, clock()) };
-    for error in [
-        error(cached.find("jackie").await),
-        error(cached.find_now("jackie").await),
-        error(cached.ping().await),
-        error(cached.can_set_password("jackie").await),
-        error(cached.set_password("jackie", None, &hash()).await),
-    ] {
-        assert!(error.contains("did not answer in time"), "{error}");
-    }
-
-    let cached = Arc::new(Cached::users(Hangs, clock()));
-    for n in 0..MAX_WAITING {
-        let cached = cached.clone();
-        tokio::spawn(async move { cached.find(&n.to_string()).await });
-    }
-    while cached.places.free() > 0 {
-        tokio::task::yield_now().await;
-    }
-    assert!(error(cached.find("jackie").await).contains("too many"));
 }
 
 #[tokio::test]

@@ -4,16 +4,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use sso_core::{
     BearerToken,
-    wire::{BearerErrorCode, EndReason, Ended, User},
+    wire::{EndReason, Ended, User},
 };
 
 use crate::{
     brokers::Broker,
-    parts::{Parts, Unavailable, unavailable},
+    error::{Error, Unavailable},
+    server::Server,
     session::{Link, LinkKey, LinkState, Session},
-    standing::{self, Standing},
-    store::StoreError,
-    throttle::TooEarly,
+    task::Task,
 };
 
 /// A broker's call, proven, and the session it is for.
@@ -31,72 +30,19 @@ pub struct Resumed {
     pub is_barred: bool,
 }
 
-/// Why a broker's call was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResumeError {
-    /// There is no `Authorization: Bearer …`.
-    #[error("Broker didn't use bearer authentication")]
-    NoBearer,
-    /// Malformed, unknown broker, not attached, or wrong checksum: the caller is not told which.
-    #[error("{}", BearerErrorCode::NotAttached.message())]
-    NotAttached,
-    /// Somebody has logged in since the link was made: it does not see that login, and its broker attaches anew.
-    #[error("{}", BearerErrorCode::Superseded.message())]
-    Superseded,
-    /// Somebody is logged in who may not use this broker.
-    #[error("{}", BearerErrorCode::UserNotAllowed.message())]
-    UserNotAllowed,
-    /// Too many wrong checksums for this token.
-    #[error("Too many failed attempts. Try again later.")]
-    TooManyFailures {
-        /// Seconds to wait.
-        retry_after: u64,
-    },
-    /// Store, users or brokers do not answer.
-    #[error("The server is temporarily unavailable. Try again later.")]
-    Unavailable,
-}
-
-impl From<Unavailable> for ResumeError {
-    fn from(_: Unavailable) -> Self {
-        Self::Unavailable
-    }
-}
-
-impl From<TooEarly> for ResumeError {
-    fn from(TooEarly { retry_after }: TooEarly) -> Self {
-        Self::TooManyFailures { retry_after }
-    }
-}
-
 impl Resumed {
     /// The call, if nobody is logged in who may not use the broker.
-    pub fn admitted(self) -> Result<Self, ResumeError> {
-        if self.is_barred { Err(ResumeError::UserNotAllowed) } else { Ok(self) }
+    pub fn admitted(self) -> Result<Self, Error> {
+        if self.is_barred { Err(Error::UserNotAllowed) } else { Ok(self) }
     }
 
     /// Who is logged in, as far as the broker is told.
-    pub fn user(&self) -> Result<Option<Cow<'_, User>>, ResumeError> {
+    pub fn user(&self) -> Result<Option<Cow<'_, User>>, Error> {
         match self.is_barred {
-            true => Err(ResumeError::UserNotAllowed),
+            true => Err(Error::UserNotAllowed),
             false => Ok(self.session.user().map(|user| self.broker.sees(user))),
         }
     }
-}
-
-/// The session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of the user, and two HMACs.
-///
-/// `by_person`: whether a person is behind the call, which then extends the login.
-pub(crate) async fn by_bearer(parts: &Parts, header: Option<&str>, by_person: bool) -> Result<Resumed, ResumeError> {
-    let Resumed { broker, key, link, session, .. } = proven(parts, header).await?;
-    let (session, is_barred) = match standing::judge(parts, session).await? {
-        Standing::Anonymous(session) => (session, false),
-        Standing::Good(session, account) => (session, !broker.entry.admits(&account)),
-    };
-    if !is_barred && by_person {
-        parts.touch(&session).await?;
-    }
-    Ok(Resumed { broker, key, link, session, is_barred })
 }
 
 /// What a broker is told that sees nobody logged in, of a user who may use it.
@@ -108,59 +54,78 @@ pub struct Told {
     pub resume: bool,
 }
 
-/// See [`Told`].
-pub(crate) async fn told(parts: &Parts, resumed: &Resumed) -> Result<Told, Unavailable> {
-    let (session, mut told) = (&resumed.session, Told::default());
-    let (Some(end), Some(ended)) = (&session.last_end, super::ended(parts, session)) else { return Ok(told) };
-    let account = parts.users.find(&end.username).await.map_err(standing::users_unavailable)?;
-    if !account.is_some_and(|account| resumed.broker.entry.admits(&account)) {
-        return Ok(told);
+impl Server {
+    /// The session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of
+    /// the user, and two HMACs.
+    ///
+    /// `by_person`: whether a person is behind the call, which then extends the login.
+    pub async fn resume(&self, authorization: Option<&str>, by_person: bool) -> Result<Resumed, Error> {
+        let task = self.task();
+        let call = task.proven(authorization).await?;
+        let (session, account) = task.judge(call.session).await?;
+        let is_barred = account.is_some_and(|account| !call.broker.entry.admits(&account));
+        if !is_barred && by_person {
+            task.touch(&session).await?;
+        }
+        Ok(Resumed { session, is_barred, ..call })
     }
-    if let Some(family) = end.family.as_deref().filter(|_| ended.reason == EndReason::Expired) {
-        let family = parts.store.family(family).await.map_err(unavailable)?;
-        told.resume = family.is_some_and(|family| parts.now() < family.expires);
+
+    /// What a broker is told where nobody is logged in.
+    pub async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
+        self.task().told(resumed).await
     }
-    told.ended = resumed.link.saw(end).then_some(ended);
-    Ok(told)
 }
 
-/// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for nothing else. It does not
-/// say who is barred.
-pub(crate) async fn proven(parts: &Parts, header: Option<&str>) -> Result<Resumed, ResumeError> {
-    let bearer = header.and_then(BearerToken::from_authorization).ok_or(ResumeError::NoBearer)?;
-    let bearer = bearer.map_err(|_| ResumeError::NotAttached)?;
-    let broker = parts.broker(&bearer.broker).await?.ok_or(ResumeError::NotAttached)?;
-
-    let key = LinkKey { broker: bearer.broker.clone(), token: bearer.token.clone() };
-    let resolved = parts.resolve(&key).await?.ok_or(ResumeError::NotAttached)?;
-
-    let now = parts.now();
-    let is_proven = broker.proves(&bearer, &resolved.link.code, now);
-    if !is_proven || broker.is_guessable() {
-        parts.checksum_failures.check(&failure_key(&key), now)?;
-    }
-    if !is_proven {
-        tracing::warn!(broker = %key.broker, token = ?key.token, "wrong bearer checksum");
-        parts.checksum_failures.failed(&failure_key(&key), now);
-        return Err(ResumeError::NotAttached);
-    }
-    check_link(parts.link_state(&resolved))?;
-    if resolved.link.php && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
-        // So that it is not the one to make room.
-        match parts.store.called(&key, now).await {
-            Ok(()) | Err(StoreError::NotFound) => {}
-            Err(error) => return Err(unavailable(error).into()),
+impl Task<'_> {
+    pub(crate) async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
+        let (session, mut told) = (&resumed.session, Told::default());
+        let (Some(end), Some(ended)) = (&session.last_end, session.ended(self.now())) else { return Ok(told) };
+        let account = self.look_up(self.users.find(&end.username)).await?;
+        if !account.is_some_and(|account| resumed.broker.entry.admits(&account)) {
+            return Ok(told);
         }
+        if let Some(family) = end.family.as_deref().filter(|_| ended.reason == EndReason::Expired) {
+            told.resume = self.family(family).await?.is_some();
+        }
+        told.ended = resumed.link.saw(end).then_some(ended);
+        Ok(told)
     }
-    Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false })
+
+    /// A broker's call without a look at the account: enough for a logout, which must not wait for the users' side, and
+    /// for nothing else. It does not say who is barred.
+    pub(crate) async fn proven(&self, authorization: Option<&str>) -> Result<Resumed, Error> {
+        let bearer = authorization.and_then(BearerToken::from_authorization).ok_or(Error::NoBearer)?;
+        let bearer = bearer.map_err(|_| Error::NotAttached)?;
+        let broker = self.broker(&bearer.broker).await?.ok_or(Error::NotAttached)?;
+
+        let key = LinkKey { broker: bearer.broker.clone(), token: bearer.token.clone() };
+        let resolved = self.resolve(&key).await?.ok_or(Error::NotAttached)?;
+
+        let now = self.now();
+        let is_proven = broker.proves(&bearer, &resolved.link.code, now);
+        if !is_proven || broker.is_guessable() {
+            self.checksum_failures.check(&failure_key(&key), now)?;
+        }
+        if !is_proven {
+            tracing::warn!(broker = %key.broker, token = ?key.token, "wrong bearer checksum");
+            self.checksum_failures.failed(&failure_key(&key), now);
+            return Err(Error::NotAttached);
+        }
+        check_link(self.link_state(&resolved))?;
+        if resolved.link.php && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
+            // So that it is not the one to make room. If it is gone, the next call is told so.
+            let _gone = self.write(self.store.called(&key, now)).await?;
+        }
+        Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false })
+    }
 }
 
 /// Whether a link in this state is honoured.
-pub(crate) fn check_link(state: LinkState) -> Result<(), ResumeError> {
+pub(crate) fn check_link(state: LinkState) -> Result<(), Error> {
     match state {
         LinkState::Good => Ok(()),
-        LinkState::Superseded => Err(ResumeError::Superseded),
-        LinkState::Dead => Err(ResumeError::NotAttached),
+        LinkState::Superseded => Err(Error::Superseded),
+        LinkState::Dead => Err(Error::NotAttached),
     }
 }
 

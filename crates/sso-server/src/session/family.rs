@@ -1,13 +1,16 @@
-//! What is kept of a browser that is remembered: the family of tokens that replace one another, of which one is current.
+//! What is kept of a browser that is remembered: the family of tokens that replace one another, of which one is
+//! current.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use sso_core::{base36, random};
 
 use super::{Policy, TokenPolicy};
 use crate::clock::Timestamp;
 
-/// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole family goes.
+/// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole
+/// family goes.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Family {
     /// Its name, in every token of it.
@@ -34,9 +37,69 @@ pub struct Family {
     pub expires: Timestamp,
 }
 
+/// What a token is in its family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// The newest one.
+    Current,
+    /// Replaced a moment ago.
+    JustReplaced,
+    /// Replaced too long ago, or never known: somebody has a copy.
+    Reused,
+}
+
 impl Family {
-    /// Makes times that lie in the future now, and has the family end no later than the policy allows: it may have been written by a clock that was ahead,
-    /// or under another policy.
+    /// A replaced token gives its successor for so long: of ten restored tabs each one sends the old token, and an
+    /// answer may be lost.
+    pub const GRACE: Duration = Duration::from_secs(60);
+    /// Once the successor was seen, the browser has it: only what was on its way still comes with the old one.
+    pub const GRACE_ONCE_SEEN: Duration = Duration::from_secs(10);
+
+    /// A new family with its first token. `password`: what is kept of the account's.
+    pub fn new(username: &str, password: [u8; 32], browser: String, now: Timestamp, tokens: &TokenPolicy) -> Self {
+        Self {
+            id: base36::exact(&random::bytes()),
+            version: 0,
+            username: username.to_owned(),
+            jti: base36::exact(&random::bytes()),
+            issued: now,
+            old: None,
+            password,
+            browser,
+            created: now,
+            last_used: now,
+            expires: tokens.remembered_until(now, now),
+        }
+    }
+
+    /// The same with a new token in place of the current one, which was used.
+    #[must_use]
+    pub fn renewed(&self, now: Timestamp, tokens: &TokenPolicy) -> Self {
+        Self {
+            jti: base36::exact(&random::bytes()),
+            issued: now,
+            old: Some(OldToken { jti: self.jti.clone(), replaced: now, successor_seen: None }),
+            last_used: now,
+            expires: tokens.remembered_until(self.created, now),
+            ..self.clone()
+        }
+    }
+
+    /// What the token of this `jti` is.
+    pub fn state(&self, jti: &str, now: Timestamp) -> TokenState {
+        match &self.old {
+            _ if jti == self.jti => TokenState::Current,
+            Some(old) if jti == old.jti => {
+                let end = old.replaced.after(Self::GRACE);
+                let end = old.successor_seen.map_or(end, |seen| end.min(seen.after(Self::GRACE_ONCE_SEEN)));
+                if now < end { TokenState::JustReplaced } else { TokenState::Reused }
+            }
+            _ => TokenState::Reused,
+        }
+    }
+
+    /// Makes times that lie in the future now, and has the family end no later than the policy allows: it may have been
+    /// written by a clock that was ahead, or under another policy.
     pub fn set_right(&mut self, now: Timestamp, tokens: &TokenPolicy) {
         let latest = now.after(Policy::CLOCK_SKEW);
         let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };

@@ -86,7 +86,7 @@ impl fmt::Debug for Login {
 }
 
 /// How and when a session's last login ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct End {
     /// Why.
     pub reason: EndReason,
@@ -102,6 +102,18 @@ pub struct End {
     pub through: Option<VerificationCode>,
     /// The login's family, until a logout has it forgotten: by it the browser may be logged in again.
     pub family: Option<String>,
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End")
+            .field("reason", &self.reason)
+            .field("at", &self.at)
+            .field("epoch", &self.epoch)
+            .field("username", &self.username)
+            .field("began", &self.began)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a login ended.
@@ -144,5 +156,26 @@ impl EndReason {
             Self::LoggedOut => sso_core::wire::EndReason::LoggedOut,
             _ => sso_core::wire::EndReason::Revoked,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_family_and_no_code() {
+        let end = End {
+            reason: EndReason::Idle,
+            at: Timestamp::from_millis(1),
+            epoch: 2,
+            username: "jackie".into(),
+            began: 1,
+            through: Some(VerificationCode::generate()),
+            family: Some("secret-family".into()),
+        };
+        let text = format!("{end:?}");
+        assert!(text.contains("jackie") && text.contains("Idle"), "{text}");
+        assert!(!text.contains("secret") && !text.contains("through"), "{text}");
     }
 }

@@ -13,7 +13,7 @@ pub mod record;
 pub mod token_policy;
 
 pub use cookie::{CookieHash, CookieValue, InvalidCookie, OldCookie};
-pub use family::{Family, OldToken};
+pub use family::{Family, OldToken, TokenState};
 pub use lifecycle::Renewal;
 pub use link::{Link, LinkKey, LinkState};
 pub use login::{AuthMethod, End, EndReason, Login};

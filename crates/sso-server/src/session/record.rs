@@ -1,15 +1,19 @@
 //! What is kept of a session: the browser's container, in which a [`Login`] may live.
 //!
-//! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is replaced freely; links (broker, token)
-//! point to it too. And a session is not its login: logins come and go in it, and it outlives them.
+//! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is replaced
+//! freely; links (broker, token) point to it too. And a session is not its login: logins come and go in it, and it
+//! outlives them.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sso_core::{base36, random, wire::User};
+use sso_core::{
+    base36, random,
+    wire::{Ended, User},
+};
 
-use super::{CookieHash, CookieValue, End, EndReason, Login, OldCookie};
+use super::{AuthMethod, CookieHash, CookieValue, End, EndReason, Login, OldCookie};
 use crate::clock::Timestamp;
 
 /// The internal name of a session. It is in no cookie, no answer and no log.
@@ -46,7 +50,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// A keyed hash of what stays the same about a browser; see [`Browser`](crate::resume::Browser).
+/// A keyed hash of what stays the same about a browser; see [`Server::fingerprint`](crate::Server::fingerprint).
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
@@ -76,11 +80,11 @@ pub struct Session {
     pub cookie_since: Timestamp,
     /// The value before it, which may still work if it was replaced because of its age.
     pub old_cookie: Option<OldCookie>,
-    /// Rights changed where the browser's cookie could not be reached (a login or logout by a broker's back end, an end), so its value is
-    /// replaced at the browser's next visit.
+    /// Rights changed where the browser's cookie could not be reached (a login or logout by a broker's back end, an
+    /// end), so its value is replaced at the browser's next visit.
     pub renew_cookie: bool,
-    /// A silent attach began it, and its cookie has not been seen in a navigation: another page may have planted it, so only
-    /// brokers that may begin sessions silently join it so.
+    /// A silent attach began it, and its cookie has not been seen in a navigation: another page may have planted it, so
+    /// only brokers that may begin sessions silently join it so.
     pub begun_silently: bool,
     /// Counts logins and their ends. A link keeps the count at which it was made, and so does a login; by that
     /// [a link knows](super::Link::state) whether a login is younger than itself.
@@ -112,6 +116,9 @@ pub struct Session {
 }
 
 impl Session {
+    /// The size of the data, as JSON, in bytes.
+    pub const MAX_DATA: usize = 16 * 1024;
+
     /// A new anonymous session under this cookie.
     pub fn new(cookie: CookieHash, now: Timestamp) -> Self {
         Self {
@@ -137,8 +144,8 @@ impl Session {
         }
     }
 
-    /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on. The last one is still known, for
-    /// [`resume`](crate::resume) to see that a login was sent twice.
+    /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on. The last one
+    /// is still known, for [`resume`](crate::resume) to see that a login was sent twice.
     pub fn replace_cookie(&mut self, cookie: CookieHash, now: Timestamp) {
         self.old_cookie = Some(OldCookie { hash: self.cookie, works_until: now });
         self.cookie = cookie;
@@ -184,7 +191,14 @@ impl Session {
         self.user().map(|user| user.username.as_str()).or_else(last)
     }
 
-    /// The [`Family`](super::Family) by which the browser of the login is remembered; where it has ended other than by a logout, of that one.
+    /// How the last login ended, if nobody is logged in: as those are told who may know of it.
+    pub fn ended(&self, now: Timestamp) -> Option<Ended> {
+        let end = self.last_end.as_ref().filter(|_| self.login.is_none())?;
+        Some(Ended { reason: end.reason.told(), n: end.epoch, seconds_ago: now.since(end.at).as_secs() })
+    }
+
+    /// The [`Family`](super::Family) by which the browser of the login is remembered; where it has ended other than by
+    /// a logout, of that one.
     pub fn family(&self) -> Option<&str> {
         match &self.login {
             Some(login) => login.family.as_deref(),
@@ -192,8 +206,8 @@ impl Session {
         }
     }
 
-    /// Logs somebody in. A login of another user ends with it; one of the same user is confirmed: it goes on, with new times and the new way to
-    /// remember its browser. What an anonymous visitor chose stays.
+    /// Logs somebody in. A login of another user ends with it; one of the same user is confirmed: it goes on, with new
+    /// times and the new way to remember its browser. What an anonymous visitor chose stays.
     pub fn log_in(&mut self, mut login: Login, now: Timestamp) {
         match &self.login {
             Some(before) if before.user.username == login.user.username => {
@@ -212,8 +226,18 @@ impl Session {
         self.last_seen = now;
     }
 
-    /// Ends the login, if there is one: no user, no data. The session and its links stay, so that every broker sees an anonymous visitor, and
-    /// the browser gets another cookie at its next visit. A logout has the browser forgotten, also that of an earlier login.
+    /// The user typed the password that `credential` was made from, again.
+    pub fn confirm(&mut self, credential: [u8; 32], now: Timestamp) {
+        if let Some(login) = &mut self.login {
+            login.credential = credential;
+            (login.auth_time, login.method) = (now, AuthMethod::Password);
+        }
+        self.last_seen = now;
+    }
+
+    /// Ends the login, if there is one: no user, no data. The session and its links stay, so that every broker sees an
+    /// anonymous visitor, and the browser gets another cookie at its next visit. A logout has the browser forgotten,
+    /// also that of an earlier login.
     pub fn end(&mut self, reason: EndReason, at: Timestamp) {
         self.data.clear();
         if let Some(login) = self.login.take() {
@@ -236,8 +260,8 @@ impl Session {
         }
     }
 
-    /// Ends all that leads here, for cookie and links may be in the wrong hands. Only the links of jasny/sso brokers stay, which cannot attach
-    /// anew: they lead to an anonymous session that has no cookie.
+    /// Ends all that leads here, for cookie and links may be in the wrong hands. Only the links of jasny/sso brokers
+    /// stay, which cannot attach anew: they lead to an anonymous session that has no cookie.
     pub fn destroy(&mut self, reason: EndReason, now: Timestamp) {
         self.end(reason, now);
         self.epoch += 1;

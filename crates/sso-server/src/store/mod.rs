@@ -19,7 +19,6 @@
 //!   [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the server gives up sooner. But a record that cannot
 //!   be read is left out of lists, and told in the log, so that it hides no other one; [`remove_unreadable`](Store::remove_unreadable) ends it.
 
-mod bounded;
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
 mod codec;
 #[cfg(any(feature = "redis", feature = "sql"))]
@@ -40,7 +39,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sso_core::BrokerId;
 
-pub(crate) use bounded::{Bounded, patiently};
 pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]

@@ -1,20 +1,15 @@
 //! Access tokens over HTTP: `/api/token` for brokers, `/api/introspect` for services that ask about a token.
 
-use actix_web::{
-    HttpRequest, HttpResponseBuilder,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponseBuilder, http::header, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value};
 
 use super::{
     Linked, Site,
-    answer::{ApiFailure, ok},
-    api::{Answer, fields},
+    answer::{Answer, ok},
+    body::{fields, required, text},
     request::header_text,
 };
-use crate::access::IntrospectError;
+use crate::Error;
 
 /// `audience` may be left out.
 pub(super) async fn token(
@@ -23,7 +18,7 @@ pub(super) async fn token(
     site: web::Data<Site>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Answer {
-    let audience = text(fields(&request, body)?, "audience")?;
+    let audience = text(&mut fields(&request, body)?, "audience")?;
     let token = site.server().access_token(&linked, audience.as_deref())?;
     Ok(answer().json(token))
 }
@@ -34,9 +29,8 @@ pub(super) async fn introspect(
     site: web::Data<Site>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Answer {
-    let (id, secret) = basic(&request).ok_or(IntrospectError::InvalidClient)?;
-    let token = text(fields(&request, body)?, "token")?;
-    let token = token.ok_or_else(|| ApiFailure::new(StatusCode::BAD_REQUEST, "Missing 'token' parameter"))?;
+    let (id, secret) = basic(&request).ok_or(Error::InvalidClient)?;
+    let token = required(&mut fields(&request, body)?, "token")?;
     Ok(answer().json(site.server().introspect(&id, secret.as_bytes(), &token).await?))
 }
 
@@ -45,15 +39,6 @@ fn answer() -> HttpResponseBuilder {
     let mut response = ok();
     response.insert_header((header::PRAGMA, "no-cache"));
     response
-}
-
-/// A field that is text, if it is there.
-fn text(mut fields: Map<String, Value>, name: &str) -> Result<Option<String>, ApiFailure> {
-    match fields.remove(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(ApiFailure::new(StatusCode::BAD_REQUEST, format!("Invalid '{name}' parameter"))),
-    }
 }
 
 /// Name and password of HTTP Basic (RFC 7617).

@@ -10,133 +10,103 @@ use sso_core::wire::{ApiError, BearerErrorCode};
 use super::{ErrorPage, Site};
 use crate::{
     Unavailable,
-    access::{AccessError, IntrospectError},
-    data::DataError,
-    login::LoginError,
-    resume::ResumeError,
+    error::{Error, PasswordError},
 };
 
-/// A failed API call. Always JSON with a string `error`: anything else crashes a jasny/sso broker.
+/// The status of an error.
+pub(super) fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Attach(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+        Error::NoBearer | Error::InvalidClient => StatusCode::UNAUTHORIZED,
+        Error::NotAttached
+        | Error::Superseded
+        | Error::UserNotAllowed
+        | Error::PasswordLoginOff
+        | Error::MayNotEnter
+        | Error::NotLoggedIn
+        | Error::PasswordNeeded
+        | Error::NoAudiences
+        | Error::ForeignAudience => StatusCode::FORBIDDEN,
+        Error::AlreadyEnded | Error::Password(PasswordError::CannotChange) => StatusCode::NOT_FOUND,
+        Error::LoggedInMeanwhile | Error::UserChanged | Error::Password(PasswordError::ChangedMeanwhile) => {
+            StatusCode::CONFLICT
+        }
+        Error::DataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::InvalidCredentials | Error::Password(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// What a broker knows it by.
+fn code_of(error: &Error) -> Option<BearerErrorCode> {
+    match error {
+        Error::NotAttached => Some(BearerErrorCode::NotAttached),
+        Error::Superseded => Some(BearerErrorCode::Superseded),
+        Error::UserNotAllowed => Some(BearerErrorCode::UserNotAllowed),
+        _ => None,
+    }
+}
+
+/// Says when to try again what failed so, where that helps.
+pub(super) fn again(error: &Error, mut response: HttpResponse) -> HttpResponse {
+    let seconds = match error {
+        Error::TooManyFailures { retry_after } => *retry_after,
+        Error::Unavailable(_) => 5,
+        _ => return response,
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
+}
+
+/// The answer to a script or a back end.
+pub(super) type Answer = Result<HttpResponse, ApiFailure>;
+
+/// A failed call. Always JSON with a string `error`: anything else crashes a jasny/sso broker.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", body.error)]
-pub(super) struct ApiFailure {
-    status: StatusCode,
-    body: ApiError,
-    retry_after: Option<u64>,
-    /// How the caller should have shown who it is, if that failed.
-    scheme: &'static str,
+pub(super) enum ApiFailure {
+    /// What was asked failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// The request itself is not one that can be answered.
+    #[error("{1}")]
+    Bad(StatusCode, String),
 }
 
 impl ApiFailure {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, body: ApiError::new(error), retry_after: None, scheme: "Bearer" }
-    }
-
-    fn coded(code: BearerErrorCode) -> Self {
-        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN);
-        let body = ApiError { code: Some(code), ..ApiError::new(code.message()) };
-        Self { body, ..Self::new(status, "") }
-    }
-
-    fn retry(status: StatusCode, error: &impl ToString, retry_after: u64) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(status, error.to_string()) }
-    }
-}
-
-impl From<ResumeError> for ApiFailure {
-    fn from(error: ResumeError) -> Self {
-        match error {
-            ResumeError::NoBearer => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
-            ResumeError::NotAttached => Self::coded(BearerErrorCode::NotAttached),
-            ResumeError::Superseded => Self::coded(BearerErrorCode::Superseded),
-            ResumeError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
-            ResumeError::TooManyFailures { retry_after } => {
-                Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
-            }
-            ResumeError::Unavailable => Unavailable.into(),
-        }
-    }
-}
-
-impl From<LoginError> for ApiFailure {
-    fn from(error: LoginError) -> Self {
-        match error {
-            // No code: it is not about the user who is logged in.
-            LoginError::UserNotAllowed | LoginError::NotAllowed => Self::new(StatusCode::FORBIDDEN, error.to_string()),
-            LoginError::InvalidCredentials => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
-            LoginError::TooManyFailures { retry_after } => {
-                Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
-            }
-            LoginError::NoSession => Self::coded(BearerErrorCode::NotAttached),
-            LoginError::Unavailable => Unavailable.into(),
-        }
-    }
-}
-
-impl From<DataError> for ApiFailure {
-    fn from(error: DataError) -> Self {
-        match error {
-            DataError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
-            DataError::NoSession => Self::coded(BearerErrorCode::NotAttached),
-            DataError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
-            DataError::UserChanged => Self::new(StatusCode::CONFLICT, error.to_string()),
-            DataError::Unavailable => Unavailable.into(),
-        }
-    }
-}
-
-impl From<AccessError> for ApiFailure {
-    fn from(error: AccessError) -> Self {
-        match error {
-            AccessError::NoAudiences | AccessError::ForeignAudience | AccessError::NobodyLoggedIn => {
-                Self::new(StatusCode::FORBIDDEN, error.to_string())
-            }
-            AccessError::UserNotAllowed => Self::coded(BearerErrorCode::UserNotAllowed),
-            AccessError::NoKey => Self::retry(StatusCode::SERVICE_UNAVAILABLE, &error, UNAVAILABLE_RETRY),
-        }
-    }
-}
-
-impl From<IntrospectError> for ApiFailure {
-    fn from(error: IntrospectError) -> Self {
-        match error {
-            IntrospectError::InvalidClient => {
-                Self { scheme: "Basic realm=\"sso\"", ..Self::new(StatusCode::UNAUTHORIZED, error.to_string()) }
-            }
-            IntrospectError::TooManyFailures { retry_after } => {
-                Self::retry(StatusCode::TOO_MANY_REQUESTS, &error, retry_after)
-            }
-            IntrospectError::Unavailable => Unavailable.into(),
-        }
+        Self::Bad(status, error.into())
     }
 }
 
 impl From<Unavailable> for ApiFailure {
-    fn from(_: Unavailable) -> Self {
-        Self::retry(StatusCode::SERVICE_UNAVAILABLE, &ResumeError::Unavailable, UNAVAILABLE_RETRY)
+    fn from(error: Unavailable) -> Self {
+        Self::Failed(error.into())
     }
 }
 
 impl ResponseError for ApiFailure {
     fn status_code(&self) -> StatusCode {
-        self.status
+        match self {
+            Self::Failed(error) => status_of(error),
+            Self::Bad(status, _) => *status,
+        }
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
+        let mut response = HttpResponse::build(self.status_code());
         api_headers(&mut response);
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.insert_header((header::WWW_AUTHENTICATE, self.scheme));
+        let body = ApiError::new(self.to_string());
+        let Self::Failed(error) = self else { return response.json(body) };
+        // How the caller should have shown who it is.
+        match error {
+            Error::NoBearer => drop(response.insert_header((header::WWW_AUTHENTICATE, "Bearer"))),
+            Error::InvalidClient => drop(response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"sso\""))),
+            _ => {}
         }
-        if let Some(seconds) = self.retry_after {
-            response.insert_header((header::RETRY_AFTER, seconds));
-        }
-        response.json(&self.body)
+        again(error, response.json(ApiError { code: code_of(error), ..body }))
     }
 }
-
-/// Seconds after which to ask again when something does not answer.
-pub(super) const UNAVAILABLE_RETRY: u64 = 5;
 
 /// A good answer to a script or a back end.
 pub(super) fn ok() -> HttpResponseBuilder {
@@ -162,8 +132,8 @@ fn api_headers(response: &mut HttpResponseBuilder) {
 /// The headers of a page: nothing runs but the site's own files, nobody frames it or keeps it, and forms lead only to
 /// the site itself and to `form_targets`.
 ///
-/// Chromium stops a redirect that follows a form when its target is not listed, so the login page lists the origin that the visitor returns to.
-/// `same-origin` is the strictest referrer policy under which a form's POST names its `Origin`.
+/// Chromium stops a redirect that follows a form when its target is not listed, so the login page lists the origin that
+/// the visitor returns to. `same-origin` is the strictest referrer policy under which a form's POST names its `Origin`.
 pub fn page_headers(response: &mut HttpResponseBuilder, form_targets: &[String]) {
     let targets: String = form_targets.iter().map(|target| format!(" {target}")).collect();
     let policy = format!(
@@ -215,27 +185,16 @@ pub(super) fn show_error(
     cookies: impl IntoIterator<Item = Cookie<'static>>,
 ) -> HttpResponse {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let page = page(status, &[], cookies, site.0.pages.error(error));
-    if status == StatusCode::SERVICE_UNAVAILABLE { again_after(UNAVAILABLE_RETRY, page) } else { page }
+    page(status, &[], cookies, site.0.pages.error(error))
+}
+
+/// An error page for what failed.
+pub(super) fn failed_page(site: &Site, error: &Error) -> HttpResponse {
+    again(error, error_page(site, status_of(error), &error.to_string()))
 }
 
 /// An error page that offers to delete the cookies, by a POST to `clear`.
 pub(super) fn clearing_page(site: &Site, message: &str, clear: &str) -> HttpResponse {
     let status = StatusCode::BAD_REQUEST.as_u16();
     show_error(site, &ErrorPage { status, message, clear: Some(clear), ..ErrorPage::default() }, None)
-}
-
-/// The page that asked for a password, once more, with the status that this error has there.
-pub(super) fn login_refused(error: LoginError, page: impl FnOnce(StatusCode) -> HttpResponse) -> HttpResponse {
-    match error {
-        LoginError::TooManyFailures { retry_after } => again_after(retry_after, page(StatusCode::TOO_MANY_REQUESTS)),
-        LoginError::Unavailable => again_after(UNAVAILABLE_RETRY, page(StatusCode::SERVICE_UNAVAILABLE)),
-        _ => page(StatusCode::BAD_REQUEST),
-    }
-}
-
-/// Says after how many seconds to try again.
-pub(super) fn again_after(seconds: u64, mut response: HttpResponse) -> HttpResponse {
-    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    response
 }

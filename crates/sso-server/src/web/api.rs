@@ -1,33 +1,25 @@
 //! The broker API: what back ends call with a bearer token.
 
-use std::fmt;
-
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, Resource, ResponseError,
     http::{StatusCode, header},
     web,
 };
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor},
-};
-use serde_json::{Map, Value};
 use sso_core::wire::{ENDED_HEADER, Ended, RESUME_HEADER, SessionStatus};
 
 use super::{
     Linked, Site, access,
-    answer::{ApiFailure, no_content, ok},
+    answer::{Answer, ApiFailure, no_content, ok},
+    body::{fields, required},
     extract, get_or_head,
     request::header_text,
 };
-use crate::{Credentials, Resumed, data::MAX_DATA, resume::Told};
-
-pub(super) type Answer = Result<HttpResponse, ApiFailure>;
+use crate::{Credentials, Resumed, Session, resume::Told};
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     let mut api = web::scope("/api")
         // The largest good body, and what form encoding makes of it at worst.
-        .app_data(web::PayloadConfig::new(3 * MAX_DATA + 1024))
+        .app_data(web::PayloadConfig::new(3 * Session::MAX_DATA + 1024))
         .service(call("/data", "GET, HEAD, POST").route(get_or_head().to(data)).route(web::post().to(set_data)))
         .service(call("/session", "GET, HEAD").route(get_or_head().to(session)))
         .service(call("/session/keepalive", "POST").route(web::post().to(keep_alive)))
@@ -66,12 +58,9 @@ async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
 async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::Bytes, actix_web::Error>) -> Answer {
     let resumed = extract::resume(&site, &request).await?;
     let mut fields = fields(&request, body)?;
-    let mut field = |name: &str| match fields.remove(name) {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(ApiFailure::new(StatusCode::BAD_REQUEST, format!("Invalid '{name}' parameter"))),
-        None => Err(ApiFailure::new(StatusCode::BAD_REQUEST, format!("Missing '{name}' parameter"))),
-    };
-    let credentials = Credentials { username: field("username")?, password: field("password")? };
+    let mut field = |name| required(&mut fields, name);
+    let credentials =
+        Credentials { username: field("username")?, password: field("password")?, ..Credentials::default() };
     let user = site.server().broker_log_in(&resumed, &credentials).await?;
     Ok(ok().json(user))
 }
@@ -127,60 +116,6 @@ async fn set_data(
 ) -> Answer {
     let changes = fields(&request, body)?;
     Ok(ok().json(site.server().merge_data(&linked, &changes).await?))
-}
-
-/// The body's fields: JSON if it says so, else form-encoded. A field may come once.
-pub(super) fn fields(
-    request: &HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
-) -> Result<Map<String, Value>, ApiFailure> {
-    let body = body.map_err(|error| {
-        let status = error.as_response_error().status_code();
-        ApiFailure::new(status, format!("Cannot read the body: {error}"))
-    })?;
-    let bad = |what: String| ApiFailure::new(StatusCode::BAD_REQUEST, what);
-    let content_type = header_text(request, header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
-    if content_type.starts_with("application/json") {
-        return serde_json::from_slice(&body)
-            .map(|UniqueKeys(map)| map)
-            .map_err(|error| bad(format!("Expected a JSON object: {error}")));
-    }
-    let mut fields = Map::new();
-    for (name, value) in url::form_urlencoded::parse(&body) {
-        if fields.insert(name.clone().into_owned(), Value::String(value.into_owned())).is_some() {
-            return Err(bad(format!("The parameter '{name}' is given twice")));
-        }
-    }
-    Ok(fields)
-}
-
-/// A JSON object in which no key comes twice: two readers could choose differently.
-struct UniqueKeys(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for UniqueKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(UniqueKeysVisitor)
-    }
-}
-
-struct UniqueKeysVisitor;
-
-impl<'de> Visitor<'de> for UniqueKeysVisitor {
-    type Value = UniqueKeys;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<UniqueKeys, A::Error> {
-        let mut map = Map::new();
-        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
-            if map.insert(key.clone(), value).is_some() {
-                return Err(de::Error::custom(format_args!("the key `{key}` is given twice")));
-            }
-        }
-        Ok(UniqueKeys(map))
-    }
 }
 
 async fn method_not_allowed(methods: &'static str) -> HttpResponse {

@@ -10,19 +10,20 @@ use serde::Serialize;
 use sso_core::{
     AttachError, AttachRequest, BrokerId, BrowserHeaders, Mode, VerificationCode,
     attach::{Callback, callback_in, param_in},
-    wire::Verify,
+    wire::{AttachFailure, Verify},
 };
 
 use super::{
     Form, Site,
-    answer::{UNAVAILABLE_RETRY, error_page},
+    answer::{again, error_page, failed_page, status_of},
     get_or_head,
     login::{LoginFields, LoginForm},
     request::{accepts_html, header_text},
 };
 use crate::{
     attach::{AttachOutcome, CheckedAttach, RefusedAttach},
-    resume::Browser,
+    browser::Browser,
+    error::Error,
 };
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
@@ -49,7 +50,7 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
     if checked.request.mode.is_silent()
         && let Some(error) = site.0.cookies.ambiguous(&request)
     {
-        return refuse(&request, &site, refused(&checked, error.into())).await;
+        return refuse(&request, &site, refused(&checked, AttachError::from(error).into())).await;
     }
     let answer = site.server().attach(&checked, site.returning_browser(&request)).await;
     let cookies = site.cookies(answer.set_cookie.as_ref(), &answer.remember);
@@ -111,7 +112,7 @@ async fn preflight(request: HttpRequest, site: web::Data<Site>) -> HttpResponse 
 async fn check(request: &HttpRequest, site: &Site, headers: BrowserHeaders<'_>) -> Result<CheckedAttach, HttpResponse> {
     let result = match AttachRequest::parse(request.query_string(), accepts_html(request)) {
         Ok(attach) => site.server().check_attach(attach, headers).await,
-        Err(error) => Err(RefusedAttach { error, return_url: None }),
+        Err(error) => Err(error.into()),
     };
     match result {
         Ok(checked) => Ok(checked),
@@ -119,7 +120,7 @@ async fn check(request: &HttpRequest, site: &Site, headers: BrowserHeaders<'_>) 
     }
 }
 
-fn refused(checked: &CheckedAttach, error: AttachError) -> RefusedAttach {
+fn refused(checked: &CheckedAttach, error: Error) -> RefusedAttach {
     RefusedAttach { error, return_url: checked.return_url.clone() }
 }
 
@@ -164,27 +165,22 @@ fn with_cookies(mut response: HttpResponse, cookies: Vec<Cookie<'static>>) -> Ht
 async fn refuse(request: &HttpRequest, site: &Site, refused: RefusedAttach) -> HttpResponse {
     let RefusedAttach { error, return_url } = refused;
     tracing::info!(%error, "attach refused");
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let (status, message) = (status_of(&error), error.to_string());
     if let Some(url) = return_url {
-        return redirect(&url.with_error(&error.to_string()));
+        return redirect(&url.with_error(&message));
     }
-    if let Some(callback) = callback_in(request.query_string()) {
-        return jsonp(&callback, &error.failure(), status.as_u16());
+    let callback = callback_in(request.query_string());
+    if callback.is_none() && accepts_html(request) {
+        return failed_page(site, &error);
     }
-    if accepts_html(request) {
-        return error_page(site, status, &error.to_string());
+    let attach = if let Error::Attach(error) = &error { error.helps() } else { None };
+    let failure = AttachFailure { code: status.as_u16(), message, attach };
+    if let Some(callback) = callback {
+        return jsonp(&callback, &failure, failure.code);
     }
     let mut response = HttpResponse::build(status);
-    let retry_after = match error {
-        AttachError::TooManyFailures { retry_after } => Some(retry_after),
-        AttachError::Unavailable => Some(UNAVAILABLE_RETRY),
-        _ => None,
-    };
-    if let Some(seconds) = retry_after {
-        response.insert_header((header::RETRY_AFTER, seconds));
-    }
     allow_cors(&mut response, request, site).await;
-    silent_headers(&mut response).json(error.failure())
+    again(&error, silent_headers(&mut response).json(failure))
 }
 
 /// To a checked return URL. The code is in it: no cache may keep it and no `Referer` may carry it on.

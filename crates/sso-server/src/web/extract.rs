@@ -1,25 +1,25 @@
 //! Extractors for routes of your own: the session that a broker's call is for, and the one of a browser.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, pin::Pin, sync::Arc};
 
 use actix_web::{
     FromRequest, HttpRequest,
     cookie::Cookie,
     dev::Payload,
     error::InternalError,
-    http::{Method, StatusCode, header},
+    http::{Method, header},
 };
 use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
 
 use super::{
     Site,
-    answer::{ApiFailure, error_page},
+    answer::{ApiFailure, failed_page},
     clear::check_page,
     request::{accepts_html, header_text, site_of},
 };
 use crate::{
-    Resumed, Session, Unavailable,
-    resume::{Browser, ResumeError, Visit},
+    Error, Resumed, Session,
+    browser::{Browser, Visit},
 };
 
 /// A broker's proven call, and its session, whose user, if there is one, may use the broker. Without one the request is
@@ -35,9 +35,12 @@ impl Deref for Linked {
     }
 }
 
+/// What an extractor does.
+pub(super) type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
+
 impl FromRequest for Linked {
     type Error = actix_web::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -49,12 +52,12 @@ impl FromRequest for Linked {
 }
 
 /// The session of a call; nobody may be logged in.
-pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, ResumeError> {
+pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, Error> {
     resume_as(site, request, is_by_person(request)).await
 }
 
 /// The same, where the call itself decides whether it extends the login.
-pub(super) async fn resume_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<Resumed, ResumeError> {
+pub(super) async fn resume_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<Resumed, Error> {
     site.server().resume(header_text(request, header::AUTHORIZATION), by_person).await
 }
 
@@ -77,22 +80,11 @@ impl Visitor {
 
 impl FromRequest for Visitor {
     type Error = actix_web::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move {
-            let site = site_of(&request)?;
-            check_page(&request, site)?;
-            let browser = site.browser(&request);
-            let found = if is_visit(&request) {
-                site.server().visit(browser).await
-            } else {
-                let session = site.server().session_of(browser).await;
-                session.map(|session| session.map(Visit::unchanged))
-            };
-            Ok(ReturningVisitor::of(site, &request, found)?.visitor)
-        })
+        Box::pin(async move { Ok(visitor_of(&request, false).await?.visitor) })
     }
 }
 
@@ -106,28 +98,6 @@ pub struct ReturningVisitor {
 }
 
 impl ReturningVisitor {
-    fn of(
-        site: &Site,
-        request: &HttpRequest,
-        found: Result<Option<Visit>, Unavailable>,
-    ) -> Result<Self, actix_web::Error> {
-        match found {
-            Ok(Some(visit)) => Ok(Self {
-                visitor: Visitor {
-                    session: Some(visit.session),
-                    set_cookie: visit.set_cookie.map(|value| site.0.cookies.set_session(&value)),
-                },
-                remember_cookie: site.remember_cookie(&visit.remember),
-            }),
-            Ok(None) => Ok(Self { visitor: Visitor { session: None, set_cookie: None }, remember_cookie: None }),
-            Err(error) if accepts_html(request) => {
-                let page = error_page(site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
-                Err(InternalError::from_response(error, page).into())
-            }
-            Err(error) => Err(ApiFailure::from(error).into()),
-        }
-    }
-
     /// Both cookies.
     pub fn cookies(self) -> impl Iterator<Item = Cookie<'static>> {
         self.visitor.set_cookie.into_iter().chain(self.remember_cookie)
@@ -136,24 +106,42 @@ impl ReturningVisitor {
 
 impl FromRequest for ReturningVisitor {
     type Error = actix_web::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Extracting<Self>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        if !is_visit(request) {
-            let visitor = Visitor::from_request(request, payload);
-            return Box::pin(async { Ok(Self { visitor: visitor.await?, remember_cookie: None }) });
-        }
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move {
-            let site = site_of(&request)?;
-            check_page(&request, site)?;
-            let found = site.server().come_back(site.browser(&request)).await;
-            Self::of(site, &request, found)
-        })
+        Box::pin(async move { visitor_of(&request, true).await })
     }
 }
 
-/// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, HEAD, or a script that says so is nobody's activity.
+/// `logs_in`: the page also logs the user of a remembered browser in.
+async fn visitor_of(request: &HttpRequest, logs_in: bool) -> Result<ReturningVisitor, actix_web::Error> {
+    let site = site_of(request)?;
+    check_page(request, site)?;
+    let (server, browser) = (site.server(), site.browser(request));
+    let found = match is_visit(request) {
+        false => server.session_of(browser).await.map(|session| session.map(Visit::unchanged)),
+        true if logs_in => server.come_back(browser).await,
+        true => server.visit(browser).await,
+    };
+    let found = found.map_err(|error| -> actix_web::Error {
+        if accepts_html(request) {
+            let page = failed_page(site, &error.clone().into());
+            return InternalError::from_response(error, page).into();
+        }
+        ApiFailure::from(error).into()
+    })?;
+    let remember_cookie = found.as_ref().and_then(|visit| site.remember_cookie(&visit.remember));
+    let set_cookie = found.as_ref().and_then(|visit| visit.set_cookie.as_ref());
+    let visitor = Visitor {
+        set_cookie: set_cookie.map(|value| site.0.cookies.set_session(value)),
+        session: found.map(|visit| visit.session),
+    };
+    Ok(ReturningVisitor { visitor, remember_cookie })
+}
+
+/// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, HEAD, or a script that
+/// says so is nobody's activity.
 pub(super) fn is_visit(request: &HttpRequest) -> bool {
     request.method() != Method::HEAD
         && fetch_mode(request).is_none_or(|mode| mode == NAVIGATE)
@@ -163,8 +151,8 @@ pub(super) fn is_visit(request: &HttpRequest) -> bool {
         && is_by_person(request)
 }
 
-/// Whether the browser says that its whole window goes to a page. No script can have it say so, nor set headers of such a request. Browsers that
-/// say nothing (older ones, and all over http to other than loopback names) do not prove it.
+/// Whether the browser says that its whole window goes to a page. No script can have it say so, nor set headers of such
+/// a request. Browsers that say nothing (older ones, and all over http to other than loopback names) do not prove it.
 pub(super) fn is_navigation(request: &HttpRequest) -> bool {
     fetch_mode(request) == Some(NAVIGATE) && fetch_dest(request) == Some(DOCUMENT)
 }

@@ -1,85 +1,40 @@
-//! The one layer that puts the base headers on every answer: pages, files, JSON, redirects, errors, also those of actix-web.
+//! The one layer that puts the base headers on every answer: pages, files, JSON, redirects, errors, also those of
+//! actix-web.
 
-use std::{
-    future::{Future, Ready, ready},
-    pin::Pin,
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use actix_web::{
     Error,
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
         StatusCode,
         header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     },
+    middleware::Next,
 };
 use sso_core::BaseHeaders;
 
-/// What [`Site::headers`](super::Site::headers) makes, for `App::wrap`.
-#[derive(Clone, Debug)]
-pub struct HeadersLayer(Arc<BaseHeaders>);
-
-impl HeadersLayer {
-    /// Sets these headers, where an answer does not set them itself. Wrapped last, it is the outermost layer and sees every answer.
-    pub fn new(headers: BaseHeaders) -> Self {
-        Self(Arc::new(headers))
-    }
-}
-
-/// The layer inside an app.
-#[doc(hidden)]
-pub struct HeadersService<S> {
-    inner: S,
-    headers: Arc<BaseHeaders>,
-}
-
-impl<S, B> Transform<S, ServiceRequest> for HeadersLayer
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: 'static,
-{
-    type Response = ServiceResponse<B>;
-    type Error = Error;
-    type Transform = HeadersService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(HeadersService { inner, headers: self.0.clone() }))
-    }
-}
-
-impl<S, B> Service<ServiceRequest> for HeadersService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: 'static,
-{
-    type Response = ServiceResponse<B>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
-
-    forward_ready!(inner);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (headers, answer) = (self.headers.clone(), self.inner.call(request));
-        Box::pin(async move {
-            match answer.await {
-                Ok(mut answer) => {
-                    let status = answer.status();
-                    complete(answer.headers_mut(), &headers, status);
-                    Ok(answer)
-                }
-                // Of a layer inside; its answer would be made outside of this one.
-                Err(error) => {
-                    let mut answer = error.error_response();
-                    let status = answer.status();
-                    complete(answer.headers_mut(), &headers, status);
-                    Err(InternalError::from_response(error, answer).into())
-                }
-            }
-        })
+/// Sets these headers, where an answer does not set them itself.
+pub(super) async fn with_base_headers<B: MessageBody>(
+    base: Arc<BaseHeaders>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    match next.call(request).await {
+        Ok(mut answer) => {
+            let status = answer.status();
+            complete(answer.headers_mut(), &base, status);
+            Ok(answer)
+        }
+        // Of a layer inside; its answer would be made outside of this one.
+        Err(error) => {
+            let mut answer = error.error_response();
+            let status = answer.status();
+            complete(answer.headers_mut(), &base, status);
+            Err(InternalError::from_response(error, answer).into())
+        }
     }
 }
 

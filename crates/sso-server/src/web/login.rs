@@ -6,14 +6,13 @@ use sso_core::{BrokerId, wire::for_pages};
 
 use super::{
     Form, LOGOUT_FORM, LoginPage, ReturningVisitor, Site, Visitor,
-    answer::{error_page, login_refused, page, see_other},
+    answer::{again, failed_page, page, see_other, status_of},
     get_or_head,
 };
 use crate::{
-    Credentials, Remember, Session,
+    Credentials, Error, Remember, Session,
+    browser::{Browser, Visit},
     form::TimeLimit,
-    login::LoginError,
-    resume::{Browser, Visit},
 };
 
 /// The login form's name in its tokens.
@@ -95,7 +94,7 @@ async fn log_out(
     }
     match site.server().log_out(site.browser(&request)).await {
         Ok(cookie) => see_other("/", site.cookies(cookie.as_ref(), &Remember::Forget)),
-        Err(error) => error_page(&site, StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => failed_page(&site, &error.into()),
     }
 }
 
@@ -181,18 +180,13 @@ impl<'a> LoginForm<'a> {
             self.error = Some(refusal.of_password_form());
             return Err(self.show(StatusCode::FORBIDDEN));
         }
-        let credentials = Credentials { username: fields.username, password: fields.password };
+        let credentials = Credentials { username: fields.username, password: fields.password, remember: self.remember };
         // The token proves that our own page was sent.
-        let (server, browser) = (self.site.server(), Browser { navigates: true, ..self.site.browser(self.request) });
-        let visit = if self.remember {
-            server.log_in_and_remember(browser, &credentials).await
-        } else {
-            server.log_in(browser, &credentials).await
-        };
-        visit.map_err(|error| {
+        let browser = Browser { navigates: true, ..self.site.browser(self.request) };
+        self.site.server().log_in(browser, &credentials).await.map_err(|error| {
             self.error = Some(for_pages(&error.to_string()).to_owned());
-            self.is_wrong = error == LoginError::InvalidCredentials;
-            login_refused(error, |status| self.show(status))
+            self.is_wrong = error == Error::InvalidCredentials;
+            again(&error, self.show(status_of(&error)))
         })
     }
 }

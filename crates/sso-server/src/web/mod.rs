@@ -18,13 +18,14 @@
 //! - [`Pages`]: how the pages look
 //! - `headers`: what every answer carries
 //! - `cookie`: the three cookies; `clear`: when a browser sends two of one name
-//! - `request`: what a request says of itself; `answer`: how refusals become HTTP
+//! - `request`: what a request says of itself; `body`: what is sent with it; `answer`: how errors become HTTP
 
 mod access;
 mod account;
 mod answer;
 mod api;
 mod attach;
+mod body;
 mod clear;
 mod cookie;
 mod extract;
@@ -38,16 +39,28 @@ mod status;
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, Route, cookie::Cookie, guard, http::header, web};
+use actix_web::{
+    Error, HttpRequest, HttpResponse, Route,
+    body::MessageBody,
+    cookie::Cookie,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
+    guard,
+    http::header,
+    middleware::from_fn,
+    web,
+};
 
 pub use answer::page_headers;
 pub use extract::{Linked, ReturningVisitor, Visitor};
 pub use form::{Form, LOGOUT_FORM};
-pub use headers::HeadersLayer;
 pub use pages::{AccountNews, AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
 pub use request::accepts_html;
 
-use crate::{Remember, Server, resume::Browser, session::CookieValue, session::family::browser_name};
+use crate::{
+    Remember, Server,
+    browser::Browser,
+    session::{CookieValue, family::browser_name},
+};
 use cookie::Cookies;
 use sso_core::BaseHeaders;
 
@@ -76,19 +89,22 @@ impl Site {
         self.with(|settings| settings.pages = Arc::new(pages))
     }
 
-    /// Also answer `/attach.php`, `/api/info.php`, `/api/login.php` and `/api/logout.php`, where jasny/sso's brokers call.
+    /// Also answer `/attach.php`, `/api/info.php`, `/api/login.php` and `/api/logout.php`, where jasny/sso's brokers
+    /// call.
     #[must_use]
     pub fn php_routes(self, on: bool) -> Self {
         self.with(|settings| settings.php_routes = on)
     }
 
-    /// `__Host-` and `Secure` cookies also over http. Chromium and Firefox accept them on loopback names, WebKit does not.
+    /// `__Host-` and `Secure` cookies also over http. Chromium and Firefox accept them on loopback names, WebKit does
+    /// not.
     #[must_use]
     pub fn secure_cookies(self) -> Self {
         self.with(|settings| settings.cookies.secure = true)
     }
 
-    /// Let the session cookie go with requests from other sites (`SameSite=None`, where it is `Secure`): silent attach needs it.
+    /// Let the session cookie go with requests from other sites (`SameSite=None`, where it is `Secure`): silent attach
+    /// needs it.
     #[must_use]
     pub fn cross_site_cookie(self, on: bool) -> Self {
         self.with(|settings| settings.cookies.cross_site = on)
@@ -132,10 +148,18 @@ impl Site {
         &self.0.server
     }
 
-    /// The headers that every answer should carry, for `App::wrap`, last of all: no sniffing, no frames, no window that another site's page holds, no
-    /// use by other sites' pages, https only where the public URL is https. What an answer says itself stands.
-    pub fn headers(&self) -> HeadersLayer {
-        HeadersLayer::new(BaseHeaders::new(self.server().public_url()))
+    /// The headers that every answer should carry, for `App::wrap`, last of all (as the outermost layer it sees every
+    /// answer): no sniffing, no frames, no window that another site's page holds, no use by other sites' pages, https
+    /// only where the public URL is https. What an answer says itself stands.
+    pub fn headers<S, B>(
+        &self,
+    ) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<B>, Error = Error, InitError = ()> + use<S, B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+        B: MessageBody + 'static,
+    {
+        let base = Arc::new(BaseHeaders::new(self.server().public_url()));
+        from_fn(move |request, next| headers::with_base_headers(base.clone(), request, next))
     }
 
     /// Everything the protocol needs, for `App::configure`. A home page is yours to add.
@@ -169,8 +193,8 @@ impl std::fmt::Debug for Site {
     }
 }
 
-/// A route for GET and HEAD: what checks a page's health or follows a link asks with either. HEAD is GET without a body, but no
-/// person's visit: it uses up nothing that is good once, such as what remembers a browser.
+/// A route for GET and HEAD: what checks a page's health or follows a link asks with either. HEAD is GET without a
+/// body, but no person's visit: it uses up nothing that is good once, such as what remembers a browser.
 pub fn get_or_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
@@ -179,6 +203,6 @@ pub fn get_or_head() -> Route {
 async fn ready(site: web::Data<Site>) -> HttpResponse {
     match site.server().ready().await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(_) => HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).finish(),
+        Err(error) => answer::again(&error.into(), HttpResponse::ServiceUnavailable().finish()),
     }
 }

@@ -3,7 +3,7 @@
 //! The same three addresses as at every broker, so one script serves all pages. The browser's cookie is the credential.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest,
     http::{StatusCode, header},
     web,
 };
@@ -11,14 +11,12 @@ use sso_core::{SentBy, wire::SessionStatus};
 
 use super::{
     Site,
-    answer::{ApiFailure, no_content, ok},
+    answer::{Answer, ApiFailure, no_content, ok},
     clear::check_call,
     get_or_head,
     request::{header_text, sent_by},
 };
-use crate::{Remember, session::Session};
-
-type Answer = Result<HttpResponse, ApiFailure>;
+use crate::Remember;
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
     app.service(web::resource("/sso/session").route(get_or_head().to(status)))
@@ -30,12 +28,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 async fn status(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_call(&request, &site)?;
     let session = site.server().session_of(site.browser(&request)).await?;
-    Ok(ok().json(session.map_or_else(SessionStatus::default, |session| status_of(&site, &session))))
-}
-
-/// What the browser may know of its own session.
-fn status_of(site: &Site, session: &Session) -> SessionStatus {
-    SessionStatus { ended: site.server().ended(session), ..site.server().status(session) }
+    Ok(ok().json(session.map(|session| site.server().status(&session)).unwrap_or_default()))
 }
 
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
@@ -43,7 +36,7 @@ async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
     check_call(&request, &site)?;
     Ok(match site.server().session_of(site.browser(&request)).await? {
         None => ok().json(SessionStatus::default()),
-        Some(session) if session.user().is_none() => ok().json(status_of(&site, &session)),
+        Some(session) if session.user().is_none() => ok().json(site.server().status(&session)),
         Some(session) => ok().json(site.server().keep_alive(&session).await?),
     })
 }
@@ -59,7 +52,8 @@ async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     Ok(response.finish())
 }
 
-/// Only this site's own scripts may change something: JSON, which no form of another site can send, from a page of this very origin.
+/// Only this site's own scripts may change something: JSON, which no form of another site can send, from a page of this
+/// very origin.
 fn check_source(request: &HttpRequest, site: &Site) -> Result<(), ApiFailure> {
     let is_json = header_text(request, header::CONTENT_TYPE)
         .is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json"));

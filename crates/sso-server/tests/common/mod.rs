@@ -8,15 +8,14 @@ pub(crate) mod spy;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sso_core::{
-    AllowedOrigins, AttachError, AttachRequest, BearerToken, BrowserHeaders, Checksum, ChecksumKey, Encoding, Mode,
-    ReturnPages, Secret, Silent, Token, VerificationCode,
+    AllowedOrigins, AttachRequest, BearerToken, BrowserHeaders, Checksum, ChecksumKey, Encoding, Mode, ReturnPages,
+    Secret, Silent, Token, VerificationCode,
 };
 use sso_server::{
-    Account, Broker, BrokerList, Brokers, Credentials, Entry, MemoryStore, Policy, Resumed, Server, ServerBuilder,
-    UserList, Users,
+    Account, Broker, BrokerList, Brokers, Credentials, Entry, Error, MemoryStore, Policy, Resumed, Server,
+    ServerBuilder, UserList, Users,
     attach::AttachOutcome,
     clock::{Clock, ManualClock, SystemClock},
-    resume::ResumeError,
     session::{CookieValue, EndReason},
 };
 
@@ -119,7 +118,7 @@ impl World {
         broker: &'static str,
         token: &Token,
         prompt_login: bool,
-    ) -> Result<Option<Attached>, AttachError> {
+    ) -> Result<Option<Attached>, Error> {
         let request = redirect_request(broker, token, key(broker).attach(token), prompt_login);
         let checked = self.server.check_attach(request, BrowserHeaders::default()).await.map_err(|e| e.error)?;
         let answer = self.server.attach(&checked, browser.cookie.as_ref()).await;
@@ -136,18 +135,18 @@ impl World {
     }
 
     /// A call of the broker with somebody behind it.
-    pub(crate) async fn resume(&self, link: &Attached) -> Result<Resumed, ResumeError> {
+    pub(crate) async fn resume(&self, link: &Attached) -> Result<Resumed, Error> {
         self.server.resume(Some(&link.authorization()), true).await
     }
 
     /// What `info` answers: the user's name, if anyone is logged in.
-    pub(crate) async fn info(&self, link: &Attached) -> Result<Option<String>, ResumeError> {
+    pub(crate) async fn info(&self, link: &Attached) -> Result<Option<String>, Error> {
         let resumed = self.resume(link).await?;
         Ok(resumed.user()?.map(|user| user.username.clone()))
     }
 
     /// The broker's back end logs out.
-    pub(crate) async fn broker_log_out(&self, link: &Attached) -> Result<(), ResumeError> {
+    pub(crate) async fn broker_log_out(&self, link: &Attached) -> Result<(), Error> {
         self.server.broker_log_out(Some(&link.authorization()), true).await.map(drop)
     }
 
@@ -201,7 +200,12 @@ pub(crate) fn redirect_request(broker: &str, token: &Token, checksum: Checksum, 
 }
 
 pub(crate) fn credentials(username: &str) -> Credentials {
-    Credentials { username: username.into(), password: PASSWORD.into() }
+    Credentials { username: username.into(), password: PASSWORD.into(), remember: false }
+}
+
+/// With the box ticked: the browser is to be remembered.
+pub(crate) fn ticked(username: &str) -> Credentials {
+    Credentials { remember: true, ..credentials(username) }
 }
 
 pub(crate) fn wrong_credentials(username: &str) -> Credentials {

@@ -1,6 +1,6 @@
 //! A store that notes every call, and fails those that it is told to, or lets something else happen just before.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -18,6 +18,8 @@ struct Inner {
     store: MemoryStore,
     calls: Mutex<Vec<&'static str>>,
     failing: Mutex<Failing>,
+    /// How long a call of many steps takes, and the cut of one link.
+    takes: Mutex<Duration>,
     before_update: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     before_link: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     before_of_user: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
@@ -27,6 +29,8 @@ enum Failing {
     Nothing,
     Everything,
     Only(&'static str),
+    /// The next such call.
+    Once(&'static str),
     /// This call ends so, every time.
     With(&'static str, StoreError),
 }
@@ -37,6 +41,7 @@ impl Spy {
             store,
             calls: Mutex::default(),
             failing: Mutex::new(Failing::Nothing),
+            takes: Mutex::default(),
             before_update: Mutex::default(),
             before_link: Mutex::default(),
             before_of_user: Mutex::default(),
@@ -54,6 +59,15 @@ impl Spy {
 
     pub(crate) fn fail_only(&self, call: &'static str) {
         *self.0.failing.lock() = Failing::Only(call);
+    }
+
+    pub(crate) fn fail_once(&self, call: &'static str) {
+        *self.0.failing.lock() = Failing::Once(call);
+    }
+
+    /// Cutting links, or removing everything, takes this long.
+    pub(crate) fn be_slow(&self, takes: Duration) {
+        *self.0.takes.lock() = takes;
     }
 
     pub(crate) fn conflict_without_end(&self, call: &'static str) {
@@ -85,9 +99,16 @@ impl Spy {
 
     fn enter(&self, call: &'static str) -> Result<&MemoryStore, StoreError> {
         self.0.calls.lock().push(call);
-        match &*self.0.failing.lock() {
+        let mut failing = self.0.failing.lock();
+        match &*failing {
             Failing::Nothing => Ok(&self.0.store),
-            Failing::Only(other) | Failing::With(other, _) if *other != call => Ok(&self.0.store),
+            Failing::Only(other) | Failing::Once(other) | Failing::With(other, _) if *other != call => {
+                Ok(&self.0.store)
+            }
+            Failing::Once(_) => {
+                *failing = Failing::Nothing;
+                Err(StoreError::Unavailable("the test says so, once".into()))
+            }
             Failing::With(_, error) => Err(error.clone()),
             _ => Err(StoreError::Unavailable("the test says so".into())),
         }
@@ -145,6 +166,8 @@ impl Store for Spy {
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
+        let takes = *self.0.takes.lock();
+        tokio::time::sleep(takes).await;
         self.enter("unlink")?.unlink(which).await
     }
 
@@ -189,6 +212,8 @@ impl Store for Spy {
     }
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {
+        let takes = *self.0.takes.lock();
+        tokio::time::sleep(takes).await;
         self.enter("remove_all")?.remove_all().await
     }
 

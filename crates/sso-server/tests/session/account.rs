@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use sso_server::{
-    Session, Store,
-    account::{Account, AccountChange, AccountError, RECENT_PASSWORD},
+    Error, Session, Store,
+    account::{Account, AccountChange, RECENT_PASSWORD},
+    browser,
     clock::Clock,
-    login::LoginError,
-    resume,
     session::{CookieValue, Family},
     store::StoreError,
 };
@@ -22,7 +21,7 @@ async fn account(world: &World, browser: &Browser) -> Account {
     world.server.account(&*session(world, browser).await).await.unwrap().unwrap()
 }
 
-async fn change(world: &World, browser: &Browser, change: AccountChange) -> Result<(), AccountError> {
+async fn change(world: &World, browser: &Browser, change: AccountChange) -> Result<(), Error> {
     world.server.change_account(&*session(world, browser).await, &change).await
 }
 
@@ -68,7 +67,7 @@ async fn a_user_sees_their_own_sessions() {
     world.attach(&mut one, "Greg").await;
     world.attach(&mut one, "Alice").await;
     world.advance(MINUTE);
-    let named = resume::Browser { name: Some("Firefox".into()), ..Default::default() };
+    let named = browser::Browser { name: Some("Firefox".into()), ..Default::default() };
     let other = world.server.log_in(named, &credentials("jackie")).await.unwrap();
     let (johns, _) = logged_in(&world, "john").await;
 
@@ -110,7 +109,7 @@ async fn ending_one_ends_that_one_and_its_brokers_are_told() {
         assert_eq!(user(&world, browser).await.as_deref(), Some("jackie"));
     }
     assert_eq!(account(&world, &mine).await.sessions.len(), 2);
-    assert_eq!(change(&world, &mine, AccountChange::End(theirs)).await, Err(AccountError::NotFound));
+    assert_eq!(change(&world, &mine, AccountChange::End(theirs)).await, Err(Error::AlreadyEnded));
 }
 
 #[tokio::test]
@@ -156,7 +155,7 @@ async fn nobody_ends_what_is_somebody_elses() {
     let (session, family) = (shown.sessions[0].handle.clone(), shown.browsers[0].handle.clone());
     for handle in [session, family, "mine".into(), String::new()] {
         for stolen in [AccountChange::End(handle.clone()), AccountChange::Forget(handle)] {
-            assert_eq!(change(&world, &johns, stolen).await, Err(AccountError::NotFound));
+            assert_eq!(change(&world, &johns, stolen).await, Err(Error::AlreadyEnded));
         }
     }
     change(&world, &johns, AccountChange::EndOthers).await.unwrap();
@@ -172,16 +171,16 @@ async fn ending_asks_for_a_password_that_was_typed_long_ago_or_never() {
     world.server.visit(mine.cookie.as_ref()).await.unwrap();
     assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Ok(()));
     world.advance(MINUTE);
-    assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(AccountError::PasswordNeeded));
+    assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(Error::PasswordNeeded));
     assert!(!account(&world, &mine).await.is_confirmed, "but it is shown");
 
     let before = mine.cookie.clone();
     let epoch = session(&world, &mine).await.epoch;
     let refused = world.server.confirm_password(before.as_ref(), &wrong_credentials("jackie")).await;
-    assert_eq!(refused.unwrap_err(), LoginError::InvalidCredentials);
+    assert_eq!(refused.unwrap_err(), Error::InvalidCredentials);
     let others = world.server.confirm_password(before.as_ref(), &credentials("john")).await;
-    assert_eq!(others.unwrap_err(), LoginError::NoSession, "only who is logged in");
-    assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(AccountError::PasswordNeeded));
+    assert_eq!(others.unwrap_err(), Error::NotLoggedIn, "only who is logged in");
+    assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(Error::PasswordNeeded));
 
     let visit = world.server.confirm_password(before.as_ref(), &credentials("jackie")).await.unwrap();
     mine.receive(visit.set_cookie);
@@ -199,7 +198,7 @@ async fn a_remembered_session_is_confirmed_by_the_password() {
     record.login = record.login.map(|login| login.remembered("f".into(), world.clock.now()));
     world.store.update(record).await.unwrap();
     assert!(account(&world, &mine).await.sessions[0].is_remembered);
-    assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(AccountError::PasswordNeeded));
+    assert_eq!(change(&world, &mine, AccountChange::EndOthers).await, Err(Error::PasswordNeeded));
     let visit = world.server.confirm_password(mine.cookie.as_ref(), &credentials("jackie")).await.unwrap();
     mine.receive(visit.set_cookie);
     assert!(!session(&world, &mine).await.is_remembered());
@@ -212,14 +211,14 @@ async fn guessing_at_the_confirmation_is_slowed_down_like_a_login() {
     let (mine, _) = logged_in(&world, "jackie").await;
     for _ in 0..6 {
         let refused = world.server.confirm_password(mine.cookie.as_ref(), &wrong_credentials("jackie")).await;
-        assert_eq!(refused.unwrap_err(), LoginError::InvalidCredentials);
+        assert_eq!(refused.unwrap_err(), Error::InvalidCredentials);
     }
     let early = world.server.confirm_password(mine.cookie.as_ref(), &credentials("jackie")).await;
-    assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after: 1 });
+    assert_eq!(early.unwrap_err(), Error::TooManyFailures { retry_after: 1 });
     world.advance(Duration::from_secs(1));
     assert!(world.server.confirm_password(mine.cookie.as_ref(), &credentials("jackie")).await.is_ok());
     let nobody = world.server.confirm_password(Some(&CookieValue::generate()), &credentials("jackie")).await;
-    assert_eq!(nobody.unwrap_err(), LoginError::NoSession);
+    assert_eq!(nobody.unwrap_err(), Error::NotLoggedIn);
 }
 
 #[tokio::test]
@@ -234,7 +233,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_half_shown() {
     }
     world.store.fail_only("families_of");
     let refused = world.server.change_account(&read, &AccountChange::EndOthers).await;
-    assert!(matches!(refused, Err(AccountError::Unavailable(_))));
+    assert!(matches!(refused, Err(Error::Unavailable(_))));
     world.store.work_again();
     assert_eq!(world.store.family("none").await, Ok::<_, StoreError>(None));
     assert_eq!(world.server.change_account(&read, &AccountChange::EndOthers).await, Ok(()));

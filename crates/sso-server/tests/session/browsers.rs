@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use sso_server::{
-    Policy, Store,
-    resume::{
-        self,
-        ResumeError::{NotAttached, Superseded},
-    },
+    Policy, Store, browser,
+    error::Error::{LoggedInMeanwhile, NotAttached, Superseded},
     session::{CookieValue, Fingerprint},
 };
 
-use crate::common::{Browser, HOUR, MINUTE, World, credentials};
+use crate::common::{Browser, HOUR, MINUTE, World, credentials, ticked};
 
 #[tokio::test]
 async fn tokens_from_before_do_not_follow_the_next_user_of_the_browser() {
@@ -61,8 +58,46 @@ async fn a_login_sent_twice_is_one_session() {
     assert_ne!(late.session.id, session.id);
 }
 
-fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> resume::Browser {
-    resume::Browser { cookie: Some(cookie.clone()), fingerprint, navigates: true, ..Default::default() }
+#[tokio::test]
+async fn of_two_login_forms_in_flight_the_second_users_is_refused() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Alice").await;
+    let before = browser.cookie.clone();
+    world.log_in(&mut browser, "jackie").await;
+    // John's form was sent with the cookie that jackie's login replaced.
+    let second = world.server.log_in(before.as_ref(), &credentials("john")).await;
+    assert_eq!(second.unwrap_err(), LoggedInMeanwhile);
+    assert_eq!(world.user(browser.cookie.as_ref()).await.as_deref(), Some("jackie"));
+    assert!(world.server.sessions_of("john").await.unwrap().is_empty(), "no second session was begun");
+    // Sent again, it comes with the cookie of now, and ends her login.
+    world.log_in(&mut browser, "john").await;
+    assert_eq!(world.user(browser.cookie.as_ref()).await.as_deref(), Some("john"));
+    assert!(world.server.sessions_of("jackie").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_two_login_forms_at_the_same_instant_one_users_is_refused() {
+    for others in [true, false] {
+        let world = World::new();
+        let mut browser = Browser::default();
+        world.attach(&mut browser, "Alice").await;
+        let (server, before) = (world.server.clone(), browser.cookie.clone());
+        let first = if others { "jackie" } else { "john" };
+        world.store.before_next_update(async move {
+            server.log_in(before.as_ref(), &credentials(first)).await.unwrap();
+        });
+        let second = world.server.log_in(browser.cookie.as_ref(), &ticked("john")).await;
+        assert_eq!(second.err(), others.then_some(LoggedInMeanwhile));
+        assert_eq!(world.server.sessions_of("john").await.unwrap().len(), usize::from(!others));
+        assert_eq!(world.server.sessions_of("jackie").await.unwrap().len(), usize::from(others));
+        let remembered = world.store.families_of("john").await.unwrap();
+        assert_eq!(remembered.len(), usize::from(!others), "who was refused is not remembered");
+    }
+}
+
+fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> browser::Browser {
+    browser::Browser { cookie: Some(cookie.clone()), fingerprint, navigates: true, ..Default::default() }
 }
 
 #[tokio::test]
@@ -71,7 +106,7 @@ async fn a_cookie_in_another_browser_ends_the_session() {
         for stolen_by in [Some("Other/1.0"), None] {
             let world = World::living(policy.clone());
             let print = |agent: Option<&str>| world.server.fingerprint(agent, Some("en-GB,en;q=0.5"));
-            let own = resume::Browser {
+            let own = browser::Browser {
                 cookie: None,
                 fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")),
                 ..Default::default()
@@ -95,9 +130,9 @@ async fn a_cookie_in_another_browser_ends_the_session() {
 async fn a_request_that_is_no_navigation_ends_nothing() {
     let world = World::new();
     let print = |language| world.server.fingerprint(Some("Own/1"), Some(language));
-    let own = resume::Browser { fingerprint: print("en"), ..Default::default() };
+    let own = browser::Browser { fingerprint: print("en"), ..Default::default() };
     let cookie = world.server.log_in(own, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
-    let by_script = |language| resume::Browser { navigates: false, ..in_browser(&cookie, print(language)) };
+    let by_script = |language| browser::Browser { navigates: false, ..in_browser(&cookie, print(language)) };
     assert!(world.server.session_of(by_script("xx")).await.unwrap().is_none(), "answered as nobody");
     assert!(world.server.visit(by_script("xx")).await.unwrap().is_none());
     let session = world.server.session_of(by_script("en")).await.unwrap().unwrap();
@@ -111,9 +146,9 @@ async fn a_request_that_is_no_navigation_ends_nothing() {
 async fn a_logout_in_another_browser_ends_the_session() {
     let world = World::new();
     let print = |agent| world.server.fingerprint(Some(agent), None);
-    let own = resume::Browser { fingerprint: print("Own/1"), ..Default::default() };
+    let own = browser::Browser { fingerprint: print("Own/1"), ..Default::default() };
     let cookie = world.server.log_in(own, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
-    let other = resume::Browser { navigates: false, ..in_browser(&cookie, print("Other/1")) };
+    let other = browser::Browser { navigates: false, ..in_browser(&cookie, print("Other/1")) };
     assert!(world.server.log_out(other).await.unwrap().is_none());
     assert!(world.server.visit(in_browser(&cookie, print("Own/1"))).await.unwrap().is_none());
 }
@@ -281,7 +316,7 @@ async fn a_cookie_in_another_browser_ends_no_session_that_a_login_has_taken_from
     let world = World::new();
     let print = |agent| world.server.fingerprint(Some(agent), None);
     let (own, other) = (print("Own/1"), print("Other/1"));
-    let browser = resume::Browser { fingerprint: own, ..Default::default() };
+    let browser = browser::Browser { fingerprint: own, ..Default::default() };
     let copied = world.server.log_in(browser, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
     let (server, returning) = (world.second_node(), in_browser(&copied, own));
     let (told, cookie) = tokio::sync::oneshot::channel();

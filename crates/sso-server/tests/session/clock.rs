@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use sso_server::{
     Policy, Server,
+    browser::Browser as Shown,
     clock::{Clock, ManualClock, Timestamp},
-    resume::Browser as Shown,
     session::EndReason,
 };
 
-use crate::common::{Attached, Browser, HOUR, MINUTE, World, credentials};
+use crate::common::{Attached, Browser, HOUR, MINUTE, World, credentials, ticked};
 
 /// What somebody may ask first after the clock was set right.
 const QUESTIONS: [&str; 4] = ["script", "visit", "broker", "account"];
@@ -97,7 +97,7 @@ async fn a_browser_is_not_remembered_for_longer() {
     let (world, day) = (World::new(), 24 * HOUR);
     let now = world.clock.now();
     world.advance(100 * day);
-    world.server.log_in_and_remember(Shown::default(), &credentials("jackie")).await.unwrap();
+    world.server.log_in(Shown::default(), &ticked("jackie")).await.unwrap();
     world.clock.set(now);
     let visit = world.server.log_in(Shown::default(), &credentials("jackie")).await.unwrap();
     let account = world.server.account(&visit.session).await.unwrap().unwrap();

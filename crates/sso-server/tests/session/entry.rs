@@ -5,14 +5,7 @@ use std::collections::HashSet;
 use sso_core::{
     AllowedOrigins, AttachError, BearerToken, BrowserHeaders, ChecksumKey, Encoding, ReturnPages, Secret, Token,
 };
-use sso_server::{
-    Broker, BrokerList, Entry,
-    access::{AccessError, IntrospectError},
-    clock::Clock,
-    data::DataError,
-    login::LoginError,
-    resume::ResumeError,
-};
+use sso_server::{Broker, BrokerList, Entry, Error, clock::Clock};
 
 use crate::common::{
     API, Attached, Browser, HOUR, MINUTE, World, credentials, directory::Directory, redirect_request, secret,
@@ -48,12 +41,28 @@ async fn a_user_enters_by_name_or_by_group_as_they_are_now() {
     assert_eq!(world.info(&jackies).await.unwrap().as_deref(), Some("jackie"));
     assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"));
     dismiss_john(&directory);
-    assert_eq!(world.info(&johns).await, Err(ResumeError::UserNotAllowed));
+    assert_eq!(world.info(&johns).await, Err(Error::UserNotAllowed));
     assert_eq!(world.info(&johns_alice).await.unwrap().as_deref(), Some("john"), "the session goes on");
     assert_eq!(world.info(&jackies).await.unwrap().as_deref(), Some("jackie"));
     let john = directory.remove("john").group("others").group("staff");
     directory.put(john);
     assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"));
+}
+
+#[tokio::test]
+async fn at_a_logout_a_broker_is_told_of_its_own_users_ends_and_of_the_one_that_it_made() {
+    for (dismissed, expired, told) in [(false, true, true), (true, true, false), (true, false, true)] {
+        let (world, directory) = world();
+        let (_, club, _) = logged_in(&world, "john").await;
+        if dismissed {
+            dismiss_john(&directory);
+        }
+        if expired {
+            world.advance(30 * MINUTE);
+        }
+        let ended = world.server.broker_log_out(Some(&club.authorization()), true).await.unwrap();
+        assert_eq!(ended.is_some(), told, "{dismissed} {expired}");
+    }
 }
 
 #[tokio::test]
@@ -67,10 +76,10 @@ async fn of_who_may_not_enter_a_broker_learns_nothing_and_changes_nothing_but_a_
 
     let resumed = world.resume(&club).await.unwrap();
     assert!(resumed.is_barred);
-    assert_eq!(resumed.user().unwrap_err(), ResumeError::UserNotAllowed);
-    assert_eq!(resumed.clone().admitted().unwrap_err(), ResumeError::UserNotAllowed);
-    assert_eq!(world.server.merge_data(&resumed, changes).await, Err(DataError::UserNotAllowed));
-    assert_eq!(world.server.access_token(&resumed, None).unwrap_err(), AccessError::UserNotAllowed);
+    assert_eq!(resumed.user().unwrap_err(), Error::UserNotAllowed);
+    assert_eq!(resumed.clone().admitted().unwrap_err(), Error::UserNotAllowed);
+    assert_eq!(world.server.merge_data(&resumed, changes).await, Err(Error::UserNotAllowed));
+    assert_eq!(world.server.access_token(&resumed, None).unwrap_err(), Error::UserNotAllowed);
     world.broker_log_out(&club).await.unwrap();
     assert_eq!(world.info(&alice).await, Ok(None));
     assert_eq!(world.info(&club).await, Ok(None), "nobody is not barred");
@@ -107,10 +116,10 @@ async fn a_login_through_a_broker_is_for_its_users_and_tells_strangers_nothing()
     let before = resumed.session.version;
     for wrong in [wrong_credentials("john"), wrong_credentials("jackie"), credentials("nobody")] {
         let refused = world.server.broker_log_in(&resumed, &wrong).await;
-        assert_eq!(refused.unwrap_err(), LoginError::InvalidCredentials);
+        assert_eq!(refused.unwrap_err(), Error::InvalidCredentials);
     }
     let refused = world.server.broker_log_in(&resumed, &credentials("john")).await;
-    assert_eq!(refused.unwrap_err(), LoginError::UserNotAllowed);
+    assert_eq!(refused.unwrap_err(), Error::MayNotEnter);
     let resumed = world.resume(&club).await.unwrap();
     assert!(resumed.session.user().is_none() && resumed.session.version == before, "nothing was changed");
     assert_eq!(world.info(&alice).await, Ok(None));
@@ -120,7 +129,7 @@ async fn a_login_through_a_broker_is_for_its_users_and_tells_strangers_nothing()
     assert_eq!((user.username.as_str(), told), ("jackie", vec!["fullname"]));
     let resumed = world.resume(&club).await.unwrap();
     let refused = world.server.broker_log_in(&resumed, &credentials("john")).await;
-    assert_eq!(refused.unwrap_err(), LoginError::UserNotAllowed);
+    assert_eq!(refused.unwrap_err(), Error::MayNotEnter);
     assert_eq!(world.info(&club).await.unwrap().as_deref(), Some("jackie"));
 }
 
@@ -156,7 +165,7 @@ async fn a_token_is_good_only_while_its_user_may_use_both_ends() {
     assert!(active("Alice").await);
     directory.is_down(true);
     let down = world.server.introspect("Alice", secret("Alice").expose(), &token).await;
-    assert_eq!(down.unwrap_err(), IntrospectError::Unavailable);
+    assert!(matches!(down, Err(Error::Unavailable(_))));
     directory.is_down(false);
     directory.remove("john");
     assert!(!active("Alice").await);
@@ -193,16 +202,16 @@ async fn accepts(world: &World, link: &Attached, shown: &Secret) -> [bool; 3] {
     let request = redirect_request("Alice", &token, key.attach(&token), false);
     let attach = world.server.check_attach(request, BrowserHeaders::default()).await;
     if let Err(refused) = &attach {
-        assert_eq!(refused.error, AttachError::InvalidChecksum);
+        assert_eq!(refused.error, AttachError::InvalidChecksum.into());
     }
     let bearer = BearerToken::new("Alice".parse().unwrap(), link.token.clone(), &link.code, &key);
     let resumed = world.server.resume(Some(&format!("Bearer {}", bearer.to_wire())), true).await;
     if let Err(refused) = &resumed {
-        assert_eq!(*refused, ResumeError::NotAttached);
+        assert_eq!(*refused, Error::NotAttached);
     }
     let known = world.server.introspect("Alice", shown.expose(), "x").await;
     if let Err(refused) = &known {
-        assert_eq!(*refused, IntrospectError::InvalidClient);
+        assert_eq!(*refused, Error::InvalidClient);
     }
     [attach.is_ok(), resumed.is_ok(), known.is_ok()]
 }
@@ -233,7 +242,11 @@ async fn an_older_secret_must_be_as_strong() {
     let world = World::with_brokers(rotated(Some(&Secret::new("8iwzik1bwd")), None));
     let token = Token::generate();
     let refused = world.try_attach(&mut Browser::default(), "Alice", &token, false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::UnknownBroker, "one that could be guessed disables the broker");
+    assert_eq!(
+        refused.unwrap_err(),
+        AttachError::UnknownBroker.into(),
+        "one that could be guessed disables the broker"
+    );
     let world = World::with_brokers(rotated(Some(&secret("Former")), None));
     assert!(world.try_attach(&mut Browser::default(), "Alice", &token, false).await.is_ok());
 }

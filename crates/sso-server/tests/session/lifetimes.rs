@@ -6,7 +6,7 @@ use sso_server::{
     Policy, Store,
     clock::Clock,
     core::{AttachError, Token},
-    resume::ResumeError::{self, NotAttached, Superseded},
+    error::Error::{self, NotAttached, Superseded},
     session::{EndReason, Link},
 };
 
@@ -213,7 +213,7 @@ async fn a_link_ends_by_itself_and_a_new_token_helps() {
         assert_eq!(world.info(&link).await, Ok(None));
     }
     world.advance(MINUTE);
-    assert_eq!(world.info(&link).await, Err(ResumeError::NotAttached));
+    assert_eq!(world.info(&link).await, Err(Error::NotAttached));
     // The session is as it was.
     let cookie = browser.cookie.clone().unwrap();
     let new = world.attach(&mut browser, "Alice").await;
@@ -229,13 +229,13 @@ async fn a_browser_whose_session_is_gone_gets_a_new_one() {
     let old = world.try_attach(&mut browser, "Alice", &token, false).await.unwrap().unwrap();
     let cookie = browser.cookie.clone().unwrap();
     let other = world.try_attach(&mut Browser::default(), "Alice", &token, false).await;
-    assert_eq!(other.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(other.unwrap_err(), AttachError::AlreadyAttached.into());
     world.advance(HOUR);
     // Even with the same token.
     let new = world.try_attach(&mut browser, "Alice", &token, false).await.unwrap().unwrap();
     assert_ne!(browser.cookie.as_ref().unwrap().expose(), cookie.expose());
     assert_eq!(world.info(&new).await, Ok(None));
-    assert_eq!(world.info(&old).await, Err(ResumeError::NotAttached), "the code of the old session is dead");
+    assert_eq!(world.info(&old).await, Err(Error::NotAttached), "the code of the old session is dead");
 }
 
 #[tokio::test]
@@ -265,6 +265,22 @@ async fn a_login_whose_time_is_up_is_settled_once_by_whichever_node() {
     assert_eq!(after.last_end.as_ref().unwrap().reason, EndReason::Idle);
     assert_eq!(world.server.settle_due().await, Ok(0));
     assert_eq!(world.info(&link).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_settled_keeps_no_other_from_it() {
+    let world = World::new();
+    for _ in 0..2 {
+        world.log_in(&mut Browser::default(), "jackie").await;
+    }
+    world.advance(HOUR);
+    let due = async || world.store.due(world.clock.now(), 9).await.unwrap().len();
+    assert_eq!(due().await, 2);
+    world.store.fail_once("update");
+    assert!(world.server.settle_due().await.is_err());
+    assert_eq!(due().await, 1, "the other one");
+    assert_eq!(world.server.settle_due().await, Ok(1));
+    assert_eq!(due().await, 0);
 }
 
 #[tokio::test]

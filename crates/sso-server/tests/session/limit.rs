@@ -5,12 +5,12 @@ use std::{num::NonZeroUsize, time::Duration};
 use sso_server::{
     Policy, Remember,
     account::AccountChange,
+    browser,
     core::wire,
-    resume,
     session::{CookieValue, EndReason},
 };
 
-use crate::common::{Attached, Browser, HOUR, World, credentials};
+use crate::common::{Attached, Browser, HOUR, World, credentials, ticked};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -99,25 +99,25 @@ async fn logins_through_brokers_and_of_remembered_browsers_count_too() {
 }
 
 /// A browser in which the box was ticked: its cookie and its token.
-async fn remembered(world: &World) -> resume::Browser {
+async fn remembered(world: &World) -> browser::Browser {
     world.advance(SECOND);
-    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
-    received(&resume::Browser::default(), visit)
+    let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
+    received(&browser::Browser::default(), visit)
 }
 
-fn received(browser: &resume::Browser, visit: resume::Visit) -> resume::Browser {
+fn received(browser: &browser::Browser, visit: browser::Visit) -> browser::Browser {
     let remember = match visit.remember {
         Remember::Set(token) => Some(token),
         Remember::Keep => browser.remember.clone(),
         Remember::Forget => None,
     };
-    resume::Browser { cookie: visit.set_cookie.or(browser.cookie.clone()), remember, ..browser.clone() }
+    browser::Browser { cookie: visit.set_cookie.or(browser.cookie.clone()), remember, ..browser.clone() }
 }
 
 /// Without its session's cookie; whether it is logged in again.
-async fn comes_back(world: &World, browser: &resume::Browser) -> Option<resume::Browser> {
+async fn comes_back(world: &World, browser: &browser::Browser) -> Option<browser::Browser> {
     world.advance(SECOND);
-    let closed = resume::Browser { cookie: None::<CookieValue>, ..browser.clone() };
+    let closed = browser::Browser { cookie: None::<CookieValue>, ..browser.clone() };
     let visit = world.server.come_back(closed.clone()).await.unwrap()?;
     visit.session.user()?;
     Some(received(&closed, visit))

@@ -1,9 +1,11 @@
 //! Links: whose token leads where, and how they are cut (threats: fixation, bearer tokens that live for ever).
 
+use std::time::Duration;
+
 use sso_server::{
     Policy,
     core::{AttachError, Token},
-    resume::ResumeError::{self, NoBearer, NotAttached},
+    error::Error::{self, NoBearer, NotAttached},
     session::Link,
 };
 
@@ -52,13 +54,13 @@ async fn one_brokers_links_can_be_revoked() {
     world.log_in(&mut browser, "jackie").await;
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     assert_eq!(world.server.revoke_links(Some(&"Alice".parse().unwrap())).await, Ok(1));
-    assert_eq!(world.info(&alice).await, Err(ResumeError::NotAttached));
+    assert_eq!(world.info(&alice).await, Err(Error::NotAttached));
     assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
     // Attached anew, with the same token or another: nobody was logged out, and the old bearer stays dead.
     for token in [Token::generate(), alice.token.clone()] {
         let new = world.try_attach(&mut browser, "Alice", &token, false).await.unwrap().unwrap();
         assert_eq!(world.info(&new).await.unwrap().as_deref(), Some("jackie"));
-        assert_eq!(world.info(&alice).await, Err(ResumeError::NotAttached));
+        assert_eq!(world.info(&alice).await, Err(Error::NotAttached));
     }
 }
 
@@ -70,7 +72,7 @@ async fn all_links_can_be_revoked() {
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     assert_eq!(world.server.revoke_links(None).await, Ok(2));
     for link in [&alice, &greg] {
-        assert_eq!(world.info(link).await, Err(ResumeError::NotAttached));
+        assert_eq!(world.info(link).await, Err(Error::NotAttached));
     }
     let new = world.attach(&mut browser, "Greg").await;
     assert_eq!(world.info(&new).await.unwrap().as_deref(), Some("jackie"));
@@ -94,7 +96,7 @@ async fn a_token_of_another_browser_is_refused() {
     let link = world.try_attach(&mut attacker, "Alice", &token, false).await.unwrap().unwrap();
     world.attach(&mut victim, "Greg").await;
     let refused = world.try_attach(&mut victim, "Alice", &token, false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached.into());
     world.log_in(&mut victim, "jackie").await;
     assert_eq!(world.info(&link).await, Ok(None), "the attacker's link leads to the attacker's session");
     // The same token at another broker is another token.
@@ -114,11 +116,11 @@ async fn a_link_sees_no_login_that_is_younger_than_itself() {
     assert_eq!(world.info(&old).await, Ok(None));
 
     world.log_in(&mut browser, "jackie").await;
-    assert_eq!(world.info(&old).await, Err(ResumeError::Superseded));
+    assert_eq!(world.info(&old).await, Err(Error::Superseded));
     // Attaching the same token again changes nothing.
     let again = world.try_attach(&mut browser, "Alice", &old.token, false).await;
-    assert_eq!(again.unwrap_err(), AttachError::AlreadyAttached);
-    assert_eq!(world.info(&old).await, Err(ResumeError::Superseded));
+    assert_eq!(again.unwrap_err(), AttachError::AlreadyAttached.into());
+    assert_eq!(world.info(&old).await, Err(Error::Superseded));
 
     // A new one does, asked for the login or not, and cuts nobody else's.
     let new = world.try_attach(&mut browser, "Alice", &token, true).await.unwrap().unwrap();
@@ -135,7 +137,7 @@ async fn a_link_sees_no_login_that_is_younger_than_itself() {
     }
     world.log_in(&mut browser, "jackie").await;
     for link in [&old, &new, &newer] {
-        assert_eq!(world.info(link).await, Err(ResumeError::Superseded));
+        assert_eq!(world.info(link).await, Err(Error::Superseded));
     }
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"), "it cannot attach anew");
 }
@@ -152,7 +154,7 @@ async fn a_login_meanwhile_is_not_seen_by_who_attaches_with_the_cookie_of_before
         server.log_in(shown.as_ref(), &crate::common::credentials("jackie")).await.unwrap();
     });
     let refused = world.try_attach(&mut Browser { cookie: planted }, "Alice", &Token::generate(), false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached.into());
 }
 
 #[tokio::test]
@@ -165,7 +167,7 @@ async fn a_tab_that_attaches_with_a_cookie_that_a_login_has_just_replaced_begins
     let before = tab.cookie.as_ref().map(|cookie| cookie.hash());
     world.log_in(&mut browser, "jackie").await;
     let refused = world.try_attach(&mut tab, "Alice", &Token::generate(), false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(refused.unwrap_err(), AttachError::AlreadyAttached.into());
     assert_eq!(tab.cookie.as_ref().map(|kept| kept.hash()), before, "a cookie would take the place of the login's");
     // The twin: its broker sends it once more, with the cookie that has come; and a value that was lost is no bar.
     let alice = world.attach(&mut browser, "Alice").await;
@@ -184,7 +186,7 @@ async fn a_logout_that_meets_a_login_ends_only_what_its_link_sees() {
     world.store.before_next_update(async move {
         server.log_in(shown.as_ref(), &crate::common::credentials("jackie")).await.unwrap();
     });
-    assert_eq!(world.broker_log_out(&copied).await, Err(ResumeError::Superseded));
+    assert_eq!(world.broker_log_out(&copied).await, Err(Error::Superseded));
     assert_eq!(world.server.sessions_of("jackie").await.unwrap().len(), 1);
     // The twin: a link that sees the login.
     let mut browser = Browser::default();
@@ -231,7 +233,7 @@ async fn threat_27_foreign_attaches_do_not_take_the_link_of_a_broker_that_cannot
     for _ in 0..Link::MAX_PER_BROKER {
         world.attach(&mut browser, "Alice").await;
     }
-    assert_eq!(world.info(&alice).await, Err(ResumeError::NotAttached));
+    assert_eq!(world.info(&alice).await, Err(Error::NotAttached));
 }
 
 #[tokio::test]
@@ -246,7 +248,7 @@ async fn threat_27_where_all_links_are_in_use_the_new_one_is_refused() {
         links.push(link);
     }
     let refused = world.try_attach(&mut browser, "Php", &Token::generate(), false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::NoRoom);
+    assert_eq!(refused.unwrap_err(), AttachError::NoRoom.into());
     // All but one go on calling.
     for _ in 0..8 {
         world.advance(10 * MINUTE);
@@ -255,7 +257,7 @@ async fn threat_27_where_all_links_are_in_use_the_new_one_is_refused() {
         }
     }
     assert!(world.try_attach(&mut browser, "Php", &Token::generate(), false).await.unwrap().is_some());
-    assert_eq!(world.info(&links[0]).await, Err(ResumeError::NotAttached));
+    assert_eq!(world.info(&links[0]).await, Err(Error::NotAttached));
     for link in &links[1..] {
         assert!(world.info(link).await.is_ok());
     }
@@ -275,4 +277,22 @@ async fn a_call_is_written_down_now_and_then_and_only_where_it_matters() {
     world.advance(Link::CALLED_EVERY);
     world.info(&php).await.unwrap();
     assert_eq!(noted(), 1, "once more");
+}
+
+#[tokio::test]
+async fn what_is_done_in_many_steps_may_take_longer_than_anybody_waits_at_a_page() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let dead = world.attach(&mut browser, "Alice").await;
+    world.advance(25 * HOUR);
+    world.store.be_slow(Duration::from_secs(5));
+    let attach = async {
+        let mut browser = Browser::default();
+        world.try_attach(&mut browser, "Alice", &dead.token, false).await
+    };
+    let (attached, cut) = tokio::join!(attach, world.server.revoke_links(None));
+    assert!(matches!(attached, Err(Error::Unavailable(_))), "one link is cut while somebody waits: {attached:?}");
+    assert!(cut.is_ok());
+    world.store.be_slow(Duration::ZERO);
+    assert!(world.try_attach(&mut browser, "Alice", &dead.token, false).await.is_ok());
 }

@@ -1,8 +1,7 @@
 //! Logins and logouts, and what becomes of the browser's cookie (threat: session fixation).
 
 use sso_server::{
-    login::LoginError,
-    resume::ResumeError::Superseded,
+    error::Error::{self, Superseded},
     session::{CookieValue, EndReason},
 };
 
@@ -31,7 +30,7 @@ async fn a_failed_login_changes_nothing() {
     world.attach(&mut browser, "Alice").await;
     world.store.calls();
     let wrong = world.server.log_in(browser.cookie.as_ref(), &wrong_credentials("jackie")).await;
-    assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+    assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
     assert_eq!(world.store.calls(), ["load"], "who it may be is asked, and nothing written");
     assert!(world.server.visit(browser.cookie.as_ref()).await.unwrap().is_some());
 }
@@ -55,7 +54,7 @@ async fn unknown_user_and_wrong_password_are_one_error() {
     for bad in [wrong_credentials("jackie"), credentials("nobody"), wrong_credentials("nobody"), credentials("Jackie")]
     {
         let error = world.server.log_in(None, &bad).await.unwrap_err();
-        assert_eq!(error, LoginError::InvalidCredentials);
+        assert_eq!(error, Error::InvalidCredentials);
         assert_eq!(error.to_string(), "Invalid credentials");
     }
     assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
@@ -88,7 +87,7 @@ async fn only_a_broker_that_may_can_log_users_in() {
     let mut browser = Browser::default();
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     let refused = world.server.broker_log_in(&world.resume(&greg).await.unwrap(), &credentials("jackie")).await;
-    assert_eq!(refused.unwrap_err(), LoginError::NotAllowed);
+    assert_eq!(refused.unwrap_err(), Error::PasswordLoginOff);
     assert_eq!(world.info(&greg).await, Ok(None));
     let allowed = world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await;
     assert!(allowed.is_ok());

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sso_server::{Account, Credentials, PasswordHash, Server, UserList, Users, both::Both, login::LoginError};
+use sso_server::{Account, Credentials, Error, PasswordHash, Server, UserList, Users, both::Both};
 
 use crate::common::{
     Browser, World, credentials,
@@ -14,7 +14,7 @@ use crate::common::{
 const NFC: &str = "Zo\u{eb}";
 const NFD: &str = "Zoe\u{308}";
 
-async fn logs_in_as(server: &Server, username: &str) -> Result<String, LoginError> {
+async fn logs_in_as(server: &Server, username: &str) -> Result<String, Error> {
     let visit = server.log_in(None, &credentials(username)).await?;
     Ok(visit.session.user().unwrap().username.clone())
 }
@@ -37,7 +37,7 @@ async fn white_space_around_a_name_and_its_unicode_form_do_not_count() {
             assert_eq!(logs_in_as(&world.server, typed).await.as_deref(), Ok(NFC), "{typed:?}");
         }
         for other in ["Jackie", "jack ie", "jackie\u{200b}", "Zoe", "zo\u{eb}", "", " "] {
-            assert_eq!(logs_in_as(&world.server, other).await, Err(LoginError::InvalidCredentials), "{other:?}");
+            assert_eq!(logs_in_as(&world.server, other).await, Err(Error::InvalidCredentials), "{other:?}");
         }
     }
 }
@@ -59,7 +59,7 @@ async fn a_name_that_is_kept_in_another_form_is_found_by_who_types_it_so() {
     for name in [NFD, " ada"] {
         assert_eq!(logs_in_as(&to_the_letter.server, name).await.as_deref(), Ok(name));
     }
-    assert_eq!(logs_in_as(&to_the_letter.server, NFC).await, Err(LoginError::InvalidCredentials));
+    assert_eq!(logs_in_as(&to_the_letter.server, NFC).await, Err(Error::InvalidCredentials));
     // A list takes no name in another form.
     for (typed, name) in [(NFD, NFC), (NFC, NFC), (" ada", "ada"), ("ada", "ada")] {
         assert_eq!(logs_in_as(&listed.server, typed).await.as_deref(), Ok(name), "{typed:?}");
@@ -87,7 +87,7 @@ async fn a_session_of_a_name_in_another_form_goes_on_and_is_confirmed_by_its_own
     directory.remove(NFD);
     directory.put(Account::new(NFC, hash()));
     let other = world.server.confirm_password(browser.cookie.as_ref(), &credentials(NFD)).await;
-    assert_eq!(other.unwrap_err(), LoginError::NoSession);
+    assert_eq!(other.unwrap_err(), Error::NotLoggedIn);
 }
 
 #[tokio::test]
@@ -95,12 +95,12 @@ async fn a_name_that_is_typed_in_many_ways_gives_no_more_guesses() {
     let world = World::new();
     for typed in ["jackie", " jackie", "jackie ", "jackie\u{a0}", "\tjackie\u{2003}"] {
         let wrong = world.server.log_in(None, &wrong_credentials(typed)).await;
-        assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+        assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
     }
     world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();
     for typed in ["jackie", "jackie  ", "\u{3000}jackie"] {
         let early = world.server.log_in(None, &wrong_credentials(typed)).await;
-        assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after: 1 }, "{typed:?}");
+        assert_eq!(early.unwrap_err(), Error::TooManyFailures { retry_after: 1 }, "{typed:?}");
     }
     assert!(logs_in_as(&world.server, " john").await.is_ok());
 }
@@ -150,12 +150,12 @@ async fn a_password_is_the_same_on_every_keyboard() {
         let users = UserList::from_iter([Account::new("jackie", PasswordHash::new(set).unwrap())]);
         let world = World::with_users(users);
         for typed in [nfc, nfd] {
-            let credentials = Credentials { username: "jackie".into(), password: typed.into() };
+            let credentials = Credentials { username: "jackie".into(), password: typed.into(), remember: false };
             assert!(world.server.log_in(None, &credentials).await.is_ok(), "{set:?} {typed:?}");
         }
         // A password has its white space.
-        let padded = Credentials { username: "jackie".into(), password: format!(" {nfc}") };
-        assert_eq!(world.server.log_in(None, &padded).await.unwrap_err(), LoginError::InvalidCredentials);
+        let padded = Credentials { username: "jackie".into(), password: format!(" {nfc}"), remember: false };
+        assert_eq!(world.server.log_in(None, &padded).await.unwrap_err(), Error::InvalidCredentials);
     }
 }
 

@@ -1,18 +1,15 @@
 //! Another password: this session goes on, all others end, and no browser is remembered any more.
 
 use sso_server::{
-    Account, Credentials, PasswordHash, Remember, Session, Store, UserList,
-    change_password::{PasswordChange, PasswordError},
-    login::LoginError,
-    resume,
-    session::EndReason,
-    users::new_password::UnfitPassword,
+    Account, Credentials, Error, PasswordHash, Remember, Session, Store, UserList, browser,
+    change_password::PasswordChange, error::PasswordError, session::EndReason, users::new_password::UnfitPassword,
 };
 use tokio::task::JoinSet;
 
 use crate::common::{
     Attached, Browser, PASSWORD, World, credentials,
     directory::{Directory, another_hash, hash},
+    ticked,
 };
 
 const NEW: &str = "a quite new password";
@@ -43,7 +40,7 @@ async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
     let (mut mine, my_link) = logged_in(&world, "jackie").await;
     let (other, others_link) = logged_in(&world, "jackie").await;
     let (_, johns_link) = logged_in(&world, "john").await;
-    let remembered = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let remembered = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let Remember::Set(token) = remembered.remember else { panic!("not remembered") };
     let other_id = world.resume(&others_link).await.unwrap().session.id.clone();
     // Nodes whose caches lag behind judge these sessions meanwhile.
@@ -62,12 +59,12 @@ async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
     assert_eq!(world.info(&others_link).await, Ok(None));
     assert_eq!(world.user(other.cookie.as_ref()).await, None);
     assert!(world.store.families_of("jackie").await.unwrap().is_empty());
-    let browser = resume::Browser { remember: Some(token), ..Default::default() };
+    let browser = browser::Browser { remember: Some(token), ..Default::default() };
     assert!(world.server.come_back(browser).await.unwrap().is_none());
     assert_eq!(world.info(&johns_link).await.unwrap().as_deref(), Some("john"));
 
     let old = world.server.log_in(None, &credentials("jackie")).await;
-    assert_eq!(old.unwrap_err(), LoginError::InvalidCredentials);
+    assert_eq!(old.unwrap_err(), Error::InvalidCredentials);
     world.server.log_in(None, &new_credentials()).await.unwrap();
     // It may be changed again, in the session that went on.
     world.server.change_password(mine.cookie.as_ref(), &change(NEW, "another quite new password")).await.unwrap();
@@ -80,25 +77,25 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
     let (_, other) = logged_in(&world, "jackie").await;
     let differs = PasswordChange { again: format!("{NEW}!"), ..change(PASSWORD, NEW) };
     let tests = [
-        (differs, PasswordError::NotRepeated),
-        (change(PASSWORD, "fourteen chars"), UnfitPassword::TooShort.into()),
-        (change(PASSWORD, &"x".repeat(1_025)), UnfitPassword::TooLong.into()),
-        (change("jackie124", NEW), PasswordError::InvalidCredentials),
-        (change(PASSWORD, "passwordpassword"), UnfitPassword::Common.into()),
-        (change(PASSWORD, "Jackie-Jackie-1987"), UnfitPassword::OwnName.into()),
-        (change(PASSWORD, "jackie@sso.example.com"), UnfitPassword::OwnName.into()),
-        (change(PASSWORD, "j@example.Jackie"), UnfitPassword::OwnName.into()),
+        (differs, PasswordError::NotRepeated.into()),
+        (change(PASSWORD, "fourteen chars"), PasswordError::Unfit(UnfitPassword::TooShort).into()),
+        (change(PASSWORD, &"x".repeat(1_025)), PasswordError::Unfit(UnfitPassword::TooLong).into()),
+        (change("jackie124", NEW), Error::InvalidCredentials),
+        (change(PASSWORD, "passwordpassword"), PasswordError::Unfit(UnfitPassword::Common).into()),
+        (change(PASSWORD, "Jackie-Jackie-1987"), PasswordError::Unfit(UnfitPassword::OwnName).into()),
+        (change(PASSWORD, "jackie@sso.example.com"), PasswordError::Unfit(UnfitPassword::OwnName).into()),
+        (change(PASSWORD, "j@example.Jackie"), PasswordError::Unfit(UnfitPassword::OwnName).into()),
     ];
     for (wrong, why) in tests {
         let refused = world.server.change_password(mine.cookie.as_ref(), &wrong).await;
         assert_eq!(refused.unwrap_err(), why);
     }
     let nobody = world.server.change_password(None, &change(PASSWORD, NEW)).await;
-    assert_eq!(nobody.unwrap_err(), PasswordError::NotLoggedIn);
+    assert_eq!(nobody.unwrap_err(), Error::NotLoggedIn);
     let mut anonymous = Browser::default();
     world.attach(&mut anonymous, "Alice").await;
     let nobody = world.server.change_password(anonymous.cookie.as_ref(), &change(PASSWORD, NEW)).await;
-    assert_eq!(nobody.unwrap_err(), PasswordError::NotLoggedIn);
+    assert_eq!(nobody.unwrap_err(), Error::NotLoggedIn);
     for link in [&link, &other] {
         assert_eq!(world.info(link).await.unwrap().as_deref(), Some("jackie"));
     }
@@ -109,7 +106,7 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
     let (mut mine, _) = (Browser::default(), ());
     mine.receive(world.server.log_in(None, &new_credentials()).await.unwrap().set_cookie);
     let same = world.server.change_password(mine.cookie.as_ref(), &change(NEW, NEW)).await;
-    assert_eq!(same.unwrap_err(), PasswordError::Unchanged);
+    assert_eq!(same.unwrap_err(), PasswordError::Unchanged.into());
 }
 
 #[tokio::test]
@@ -118,12 +115,12 @@ async fn guesses_of_the_old_one_wait_as_those_at_this_browsers_login_do() {
     let (mine, _) = logged_in(&world, "jackie").await;
     for _ in 0..6 {
         let refused = world.server.change_password(mine.cookie.as_ref(), &change("jackie124", NEW)).await;
-        assert_eq!(refused.unwrap_err(), PasswordError::InvalidCredentials);
+        assert_eq!(refused.unwrap_err(), Error::InvalidCredentials);
     }
     let early = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
-    assert_eq!(early.unwrap_err(), PasswordError::TooManyFailures { retry_after: 1 });
+    assert_eq!(early.unwrap_err(), Error::TooManyFailures { retry_after: 1 });
     let early = world.server.log_in(mine.cookie.as_ref(), &credentials("jackie")).await;
-    assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after: 1 });
+    assert_eq!(early.unwrap_err(), Error::TooManyFailures { retry_after: 1 });
     assert!(
         world.server.log_in(None, &credentials("jackie")).await.is_ok(),
         "whoever has this session slows down nobody else"
@@ -160,7 +157,7 @@ async fn users_that_cannot_be_changed_here_are_not() {
     let world = World::with_users(UserList::from_iter([Account::new("jackie", another_hash())]));
     let (mine, link) = logged_in(&world, "jackie").await;
     let refused = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
-    assert_eq!(refused.unwrap_err(), PasswordError::CannotChange);
+    assert_eq!(refused.unwrap_err(), PasswordError::CannotChange.into());
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
 }
 
@@ -175,8 +172,8 @@ async fn a_change_does_not_overwrite_a_password_that_was_set_meanwhile() {
         let changed = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
         let after = world.server.log_in(None, &new_credentials()).await;
         if is_reset {
-            assert_eq!(changed.unwrap_err(), PasswordError::ChangedMeanwhile);
-            assert_eq!(after.unwrap_err(), LoginError::InvalidCredentials);
+            assert_eq!(changed.unwrap_err(), PasswordError::ChangedMeanwhile.into());
+            assert_eq!(after.unwrap_err(), Error::InvalidCredentials);
             let reset = Credentials { password: "what the operator set".into(), ..credentials("jackie") };
             world.server.log_in(None, &reset).await.unwrap();
             assert_eq!(world.info(&link).await, Ok(None), "it was of the old password");
@@ -198,7 +195,7 @@ async fn a_change_that_was_cut_off_costs_its_user_no_session() {
     let (_, others_link) = logged_in(&world, "jackie").await;
     directory.is_down(true);
     let refused = world.server.change_password(mine.cookie.as_ref(), &change(PASSWORD, NEW)).await;
-    assert_eq!(refused.unwrap_err(), PasswordError::Unavailable);
+    assert!(matches!(refused, Err(Error::Unavailable(_))));
     directory.is_down(false);
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
     assert_eq!(world.info(&others_link).await.unwrap().as_deref(), Some("jackie"));

@@ -81,7 +81,7 @@ fn the_loopback_is_known_by_its_names() {
 #[tokio::test]
 async fn a_weak_secret_disables_a_broker_unless_all_is_on_the_loopback() {
     for (url, expected) in [
-        ("https://sso.example", Err(AttachError::UnknownBroker)),
+        ("https://sso.example", Err(AttachError::UnknownBroker.into())),
         ("http://localhost:8000", Ok(true)),
         ("https://sso.localhost", Ok(true)),
     ] {

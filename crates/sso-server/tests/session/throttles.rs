@@ -3,14 +3,9 @@
 use std::time::Duration;
 
 use sso_core::{BrowserHeaders, Token};
-use sso_server::{
-    Policy, Remember, Server,
-    core::AttachError,
-    login::LoginError,
-    resume::{self, ResumeError},
-};
+use sso_server::{Error, Policy, Remember, Server, browser, core::AttachError};
 
-use crate::common::{Browser, MINUTE, World, credentials, key, redirect_request, wrong_credentials};
+use crate::common::{Browser, MINUTE, World, credentials, key, redirect_request, ticked, wrong_credentials};
 
 const MANY: usize = 11;
 
@@ -21,9 +16,9 @@ async fn wrong_bearer_checksums_slow_down_one_token_only() {
     let (tried, other) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Php").await);
     for _ in 0..MANY {
         let wrong = world.server.resume(Some(&tried.wrong_authorization()), true).await;
-        assert_eq!(wrong.unwrap_err(), ResumeError::NotAttached);
+        assert_eq!(wrong.unwrap_err(), Error::NotAttached);
     }
-    let wait = ResumeError::TooManyFailures { retry_after: 1 };
+    let wait = Error::TooManyFailures { retry_after: 1 };
     assert_eq!(world.info(&tried).await, Err(wait), "the right one has to wait too");
     assert_eq!(world.info(&other).await, Ok(None), "another token of the broker does not");
     world.advance(Duration::from_secs(1));
@@ -37,12 +32,12 @@ async fn wrong_attach_checksums_slow_down_one_token_only() {
     let wrong = || redirect_request("Php", &tried, key("Greg").attach(&tried), false);
     for _ in 0..MANY {
         let refused = world.server.check_attach(wrong(), BrowserHeaders::default()).await.unwrap_err();
-        assert_eq!(refused.error, AttachError::InvalidChecksum);
+        assert_eq!(refused.error, AttachError::InvalidChecksum.into());
         assert!(refused.return_url.is_some());
     }
     let mut browser = Browser::default();
     let refused = world.try_attach(&mut browser, "Php", &tried, false).await;
-    assert_eq!(refused.unwrap_err(), AttachError::TooManyFailures { retry_after: 1 });
+    assert_eq!(refused.unwrap_err(), Error::TooManyFailures { retry_after: 1 });
     assert!(world.try_attach(&mut browser, "Php", &other, false).await.is_ok());
     assert!(world.try_attach(&mut browser, "Greg", &tried, false).await.is_ok(), "nor the same one of another broker");
     world.advance(Duration::from_secs(1));
@@ -57,11 +52,8 @@ async fn the_wait_for_checksums_grows_and_ends() {
         world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err();
     }
     for retry_after in [1, 2, 4, 8, 16, 32, 60, 60] {
-        assert_eq!(
-            world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err(),
-            ResumeError::NotAttached
-        );
-        assert_eq!(world.info(&link).await, Err(ResumeError::TooManyFailures { retry_after }));
+        assert_eq!(world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err(), Error::NotAttached);
+        assert_eq!(world.info(&link).await, Err(Error::TooManyFailures { retry_after }));
         world.advance(Duration::from_secs(retry_after));
     }
     assert_eq!(world.info(&link).await, Ok(None));
@@ -74,11 +66,11 @@ async fn a_right_checksum_of_256_bits_never_waits() {
     let link = world.attach(&mut browser, "Alice").await;
     let wait = loop {
         match world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err() {
-            ResumeError::NotAttached => {}
+            Error::NotAttached => {}
             other => break other,
         }
     };
-    assert_eq!(wait, ResumeError::TooManyFailures { retry_after: 1 });
+    assert_eq!(wait, Error::TooManyFailures { retry_after: 1 });
     assert_eq!(world.info(&link).await, Ok(None), "whoever knows a token cannot lock its visitor out");
 }
 
@@ -88,14 +80,14 @@ async fn wrong_passwords_slow_down_one_user_only() {
     for name in ["jackie", "nobody"] {
         for _ in 0..5 {
             let wrong = world.server.log_in(None, &wrong_credentials(name)).await;
-            assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+            assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
         }
         for retry_after in [1, 2, 4, 8, 16, 30, 30] {
             let wrong = world.server.log_in(None, &wrong_credentials(name)).await;
-            assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+            assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
             let early = world.server.log_in(None, &credentials(name)).await;
             let early = early.unwrap_err();
-            assert_eq!(early, LoginError::TooManyFailures { retry_after }, "known or not: the same");
+            assert_eq!(early, Error::TooManyFailures { retry_after }, "known or not: the same");
             let unit = if retry_after == 1 { "second" } else { "seconds" };
             assert!(early.to_string().ends_with(&format!(" Try again in {retry_after} {unit}.")), "{early}");
             assert!(world.server.log_in(None, &credentials("john")).await.is_ok());
@@ -105,7 +97,7 @@ async fn wrong_passwords_slow_down_one_user_only() {
     assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
     // All is forgiven.
     let wrong = world.server.log_in(None, &wrong_credentials("jackie")).await;
-    assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+    assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
     assert!(world.server.log_in(None, &credentials("jackie")).await.is_ok());
 }
 
@@ -114,8 +106,8 @@ async fn two_nodes_together_allow_as_few_guesses_as_one() {
     let world = World::new();
     let other = world.second_node();
     let guess = async |server: &Server| match server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err() {
-        LoginError::InvalidCredentials => 1,
-        LoginError::TooManyFailures { .. } => 0,
+        Error::InvalidCredentials => 1,
+        Error::TooManyFailures { .. } => 0,
         error => panic!("{error}"),
     };
     // Until both have the longest wait.
@@ -146,14 +138,14 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     world.log_in(&mut browser, "jackie").await;
     let alice = world.attach(&mut browser, "Alice").await;
     browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
-    let remembered = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let remembered = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let Remember::Set(token) = remembered.remember else { panic!("{remembered:?}") };
-    let returning = resume::Browser { remember: Some(token), ..Default::default() };
+    let returning = browser::Browser { remember: Some(token), ..Default::default() };
 
     for _ in 0..6 {
         world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();
     }
-    let early = LoginError::TooManyFailures { retry_after: 1 };
+    let early = Error::TooManyFailures { retry_after: 1 };
     assert_eq!(world.server.log_in(None, &credentials("jackie")).await.unwrap_err(), early, "a stranger");
     let mut stranger = Browser::default();
     world.log_in(&mut stranger, "john").await;
@@ -178,7 +170,7 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     for n in 0..6 {
         let from = if n % 2 == 0 { browser.cookie.as_ref().into() } else { returning.clone() };
         let wrong = world.server.log_in(from, &wrong_credentials("jackie")).await;
-        assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+        assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
     }
     for from in [browser.cookie.as_ref().into(), returning.clone()] {
         assert_eq!(world.server.log_in(from, &credentials("jackie")).await.unwrap_err(), early);
@@ -195,10 +187,10 @@ async fn guessing_through_a_broker_slows_down_its_link_and_no_other() {
     // A new name each time: only the link gives the guesser away.
     for n in 0..6 {
         let wrong = world.server.broker_log_in(&guesser, &wrong_credentials(&format!("user{n}"))).await;
-        assert_eq!(wrong.unwrap_err(), LoginError::InvalidCredentials);
+        assert_eq!(wrong.unwrap_err(), Error::InvalidCredentials);
     }
     let early = world.server.broker_log_in(&guesser, &credentials("jackie")).await;
-    assert_eq!(early.unwrap_err(), LoginError::TooManyFailures { retry_after: 1 });
+    assert_eq!(early.unwrap_err(), Error::TooManyFailures { retry_after: 1 });
     assert!(world.server.broker_log_in(&visitor, &credentials("jackie")).await.is_ok());
     world.advance(Duration::from_secs(1));
     assert!(world.server.broker_log_in(&guesser, &credentials("jackie")).await.is_ok());

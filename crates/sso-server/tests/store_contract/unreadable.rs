@@ -5,8 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use redis::AsyncCommands;
 use sqlx::Connection;
 use sso_server::{
-    BrokerList, Server, Session, Store, UserList,
-    account::Ended,
+    BrokerList, Ended, Server, Session, Store, UserList,
     clock::{Clock, ManualClock, SystemClock},
     store::{RedisStore, Removed, SqlStore, StoreKeys},
 };

@@ -5,7 +5,7 @@ use serde_json::json;
 use sso_server::clock::Clock;
 
 use crate::{
-    common::{Attached, Browser, HOUR, World, credentials},
+    common::{Attached, Browser, HOUR, World, ticked},
     http::{Answer, send, session_cookie},
 };
 
@@ -203,7 +203,7 @@ async fn a_broker_is_told_nothing_of_a_login_that_it_may_not_see() {
 #[actix_web::test]
 async fn after_an_expiry_a_remembered_browser_may_come_back() {
     let world = World::new();
-    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let mut browser = Browser { cookie: visit.set_cookie };
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     assert_eq!(info(&world, &alice).await.header("SSO-Resume"), "");

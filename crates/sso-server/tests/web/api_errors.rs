@@ -3,7 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 use sso_core::Token;
-use sso_server::data::MAX_DATA;
+use sso_server::Session;
 
 use crate::{
     common::{Attached, Browser, World},
@@ -98,13 +98,13 @@ async fn bodies_have_a_limit_and_so_has_the_data() {
         let answer = send(world.site(), Method::POST, path, &headers, &"x".repeat(1_000_000)).await;
         is_error(&answer, StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let too_much = format!("a={}", "x".repeat(MAX_DATA));
+    let too_much = format!("a={}", "x".repeat(Session::MAX_DATA));
     let answer = send(world.site(), Method::POST, "/api/data", &headers, &too_much).await;
     is_error(&answer, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.json()["error"], "Session data is limited to 16 KiB");
     assert_eq!(world.get("/api/data", &headers).await.json(), json!({}));
     // What form encoding triples is still accepted.
-    let fits = format!("a={}", "%2F".repeat(MAX_DATA - 8));
+    let fits = format!("a={}", "%2F".repeat(Session::MAX_DATA - 8));
     assert_eq!(send(world.site(), Method::POST, "/api/data", &headers, &fits).await.status, StatusCode::OK);
 }
 

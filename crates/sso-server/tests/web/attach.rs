@@ -5,7 +5,7 @@ use sso_core::Token;
 use sso_server::Remember;
 
 use crate::{
-    common::{Browser, MINUTE, World, credentials, key},
+    common::{Browser, MINUTE, World, key, ticked},
     http::{Answer, HTML, attach_uri, pair, send, session_cookie},
 };
 
@@ -213,7 +213,7 @@ async fn a_remembered_browser_gets_its_next_token_also_when_the_attach_fails() {
     let uri = attach_uri("Alice", &token, "");
     // Another browser's: whoever is lured here with it must not lose what remembers them.
     assert!(world.get(&uri, &[HTML]).await.query("sso_verify").is_some());
-    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let Remember::Set(remembered) = visit.remember else { panic!("the browser is not remembered") };
     let cookie = format!("__Host-sso_session_remember={}", remembered.expose());
     let looked = send(world.site(), Method::HEAD, &uri, &[HTML, ("Cookie", &cookie)], "").await;

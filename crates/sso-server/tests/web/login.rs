@@ -2,7 +2,7 @@
 
 use actix_web::http::{Method, StatusCode};
 use sso_core::Token;
-use sso_server::{Store, resume::ResumeError};
+use sso_server::{Error, Store};
 
 use crate::{
     common::{Browser, World, credentials, directory::Directory},
@@ -37,6 +37,25 @@ async fn a_login_sets_a_cookie_and_leads_on() {
     // Who is logged in is not asked again.
     let again = world.get("/login?return_url=/page", &[HTML, ("Cookie", &session)]).await;
     assert_eq!((again.status, again.header("Location")), (StatusCode::SEE_OTHER, "/page"));
+}
+
+#[actix_web::test]
+async fn whose_form_was_overtaken_by_another_users_is_asked_again() {
+    let world = World::new();
+    let (cookie, token) = form(&world, "/login").await;
+    let mut browser = Browser::default();
+    world.attach(&mut browser, "Alice").await;
+    let before = session_cookie(browser.cookie.as_ref().unwrap());
+    world.log_in(&mut browser, "jackie").await;
+    let body = format!("username=john&password=jackie123&form_token={token}");
+    let late = world.post("/login", &[("Cookie", &format!("{cookie}; {before}"))], &body).await;
+    assert_eq!((late.status, late.cookie("__Host-sso_session")), (StatusCode::CONFLICT, None));
+    late.is_safe_page("");
+    assert!(late.body.contains("Somebody has logged in") && late.body.contains("value=\"john\""), "{}", late.body);
+    let now = session_cookie(browser.cookie.as_ref().unwrap());
+    let again = world.post("/login", &[("Cookie", &format!("{cookie}; {now}"))], &body).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER);
+    assert!(again.cookie("__Host-sso_session").is_some());
 }
 
 #[actix_web::test]
@@ -182,7 +201,7 @@ async fn the_login_page_sends_the_cookie_that_it_renews() {
     assert_eq!(world.post("/login", &[("Cookie", &cookies)], &body).await.status, StatusCode::SEE_OTHER);
     let logged_in = world.server.sessions_of("jackie").await.unwrap();
     assert_eq!(logged_in.len(), 1);
-    assert_eq!(world.info(&alice).await, Err(ResumeError::Superseded));
+    assert_eq!(world.info(&alice).await, Err(Error::Superseded));
     assert!(world.store.get(&session).await.unwrap().unwrap().user().is_some());
 }
 

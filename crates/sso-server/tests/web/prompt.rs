@@ -4,10 +4,10 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use actix_web::http::StatusCode;
 use sso_core::Token;
-use sso_server::{Policy, Remember, clock::Clock, resume::ResumeError};
+use sso_server::{Error, Policy, Remember, clock::Clock};
 
 use crate::{
-    common::{Attached, Browser, HOUR, MINUTE, World, credentials},
+    common::{Attached, Browser, HOUR, MINUTE, World, credentials, ticked},
     http::{Answer, HTML, attach_uri, pair, session_cookie, silent_uri},
 };
 
@@ -52,11 +52,7 @@ async fn the_whole_way_with_a_session_and_without() {
         assert_ne!(Some(&new_cookie), session.as_ref());
         if has_session {
             for before in [&greg, &old] {
-                assert_eq!(
-                    world.info(before).await,
-                    Err(ResumeError::Superseded),
-                    "a token copied before is worth nothing"
-                );
+                assert_eq!(world.info(before).await, Err(Error::Superseded), "a token copied before is worth nothing");
             }
             let (greg, _) = world.attach_over_http("Greg", Some(&new_cookie)).await;
             assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"), "one session for all");
@@ -251,7 +247,7 @@ async fn another_user_at_that_form_replaces_the_first() {
     let code = answer.query("sso_verify").unwrap().parse().unwrap();
     let alice = Attached { broker: "Alice", token, code };
     assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("john"));
-    assert_eq!(world.info(&greg).await, Err(ResumeError::Superseded));
+    assert_eq!(world.info(&greg).await, Err(Error::Superseded));
 }
 
 #[actix_web::test]
@@ -273,7 +269,7 @@ async fn an_age_that_is_none_is_refused() {
 #[actix_web::test]
 async fn a_remembered_browser_counts_from_when_the_password_was_typed() {
     let world = World::new();
-    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let Remember::Set(token) = visit.remember else { panic!("the box was ticked") };
     let kept = format!("__Host-sso_session_remember={}", token.expose());
     world.advance(HOUR);

@@ -143,7 +143,7 @@ async fn submit_second(
         Ok(SetOutcome::NoAccount) => Refused::Ended.into_answer(&desk),
         Ok(SetOutcome::ChangedMeanwhile) => desk.second_page(StatusCode::CONFLICT, user, &profile, Some(MEANWHILE)),
         Err(error) => {
-            let problem = format!("Your profile was not saved: {error}.");
+            let problem = format!("Your profile was not saved. {error}");
             desk.second_page(StatusCode::SERVICE_UNAVAILABLE, user, &profile, Some(&problem))
         }
     }
@@ -300,7 +300,7 @@ impl Refused {
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
             Self::NotHere => (StatusCode::NOT_FOUND, NOT_HERE.to_owned(), account),
             Self::InUse => (StatusCode::NOT_FOUND, IN_USE.to_owned(), account),
-            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}."), begin),
+            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string(), begin),
             Self::Unconfirmed => {
                 let confirm = Way { label: "Enter your password", href: CONFIRM };
                 (StatusCode::FORBIDDEN, UNCONFIRMED.to_owned(), confirm)

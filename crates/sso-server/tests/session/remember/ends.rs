@@ -9,13 +9,12 @@ use std::{
 };
 
 use sso_server::{
-    Account, Store,
+    Account, Browser, Error, Store,
     clock::{Clock, Timestamp},
-    resume::{Browser, ResumeError},
     session::Family,
 };
 
-use crate::common::{HOUR, MINUTE, PASSWORD, World, credentials};
+use crate::common::{HOUR, MINUTE, PASSWORD, World, credentials, ticked};
 
 use super::{Jar, SECOND, remembered};
 
@@ -32,7 +31,7 @@ async fn a_copied_token_that_is_used_later_ends_the_family_and_its_sessions() {
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
     world.advance(MINUTE);
     assert!(thief.come_back(&world).await.is_none());
-    assert_eq!(world.info(&link).await, Err(ResumeError::NotAttached), "the family's session is over");
+    assert_eq!(world.info(&link).await, Err(Error::NotAttached), "the family's session is over");
     jar.session = None;
     assert!(jar.come_back(&world).await.is_none(), "its newest token, too");
     // Another browser of the same user is another family.
@@ -114,7 +113,7 @@ async fn a_browser_whose_session_was_destroyed_is_forgotten() {
         let world = World::new();
         let fingerprint = |name: &str| world.server.fingerprint(Some(name), None);
         let tied = Browser { fingerprint: fingerprint("Firefox"), ..Browser::default() };
-        let visit = world.server.log_in_and_remember(tied, &credentials("jackie")).await.unwrap();
+        let visit = world.server.log_in(tied, &ticked("jackie")).await.unwrap();
         let mut jar = Jar::default();
         jar.receive(visit.set_cookie, visit.remember);
         let name = if is_another { "Chrome" } else { "Firefox" };
@@ -195,7 +194,7 @@ async fn threat_33_a_browser_that_comes_back_again_and_again_needs_the_password_
     jar.session = None;
     assert!(jar.come_back(&world).await.is_none());
     // Its twin: the password begins a new time.
-    let visit = world.server.log_in_and_remember(Browser::default(), &credentials("jackie")).await.unwrap();
+    let visit = world.server.log_in(Browser::default(), &ticked("jackie")).await.unwrap();
     jar.receive(visit.set_cookie, visit.remember);
     world.advance(20 * DAY);
     jar.session = None;

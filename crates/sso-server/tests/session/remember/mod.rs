@@ -5,17 +5,16 @@ mod ends;
 use std::time::Duration;
 
 use sso_server::{
-    Remember, RememberToken,
+    Browser, Error, Remember, RememberToken, Visit,
     attach::AttachOutcome,
     core::{
         AttachError, AttachRequest, BrowserHeaders, Token,
         jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
     },
-    resume::{Browser, ResumeError, Visit},
     session::CookieValue,
 };
 
-use crate::common::{self, Attached, HOUR, MINUTE, World, credentials, key, redirect_request};
+use crate::common::{self, Attached, HOUR, MINUTE, World, credentials, key, redirect_request, ticked};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -64,7 +63,7 @@ impl Jar {
 
 /// A browser in which jackie has logged in with the box ticked.
 async fn remembered(world: &World) -> Jar {
-    let visit = world.server.log_in_and_remember(None, &credentials("jackie")).await.unwrap();
+    let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     assert!(!visit.session.is_remembered(), "the password was typed");
     let mut jar = Jar::default();
     jar.receive(visit.set_cookie, visit.remember);
@@ -144,7 +143,7 @@ async fn an_anonymous_session_is_no_obstacle() {
     let planted = jar.session.clone();
     jar.token = token;
     assert!(jar.come_back(&world).await.is_some());
-    assert_eq!(world.info(&link).await, Err(ResumeError::Superseded), "nor does a token of before see the login");
+    assert_eq!(world.info(&link).await, Err(Error::Superseded), "nor does a token of before see the login");
     let anew = jar.attach(&world, "Alice").await;
     assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
     assert!(world.server.visit(planted.as_ref()).await.unwrap().is_none(), "its old cookie is dead");
@@ -206,7 +205,7 @@ async fn an_attach_that_fails_still_gives_the_new_token_to_who_came_back() {
     let request = redirect_request("Alice", &taken.token, key("Alice").attach(&taken.token), false);
     let checked = world.server.check_attach(request, BrowserHeaders::default()).await.unwrap();
     let answer = world.server.attach(&checked, jar.shown()).await;
-    assert_eq!(answer.outcome.unwrap_err(), AttachError::AlreadyAttached);
+    assert_eq!(answer.outcome.unwrap_err(), AttachError::AlreadyAttached.into());
     jar.receive(answer.set_cookie, answer.remember);
     // Later than the old token would have been taken for a tab's.
     world.advance(5 * MINUTE);

@@ -1,0 +1,156 @@
+//! Ends of logins, but those by time: which sessions and families go with which reason.
+
+use std::sync::Arc;
+
+use crate::{
+    error::Unavailable,
+    session::{EndReason, Session},
+    task::Task,
+};
+
+/// How much was ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Sessions in which somebody was logged in; with everything, also those in which nobody was.
+    pub sessions: u64,
+    /// Browsers that were remembered.
+    pub browsers: u64,
+}
+
+impl Task<'_> {
+    /// Ends a login, if it still `is_meant`, which may also change the session. The session then; `None`: it was not
+    /// meant, or has gone.
+    pub(crate) async fn end(
+        &self,
+        session: &Arc<Session>,
+        reason: EndReason,
+        mut is_meant: impl FnMut(&mut Session) -> bool + Send,
+    ) -> Result<Option<Arc<Session>>, Unavailable> {
+        let now = self.now();
+        let end = |session: &mut Session| {
+            let is_meant = is_meant(session);
+            if reason.is_theft() {
+                session.destroy(reason, now);
+            } else {
+                session.end(reason, now);
+            }
+            is_meant
+        };
+        let ended = self.change(session, end).await?;
+        if ended.is_some() {
+            let username = session.last_user();
+            match reason {
+                // Whoever logs out says so.
+                EndReason::LoggedOut => {}
+                EndReason::Revoked | EndReason::TooMany => tracing::info!(username, ?reason, "a login was ended"),
+                reason => tracing::warn!(username, ?reason, "a login was ended"),
+            }
+        }
+        Ok(ended)
+    }
+
+    /// The same, and its browser is forgotten: first of all, for what is half done must be one that can be repeated.
+    /// Its brokers are told at their next call.
+    pub(crate) async fn end_and_forget(
+        &self,
+        session: &Arc<Session>,
+        reason: EndReason,
+        mut is_meant: impl FnMut(&mut Session) -> bool + Send,
+    ) -> Result<Option<Arc<Session>>, Unavailable> {
+        self.forget(session.family()).await?;
+        let mut family = None;
+        let is_meant = |current: &mut Session| {
+            family = current.family().map(str::to_owned);
+            is_meant(current)
+        };
+        let ended = self.end(session, reason, is_meant).await?;
+        // It may have got one since.
+        if ended.is_some() && family.as_deref() != session.family() {
+            self.forget(family.as_deref()).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Removes a family: none of its tokens works any more. Its sessions stay.
+    pub(crate) async fn forget(&self, family: Option<&str>) -> Result<(), Unavailable> {
+        if let Some(id) = family {
+            self.ask(self.store.remove_family(id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a family and ends all its sessions: that of a tab that came back a moment ago, that from before the
+    /// browser lost its session cookie, that of a thief.
+    pub(crate) async fn end_family(&self, username: &str, id: &str, reason: EndReason) -> Result<(), Unavailable> {
+        self.forget(Some(id)).await?;
+        if reason.is_theft() {
+            // Nobody can tell which family they are of.
+            self.ask(self.store.remove_unreadable(username)).await?;
+        }
+        for session in self.sessions_of(username).await? {
+            self.end(&session, reason, |session| session.family() == Some(id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all sessions of this user but `keep`, and forgets all browsers but that session's.
+    pub(crate) async fn end_all(
+        &self,
+        username: &str,
+        keep: Option<&Session>,
+        reason: EndReason,
+    ) -> Result<Ended, Unavailable> {
+        let unreadable = self.ask(self.store.remove_unreadable(username)).await?;
+        let mut ended = Ended { sessions: unreadable.sessions, browsers: unreadable.families };
+        if ended != Ended::default() {
+            tracing::warn!(username, ended.sessions, ended.browsers, "what could not be read was removed");
+        }
+        // First what could begin new ones.
+        for family in self.families_of(username).await? {
+            if keep.and_then(Session::family) != Some(&family.id) {
+                self.forget(Some(&family.id)).await?;
+                ended.browsers += 1;
+            }
+        }
+        for own in self.sessions_of(username).await?.iter().filter(|own| keep.is_none_or(|keep| keep.id != own.id)) {
+            let was_theirs = self.end_and_forget(own, reason, |own| own.is_of(username)).await?;
+            ended.sessions += u64::from(was_theirs.is_some());
+        }
+        Ok(ended)
+    }
+
+    /// Ends the longest unused logins of this session's user where they are too many by now. Only those that began
+    /// before the login in this session: of two logins at once, with room for one, the later one stays, and not
+    /// neither.
+    ///
+    /// The login itself stands, whatever the store says: the next one makes up for it.
+    pub(crate) async fn make_room(&self, session: &Session) {
+        if self.end_longest_unused(session).await.is_err() {
+            tracing::warn!("logins that may be too many were left");
+        }
+    }
+
+    async fn end_longest_unused(&self, session: &Session) -> Result<(), Unavailable> {
+        let Some(user) = session.user() else { return Ok(()) };
+        let mut sessions = self.sessions_of(&user.username).await?;
+        let too_many = sessions.len().saturating_sub(self.policy.max_sessions_per_user.get());
+        if too_many == 0 {
+            return Ok(());
+        }
+        let began = |session: &Session| (session.login.as_ref().map(|login| login.at), session.id.clone());
+        let this = began(session);
+        sessions.retain(|other| began(other) < this);
+        sessions.sort_by_key(|other: &Arc<Session>| other.last_seen);
+        let is_theirs = |session: &mut Session| session.is_of(&user.username);
+        for longest_unused in sessions.iter().take(too_many) {
+            if session.family().is_some_and(|family| longest_unused.family() == Some(family)) {
+                // Left by this very browser, before it lost its session's cookie: it stays remembered.
+                self.end(longest_unused, EndReason::TooMany, is_theirs).await?;
+            } else {
+                // A remembered browser would log itself in again at its next visit, and end another login.
+                self.end_and_forget(longest_unused, EndReason::TooMany, is_theirs).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! Logging out, at the server's own pages and through a broker's back end. Both work while users cannot be looked up.
+
+use sso_core::wire::Ended;
+
+use crate::{
+    browser::Browser,
+    error::{Error, Unavailable},
+    resume::{Resumed, check_link},
+    server::Server,
+    session::{CookieValue, EndReason, LinkState, Session},
+    task::Task,
+};
+
+impl Server {
+    /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session. The caller
+    /// has made sure that a page of the server asks for it: with another fingerprint the session is destroyed, too.
+    pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
+        let (task, browser) = (self.task(), Browser { navigates: true, ..browser.into() });
+        if let Some(claims) = task.claims_of(&browser) {
+            task.end_family(&claims.registered.sub, &claims.family, EndReason::LoggedOut).await?;
+        }
+        let Some(session) = task.unjudged(&browser).await? else { return Ok(None) };
+        task.log_out_of_family(&session).await?;
+        let (cookie, now) = (CookieValue::generate(), task.now());
+        // Ended here, so that the cookie is replaced afterwards.
+        let log_out = |session: &mut Session| {
+            session.end(EndReason::LoggedOut, now);
+            session.replace_cookie(cookie.hash(), now);
+            true
+        };
+        task.end_and_forget(&session, EndReason::LoggedOut, log_out).await?;
+        tracing::info!("logged out");
+        Ok(Some(cookie))
+    }
+
+    /// Logs out through a broker's back end: everywhere. `authorization` and `by_person` are as for
+    /// [`resume`](Self::resume). How the login that the broker saw ended: where it had ended already, only the memory
+    /// of its browser is left to go.
+    pub async fn broker_log_out(&self, authorization: Option<&str>, by_person: bool) -> Result<Option<Ended>, Error> {
+        let task = self.task();
+        let mut call = task.proven(authorization).await?;
+        let is_logged_in = call.session.login.is_some();
+        let is_theirs = is_logged_in || call.session.last_end.as_ref().is_none_or(|end| call.link.saw(end));
+        if is_theirs {
+            task.log_out_of_family(&call.session).await?;
+            let (now, mut state) = (task.now(), LinkState::Good);
+            // Somebody may log in meanwhile, whom this link does not see.
+            let is_meant = |session: &mut Session| {
+                state = call.link.state(session, Some(now), &task.policy, now);
+                session.renew_cookie = true;
+                state == LinkState::Good
+            };
+            let logged_out = task.end_and_forget(&call.session, EndReason::LoggedOut, is_meant).await?;
+            check_link(state)?;
+            call = Resumed { session: logged_out.unwrap_or(call.session), ..call };
+            tracing::info!(broker = %call.broker.id, "logged out through a broker");
+        }
+        if by_person {
+            task.touch(&call.session).await?;
+        }
+        if is_logged_in {
+            return Ok(call.session.ended(task.now()));
+        }
+        // Whoever may not use the broker is none of its business, and a logout does not fail for that.
+        Ok(task.told(&call).await.unwrap_or_default().ended)
+    }
+}
+
+impl Task<'_> {
+    /// Logs out what else began with the same memory of the browser.
+    async fn log_out_of_family(&self, session: &Session) -> Result<(), Unavailable> {
+        match (session.last_user(), session.family()) {
+            (Some(username), Some(family)) => self.end_family(username, family, EndReason::LoggedOut).await,
+            _ => Ok(()),
+        }
+    }
+}

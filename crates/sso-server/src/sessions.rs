@@ -1,0 +1,232 @@
+//! What every task does with brokers, sessions and families: find them, and change a session.
+
+use std::{sync::Arc, time::Duration};
+
+use sso_core::{BrokerId, is_loopback};
+
+use crate::{
+    brokers::Broker,
+    browser::Browser,
+    error::Unavailable,
+    server::{Parts, Server},
+    session::{CookieHash, CookieValue, Family, LinkKey, LinkState, Session, SessionId, lifecycle},
+    store::Resolved,
+    task::{Task, Unwritten},
+};
+
+/// How often a change is made anew because somebody was faster: each time one of those who change the record at once
+/// has got through, and they are never so many. A store that says "conflict" without end is out of order.
+pub(crate) const ATTEMPTS: usize = 1_000;
+
+impl Parts {
+    /// What a link is now.
+    pub(crate) fn link_state(&self, found: &Resolved) -> LinkState {
+        found.link.state(&found.session, found.called, &self.policy, self.now())
+    }
+
+    /// An anonymous session, not kept yet, and the value of its cookie.
+    pub(crate) fn new_session(&self, browser: &Browser, silently: bool) -> (Session, CookieValue) {
+        let cookie = CookieValue::generate();
+        let mut session = Session::new(cookie.hash(), self.now());
+        session.begun_silently = silently;
+        browser.tie(&mut session);
+        (self.dated(session), cookie)
+    }
+
+    fn dated(&self, mut session: Session) -> Session {
+        session.keep_until = lifecycle::keep_until(&session, &self.policy);
+        session.ends = lifecycle::ends(&session, &self.policy);
+        session
+    }
+}
+
+impl Task<'_> {
+    /// The broker of this id. One whose secret could be guessed offline is treated as disabled, unless all of this is
+    /// on the loopback.
+    pub(crate) async fn broker(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, Unavailable> {
+        let broker = self.look_up(self.brokers.find(id)).await?;
+        Ok(broker.filter(|broker| {
+            let fit = broker.is_strong() || is_loopback(&self.public_url);
+            if !fit {
+                tracing::error!(%broker.id, "broker disabled: its secret has less than 128 bits");
+            }
+            fit
+        }))
+    }
+
+    /// The session that a cookie leads to; see [`Store::load`](crate::Store::load).
+    pub(crate) async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, Unavailable> {
+        self.seen(self.ask(self.store.load(cookie)).await?).await
+    }
+
+    /// The session of this id.
+    pub(crate) async fn session(&self, id: &SessionId) -> Result<Option<Arc<Session>>, Unavailable> {
+        self.seen(self.ask(self.store.get(id)).await?).await
+    }
+
+    /// The link of a broker's token, and its session.
+    pub(crate) async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, Unavailable> {
+        let Some(found) = self.ask(self.store.resolve(key)).await? else { return Ok(None) };
+        let session = self.seen(Some(found.session)).await?;
+        Ok(session.map(|session| Resolved { session, ..found }))
+    }
+
+    /// The sessions in which this user is logged in, in no particular order.
+    pub(crate) async fn sessions_of(&self, username: &str) -> Result<Vec<Arc<Session>>, Unavailable> {
+        let mut sessions = Vec::new();
+        for session in self.ask(self.store.of_user(username)).await? {
+            sessions.extend(self.seen(Some(session)).await?);
+        }
+        sessions.retain(|session| session.is_of(username));
+        Ok(sessions)
+    }
+
+    /// A session as it is now. Where a clock that was ahead has written times that lie in the future, these are now,
+    /// and are written so: a login would not end otherwise.
+    async fn seen(&self, found: Option<Arc<Session>>) -> Result<Option<Arc<Session>>, Unavailable> {
+        let now = self.now();
+        let Some(session) = found.filter(|session| !lifecycle::is_gone(session, now)) else { return Ok(None) };
+        if !lifecycle::is_ahead(&session, now) {
+            return Ok(Some(lifecycle::settled(session, &self.policy, now)));
+        }
+        tracing::warn!("a session has times in the future: a clock was ahead, here or at another node");
+        let set_right = |session: &mut Session| {
+            lifecycle::set_right(session, now);
+            true
+        };
+        self.change(&session, set_right).await
+    }
+
+    /// The family of this id, if it still works.
+    pub(crate) async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, Unavailable> {
+        match self.ask(self.store.family(id)).await? {
+            Some(family) => self.working(family).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The families that remember this user and still work, in no particular order.
+    pub(crate) async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, Unavailable> {
+        let mut families = Vec::new();
+        for family in self.ask(self.store.families_of(username)).await? {
+            families.extend(self.working(family).await?);
+        }
+        Ok(families)
+    }
+
+    /// A family that was found, if it still works; with its times set right, as those of a session are.
+    async fn working(&self, family: Arc<Family>) -> Result<Option<Arc<Family>>, Unavailable> {
+        let mut right = Family::clone(&family);
+        right.set_right(self.now(), &self.tokens);
+        let family = if right == *family {
+            family
+        } else {
+            // Whoever was faster has set it right, too, or has removed it.
+            let written = self.write(self.store.update_family(right.clone())).await?;
+            written.unwrap_or_else(|_| Arc::new(right))
+        };
+        Ok(Some(family).filter(|family| self.now() < family.expires))
+    }
+
+    /// Starts an anonymous session, whose cookie is never sent.
+    pub(crate) async fn start(&self, browser: &Browser) -> Result<Arc<Session>, Unavailable> {
+        self.ask(self.store.insert(self.new_session(browser, false).0)).await
+    }
+
+    /// Changes a session, by compare-and-swap: `change` sees the newest record, as it is now, and may be called again.
+    /// It returns `false` to give up. The session then; `None`: `change` gave up, or the session is gone.
+    pub(crate) async fn change(
+        &self,
+        session: &Arc<Session>,
+        mut change: impl FnMut(&mut Session) -> bool + Send,
+    ) -> Result<Option<Arc<Session>>, Unavailable> {
+        let mut current = session.clone();
+        for _ in 0..ATTEMPTS {
+            let mut next = Session::clone(&current);
+            lifecycle::settle(&mut next, &self.policy, self.now());
+            if !change(&mut next) {
+                return Ok(None);
+            }
+            let (expired, end) = (std::mem::take(&mut next.end_is_unwritten), next.last_end.clone());
+            match self.write(self.store.update(self.dated(next))).await? {
+                Ok(updated) => {
+                    if let Some(end) = end.filter(|_| expired) {
+                        tracing::info!(username = end.username, reason = ?end.reason, "a login has ended");
+                    }
+                    return Ok(Some(updated));
+                }
+                Err(Unwritten::Gone) => return Ok(None),
+                Err(Unwritten::Conflict) => {}
+            }
+            match self.ask(self.store.get(&current.id)).await? {
+                Some(newer) => current = newer,
+                None => return Ok(None),
+            }
+        }
+        Err(Unavailable::changes_all_the_time())
+    }
+
+    /// Notes that a person used the session, at most once per `touch_every`.
+    pub(crate) async fn touch(&self, session: &Arc<Session>) -> Result<(), Unavailable> {
+        if lifecycle::needs_touch(session, &self.policy, self.now()) {
+            self.touch_now(session).await?;
+        }
+        Ok(())
+    }
+
+    /// The same whenever it was. The session as it is then.
+    pub(crate) async fn touch_now(&self, session: &Arc<Session>) -> Result<Arc<Session>, Unavailable> {
+        let mut used = Session::clone(session);
+        used.last_seen = lifecycle::use_at(session, self.now());
+        let used = self.dated(used);
+        if self.write(self.store.touch(&used)).await? == Err(Unwritten::Conflict) {
+            // Somebody logged in or out meanwhile, or the login's end is not written yet: use does not undo that.
+            let touch = |session: &mut Session| {
+                session.last_seen = used.last_seen.max(session.last_seen);
+                true
+            };
+            if let Some(touched) = self.change(session, touch).await? {
+                return Ok(touched);
+            }
+        }
+        // Where it went away in between, whoever comes next is told so.
+        Ok(Arc::new(used))
+    }
+
+    /// Writes the end of a login whose time is up, as every write to its session would.
+    async fn settle(&self, session: &Arc<Session>) -> Result<(), Unavailable> {
+        if self.change(session, |session| session.login.is_none()).await?.is_none() {
+            // It was used meanwhile, or its end was noted under another policy: the store is told the right one.
+            let _gone_or_changed = self.write(self.store.touch(&self.dated(Session::clone(session)))).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Writes down, every second and without end, which logins are over by their time, so that their data go and the
+    /// log tells of each once. Reads know it without. Every node does so: spawn it once in each. What fails is in the
+    /// log, and is tried again.
+    pub async fn settle(self) {
+        let mut every_second = tokio::time::interval(Duration::from_secs(1));
+        every_second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every_second.tick().await;
+            while self.settle_due().await.is_ok_and(|settled| settled > 0) {}
+        }
+    }
+
+    /// One step of it: how many logins were found to be over, at most 500. One that fails keeps no other from it.
+    pub async fn settle_due(&self) -> Result<usize, Unavailable> {
+        const AT_ONCE: usize = 500;
+        let task = self.long_task();
+        let due = task.ask(task.store.due(task.now(), AT_ONCE)).await?;
+        let mut outcome = Ok(due.len());
+        for session in &due {
+            if let Err(error) = task.settle(session).await {
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+}

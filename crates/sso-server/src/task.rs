@@ -1,0 +1,167 @@
+//! One task: what is asked while a request is answered, of the store, the users and the brokers. Few wait for an answer
+//! at once, and nobody waits long.
+
+use std::{
+    future::Future,
+    ops::Deref,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::{
+    error::Unavailable,
+    server::{Parts, Server},
+    store::StoreError,
+};
+
+/// How long all questions of one task wait together: a broker waits five seconds for an answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The server's parts, for one task.
+pub(crate) struct Task<'a> {
+    parts: &'a Parts,
+    /// What is left of its patience; `None` where each question has all of it.
+    left: Option<Mutex<Duration>>,
+}
+
+/// What a caller chooses by where the store did not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    /// The record is gone.
+    Gone,
+    /// Somebody else was faster.
+    Conflict,
+}
+
+impl Server {
+    /// Begins a task. What it asks waits no longer, all in all, than one question may.
+    pub(crate) fn task(&self) -> Task<'_> {
+        Task { parts: &self.0, left: Some(Mutex::new(PATIENCE)) }
+    }
+
+    /// Begins one that is about many sessions, for which nobody waits at a page.
+    pub(crate) fn long_task(&self) -> Task<'_> {
+        Task { parts: &self.0, left: None }
+    }
+}
+
+impl Deref for Task<'_> {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        self.parts
+    }
+}
+
+impl Task<'_> {
+    /// Asks the store.
+    pub(crate) async fn ask<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, Unavailable> {
+        self.wait(&self.store_places, call).await?.map_err(Unavailable::because)
+    }
+
+    /// Has the store write what it may refuse.
+    pub(crate) async fn write<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Result<T, Unwritten>, Unavailable> {
+        match self.wait(&self.store_places, call).await? {
+            Ok(written) => Ok(Ok(written)),
+            Err(StoreError::NotFound) => Ok(Err(Unwritten::Gone)),
+            Err(StoreError::Conflict) => Ok(Err(Unwritten::Conflict)),
+            Err(error) => Err(Unavailable::because(error)),
+        }
+    }
+
+    /// Looks up a user or a broker.
+    pub(crate) async fn look_up<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, Unavailable>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        self.wait(&self.look_up_places, call).await?.map_err(Unavailable::because)
+    }
+
+    async fn wait<T>(&self, places: &Semaphore, call: impl Future<Output = T>) -> Result<T, Unavailable> {
+        let _place = places.try_acquire().map_err(|_| Unavailable::because("too many wait for an answer already"))?;
+        let (left, started) = (self.left.as_ref().map_or(PATIENCE, |left| *left.lock()), Instant::now());
+        let answer = tokio::time::timeout(left, call).await;
+        if let Some(left) = &self.left {
+            let mut left = left.lock();
+            *left = left.saturating_sub(started.elapsed());
+        }
+        answer.map_err(|_| Unavailable::because("there was no answer in time"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BrokerList, UserList};
+
+    fn server() -> Server {
+        let (brokers, users) = (BrokerList::default(), UserList::default());
+        Server::builder("http://localhost".parse().unwrap(), brokers, users).build().unwrap()
+    }
+
+    async fn hang() -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    async fn slow(seconds: u64) -> Result<(), StoreError> {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_task_waits_no_longer_however_much_it_asks() {
+        let (server, started) = (server(), Instant::now());
+        let task = server.task();
+        assert_eq!(task.ask(slow(3)).await, Ok(()));
+        assert!(task.ask(hang()).await.is_err());
+        assert!(task.look_up(hang()).await.is_err(), "users and brokers have no patience of their own");
+        assert_eq!(task.ask(async { Ok(1) }).await, Ok(1), "what is done at once is done");
+        assert!((PATIENCE..PATIENCE + Duration::from_secs(30)).contains(&started.elapsed()));
+        assert_eq!(server.task().ask(slow(1)).await, Ok(()), "the next one has all of it");
+        let long = server.long_task();
+        for _ in 0..2 {
+            assert_eq!(long.ask(slow(3)).await, Ok(()), "and so has each question of a long one");
+        }
+    }
+
+    #[tokio::test]
+    async fn when_too_many_wait_the_next_one_is_refused_at_once() {
+        let server = server();
+        let wait_for_users = || {
+            let server = server.clone();
+            tokio::spawn(async move { server.task().look_up(hang()).await })
+        };
+        let waiting: Vec<_> = (0..server.0.look_up_places.available_permits()).map(|_| wait_for_users()).collect();
+        while server.0.look_up_places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let started = Instant::now();
+        assert!(server.task().look_up(async { Ok::<_, StoreError>(()) }).await.is_err());
+        assert_eq!(server.task().ask(async { Ok(()) }).await, Ok(()), "the store is free");
+        assert!(started.elapsed() < PATIENCE / 2);
+        for task in waiting {
+            assert!(task.await.unwrap().is_err());
+        }
+        assert_eq!(server.ready().await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn the_cause_is_kept() {
+        let server = server();
+        let cause = StoreError::Unavailable("the disk is full".into());
+        let failed = server.task().ask(async { Err::<(), _>(cause.clone()) }).await.unwrap_err();
+        let source = std::error::Error::source(&failed).unwrap();
+        assert_eq!(source.to_string(), cause.to_string());
+        let task = server.task();
+        for (error, unwritten) in [(StoreError::NotFound, Unwritten::Gone), (StoreError::Conflict, Unwritten::Conflict)]
+        {
+            assert_eq!(task.write(async { Err::<(), _>(error.clone()) }).await, Ok(Err(unwritten)));
+            assert!(task.ask(async { Err::<(), _>(error) }).await.is_err(), "where nobody chooses by it");
+        }
+    }
+}
