@@ -105,7 +105,6 @@ pub(crate) struct BrowserRow<'a> {
 #[template(path = "server/confirm.html")]
 pub(crate) struct ServerConfirm<'a> {
     pub(crate) layout: Layout<'a>,
-    /// Where the form is posted to.
     pub(crate) action: &'a str,
     /// Ties the form to this browser and this user.
     pub(crate) form_token: &'a str,

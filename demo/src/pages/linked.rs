@@ -9,7 +9,6 @@ use super::{Layout, Way};
 #[template(path = "linked/page.html")]
 pub(crate) struct LinkedPage<'a> {
     pub(crate) layout: Layout<'a>,
-    /// The page's own heading.
     pub(crate) heading: &'a str,
     /// Who is logged in to this application.
     pub(crate) user: Option<&'a str>,
@@ -24,7 +23,6 @@ pub(crate) struct LinkedPage<'a> {
 #[template(path = "linked/login.html")]
 pub(crate) struct LinkedLogin<'a> {
     pub(crate) layout: Layout<'a>,
-    /// Where the form is posted to.
     pub(crate) action: &'a str,
     /// What was typed before; empty at first.
     pub(crate) username: &'a str,
@@ -39,7 +37,6 @@ pub(crate) struct LinkedLogin<'a> {
 #[template(path = "linked/leaving.html")]
 pub(crate) struct OnTheWay<'a> {
     pub(crate) layout: Layout<'a>,
-    /// Where the form goes.
     pub(crate) action: &'a str,
     /// The token that it carries.
     pub(crate) token: &'a str,
@@ -56,7 +53,6 @@ pub(crate) struct OnTheWay<'a> {
 #[template(path = "linked/may-leave.html")]
 pub(crate) struct MayLeave<'a> {
     pub(crate) layout: Layout<'a>,
-    /// Where the form goes.
     pub(crate) action: &'a str,
     /// Where it leads in the end.
     pub(crate) url: &'a str,
@@ -71,7 +67,6 @@ pub(crate) struct MayLeave<'a> {
 #[template(path = "linked/switch.html")]
 pub(crate) struct SwitchUser<'a> {
     pub(crate) layout: Layout<'a>,
-    /// Where the form goes.
     pub(crate) action: &'a str,
     /// Ties the form to this browser.
     pub(crate) form_token: &'a str,

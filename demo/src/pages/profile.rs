@@ -11,7 +11,6 @@ pub(crate) struct ServerProfile<'a> {
     pub(crate) layout: Layout<'a>,
     /// Which page of the two.
     pub(crate) number: u8,
-    /// Where the form is posted to.
     pub(crate) action: &'a str,
     /// Ties the page to this browser and this user, and says when it was served.
     pub(crate) form_token: &'a str,

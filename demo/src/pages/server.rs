@@ -24,7 +24,6 @@ pub(crate) struct ServerHome<'a> {
 #[template(path = "server/login.html")]
 pub(crate) struct ServerLogin<'a> {
     pub(crate) layout: Layout<'a>,
-    /// Where the form is posted to.
     pub(crate) action: &'a str,
     /// Ties the form to this browser.
     pub(crate) form_token: &'a str,
