@@ -138,7 +138,7 @@ async fn a_scripts_logout_on_an_old_page_shows_who_is_there_and_logs_nobody_out(
 }
 
 #[tokio::test]
-async fn the_popups_logout_on_an_old_page_claims_nothing() {
+async fn the_popups_logout_on_an_old_page_claims_nothing_and_asks() {
     let demo = Demo::start(&["--idle-timeout", "60s", "--warn-before", "59s"]);
     let browser = Browser::start(ThirdPartyCookies::Blocked).await;
     let greg = form_for_greg(&browser, &demo).await;
@@ -152,9 +152,15 @@ async fn the_popups_logout_on_an_old_page_claims_nothing() {
     log_in_at_greg(&browser, &greg, "john").await;
     show(&browser, &alice).await;
     browser.click("#session-popup [data-part=warned] [data-do=leave]").await;
-    browser.wait_for("#session-popup[open]", "Someone has logged in since").await;
+    browser.wait_for("h1", "Log out?").await;
     show(&browser, &greg).await;
     expect(&browser, &demo, "greg", JOHN).await;
+    // Only who says so there is logged out.
+    show(&browser, &alice).await;
+    browser.click("form[action='/sso/logout'] button").await;
+    browser.wait_for("h1", OUT).await;
+    show(&browser, &greg).await;
+    expect(&browser, &demo, "greg", OUT).await;
 }
 
 #[tokio::test]

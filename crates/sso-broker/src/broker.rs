@@ -11,13 +11,8 @@ use crate::{
     BrokerBuilder, Client, ConfigError, LocalPath, TokenStore,
     shelf::Shelf,
     time,
-    tokens::{Again, Attached, Login, Notes, Pending, Purpose, State},
+    tokens::{Attached, Login, Notes, Pending, Purpose, State, Why},
 };
-
-/// How often in a row a token is made again that the server does not honour, before the error is shown.
-const MAX_LOST: u8 = 1;
-/// How often in a row one is that somebody's login has superseded.
-const MAX_SUPERSEDED: u8 = 3;
 
 /// A broker: one web site that shares its visitors' sessions. Clones share everything.
 ///
@@ -87,19 +82,6 @@ pub enum AttachOutcome {
     CookiesOff,
     /// Not the end of an attach that is under way here, or nobody can know. Nothing was changed; go on to the first page.
     Stray,
-}
-
-/// Why a visitor is attached again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The server does not honour the token.
-    Lost,
-    /// Somebody has logged in since, which the token's link does not see.
-    Superseded,
-    /// Nobody is logged in, and the browser is remembered.
-    Remembered,
-    /// Nobody is logged in, and the token is old.
-    Old,
 }
 
 /// A silent attach that the visitor's page is to carry out.
@@ -196,12 +178,12 @@ impl Broker {
                 self.0.shelf.set_arrived(store);
                 AttachOutcome::Attached { wanted }
             }
-            Err(error) if error == wire::ALREADY_ATTACHED && pending.purpose.again.lost < MAX_LOST => {
-                let Purpose { login, again } = pending.purpose;
-                let again = Again { lost: again.lost + 1, ..again };
-                AttachOutcome::TryAgain { url: self.start(store, &wanted, Purpose { login, again }) }
-            }
             Err(error) => {
+                let again = pending.purpose.again.next(Why::Lost).filter(|_| error == wire::ALREADY_ATTACHED);
+                if let Some(again) = again {
+                    let purpose = Purpose { again, ..pending.purpose };
+                    return AttachOutcome::TryAgain { url: self.start(store, &wanted, purpose) };
+                }
                 tracing::warn!(broker = %self.0.id, ?error, "attach failed");
                 self.0.shelf.set_failure(store, &error, time::seconds());
                 AttachOutcome::Failed { wanted }
@@ -224,66 +206,6 @@ impl Broker {
         let pending = self.0.shelf.take_pending(store, &state).ok_or(VerifyError::UnknownState)?;
         self.attach(store, pending, code);
         Ok(())
-    }
-
-    /// Begins an attach in place of one that does not serve the visitor any more. `None`: that was done already and did not help.
-    pub fn attach_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, why: Why) -> Option<String> {
-        let again = self.give_up(store, why)?;
-        Some(self.start(store, wanted, again.into()))
-    }
-
-    /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One that
-    /// still shows that nobody is logged in stays where nothing better is to come.
-    pub(crate) fn give_up(&self, store: &mut dyn TokenStore, why: Why) -> Option<Again> {
-        let before = self.0.shelf.attached(store).map(|attached| attached.notes.again).unwrap_or_default();
-        let next = match why {
-            Why::Lost => Again { lost: before.lost + 1, ..before },
-            Why::Superseded => Again { superseded: before.superseded + 1, ..before },
-            Why::Remembered => Again { resumed: before.resumed + 1, ..before },
-            Why::Old => Again { resumed: before.resumed, ..Again::default() },
-        };
-        let is_allowed = next.lost <= MAX_LOST && next.superseded <= MAX_SUPERSEDED && next.resumed <= 1;
-        if is_allowed || why != Why::Remembered {
-            self.0.shelf.clear_attached(store);
-            tracing::info!(broker = %self.0.id, ?why, is_allowed, "a visitor's token serves no more");
-        }
-        is_allowed.then_some(next)
-    }
-
-    /// The server has honoured the token: the next failure may be made good again.
-    pub fn honoured(&self, store: &mut dyn TokenStore) {
-        self.note(store, |notes| (notes.again.lost, notes.again.superseded) = (0, 0));
-    }
-
-    /// Whether a new attach was not tried yet to log a remembered browser in.
-    #[cfg(feature = "actix")]
-    pub(crate) fn may_resume(&self, store: &dyn TokenStore) -> bool {
-        self.notes(store).again.resumed == 0
-    }
-
-    /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps the browser has got another session
-    /// since its token was made, an hour ago or longer.
-    #[cfg(feature = "actix")]
-    pub(crate) fn is_old(&self, store: &dyn TokenStore) -> bool {
-        // One of jasny/sso's own making has no notes.
-        let made = Some(self.notes(store).made).filter(|made| *made > 0);
-        made.is_some_and(|made| time::seconds().saturating_sub(made) >= 60 * 60)
-    }
-
-    /// Changes nothing where it is so already: each change is a cookie.
-    pub(crate) fn note(&self, store: &mut dyn TokenStore, change: impl FnOnce(&mut Notes)) {
-        if let Some(mut attached) = self.0.shelf.attached(store) {
-            let before = attached.notes;
-            change(&mut attached.notes);
-            if attached.notes != before {
-                self.0.shelf.set_attached(store, &attached);
-            }
-        }
-    }
-
-    /// What is noted beside the visitor's token.
-    pub(crate) fn notes(&self, store: &dyn TokenStore) -> Notes {
-        self.0.shelf.attached(store).map(|attached| attached.notes).unwrap_or_default()
     }
 
     /// Whether the visitor has a token and its code. The server may still have forgotten them.
@@ -383,7 +305,7 @@ impl Broker {
         &self.0.return_path
     }
 
-    /// The other half, and the beginning of every attach by redirect.
+    /// The beginning of every attach by redirect.
     pub(crate) fn start(&self, store: &mut dyn TokenStore, wanted: &LocalPath, purpose: Purpose) -> String {
         // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last would count.
         self.form_binding(store);
@@ -453,33 +375,6 @@ mod tests {
                 assert_eq!(broker.form_user(&store, "theme", &other), Err(Forged), "{other}");
             }
             assert_eq!(broker.form_user(&store, "theme", &nobodys).is_ok(), user.is_none());
-        }
-    }
-
-    /// Begins and ends an attach that is made for this.
-    fn attach(broker: &Broker, store: &mut BTreeMap<String, String>, again: Again) {
-        let url: Url = broker.start(store, &LocalPath::root(), again.into()).parse().unwrap();
-        let (_, back) = url.query_pairs().find(|(name, _)| name == "return_url").unwrap();
-        broker.finish_attach(store, &format!("{}&sso_verify=c0de", back.split_once('?').unwrap().1));
-    }
-
-    #[test]
-    fn a_token_is_made_again_for_each_reason_as_often_as_that_may_help() {
-        let builder = Broker::builder("https://sso.example/attach", "Alice".parse().unwrap(), Secret::generate());
-        let broker = builder.public_url("https://alice.example").build().unwrap();
-        for (why, times) in [(Why::Lost, 1), (Why::Superseded, 3), (Why::Remembered, 1), (Why::Old, 9)] {
-            let mut store = BTreeMap::new();
-            attach(&broker, &mut store, Again::default());
-            for _ in 0..times {
-                let again = broker.give_up(&mut store, why).unwrap();
-                assert!(!broker.is_attached(&store), "{why:?}");
-                attach(&broker, &mut store, again);
-            }
-            if why != Why::Old {
-                assert_eq!(broker.give_up(&mut store, why), None, "{why:?}");
-                // It still shows that nobody is logged in.
-                assert_eq!(broker.is_attached(&store), why == Why::Remembered);
-            }
         }
     }
 }

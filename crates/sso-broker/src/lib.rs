@@ -43,7 +43,7 @@
 //! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
-//! - [`broker`]: attach, return, attach again, without a framework; `ended`: how the last login ended, shown once
+//! - [`broker`]: attach and return, without a framework; `notes`: when a token is replaced, and which end of a login was told
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
 //!
 //! # Warnings
@@ -56,10 +56,10 @@ pub mod broker;
 pub mod client;
 pub mod config;
 mod dialect;
-mod ended;
 pub mod handoff;
 mod jwks;
 pub mod local_path;
+mod notes;
 mod probe;
 pub mod request_error;
 mod resolver;
@@ -70,7 +70,7 @@ pub mod verifier;
 #[cfg(feature = "actix")]
 pub mod web;
 
-pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError, Why};
+pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
 pub use client::{Body, Client, Info};
 pub use config::{BrokerBuilder, ConfigError};
 pub use jwks::{JwksError, JwksKeys};
@@ -82,7 +82,7 @@ pub use sso_core::{
     jwt::{AccessClaims, InvalidToken},
     wire::{AccessToken, EndReason, Ended, SessionStatus, User},
 };
-pub use tokens::{Lifetime, TokenStore};
+pub use tokens::{Lifetime, TokenStore, Why};
 pub use verifier::AccessVerifier;
 #[cfg(feature = "actix")]
 pub use web::{Access, OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};

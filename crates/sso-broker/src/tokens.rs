@@ -74,6 +74,19 @@ pub(crate) struct Notes {
     pub(crate) told: Option<u64>,
 }
 
+/// Why a visitor is attached again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The server does not honour the token.
+    Lost,
+    /// Somebody has logged in since, which the token's link does not see.
+    Superseded,
+    /// Nobody is logged in, and the browser is remembered.
+    Remembered,
+    /// Nobody is logged in, and the token is old.
+    Old,
+}
+
 /// What an attach is made again for, and how often in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Again {
@@ -115,6 +128,21 @@ impl Notes {
 }
 
 impl Again {
+    /// How often in a row for each reason, before the error is shown, or nobody.
+    const MAX: Self = Self { lost: 1, superseded: 3, resumed: 1 };
+
+    /// The same with one more; `None`: that was done as often as it may help.
+    pub(crate) fn next(self, why: Why) -> Option<Self> {
+        let next = match why {
+            Why::Lost => Self { lost: self.lost + 1, ..self },
+            Why::Superseded => Self { superseded: self.superseded + 1, ..self },
+            Why::Remembered => Self { resumed: self.resumed + 1, ..self },
+            Why::Old => Self { resumed: self.resumed, ..Self::default() },
+        };
+        let Self { lost, superseded, resumed } = Self::MAX;
+        (next.lost <= lost && next.superseded <= superseded && next.resumed <= resumed).then_some(next)
+    }
+
     /// Three digits.
     pub(crate) fn to_text(self) -> String {
         format!("{}{}{}", self.lost, self.superseded, self.resumed)

@@ -77,8 +77,7 @@ fn page(pages: &dyn Pages, wanted: &LocalPath) -> HttpResponse {
     let to: String = byte_serialize(wanted.as_str().as_bytes()).collect();
     let clear = Some(format!("{CLEAR}?to={to}"));
     let problem = Problem { clear, ..Problem::new(ProblemKind::AmbiguousCookie, wanted.as_str()) };
-    HttpResponse::BadRequest()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+    fleeting(StatusCode::BAD_REQUEST)
         // Browsers that do not say `Sec-Fetch-Site` say `Origin` then.
         .insert_header((header::REFERRER_POLICY, "same-origin"))
         .content_type("text/html; charset=utf-8")

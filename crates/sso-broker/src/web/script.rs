@@ -3,8 +3,8 @@
 use actix_web::{
     HttpMessage, HttpResponse, Resource, ResponseError,
     http::{
-        Method, StatusCode,
-        header::{self, TryIntoHeaderValue},
+        StatusCode,
+        header::{self, HeaderValue},
     },
     web,
 };
@@ -30,7 +30,7 @@ pub(super) enum ScriptError {
     #[error("No such command")]
     UnknownCommand,
     #[error("This command has another method")]
-    WrongMethod(&'static [Method]),
+    WrongMethod(&'static str),
     #[error("Only this site's own pages may ask for this")]
     ForeignPage,
     #[error("The content type must be application/json")]
@@ -58,13 +58,13 @@ impl From<LogoutRefused> for ScriptError {
 pub(super) type Answer = Result<HttpResponse, ScriptError>;
 
 /// An address that answers in JSON to other methods than these, too.
-pub(super) fn command(path: &str, methods: &'static [Method]) -> Resource {
+pub(super) fn command(path: &str, methods: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move || async move { refused(ScriptError::WrongMethod(methods)) }))
 }
 
-pub(super) const GET: &[Method] = &[Method::GET, Method::HEAD];
-pub(super) const POST: &[Method] = &[Method::POST];
-pub(super) const GET_OR_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
+pub(super) const GET: &str = "GET, HEAD";
+pub(super) const POST: &str = "POST";
+pub(super) const GET_OR_POST: &str = "GET, HEAD, POST";
 
 pub(super) fn refused(error: ScriptError) -> Answer {
     Err(error)
@@ -104,10 +104,8 @@ impl ResponseError for ScriptError {
         }
         let attach = matches!(self, Self::Verify(_)).then_some(AttachBy::Redirect);
         let mut response = json(self.status_code(), &ApiError { attach, ..ApiError::new(self.to_string()) });
-        if let Self::WrongMethod(methods) = self
-            && let Ok(allow) = header::Allow(methods.to_vec()).try_into_value()
-        {
-            response.headers_mut().insert(header::ALLOW, allow);
+        if let Self::WrongMethod(methods) = self {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         response
     }

@@ -3,8 +3,9 @@
 use actix_web::{
     Error, HttpMessage,
     dev::{Payload, ServiceRequest},
+    error::ErrorPayloadTooLarge,
     http::header::CONTENT_LENGTH,
-    web::Bytes,
+    web::{self, Bytes},
 };
 use sso_core::SentBy;
 use url::{Url, form_urlencoded};
@@ -29,7 +30,9 @@ pub(super) async fn read(request: &mut ServiceRequest, site: &Url) -> Result<Byt
     if !is_form || !reads_pages(request.request()) || sent_by(request.request(), site) != SentBy::OwnPage {
         return Ok(Bytes::new());
     }
-    let form = request.extract::<Bytes>().await?;
+    // As `Bytes` it would be read by the application's own limits, which are for its own bodies.
+    let body = request.extract::<web::Payload>().await?.to_bytes_limited(MAX_FORM).await;
+    let form = body.map_err(ErrorPayloadTooLarge)??;
     request.set_payload(Payload::from(form.clone()));
     Ok(form)
 }

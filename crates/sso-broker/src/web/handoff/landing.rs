@@ -136,6 +136,14 @@ impl Landing {
         page(StatusCode::UNAUTHORIZED, "", "same-origin").body(self.0.pages.refused())
     }
 
+    async fn receive(&self, token: Option<Token>, source: Source<'_>) -> HttpResponse {
+        let token = token.map(|token| token.token).unwrap_or_default();
+        match self.0.receiver.receive(&token, source, seconds()).await {
+            Ok(arrival) => self.arrived(arrival),
+            Err(_) => self.refused(),
+        }
+    }
+
     fn arrived(&self, arrival: Arrival) -> HttpResponse {
         let Ok(sealed) = self.0.tickets.seal(&Ticket::new(arrival, seconds())) else { return self.refused() };
         let sealed: String = byte_serialize(sealed.as_bytes()).collect();
@@ -190,12 +198,8 @@ impl Landing {
 
 /// A token in a form. No cookie of ours came with it, and the session is not touched.
 async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option<web::Form<Token>>) -> HttpResponse {
-    let origin = header_text(&request, "Origin");
-    let token = form.map(|form| form.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Post { origin }, seconds()).await {
-        Ok(arrival) => landing.arrived(arrival),
-        Err(_) => landing.refused(),
-    }
+    let source = Source::Post { origin: header_text(&request, "Origin") };
+    landing.receive(form.map(|form| form.into_inner()), source).await
 }
 
 /// A token in the address, where the issuer may send it so.
@@ -203,12 +207,8 @@ async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Opti
     if request.method() == Method::HEAD {
         return landing.unused();
     }
-    let referer = header_text(&request, "Referer");
-    let token = query.map(|query| query.into_inner().token).unwrap_or_default();
-    match landing.0.receiver.receive(&token, Source::Query { referer }, seconds()).await {
-        Ok(arrival) => landing.arrived(arrival),
-        Err(_) => landing.refused(),
-    }
+    let source = Source::Query { referer: header_text(&request, "Referer") };
+    landing.receive(query.map(|query| query.into_inner()), source).await
 }
 
 /// The request after it, with all cookies.
