@@ -3,7 +3,7 @@
 use sso_core::wire::EndReason;
 
 use crate::{
-    Broker, LocalPath, TokenStore, time,
+    Broker, LocalPath, TokenStore,
     tokens::{Again, Notes, Why},
 };
 
@@ -42,7 +42,7 @@ impl Broker {
     pub(crate) fn is_old(&self, store: &dyn TokenStore) -> bool {
         // One of jasny/sso's own making has no notes.
         let made = Some(self.notes(store).made).filter(|made| *made > 0);
-        made.is_some_and(|made| time::seconds().saturating_sub(made) >= 60 * 60)
+        made.is_some_and(|made| crate::time::seconds().saturating_sub(made) >= 60 * 60)
     }
 
     /// Changes nothing where it is so already: each change is a cookie.
