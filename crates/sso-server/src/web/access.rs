@@ -1,6 +1,7 @@
-//! Access tokens over HTTP: `/api/token` for brokers, `/api/introspect` for services that ask about a token.
+//! Access tokens over HTTP: `/api/token` for brokers, `/api/introspect` for services that ask about a token, and
+//! `/.well-known/jwks.json` for those that verify it themselves.
 
-use actix_web::{HttpRequest, HttpResponseBuilder, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
@@ -32,6 +33,14 @@ pub(super) async fn introspect(
     let (id, secret) = basic(&request).ok_or(Error::InvalidClient)?;
     let token = required(&mut fields(&request, body)?, "token")?;
     Ok(answer().json(site.server().introspect(&id, secret.as_bytes(), &token).await?))
+}
+
+/// The same for everybody. A new key is published long before it signs, so a minute in a cache does no harm.
+pub(super) async fn jwks(site: web::Data<Site>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .json(site.server().jwks())
 }
 
 /// Also for caches that know no `Cache-Control` (RFC 6749 section 5.1).

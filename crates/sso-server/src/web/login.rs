@@ -109,8 +109,7 @@ pub(super) struct LoginForm<'a> {
     broker: Option<&'a BrokerId>,
     /// Where the answer to the form leads.
     target: Option<String>,
-    username: String,
-    remember: bool,
+    typed: Credentials,
     error: Option<String>,
     is_wrong: bool,
 }
@@ -125,8 +124,7 @@ impl<'a> LoginForm<'a> {
             renewed: None,
             broker: None,
             target: None,
-            username: String::new(),
-            remember: false,
+            typed: Credentials::default(),
             error: None,
             is_wrong: false,
         }
@@ -142,8 +140,8 @@ impl<'a> LoginForm<'a> {
     pub(super) fn session(mut self, session: Option<&'a Session>) -> Self {
         self.session = session;
         if let Some(login) = session.and_then(|session| session.login.as_ref()) {
-            self.username.clone_from(&login.user.username);
-            self.remember = login.family.is_some();
+            self.typed.username.clone_from(&login.user.username);
+            self.typed.remember = login.family.is_some();
         }
         self
     }
@@ -160,9 +158,9 @@ impl<'a> LoginForm<'a> {
         let html = self.site.0.pages.login(&LoginPage {
             action,
             form_token: &self.form.token(LOGIN_FORM),
-            username: &self.username,
+            username: &self.typed.username,
             remembers_for: self.site.server().remembers_for(),
-            remember: self.remember,
+            remember: self.typed.remember,
             error: self.error.as_deref(),
             is_wrong: self.is_wrong,
             broker: self.broker,
@@ -173,17 +171,16 @@ impl<'a> LoginForm<'a> {
 
     /// Logs in with what was typed, or gives the form again with what was wrong.
     pub(super) async fn submit(mut self, fields: Option<web::Form<LoginFields>>) -> Result<Visit, HttpResponse> {
-        let fields = fields.map(web::Form::into_inner).unwrap_or_default();
-        self.username = fields.username.clone();
-        self.remember = fields.remember.is_some();
-        if let Err(refusal) = self.form.check(LOGIN_FORM, &fields.form_token, TimeLimit::FormTimeout) {
+        let LoginFields { username, password, form_token, remember } =
+            fields.map(web::Form::into_inner).unwrap_or_default();
+        self.typed = Credentials { username, password, remember: remember.is_some() };
+        if let Err(refusal) = self.form.check(LOGIN_FORM, &form_token, TimeLimit::FormTimeout) {
             self.error = Some(refusal.of_password_form());
             return Err(self.show(StatusCode::FORBIDDEN));
         }
-        let credentials = Credentials { username: fields.username, password: fields.password, remember: self.remember };
         // The token proves that our own page was sent.
         let browser = Browser { navigates: true, ..self.site.browser(self.request) };
-        self.site.server().log_in(browser, &credentials).await.map_err(|error| {
+        self.site.server().log_in(browser, &self.typed).await.map_err(|error| {
             self.error = Some(for_pages(&error.to_string()).to_owned());
             self.is_wrong = error == Error::InvalidCredentials;
             again(&error, self.show(status_of(&error)))

@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens; `jwks`: the keys for those; `status`: what the
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens and the keys for those; `status`: what the
 //!   server's own pages ask by script
 //! - `account`: `/account` and `/confirm`
 //! - [`Linked`], [`Visitor`], [`ReturningVisitor`], [`Form`]: extractors for routes of your own
@@ -31,7 +31,6 @@ mod cookie;
 mod extract;
 mod form;
 mod headers;
-mod jwks;
 mod login;
 mod pages;
 mod request;
@@ -174,7 +173,7 @@ impl Site {
                 .configure(|app| api::routes(app, php))
                 .configure(status::routes)
                 .configure(clear::routes)
-                .configure(jwks::routes)
+                .route("/.well-known/jwks.json", get_or_head().to(access::jwks))
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .route("/readyz", get_or_head().to(ready));
         }

@@ -189,38 +189,25 @@ pub struct PlainPages;
 
 impl Pages for PlainPages {
     fn login(&self, page: &LoginPage<'_>) -> String {
-        let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
-        let notice = page.notice().map(|text| format!("<p role=\"status\">{text}</p>")).unwrap_or_default();
-        let why =
-            page.broker.map(|id| format!("<p>You will return to {}.</p>", escape(id.as_str()))).unwrap_or_default();
+        let why = page.broker.map(|id| format!("<p>You will return to {}.</p>", escape(id.as_str())));
         let ticked = if page.remember { " checked" } else { "" };
         let remember = format!("<p><label><input type=\"checkbox\" name=\"remember\"{ticked}> Remember me</label></p>");
-        let remember = page.remembers_for.map(|_| remember).unwrap_or_default();
-        document(
-            "Log in",
-            &format!(
-                "{why}{notice}{error}<form method=\"post\" action=\"{}\">\
-                 <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-                 <p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>\
-                 <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
-                 {remember}<p><button>Log in</button></p></form>",
-                escape(page.action),
-                escape(page.form_token),
-                escape(page.username),
-            ),
-        )
+        let fields = format!(
+            "<p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>{}{}",
+            escape(page.username),
+            password("password", "Password", "current-password"),
+            page.remembers_for.map(|_| remember).unwrap_or_default(),
+        );
+        let (notice, error) = (said("status", page.notice()), said("alert", page.error));
+        let form = form(page.action, page.form_token, &fields, "Log in");
+        document("Log in", &format!("{}{notice}{error}{form}", why.unwrap_or_default()))
     }
 
     fn account(&self, page: &AccountPage<'_>) -> String {
         let AccountPage { account, form_token, .. } = page;
         let button = |action: &str, handle: &str, label: &str| {
-            format!(
-                "<form method=\"post\" action=\"/account\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-                 <input type=\"hidden\" name=\"action\" value=\"{action}\"><input type=\"hidden\" name=\"handle\" \
-                 value=\"{}\"><button>{label}</button></form>",
-                escape(form_token),
-                escape(handle),
-            )
+            let fields = format!("{}{}", hidden("action", action), hidden("handle", handle));
+            form("/account", form_token, &fields, label)
         };
         let sessions: String = account
             .sessions
@@ -247,15 +234,15 @@ impl Pages for PlainPages {
                 format!("<li>{name}{this}{}</li>", button("forget", &known.handle, "Forget it"))
             })
             .collect();
-        let said = [page.news.map(AccountNews::text), page.notice()];
-        let news: String = said.iter().flatten().map(|text| format!("<p role=\"status\">{text}</p>")).collect();
+        let others = if account.has_others() { button("end_others", "", "End all others") } else { String::new() };
         document(
             "Your account",
             &format!(
-                "{news}<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{}<h2>Remembered browsers</h2><ul>{browsers}</ul>{}\
-                 {}",
+                "{}{}<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{others}\
+                 <h2>Remembered browsers</h2><ul>{browsers}</ul>{}{}",
+                said("status", page.news.map(AccountNews::text)),
+                said("status", page.notice()),
                 escape(&account.user.username),
-                if account.has_others() { button("end_others", "", "End all others") } else { String::new() },
                 page.password.map(|form| password_form(&form, &account.user.username)).unwrap_or_default(),
                 logout_form(page.logout_token),
             ),
@@ -263,20 +250,13 @@ impl Pages for PlainPages {
     }
 
     fn confirm(&self, page: &ConfirmPage<'_>) -> String {
-        let error = page.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
-        document(
-            "Confirm it's you",
-            &format!(
-                "{error}<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-                 <p>Enter the password of {} to continue.</p>\
-                 <p><label>Password <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
-                 <p><button>Continue</button></p></form>{}",
-                escape(page.action),
-                escape(page.form_token),
-                escape(page.username),
-                logout_form(page.logout_token),
-            ),
-        )
+        let fields = format!(
+            "<p>Enter the password of {} to continue.</p>{}",
+            escape(page.username),
+            password("password", "Password", "current-password"),
+        );
+        let form = form(page.action, page.form_token, &fields, "Continue");
+        document("Confirm it's you", &format!("{}{form}{}", said("alert", page.error), logout_form(page.logout_token)))
     }
 
     fn log_out(&self, logout_token: &str) -> String {
@@ -298,31 +278,37 @@ impl Pages for PlainPages {
     }
 }
 
-fn password_form(form: &PasswordForm<'_>, username: &str) -> String {
-    let field = |name: &str, label: &str, kind: &str| {
-        format!(
-            "<p><label>{label} <input type=\"password\" name=\"{name}\" autocomplete=\"{kind}\" required></label></p>"
-        )
-    };
-    let error = form.error.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
-    format!(
-        "<h2>Password</h2>{error}<form method=\"post\" action=\"/account/password\">\
-         <input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-         <input hidden autocomplete=\"username\" value=\"{}\">{}{}{}<p><button>Change password</button></p></form>",
-        escape(form.form_token),
+fn password_form(page: &PasswordForm<'_>, username: &str) -> String {
+    let fields = format!(
+        "<input hidden autocomplete=\"username\" value=\"{}\">{}{}{}",
         escape(username),
-        field("old", "Current password", "current-password"),
-        field("new", &format!("New password, {MIN_CHARS} characters or more"), "new-password"),
-        field("again", "New password again", "new-password"),
-    )
+        password("old", "Current password", "current-password"),
+        password("new", &format!("New password, {MIN_CHARS} characters or more"), "new-password"),
+        password("again", "New password again", "new-password"),
+    );
+    let form = form("/account/password", page.form_token, &fields, "Change password");
+    format!("<h2>Password</h2>{}{form}", said("alert", page.error))
 }
 
 fn logout_form(token: &str) -> String {
-    format!(
-        "<form method=\"post\" action=\"/logout\"><input type=\"hidden\" name=\"form_token\" value=\"{}\">\
-         <button>Log out</button></form>",
-        escape(token)
-    )
+    form("/logout", token, "", "Log out")
+}
+
+fn form(action: &str, token: &str, fields: &str, button: &str) -> String {
+    let (action, token) = (escape(action), hidden("form_token", token));
+    format!("<form method=\"post\" action=\"{action}\">{token}{fields}<p><button>{button}</button></p></form>")
+}
+
+fn hidden(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value))
+}
+
+fn password(name: &str, label: &str, kind: &str) -> String {
+    format!("<p><label>{label} <input type=\"password\" name=\"{name}\" autocomplete=\"{kind}\" required></label></p>")
+}
+
+fn said(role: &str, text: Option<&str>) -> String {
+    text.map(|text| format!("<p role=\"{role}\">{}</p>", escape(text))).unwrap_or_default()
 }
 
 /// What is shown for a moment, on the way to a page.

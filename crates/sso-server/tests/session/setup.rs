@@ -1,13 +1,15 @@
 //! What a server refuses to be built from, and which brokers it refuses to serve.
 
-use sso_core::Token;
+use sso_core::{BrowserHeaders, Token};
 use sso_server::{
     BrokerList, BuildError, Policy, Server, UserList,
+    account::AccountChange,
+    change_password::PasswordChange,
     core::{AttachError, is_loopback},
 };
 use std::time::Duration;
 
-use crate::common::{Browser, World};
+use crate::common::{Browser, World, credentials, key, redirect_request};
 
 fn build(url: &str, policy: Policy) -> Result<Server, BuildError> {
     Server::builder(url.parse().unwrap(), BrokerList::default(), UserList::default()).policy(policy).build()
@@ -104,4 +106,37 @@ async fn debug_gives_nothing_away() {
         assert!(!text.contains(secret), "{text}");
     }
     assert!(text.contains("Alice"));
+}
+
+#[tokio::test]
+async fn every_task_can_be_spawned() {
+    fn can_be_spawned(_: impl Future<Output: Send> + Send) {}
+    let world = World::new();
+    let (server, mut browser) = (&world.server, Browser::default());
+    let link = world.attach(&mut browser, "Alice").await;
+    let (resumed, authorization) = (world.resume(&link).await.unwrap(), link.authorization());
+    let (session, credentials) = (&resumed.session, &credentials("jackie"));
+    let request = redirect_request("Alice", &link.token, key("Alice").attach(&link.token), false);
+    let checked = server.check_attach(request.clone(), BrowserHeaders::default()).await.unwrap();
+    can_be_spawned(server.check_attach(request, BrowserHeaders::default()));
+    can_be_spawned(server.attach(&checked, None));
+    can_be_spawned(server.visit(None));
+    can_be_spawned(server.session_of(None));
+    can_be_spawned(server.come_back(None));
+    can_be_spawned(server.keep_alive(session));
+    can_be_spawned(server.log_in(None, credentials));
+    can_be_spawned(server.log_out(None));
+    can_be_spawned(server.account(session));
+    can_be_spawned(server.change_account(session, &AccountChange::EndOthers));
+    can_be_spawned(server.confirm_password(None, credentials));
+    can_be_spawned(server.change_password(None, &PasswordChange::default()));
+    can_be_spawned(server.resume(Some(&authorization), true));
+    can_be_spawned(server.told(&resumed));
+    can_be_spawned(server.broker_log_in(&resumed, credentials));
+    can_be_spawned(server.broker_log_out(Some(&authorization), true));
+    can_be_spawned(server.merge_data(&resumed, &serde_json::Map::new()));
+    can_be_spawned(server.introspect("Alice", b"", ""));
+    can_be_spawned(server.end_user("jackie"));
+    can_be_spawned(server.end_everything());
+    can_be_spawned(server.clone().settle());
 }
