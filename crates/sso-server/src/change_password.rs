@@ -61,7 +61,7 @@ impl Server {
         let (next, epoch) = (task.credential(&hash), session.epoch);
         let prepare = |session: &mut Session| {
             if let Some(login) = &mut session.login {
-                login.next_credential = Some(next);
+                login.next_credential = Some(Box::new(next));
             }
             session.epoch == epoch
         };

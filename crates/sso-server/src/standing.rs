@@ -61,7 +61,7 @@ impl Parts {
     fn verdict(&self, login: &Login, account: Option<Arc<Account>>) -> Result<Arc<Account>, EndReason> {
         let account = account.ok_or(EndReason::UserGone)?;
         let current = self.credential(&account.password);
-        let is_same = login.credential == current || login.next_credential == Some(current);
+        let is_same = login.credential == current || login.next_credential.as_deref() == Some(&current);
         if is_same { Ok(account) } else { Err(EndReason::PasswordChanged) }
     }
 

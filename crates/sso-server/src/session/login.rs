@@ -19,7 +19,7 @@ pub struct Login {
     /// A keyed hash of the account's password hash: with another password the login is over.
     pub credential: [u8; 32],
     /// Its user is changing the password in this very session: the one that is good from that change on.
-    pub next_credential: Option<[u8; 32]>,
+    pub next_credential: Option<Box<[u8; 32]>>,
     /// Since when; the absolute lifetime counts from here.
     pub at: Timestamp,
     /// When its user last authenticated: typed the password, here or, where the browser was remembered, when that began.

@@ -101,8 +101,8 @@ pub struct Session {
     pub last_seen: Timestamp,
     /// Who is logged in, if anyone.
     pub login: Option<Login>,
-    /// How the last login ended.
-    pub last_end: Option<End>,
+    /// How the last login ended. Most sessions have none.
+    pub last_end: Option<Box<End>>,
     /// What the brokers share; gone with the login.
     pub data: Map<String, Value>,
     /// The last end followed from the time alone, and no write has noted it yet.
@@ -243,7 +243,7 @@ impl Session {
         if let Some(login) = self.login.take() {
             self.epoch += 1;
             self.renew_cookie = true;
-            self.last_end = Some(End {
+            self.last_end = Some(Box::new(End {
                 reason,
                 at,
                 epoch: self.epoch,
@@ -251,7 +251,7 @@ impl Session {
                 began: login.epoch,
                 through: login.through,
                 family: login.family,
-            });
+            }));
         }
         if reason == EndReason::LoggedOut
             && let Some(end) = &mut self.last_end

@@ -1,16 +1,18 @@
 //! The store in this process's memory: fast, and gone with the process.
 //!
-//! One lock guards all of it, so that what leads where is true at every instant. It is held for some look-ups at a
-//! time, and never while anything is waited for.
+//! Records have numbers, and one index has all that leads to them, in order. One lock guards both, so that they agree
+//! at every instant. It is held for some look-ups at a time, and never while anything is waited for.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::BTreeSet,
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::Arc,
 };
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
+use slab::Slab;
 
 use super::{
     LinkOutcome, Removed, Resolved, Store, StoreError, Unlink, last_use,
@@ -33,52 +35,188 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct State {
-    sessions: HashMap<SessionId, Place>,
-    /// To which session each cookie leads.
-    cookies: HashMap<CookieHash, SessionId>,
-    links: HashMap<LinkKey, Linked>,
-    /// The sessions by who is logged in.
-    users: BTreeSet<(String, SessionId)>,
-    /// Those in which somebody is, by when that ends.
-    ends: BTreeSet<(Timestamp, SessionId)>,
-    /// Those that may make room, in the order of their last use.
-    anonymous: BTreeMap<u64, SessionId>,
-    next_use: u64,
-    families: HashMap<String, Arc<Family>>,
-    /// The families by whom they remember.
-    remembered: BTreeSet<(String, String)>,
-    used_ids: HashSet<String>,
-    /// When all of these may go.
-    expiry: BTreeSet<(Timestamp, Kept)>,
+    records: Slab<Record>,
+    /// Names are here as hashes: their texts are kept once, in the records.
+    index: BTreeSet<(By, i64, u32)>,
+    /// How many records are in the index by their last use, and how many uses there were.
+    anonymous: usize,
+    uses: i64,
+    /// Its hashes cannot be foreseen, for strangers choose names.
+    hasher: RandomState,
 }
 
-/// A session, and what leads to it besides its cookies.
+enum Record {
+    Session(Place),
+    Family(Arc<Family>),
+    UsedId(String, Timestamp),
+}
+
 struct Place {
     session: Arc<Session>,
-    links: Vec<LinkKey>,
-    /// Where it is among the anonymous ones, if it is one.
-    used: Option<u64>,
+    links: Vec<Linked>,
+    used: i64,
 }
 
 struct Linked {
+    key: LinkKey,
     link: Link,
     called: Option<Timestamp>,
 }
 
-/// What goes when its time is over.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Kept {
-    Session(SessionId),
-    Family(String),
-    UsedId(String),
+/// What one record is found by, or all of a user.
+#[derive(PartialEq, Hash)]
+enum Name<'a> {
+    Session(&'a SessionId),
+    Cookie(CookieHash),
+    Link(&'a LinkKey),
+    Family(&'a str),
+    UsedId(&'a str),
+    User(&'a str),
 }
 
-/// How many records that are over a write removes: it keeps nobody waiting, and there are never as many writes as
-/// records.
-const AT_ONCE: usize = 100;
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Name,
+    LoginEnd,
+    /// Of sessions that may make room.
+    LastUse,
+    KeepUntil,
+}
 
-/// How many sessions are removed before others get their turn.
-const BATCH: usize = 500;
+impl Record {
+    fn place(&self) -> Option<&Place> {
+        if let Self::Session(place) = self { Some(place) } else { None }
+    }
+
+    fn family(&self) -> Option<&Arc<Family>> {
+        if let Self::Family(family) = self { Some(family) } else { None }
+    }
+
+    fn names(&self) -> Vec<Name<'_>> {
+        match self {
+            Self::Session(Place { session, links, .. }) => {
+                let user = session.user().map(|user| Name::User(&user.username));
+                let links = links.iter().map(|linked| Name::Link(&linked.key));
+                let names = session.cookies().map(Name::Cookie).chain(user).chain(links);
+                std::iter::once(Name::Session(&session.id)).chain(names).collect()
+            }
+            Self::Family(family) => vec![Name::Family(&family.id), Name::User(&family.username)],
+            Self::UsedId(id, _) => vec![Name::UsedId(id)],
+        }
+    }
+
+    /// Where it is in the index.
+    fn places(&self, hasher: &RandomState) -> Vec<(By, i64)> {
+        let mut places: Vec<_> =
+            self.names().iter().map(|name| (By::Name, hasher.hash_one(name).cast_signed())).collect();
+        let keep_until = match self {
+            Self::Session(Place { session, used, .. }) => {
+                if session.ends != Timestamp::NEVER {
+                    places.push((By::LoginEnd, session.ends.as_millis()));
+                }
+                // A later logout has to find a remembered browser by its session.
+                if session.login.is_none() && session.family().is_none() {
+                    places.push((By::LastUse, *used));
+                }
+                session.keep_until
+            }
+            Self::Family(family) => family.expires,
+            Self::UsedId(_, until) => *until,
+        };
+        places.push((By::KeepUntil, keep_until.as_millis()));
+        places
+    }
+}
+
+impl State {
+    fn range(&self, by: By, from: i64, to: i64) -> impl Iterator<Item = (u32, &Record)> {
+        let numbers = self.index.range((by, from, 0)..=(by, to, u32::MAX)).map(|(_, _, number)| *number);
+        numbers.filter_map(|number| Some((number, self.records.get(number as usize)?)))
+    }
+
+    fn all(&self, name: &Name<'_>) -> impl Iterator<Item = (u32, &Record)> {
+        let hash = self.hasher.hash_one(name).cast_signed();
+        self.range(By::Name, hash, hash).filter(move |(_, record)| record.names().contains(name))
+    }
+
+    fn find(&self, name: &Name<'_>) -> Option<u32> {
+        self.all(name).next().map(|(number, _)| number)
+    }
+
+    fn places(&self, name: &Name<'_>) -> impl Iterator<Item = &Place> {
+        self.all(name).filter_map(|(_, record)| record.place())
+    }
+
+    fn sessions(&self, name: &Name<'_>) -> impl Iterator<Item = Arc<Session>> {
+        self.places(name).map(|place| place.session.clone())
+    }
+
+    fn families(&self, name: &Name<'_>) -> impl Iterator<Item = Arc<Family>> {
+        self.all(name).filter_map(|(_, record)| record.family()).cloned()
+    }
+
+    /// Adds a record. It is a conflict if one of its names is another's.
+    fn insert(&mut self, record: Record) -> Result<(), StoreError> {
+        if record.names().iter().any(|name| !matches!(name, Name::User(_)) && self.find(name).is_some()) {
+            return Err(StoreError::Conflict);
+        }
+        let places = record.places(&self.hasher);
+        let number = self.records.insert(record) as u32;
+        self.reindex(number, &[], &places);
+        Ok(())
+    }
+
+    fn insert_session(&mut self, session: Arc<Session>, links: Vec<Linked>) -> Result<(), StoreError> {
+        self.uses += 1;
+        self.insert(Record::Session(Place { session, links, used: self.uses }))
+    }
+
+    /// Changes a session or its links. `change` is told the number of this use.
+    fn change<T>(
+        &mut self,
+        session: Option<u32>,
+        change: impl FnOnce(&mut Place, i64) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let number = session.ok_or(StoreError::NotFound)?;
+        let record = self.records.get_mut(number as usize).ok_or(StoreError::NotFound)?;
+        let before = record.places(&self.hasher);
+        let Record::Session(place) = record else { return Err(StoreError::NotFound) };
+        self.uses += 1;
+        let answer = change(place, self.uses);
+        let after = record.places(&self.hasher);
+        self.reindex(number, &before, &after);
+        answer
+    }
+
+    /// Cuts the links of a session that are meant; how many.
+    fn cut(&mut self, session: Option<u32>, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
+        let cut = |place: &mut Place, _| Ok(place.links.extract_if(.., |linked| is_meant(&linked.key)).count() as u64);
+        self.change(session, cut).unwrap_or_default()
+    }
+
+    /// Removes a record; whether it was there.
+    fn remove(&mut self, number: u32) -> bool {
+        let Some(record) = self.records.try_remove(number as usize) else { return false };
+        self.reindex(number, &record.places(&self.hasher), &[]);
+        true
+    }
+
+    fn remove_first(&mut self, by: By, to: i64) -> bool {
+        let first = self.range(by, i64::MIN, to).next().map(|(number, _)| number);
+        first.is_some_and(|number| self.remove(number))
+    }
+
+    fn reindex(&mut self, number: u32, before: &[(By, i64)], after: &[(By, i64)]) {
+        for (by, value) in before.iter().filter(|place| !after.contains(place)) {
+            self.index.remove(&(*by, *value, number));
+            self.anonymous -= usize::from(*by == By::LastUse);
+        }
+        for (by, value) in after.iter().filter(|place| !before.contains(place)) {
+            self.index.insert((*by, *value, number));
+            self.anonymous += usize::from(*by == By::LastUse);
+        }
+    }
+}
 
 impl MemoryStore {
     /// How many sessions without a user there may be, unless told otherwise: about 100 MB of them.
@@ -94,335 +232,200 @@ impl MemoryStore {
         Self { state: RwLock::default(), max_anonymous: max_anonymous.max(1), clock: Arc::new(clock) }
     }
 
-    /// Changes the state, and lets go what is over or too much.
+    /// Changes the state, and lets go what is over, some at a time so that nobody waits long, or too much.
     fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.write();
         let answer = change(&mut state);
-        state.let_go(self.clock.now(), self.max_anonymous);
+        let now = self.clock.now().as_millis();
+        let _over = (0..100).take_while(|_| state.remove_first(By::KeepUntil, now)).count();
+        while state.anonymous > self.max_anonymous && state.remove_first(By::LastUse, i64::MAX) {}
         answer
     }
-}
 
-impl State {
-    fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.sessions.get(id).map(|place| place.session.clone())
-    }
-
-    /// Whether the cookie leads to another session than this one.
-    fn is_taken(&self, cookie: &CookieHash, but: &SessionId) -> bool {
-        self.cookies.get(cookie).is_some_and(|owner| owner != but)
-    }
-
-    /// Puts a session in its place, with all by which it is found.
-    fn file(&mut self, session: Arc<Session>, links: Vec<LinkKey>) {
-        let id = &session.id;
-        for cookie in session.cookies() {
-            self.cookies.entry(cookie).or_insert_with(|| id.clone());
+    /// Does it for every record, some at a time, between which others get their turn; the sum.
+    async fn each(&self, change: impl Fn(&mut State, u32) -> u64 + Send + Sync) -> u64 {
+        let numbers: Vec<_> = self.state.read().records.iter().map(|(number, _)| number as u32).collect();
+        let mut sum = 0;
+        for batch in numbers.chunks(500) {
+            sum += self.write(|state| batch.iter().map(|number| change(state, *number)).sum::<u64>());
+            tokio::task::yield_now().await;
         }
-        if let Some(user) = session.user() {
-            self.users.insert((user.username.clone(), id.clone()));
-        }
-        self.file_times(&session);
-        // Nobody is logged in, and no later logout has to find a remembered browser.
-        let used = (session.login.is_none() && session.family().is_none()).then(|| {
-            self.next_use += 1;
-            self.anonymous.insert(self.next_use, id.clone());
-            self.next_use
-        });
-        self.sessions.insert(session.id.clone(), Place { session, links, used });
+        sum
     }
 
-    fn file_times(&mut self, session: &Session) {
-        if session.ends != Timestamp::NEVER {
-            self.ends.insert((session.ends, session.id.clone()));
-        }
-        if session.keep_until != Timestamp::NEVER {
-            self.expiry.insert((session.keep_until, Kept::Session(session.id.clone())));
-        }
-    }
-
-    fn unfile_times(&mut self, session: &Session) {
-        self.ends.remove(&(session.ends, session.id.clone()));
-        self.expiry.remove(&(session.keep_until, Kept::Session(session.id.clone())));
-    }
-
-    /// Takes a session from its place. Its links lead to it still.
-    fn unfile(&mut self, id: &SessionId) -> Option<Place> {
-        let place = self.sessions.remove(id)?;
-        let session = &place.session;
-        for cookie in session.cookies() {
-            if self.cookies.get(&cookie) == Some(id) {
-                self.cookies.remove(&cookie);
-            }
-        }
-        if let Some(user) = session.user() {
-            self.users.remove(&(user.username.clone(), id.clone()));
-        }
-        if let Some(used) = place.used {
-            self.anonymous.remove(&used);
-        }
-        self.unfile_times(session);
-        Some(place)
-    }
-
-    /// Removes a session with all that leads to it; whether it was there.
-    fn remove(&mut self, id: &SessionId) -> bool {
-        let Some(place) = self.unfile(id) else { return false };
-        for key in &place.links {
-            self.links.remove(key);
-        }
-        true
-    }
-
-    /// Links a token, whose session is there.
-    fn put_link(&mut self, key: LinkKey, link: Link) {
-        if let Some(place) = self.sessions.get_mut(&link.session) {
-            place.links.push(key.clone());
-        }
-        self.links.insert(key, Linked { link, called: None });
-    }
-
-    /// Cuts a link; whether it was there.
-    fn cut(&mut self, key: &LinkKey) -> bool {
-        let Some(linked) = self.links.remove(key) else { return false };
-        if let Some(place) = self.sessions.get_mut(&linked.link.session) {
-            place.links.retain(|other| other != key);
-        }
-        true
-    }
-
-    /// Cuts those links that are meant.
-    fn cut_all(&mut self, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
-        let keys: Vec<_> = self.links.keys().filter(|key| is_meant(key)).cloned().collect();
-        keys.iter().filter(|key| self.cut(key)).count() as u64
-    }
-
-    /// Which links of a session make room for a new one; `None`: none may.
-    fn room(&self, place: &Place, key: &LinkKey, new: &Link) -> Option<Vec<LinkKey>> {
-        let others = place.links.iter().filter(|other| other.broker == key.broker);
-        let others = others.filter_map(|key| {
-            let Linked { link, called } = self.links.get(key)?;
-            Some(Other { key: key.clone(), made: link.at, called: *called })
-        });
-        room::made_for(new, others.collect())
-    }
-
-    fn put_family(&mut self, family: Arc<Family>) {
-        self.remembered.insert((family.username.clone(), family.id.clone()));
-        self.expiry.insert((family.expires, Kept::Family(family.id.clone())));
-        self.families.insert(family.id.clone(), family);
-    }
-
-    /// Removes a family; whether it was there.
-    fn remove_family(&mut self, id: &str) -> bool {
-        let Some(family) = self.families.remove(id) else { return false };
-        self.remembered.remove(&(family.username.clone(), id.to_owned()));
-        self.expiry.remove(&(family.expires, Kept::Family(id.to_owned())));
-        true
-    }
-
-    fn let_go(&mut self, now: Timestamp, max_anonymous: usize) {
-        for _ in 0..AT_ONCE {
-            if self.expiry.first().is_none_or(|(at, _)| *at > now) {
-                break;
-            }
-            match self.expiry.pop_first() {
-                Some((_, Kept::Session(id))) => self.remove(&id),
-                Some((_, Kept::Family(id))) => self.remove_family(&id),
-                Some((_, Kept::UsedId(id))) => self.used_ids.remove(&id),
-                None => break,
-            };
-        }
-        while self.anonymous.len() > max_anonymous
-            && let Some((_, id)) = self.anonymous.pop_first()
-        {
-            self.remove(&id);
-        }
+    async fn remove_each(&self, is_meant: fn(&Record) -> bool) -> u64 {
+        let is_there = |state: &State, number| state.records.get(number as usize).is_some_and(is_meant);
+        self.each(|state, number| (is_there(state, number) && state.remove(number)).into()).await
     }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
     async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
-        self.write(|state| {
-            if state.sessions.contains_key(&session.id) || state.is_taken(&session.cookie, &session.id) {
-                return Err(StoreError::Conflict);
-            }
-            let session = Arc::new(session);
-            state.file(session.clone(), Vec::new());
-            Ok(session)
-        })
+        let session = Arc::new(session);
+        self.write(|state| state.insert_session(session.clone(), Vec::new())).map(|()| session)
     }
 
     async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
         self.write(|state| {
-            if state.sessions.contains_key(&session.id) || state.is_taken(&session.cookie, &session.id) {
-                return Err(StoreError::Conflict);
-            }
-            if state.links.contains_key(&key) {
+            if state.find(&Name::Link(&key)).is_some() {
                 return Ok(LinkOutcome::Taken);
             }
-            state.file(Arc::new(session), Vec::new());
-            state.put_link(key, link);
+            state.insert_session(Arc::new(session), vec![Linked { key, link, called: None }])?;
             Ok(LinkOutcome::Linked)
         })
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
-        Ok(self.state.read().session(id))
+        Ok(self.state.read().sessions(&Name::Session(id)).next())
     }
 
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
-        let state = self.state.read();
-        Ok(state.cookies.get(cookie).and_then(|id| state.session(id)))
+        Ok(self.state.read().sessions(&Name::Cookie(*cookie)).next())
     }
 
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
-        let state = self.state.read();
-        let Some(Linked { link, called }) = state.links.get(key) else { return Ok(None) };
-        let session = state.session(&link.session);
-        Ok(session.map(|session| Resolved { link: link.clone(), session, called: *called }))
+        let (state, name) = (self.state.read(), Name::Link(key));
+        let found = state.places(&name).find_map(|place| {
+            let linked = place.links.iter().find(|linked| linked.key == *key)?;
+            Some(Resolved { link: linked.link.clone(), session: place.session.clone(), called: linked.called })
+        });
+        Ok(found)
     }
 
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
         let now = self.clock.now();
         self.write(|state| {
-            let current = state.session(&session.id).ok_or(StoreError::NotFound)?;
-            if current.version != session.version || state.is_taken(&session.cookie, &session.id) {
-                return Err(StoreError::Conflict);
-            }
-            session.version += 1;
-            session.last_seen = last_use(current.last_seen, session.last_seen, now);
-            // Another login, or none, has times of its own.
-            if session.epoch == current.epoch {
-                session.keep_until = session.keep_until.max(current.keep_until);
-                if current.last_seen == session.last_seen {
-                    session.ends = session.ends.max(current.ends);
+            let number = state.find(&Name::Session(&session.id));
+            let is_taken = state.find(&Name::Cookie(session.cookie)).is_some_and(|owner| Some(owner) != number);
+            state.change(number, |place, used| {
+                let current = &place.session;
+                if current.version != session.version || is_taken {
+                    return Err(StoreError::Conflict);
                 }
-            }
-            let session = Arc::new(session);
-            let links = state.unfile(&session.id).map(|place| place.links).unwrap_or_default();
-            state.file(session.clone(), links);
-            Ok(session)
+                session.version += 1;
+                session.last_seen = last_use(current.last_seen, session.last_seen, now);
+                // Another login, or none, has times of its own.
+                if session.epoch == current.epoch {
+                    session.keep_until = session.keep_until.max(current.keep_until);
+                    if current.last_seen == session.last_seen {
+                        session.ends = session.ends.max(current.ends);
+                    }
+                }
+                (place.session, place.used) = (Arc::new(session), used);
+                Ok(place.session.clone())
+            })
         })
     }
 
     async fn touch(&self, used: &Session) -> Result<(), StoreError> {
         self.write(|state| {
-            let current = state.session(&used.id).ok_or(StoreError::NotFound)?;
-            if current.epoch != used.epoch {
-                return Err(StoreError::Conflict);
-            }
-            let links = state.unfile(&used.id).map(|place| place.links).unwrap_or_default();
-            let mut session = Arc::unwrap_or_clone(current);
-            session.last_seen = session.last_seen.max(used.last_seen);
-            session.ends = session.ends.max(used.ends);
-            session.keep_until = session.keep_until.max(used.keep_until);
-            state.file(Arc::new(session), links);
-            Ok(())
+            state.change(state.find(&Name::Session(&used.id)), |place, number| {
+                if place.session.epoch != used.epoch {
+                    return Err(StoreError::Conflict);
+                }
+                let session = Arc::make_mut(&mut place.session);
+                session.last_seen = session.last_seen.max(used.last_seen);
+                session.ends = session.ends.max(used.ends);
+                session.keep_until = session.keep_until.max(used.keep_until);
+                place.used = number;
+                Ok(())
+            })
         })
     }
 
     async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
         let state = self.state.read();
-        let due = state.ends.iter().take_while(|(ends, _)| *ends <= by).take(most);
-        Ok(due.filter_map(|(_, id)| state.session(id)).collect())
+        let due = state.range(By::LoginEnd, i64::MIN, by.as_millis()).take(most);
+        Ok(due.filter_map(|(_, record)| record.place()).map(|place| place.session.clone()).collect())
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
         self.write(|state| {
-            let place = state.sessions.get(&link.session).ok_or(StoreError::NotFound)?;
-            if place.session.epoch != link.epoch {
-                return Err(StoreError::Conflict);
-            }
-            if state.links.contains_key(&key) {
-                return Ok(LinkOutcome::Taken);
-            }
-            let Some(going) = state.room(place, &key, &link) else { return Ok(LinkOutcome::NoRoom) };
-            for other in &going {
-                state.cut(other);
-            }
-            state.put_link(key, link);
-            Ok(LinkOutcome::Linked)
+            let (session, owner) = (state.find(&Name::Session(&link.session)), state.find(&Name::Link(&key)));
+            state.change(session, |place, _| {
+                if place.session.epoch != link.epoch {
+                    return Err(StoreError::Conflict);
+                }
+                if owner.is_some() {
+                    return Ok(LinkOutcome::Taken);
+                }
+                let others = place.links.iter().filter(|other| other.key.broker == key.broker);
+                let others = others.map(|Linked { key, link, called }| Other {
+                    key: key.clone(),
+                    made: link.at,
+                    called: *called,
+                });
+                let Some(going) = room::made_for(&link, others.collect()) else { return Ok(LinkOutcome::NoRoom) };
+                place.links.retain(|other| !going.contains(&other.key));
+                place.links.reserve_exact(1);
+                place.links.push(Linked { key, link, called: None });
+                Ok(LinkOutcome::Linked)
+            })
         })
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
         self.write(|state| {
-            let linked = state.links.get_mut(key).ok_or(StoreError::NotFound)?;
-            linked.called = linked.called.max(Some(at));
-            Ok(())
+            state.change(state.find(&Name::Link(key)), |place, _| {
+                for linked in place.links.iter_mut().filter(|linked| linked.key == *key) {
+                    linked.called = linked.called.max(Some(at));
+                }
+                Ok(())
+            })
         })
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
-        Ok(self.write(|state| match which {
-            Unlink::One(key) => u64::from(state.cut(key)),
-            Unlink::Broker(broker) => state.cut_all(|key| key.broker == *broker),
-            Unlink::All => state.cut_all(|_| true),
-        }))
-    }
-
-    async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
-        let state = self.state.read();
-        let keys = state.sessions.get(id).map(|place| place.links.as_slice()).unwrap_or_default();
-        Ok(keys.iter().filter_map(|key| Some((key.clone(), state.links.get(key)?.link.clone()))).collect())
-    }
-
-    async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
-        let state = self.state.read();
-        let theirs = state.users.range((username.to_owned(), SessionId::from(String::new()))..);
-        let theirs = theirs.take_while(|(name, _)| name == username);
-        Ok(theirs.filter_map(|(_, id)| state.session(id)).collect())
-    }
-
-    async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.write(|state| {
-            let is_first = state.used_ids.insert(id.to_owned());
-            if is_first {
-                state.expiry.insert((until, Kept::UsedId(id.to_owned())));
-            }
-            is_first
-        }))
-    }
-
-    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
-        self.write(|state| {
-            if state.families.contains_key(&family.id) {
-                return Err(StoreError::Conflict);
-            }
-            let family = Arc::new(family);
-            state.put_family(family.clone());
-            Ok(family)
+        Ok(match which {
+            Unlink::One(key) => self.write(|state| state.cut(state.find(&Name::Link(key)), |other| other == key)),
+            Unlink::Broker(id) => self.each(|state, number| state.cut(Some(number), |key| key.broker == *id)).await,
+            Unlink::All => self.each(|state, number| state.cut(Some(number), |_| true)).await,
         })
     }
 
-    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
-        Ok(self.state.read().families.get(id).cloned())
+    async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
+        let (state, name) = (self.state.read(), Name::Session(id));
+        let links = state.places(&name).flat_map(|place| &place.links);
+        Ok(links.map(|linked| (linked.key.clone(), linked.link.clone())).collect())
     }
 
-    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+    async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
+        Ok(self.state.read().sessions(&Name::User(username)).collect())
+    }
+
+    async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.write(|state| state.insert(Record::UsedId(id.to_owned(), until))).is_ok())
+    }
+
+    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        let family = Arc::new(family);
+        self.write(|state| state.insert(Record::Family(family.clone()))).map(|()| family)
+    }
+
+    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
+        Ok(self.state.read().families(&Name::Family(id)).next())
+    }
+
+    async fn update_family(&self, mut family: Family) -> Result<Arc<Family>, StoreError> {
         self.write(|state| {
-            let current = state.families.get(&family.id).ok_or(StoreError::NotFound)?;
-            if current.version != family.version {
+            let number = state.find(&Name::Family(&family.id)).ok_or(StoreError::NotFound)?;
+            if state.families(&Name::Family(&family.id)).any(|current| current.version != family.version) {
                 return Err(StoreError::Conflict);
             }
-            let next = Arc::new(Family { version: family.version + 1, ..family });
-            state.remove_family(&next.id);
-            state.put_family(next.clone());
-            Ok(next)
+            family.version += 1;
+            let family = Arc::new(family);
+            state.remove(number);
+            state.insert(Record::Family(family.clone())).map(|()| family)
         })
     }
 
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
-        Ok(self.write(|state| state.remove_family(id)))
+        Ok(self.write(|state| state.find(&Name::Family(id)).is_some_and(|number| state.remove(number))))
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
-        let state = self.state.read();
-        let theirs = state.remembered.range((username.to_owned(), String::new())..);
-        let theirs = theirs.take_while(|(name, _)| name == username);
-        Ok(theirs.filter_map(|(_, id)| state.families.get(id).cloned()).collect())
+        Ok(self.state.read().families(&Name::User(username)).collect())
     }
 
     /// Here nothing is sealed.
@@ -431,18 +434,9 @@ impl Store for MemoryStore {
     }
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {
-        let mut removed = Removed::default();
-        let families: Vec<_> = self.state.read().families.keys().cloned().collect();
-        for batch in families.chunks(BATCH) {
-            removed.families += self.write(|state| batch.iter().filter(|id| state.remove_family(id)).count() as u64);
-            tokio::task::yield_now().await;
-        }
-        let sessions: Vec<_> = self.state.read().sessions.keys().cloned().collect();
-        for batch in sessions.chunks(BATCH) {
-            removed.sessions += self.write(|state| batch.iter().filter(|id| state.remove(id)).count() as u64);
-            tokio::task::yield_now().await;
-        }
-        Ok(removed)
+        let families = self.remove_each(|record| matches!(record, Record::Family(_))).await;
+        let sessions = self.remove_each(|record| matches!(record, Record::Session(_))).await;
+        Ok(Removed { sessions, families })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -452,6 +446,6 @@ impl Store for MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore").field("sessions", &self.state.read().sessions.len()).finish_non_exhaustive()
+        f.debug_struct("MemoryStore").field("records", &self.state.read().records.len()).finish_non_exhaustive()
     }
 }

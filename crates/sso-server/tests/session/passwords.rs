@@ -216,11 +216,11 @@ async fn a_change_that_was_cut_off_costs_its_user_no_session() {
     };
     let mut record = Session::clone(&*world.resume(&link).await.unwrap().session);
     let login = record.login.as_mut().unwrap();
-    (login.credential, login.next_credential) = ([0; 32], Some(login.credential));
+    (login.credential, login.next_credential) = ([0; 32], Some(Box::new(login.credential)));
     let half_done = world.store.update(record).await.unwrap();
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"), "by the next one");
     let mut record = Session::clone(&*half_done);
-    record.login.as_mut().unwrap().next_credential = Some([1; 32]);
+    record.login.as_mut().unwrap().next_credential = Some(Box::new([1; 32]));
     world.store.update(record).await.unwrap();
     assert_eq!(world.info(&link).await, Ok(None), "by neither");
 }

@@ -40,7 +40,7 @@ pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: Worl
     let login = Login::new(crate::user("jackie"), crate::CREDENTIAL, now).remembered("family".into(), now);
     session.log_in(Login { through: Some(VerificationCode::generate()), ..login.clone() }, now);
     session.end(EndReason::Idle, now);
-    session.log_in(Login { next_credential: Some([8; 32]), ..login }, now);
+    session.log_in(Login { next_credential: Some(Box::new([8; 32])), ..login }, now);
     session.data.insert("theme".into(), json!({"name": "forest"}));
     session.old_cookie = Some(OldCookie { hash: CookieValue::generate().hash(), works_until: Timestamp::NEVER });
     session.fingerprint = Some(Fingerprint::new([9; 32]));

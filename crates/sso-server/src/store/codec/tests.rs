@@ -21,7 +21,7 @@ fn session() -> Session {
     session.log_in(login.clone().remembered("family".into(), at(2)), at(3));
     session.end(EndReason::Idle, at(4));
     let through = Some("c0de".parse().unwrap());
-    session.log_in(Login { through, next_credential: Some([8; 32]), ..login }, at(5));
+    session.log_in(Login { through, next_credential: Some(Box::new([8; 32])), ..login }, at(5));
     session.rotate_cookie(cookie(2), cookie(1), at(6));
     session.fingerprint = Some(Fingerprint::new([7; 32]));
     session.browser = Some("Firefox".into());
