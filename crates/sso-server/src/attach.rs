@@ -11,7 +11,7 @@ use crate::{
     resume::failure_key,
     server::Server,
     session::{CookieValue, Link, LinkKey, LinkState, Login, Session, SessionId},
-    store::{LinkOutcome, Unlink},
+    store::Unlink,
     task::{Task, Unwritten},
 };
 
@@ -164,10 +164,11 @@ impl Task<'_> {
         for _ in 0..ATTEMPTS {
             let (session, cookie) = self.new_session(browser, attach.request.mode.is_silent());
             let link = self.new_link(attach, &session);
-            match self.ask(self.store.insert_linked(session, key_of(&attach.request), link.clone())).await? {
-                LinkOutcome::Linked => return Ok((attached(attach, link), cookie)),
-                LinkOutcome::Taken => drop(self.freed(attach, None).await?),
-                LinkOutcome::NoRoom => return Err(AttachError::NoRoom.into()),
+            let first = (key_of(&attach.request), link.clone());
+            match self.write(self.store.insert(session, Some(first))).await? {
+                Ok(_) => return Ok((attached(attach, link), cookie)),
+                Err(Unwritten::Taken) => drop(self.freed(attach, None).await?),
+                Err(Unwritten::Conflict | Unwritten::NoRoom) => {}
             }
         }
         Err(Unavailable::changes_all_the_time().into())
@@ -186,18 +187,17 @@ impl Task<'_> {
             }
             let link = self.new_link(attach, &session);
             match self.write(self.store.link(key_of(&attach.request), link.clone())).await? {
-                Ok(LinkOutcome::Linked) => return Ok(attached(attach, link)),
-                Ok(LinkOutcome::Taken) => {
+                Ok(()) => return Ok(attached(attach, link)),
+                Err(Unwritten::Taken) => {
                     if let Some(code) = self.freed(attach, Some(&session.id)).await? {
                         return Ok(code);
                     }
                 }
-                Ok(LinkOutcome::NoRoom) => return Err(AttachError::NoRoom.into()),
-                // A login or an end came in between: does the browser's cookie still lead here?
+                Err(Unwritten::NoRoom) => return Err(AttachError::NoRoom.into()),
+                // A login or an end came in between, or it went away: does the browser's cookie still lead here?
                 Err(Unwritten::Conflict) => {
                     session = self.by_cookie(browser).await?.ok_or_else(|| cookie_replaced(attach))?;
                 }
-                Err(Unwritten::Gone) => return Err(AttachError::NoSession.into()),
             }
         }
         Err(Unavailable::changes_all_the_time().into())

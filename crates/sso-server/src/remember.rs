@@ -20,7 +20,7 @@ use crate::{
     server::{Parts, Server},
     session::{CookieValue, EndReason, Family, Login, OldToken, Session, TokenState},
     sessions::ATTEMPTS,
-    task::{Task, Unwritten},
+    task::Task,
     users::{Account, name::canonical},
 };
 
@@ -51,7 +51,7 @@ impl Task<'_> {
     ) -> Result<(Arc<Family>, RememberToken), Unavailable> {
         let (name, credential) = (browser.name.clone().unwrap_or_default(), self.credential(&account.password));
         let family = Family::new(&account.user.username, credential, name, self.now(), &self.tokens);
-        let family = self.ask(self.store.insert_family(family)).await?;
+        let family = self.ask(self.store.put_family(family)).await?;
         let token = self.token_of(&family)?;
         Ok((family, token))
     }
@@ -101,7 +101,7 @@ impl Task<'_> {
         if claims.registered.jti == family.jti && old.successor_seen.is_none() {
             let old = Some(OldToken { successor_seen: Some(self.now()), ..old.clone() });
             // Where another tab was faster, it noted the same.
-            let _noted = self.write(self.store.update_family(Family { old, ..Family::clone(&family) })).await?;
+            let _noted = self.write(self.store.put_family(Family { old, ..Family::clone(&family) })).await?;
         }
         Ok(())
     }
@@ -127,11 +127,10 @@ impl Task<'_> {
                 }
                 TokenState::Current => {}
             }
-            match self.write(self.store.update_family(family.renewed(self.now(), &self.tokens))).await? {
+            match self.write(self.store.put_family(family.renewed(self.now(), &self.tokens))).await? {
                 Ok(family) => return Ok(Some((family, account))),
                 // Another tab was faster: its successor is ours, too.
-                Err(Unwritten::Conflict) => {}
-                Err(Unwritten::Gone) => return Ok(None),
+                Err(_) => {}
             }
         }
         Err(Unavailable::changes_all_the_time())

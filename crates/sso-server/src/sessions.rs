@@ -11,7 +11,7 @@ use crate::{
     server::{Parts, Server},
     session::{CookieHash, CookieValue, Family, LinkKey, LinkState, Session, SessionId, lifecycle},
     store::Resolved,
-    task::{Task, Unwritten},
+    task::Task,
 };
 
 /// How often a change is made anew because somebody was faster: each time one of those who change the record at once
@@ -122,7 +122,7 @@ impl Task<'_> {
             family
         } else {
             // Whoever was faster has set it right, too, or has removed it.
-            let written = self.write(self.store.update_family(right.clone())).await?;
+            let written = self.write(self.store.put_family(right.clone())).await?;
             written.unwrap_or_else(|_| Arc::new(right))
         };
         Ok(Some(family).filter(|family| self.now() < family.expires))
@@ -130,7 +130,7 @@ impl Task<'_> {
 
     /// Starts an anonymous session, whose cookie is never sent.
     pub(crate) async fn start(&self, browser: &Browser) -> Result<Arc<Session>, Unavailable> {
-        self.ask(self.store.insert(self.new_session(browser, false).0)).await
+        self.ask(self.store.insert(self.new_session(browser, false).0, None)).await
     }
 
     /// Changes a session, by compare-and-swap: `change` sees the newest record, as it is now, and may be called again.
@@ -155,8 +155,7 @@ impl Task<'_> {
                     }
                     return Ok(Some(updated));
                 }
-                Err(Unwritten::Gone) => return Ok(None),
-                Err(Unwritten::Conflict) => {}
+                Err(_) => {}
             }
             match self.ask(self.store.get(&current.id)).await? {
                 Some(newer) => current = newer,
@@ -179,8 +178,9 @@ impl Task<'_> {
         let mut used = Session::clone(session);
         used.last_seen = lifecycle::use_at(session, self.now());
         let used = self.dated(used);
-        if self.write(self.store.touch(&used)).await? == Err(Unwritten::Conflict) {
-            // Somebody logged in or out meanwhile, or the login's end is not written yet: use does not undo that.
+        if self.write(self.store.touch(&used)).await?.is_err() {
+            // Somebody logged in or out meanwhile, or the login's end is not written yet: use does not undo that. Or it
+            // went away.
             let touch = |session: &mut Session| {
                 session.last_seen = used.last_seen.max(session.last_seen);
                 true

@@ -26,13 +26,15 @@ pub(crate) struct Task<'a> {
     left: Option<Mutex<Duration>>,
 }
 
-/// What a caller chooses by where the store did not write.
+/// Why the store did not write, as far as a caller chooses by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unwritten {
-    /// The record is gone.
-    Gone,
-    /// Somebody else was faster.
+    /// Somebody else was faster, or the record is gone.
     Conflict,
+    /// The token has a link.
+    Taken,
+    /// The session has too many links at the broker.
+    NoRoom,
 }
 
 impl Server {
@@ -68,8 +70,9 @@ impl Task<'_> {
     ) -> Result<Result<T, Unwritten>, Unavailable> {
         match self.wait(&self.store_places, call).await? {
             Ok(written) => Ok(Ok(written)),
-            Err(StoreError::NotFound) => Ok(Err(Unwritten::Gone)),
             Err(StoreError::Conflict) => Ok(Err(Unwritten::Conflict)),
+            Err(StoreError::Taken) => Ok(Err(Unwritten::Taken)),
+            Err(StoreError::NoRoom) => Ok(Err(Unwritten::NoRoom)),
             Err(error) => Err(Unavailable::because(error)),
         }
     }
@@ -158,8 +161,12 @@ mod tests {
         let source = std::error::Error::source(&failed).unwrap();
         assert_eq!(source.to_string(), cause.to_string());
         let task = server.task();
-        for (error, unwritten) in [(StoreError::NotFound, Unwritten::Gone), (StoreError::Conflict, Unwritten::Conflict)]
-        {
+        let refusals = [
+            (StoreError::Conflict, Unwritten::Conflict),
+            (StoreError::Taken, Unwritten::Taken),
+            (StoreError::NoRoom, Unwritten::NoRoom),
+        ];
+        for (error, unwritten) in refusals {
             assert_eq!(task.write(async { Err::<(), _>(error.clone()) }).await, Ok(Err(unwritten)));
             assert!(task.ask(async { Err::<(), _>(error) }).await.is_err(), "where nobody chooses by it");
         }

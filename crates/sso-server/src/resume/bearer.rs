@@ -113,8 +113,8 @@ impl Task<'_> {
         }
         check_link(self.link_state(&resolved))?;
         if resolved.link.php && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
-            // So that it is not the one to make room. If it is gone, the next call is told so.
-            let _gone = self.write(self.store.called(&key, now)).await?;
+            // So that it is not the one to make room.
+            self.ask(self.store.called(&key, now)).await?;
         }
         Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false })
     }

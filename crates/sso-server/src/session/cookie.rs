@@ -62,8 +62,8 @@ impl fmt::Debug for CookieValue {
 pub struct CookieHash([u8; 32]);
 
 impl CookieHash {
-    /// For stores, which seal it and name it by a keyed function.
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+    /// For stores.
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

@@ -26,8 +26,8 @@ impl SessionId {
         Self(base36::exact(&random::bytes()).into())
     }
 
-    /// For keyed functions, whose results say nothing of it, and for stores that seal it.
-    pub(crate) fn as_str(&self) -> &str {
+    /// For stores, and for keyed functions, whose results say nothing of it.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::StoreError;
+use super::{StoreError, keys::Kind};
 use crate::session::{Family, Session};
 
 /// The records of a list. One that cannot be read does not hide the others.
@@ -14,13 +14,13 @@ pub(super) struct Listed<T> {
 
 impl<T> Listed<T> {
     /// From records by their names, which are keyed hashes and no secrets. Each that cannot be read is told in the log.
-    pub(super) fn of(kind: &str, records: impl IntoIterator<Item = (String, Result<T, StoreError>)>) -> Self {
+    pub(super) fn of(kind: Kind, records: impl IntoIterator<Item = (String, Result<T, StoreError>)>) -> Self {
         let mut listed = Self { readable: Vec::new(), unreadable: Vec::new() };
         for (name, record) in records {
             match record {
                 Ok(record) => listed.readable.push(record),
                 Err(error) => {
-                    tracing::error!(kind, name, %error, "a record cannot be read, and is left out of a list");
+                    tracing::error!(kind = kind.label(), name, %error, "a record cannot be read, and is left out of a list");
                     listed.unreadable.push(name);
                 }
             }

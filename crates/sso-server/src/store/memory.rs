@@ -14,10 +14,7 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use slab::Slab;
 
-use super::{
-    LinkOutcome, Removed, Resolved, Store, StoreError, Unlink, last_use,
-    room::{self, Other},
-};
+use super::{OtherLink, Removed, Resolved, Store, StoreError, Unlink, note_touch, room_for, updated};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
@@ -86,6 +83,10 @@ enum By {
 impl Record {
     fn place(&self) -> Option<&Place> {
         if let Self::Session(place) = self { Some(place) } else { None }
+    }
+
+    fn links_mut(&mut self) -> Option<&mut Vec<Linked>> {
+        if let Self::Session(place) = self { Some(&mut place.links) } else { None }
     }
 
     fn family(&self) -> Option<&Arc<Family>> {
@@ -177,10 +178,10 @@ impl State {
         session: Option<u32>,
         change: impl FnOnce(&mut Place, i64) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let number = session.ok_or(StoreError::NotFound)?;
-        let record = self.records.get_mut(number as usize).ok_or(StoreError::NotFound)?;
+        let number = session.ok_or(StoreError::Conflict)?;
+        let record = self.records.get_mut(number as usize).ok_or(StoreError::Conflict)?;
         let before = record.places(&self.hasher);
-        let Record::Session(place) = record else { return Err(StoreError::NotFound) };
+        let Record::Session(place) = record else { return Err(StoreError::Conflict) };
         self.uses += 1;
         let answer = change(place, self.uses);
         let after = record.places(&self.hasher);
@@ -261,19 +262,16 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
+    async fn insert(&self, session: Session, first: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError> {
         let session = Arc::new(session);
-        self.write(|state| state.insert_session(session.clone(), Vec::new())).map(|()| session)
-    }
-
-    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+        let links: Vec<_> = first.into_iter().map(|(key, link)| Linked { key, link, called: None }).collect();
         self.write(|state| {
-            if state.find(&Name::Link(&key)).is_some() {
-                return Ok(LinkOutcome::Taken);
+            if links.iter().any(|linked| state.find(&Name::Link(&linked.key)).is_some()) {
+                return Err(StoreError::Taken);
             }
-            state.insert_session(Arc::new(session), vec![Linked { key, link, called: None }])?;
-            Ok(LinkOutcome::Linked)
-        })
+            state.insert_session(session.clone(), links)
+        })?;
+        Ok(session)
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
@@ -293,7 +291,7 @@ impl Store for MemoryStore {
         Ok(found)
     }
 
-    async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
+    async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError> {
         let now = self.clock.now();
         self.write(|state| {
             let number = state.find(&Name::Session(&session.id));
@@ -303,16 +301,7 @@ impl Store for MemoryStore {
                 if current.version != session.version || is_taken {
                     return Err(StoreError::Conflict);
                 }
-                session.version += 1;
-                session.last_seen = last_use(current.last_seen, session.last_seen, now);
-                // Another login, or none, has times of its own.
-                if session.epoch == current.epoch {
-                    session.keep_until = session.keep_until.max(current.keep_until);
-                    if current.last_seen == session.last_seen {
-                        session.ends = session.ends.max(current.ends);
-                    }
-                }
-                (place.session, place.used) = (Arc::new(session), used);
+                (place.session, place.used) = (Arc::new(updated(current, session, now)), used);
                 Ok(place.session.clone())
             })
         })
@@ -324,10 +313,7 @@ impl Store for MemoryStore {
                 if place.session.epoch != used.epoch {
                     return Err(StoreError::Conflict);
                 }
-                let session = Arc::make_mut(&mut place.session);
-                session.last_seen = session.last_seen.max(used.last_seen);
-                session.ends = session.ends.max(used.ends);
-                session.keep_until = session.keep_until.max(used.keep_until);
+                note_touch(Arc::make_mut(&mut place.session), used);
                 place.used = number;
                 Ok(())
             })
@@ -340,7 +326,7 @@ impl Store for MemoryStore {
         Ok(due.filter_map(|(_, record)| record.place()).map(|place| place.session.clone()).collect())
     }
 
-    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+    async fn link(&self, key: LinkKey, link: Link) -> Result<(), StoreError> {
         self.write(|state| {
             let (session, owner) = (state.find(&Name::Session(&link.session)), state.find(&Name::Link(&key)));
             state.change(session, |place, _| {
@@ -348,32 +334,32 @@ impl Store for MemoryStore {
                     return Err(StoreError::Conflict);
                 }
                 if owner.is_some() {
-                    return Ok(LinkOutcome::Taken);
+                    return Err(StoreError::Taken);
                 }
                 let others = place.links.iter().filter(|other| other.key.broker == key.broker);
-                let others = others.map(|Linked { key, link, called }| Other {
+                let others = others.map(|Linked { key, link, called }| OtherLink {
                     key: key.clone(),
                     made: link.at,
                     called: *called,
                 });
-                let Some(going) = room::made_for(&link, others.collect()) else { return Ok(LinkOutcome::NoRoom) };
+                let going = room_for(&link, others.collect()).ok_or(StoreError::NoRoom)?;
                 place.links.retain(|other| !going.contains(&other.key));
                 place.links.reserve_exact(1);
                 place.links.push(Linked { key, link, called: None });
-                Ok(LinkOutcome::Linked)
+                Ok(())
             })
         })
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
         self.write(|state| {
-            state.change(state.find(&Name::Link(key)), |place, _| {
-                for linked in place.links.iter_mut().filter(|linked| linked.key == *key) {
-                    linked.called = linked.called.max(Some(at));
-                }
-                Ok(())
-            })
-        })
+            let found = state.find(&Name::Link(key)).and_then(|number| state.records.get_mut(number as usize));
+            let links = found.and_then(Record::links_mut).into_iter().flatten();
+            for linked in links.filter(|linked| linked.key == *key) {
+                linked.called = linked.called.max(Some(at));
+            }
+        });
+        Ok(())
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
@@ -398,26 +384,24 @@ impl Store for MemoryStore {
         Ok(self.write(|state| state.insert(Record::UsedId(id.to_owned(), until))).is_ok())
     }
 
-    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
-        let family = Arc::new(family);
-        self.write(|state| state.insert(Record::Family(family.clone()))).map(|()| family)
-    }
-
-    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
-        Ok(self.state.read().families(&Name::Family(id)).next())
-    }
-
-    async fn update_family(&self, mut family: Family) -> Result<Arc<Family>, StoreError> {
+    async fn put_family(&self, mut family: Family) -> Result<Arc<Family>, StoreError> {
         self.write(|state| {
-            let number = state.find(&Name::Family(&family.id)).ok_or(StoreError::NotFound)?;
-            if state.families(&Name::Family(&family.id)).any(|current| current.version != family.version) {
+            let number = state.find(&Name::Family(&family.id));
+            let there = state.families(&Name::Family(&family.id)).next();
+            if there.map_or(0, |there| there.version) != family.version {
                 return Err(StoreError::Conflict);
             }
             family.version += 1;
             let family = Arc::new(family);
-            state.remove(number);
+            if let Some(number) = number {
+                state.remove(number);
+            }
             state.insert(Record::Family(family.clone())).map(|()| family)
         })
+    }
+
+    async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
+        Ok(self.state.read().families(&Name::Family(id)).next())
     }
 
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
@@ -426,11 +410,6 @@ impl Store for MemoryStore {
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
         Ok(self.state.read().families(&Name::User(username)).collect())
-    }
-
-    /// Here nothing is sealed.
-    async fn remove_unreadable(&self, _username: &str) -> Result<Removed, StoreError> {
-        Ok(Removed::default())
     }
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {

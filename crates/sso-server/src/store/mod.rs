@@ -2,22 +2,27 @@
 //!
 //! # The contract
 //!
-//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once; but for [`remove_all`](Store::remove_all). (Lists of a
-//!   user's records are read, and links of a broker, or all, cut one by one: what is made meanwhile may be missed.)
+//! - **Atomic.** Each call happens wholly or not at all, at one instant, also when many come at once. Only
+//!   [`remove_all`](Store::remove_all), and [`unlink`](Store::unlink) of more than one link, go in steps: what is made
+//!   meanwhile may be missed.
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
-//! - **No lost updates.** [`update`](Store::update) replaces only the version that it was made from; a
-//!   conflict says that nothing was written.
-//! - **Nothing is overwritten by accident.** [`insert`](Store::insert) and [`link`](Store::link) put only what is not there.
-//! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A store does not
-//!   judge whether a login has ended or a session is gone; [`lifecycle`](crate::session::lifecycle) does. A family stays
-//!   until it `expires`, a used id until the time given with it; whether a family still works is not the store's to judge either.
-//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made, others make room. Those of a broker that attaches anew by
-//!   itself: the oldest. Of one of jasny/sso: first those that never made a call, the oldest first, then the longest unused, if that is [long ago](Link::UNUSED); if none
-//!   of them may go, the new one is refused. A store may also let sessions go
-//!   in which nobody is logged in, if there are too many; the longest unused first, and never any other.
-//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. A call that failed with
-//!   [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the server gives up sooner. But a record that cannot
-//!   be read is left out of lists, and told in the log, so that it hides no other one; [`remove_unreadable`](Store::remove_unreadable) ends it.
+//! - **Nothing is lost or overwritten.** A call that writes says what it was made from, and puts only what is not there:
+//!   a version, a count, a token without a link. If the store has something else, or nothing any more, the call is
+//!   refused. An error says that nothing was written.
+//! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A
+//!   store does not judge whether a login has ended or a session is gone; [`lifecycle`](crate::session::lifecycle)
+//!   does. A family stays until it `expires`, a used id until the time given with it; whether a family still works is
+//!   not the store's to judge either.
+//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made,
+//!   [others make room](room_for). A store may also let sessions go in which nobody is logged in, if there are too
+//!   many; the longest unused first, and never any other.
+//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. Only a call that
+//!   failed with [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the
+//!   server gives up sooner. But a record that cannot be read is left out of lists, and told in the log, so that it
+//!   hides no other one; [`remove_unreadable`](Store::remove_unreadable) ends it.
+//!
+//! A store outside this crate keeps the records as their serde derives write them. The crate `sso-store-tests` runs the
+//! rules against it, and has a store as an example.
 
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
 mod codec;
@@ -30,7 +35,7 @@ mod listed;
 mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
-mod room;
+mod rules;
 #[cfg(feature = "sql")]
 pub(crate) mod sql;
 
@@ -43,32 +48,31 @@ pub use keys::{NoStoreKey, StoreKeys, StoreSecret};
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+pub use rules::{OtherLink, note_touch, room_for, updated};
 #[cfg(feature = "sql")]
 pub use sql::{Copied, Purged, SqlStore};
 
 use crate::{
     clock::Timestamp,
-    session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
-/// The last use that the updated record has, of the one that is there and the one that comes. See [`Store::update`].
-pub(crate) fn last_use(there: Timestamp, comes: Timestamp, now: Timestamp) -> Timestamp {
-    if there > now.after(Policy::CLOCK_SKEW) { comes } else { there.max(comes) }
-}
-
-/// Why a store did not do what was asked.
+/// Why a store did not do what was asked. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The record is not there (any more).
-    #[error("the record is not in the store")]
-    NotFound,
-    /// It is there already, or somebody else changed it first.
+    /// What the call was made from is not there any more, or what it would put is there already.
     #[error("the record was changed by somebody else")]
     Conflict,
-    /// It was filled with other keys; with these nothing in it can be found or read.
+    /// The token has a link already.
+    #[error("the token has a link already")]
+    Taken,
+    /// The session has too many links at this broker, none of which may go.
+    #[error("the session has too many links at this broker")]
+    NoRoom,
+    /// The store was filled with other keys; with these nothing in it can be found or read.
     #[error("the store was filled with another key than store_key")]
     WrongKeys,
-    /// The store does not answer; the text is for the log.
+    /// The store does not answer, and may have done it; the text is for the log.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
 }
@@ -97,17 +101,6 @@ impl Resolved {
     }
 }
 
-/// What became of [`Store::link`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkOutcome {
-    /// The token leads to the session now.
-    Linked,
-    /// The token has a link already; nothing was changed.
-    Taken,
-    /// The session has too many links at this broker, none of which may go; nothing was changed.
-    NoRoom,
-}
-
 /// Which links to cut.
 #[derive(Clone, Debug)]
 pub enum Unlink {
@@ -131,11 +124,11 @@ pub struct Removed {
 /// Keeps sessions, links and families. See the [contract](self).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a new session. [`Conflict`](StoreError::Conflict) if its id or its cookie is there already.
-    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError>;
-
-    /// Keeps a new session with its first link, if the token has none: else nothing is kept. The errors are those of [`insert`](Self::insert).
-    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError>;
+    /// Keeps a new session, and with it its first link, if it comes with one.
+    ///
+    /// [`Conflict`](StoreError::Conflict) if its id or its cookie is there already, [`Taken`](StoreError::Taken) if the
+    /// link's token is.
+    async fn insert(&self, session: Session, first: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError>;
 
     /// The session of this id.
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError>;
@@ -147,32 +140,33 @@ pub trait Store: Send + Sync + 'static {
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError>;
 
     /// Replaces the record of the same id and version; the version then grows by one. A cookie that is not
-    /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. `last_seen` and `keep_until` keep the later value, for a touch may have come between; but a `last_seen`
-    /// that lies in the future, further than [clocks differ](Policy::CLOCK_SKEW), is replaced, and so is `keep_until`
-    /// where the [count](Session::epoch) is another: another login, or none, has times of its own.
+    /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. For a touch may have
+    /// come between, `last_seen` keeps the later value, and so do `keep_until` and `ends` if the
+    /// [count](Session::epoch) is the same: another login, or none, has times of its own. But where the `last_seen` that
+    /// is there lies in the future, further than [clocks differ](crate::session::Policy::CLOCK_SKEW), all three are replaced.
+    /// [`updated`] says the same.
     ///
-    /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another or the new cookie is taken.
+    /// [`Conflict`](StoreError::Conflict) if its version is another, or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
 
-    /// Notes the times of a session that was used: `last_seen`, `ends` and `keep_until`. It never moves one back, and changes nothing else, not even the
-    /// version.
-    /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is
-    /// not revived.
+    /// Notes the times of a session that was used: `last_seen`, `ends` and `keep_until`. It never moves one back, and
+    /// changes nothing else, not even the version; see [`note_touch`].
+    ///
+    /// [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is not revived.
     async fn touch(&self, used: &Session) -> Result<(), StoreError>;
 
-    /// The sessions whose logins [end](Session::ends) by `by`, at most so many, the earliest first. Of those that
-    /// cannot be read the log is not told here.
+    /// The sessions whose logins [end](Session::ends) by `by`, at most so many, the earliest first. One that cannot be
+    /// read is not found a second time.
     async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError>;
 
-    /// Links a token to a session, if it has no link. The session's other links at this broker [make room](self), by [`Link::at`] and by their
-    /// calls; the present is that of the new one.
+    /// Links a token to a session, if it has no link. The session's other links at this broker
+    /// [make room](room_for), by [`Link::at`] and by their calls; the present is that of the new one.
     ///
-    /// [`NotFound`](StoreError::NotFound) if the session is gone, [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another than the
-    /// link's: somebody has logged in or out since it was read.
-    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError>;
+    /// [`Conflict`](StoreError::Conflict) if the session's [count](Session::epoch) is another than the link's: somebody
+    /// has logged in or out since it was read. Else [`Taken`](StoreError::Taken) or [`NoRoom`](StoreError::NoRoom).
+    async fn link(&self, key: LinkKey, link: Link) -> Result<(), StoreError>;
 
-    /// Notes that the link's broker called with it at `at`; never moves a time back.
-    /// [`NotFound`](StoreError::NotFound) if it is gone.
+    /// Notes that the link's broker called with it at `at`, if the link is there; never moves a time back.
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError>;
 
     /// Cuts links; how many. Those of a broker, and all, not at one instant but in steps, as [`remove_all`](Self::remove_all) does.
@@ -188,16 +182,14 @@ pub trait Store: Send + Sync + 'static {
     /// whatever it is in has expired, and then forgotten.
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError>;
 
-    /// Keeps a new family. [`Conflict`](StoreError::Conflict) if its id is there already.
-    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError>;
+    /// Puts the next version of a family, in place of the version that it has, which is 0 for a new one; the version
+    /// then grows by one. Its user stays the same.
+    ///
+    /// [`Conflict`](StoreError::Conflict) if the version that is there is another.
+    async fn put_family(&self, family: Family) -> Result<Arc<Family>, StoreError>;
 
     /// The family of this id.
     async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError>;
-
-    /// Replaces the family of the same id and version; the version then grows by one. Its user stays the same.
-    ///
-    /// [`NotFound`](StoreError::NotFound) if it is gone, [`Conflict`](StoreError::Conflict) if its version is another.
-    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError>;
 
     /// Removes a family; whether it was there.
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError>;
@@ -205,9 +197,12 @@ pub trait Store: Send + Sync + 'static {
     /// The families that remember this user, in no particular order.
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError>;
 
-    /// Removes the families and sessions of this user that cannot be read, with the cookies and links of the latter; how many. What cannot be read
-    /// here may be read elsewhere, or with another key: nobody is to stay logged in by it when the user's sessions are ended. One by one, as lists are read.
-    async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError>;
+    /// Removes the families and sessions of this user that cannot be read, with the cookies and links of the latter; how
+    /// many. What cannot be read here may be read elsewhere, or with another key: nobody is to stay logged in by it when
+    /// the user's sessions are ended. A store that seals nothing has none.
+    async fn remove_unreadable(&self, _username: &str) -> Result<Removed, StoreError> {
+        Ok(Removed::default())
+    }
 
     /// Removes all families, then all sessions with their cookies and links; how many. Used ids stay used.
     ///

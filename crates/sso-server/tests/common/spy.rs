@@ -8,7 +8,7 @@ use sso_server::{
     MemoryStore, Session, Store,
     clock::Timestamp,
     session::{CookieHash, Family, Link, LinkKey, SessionId},
-    store::{LinkOutcome, Removed, Resolved, StoreError, Unlink},
+    store::{Removed, Resolved, StoreError, Unlink},
 };
 
 #[derive(Clone)]
@@ -74,10 +74,6 @@ impl Spy {
         *self.0.failing.lock() = Failing::With(call, StoreError::Conflict);
     }
 
-    pub(crate) fn not_found_without_end(&self, call: &'static str) {
-        *self.0.failing.lock() = Failing::With(call, StoreError::NotFound);
-    }
-
     pub(crate) fn work_again(&self) {
         *self.0.failing.lock() = Failing::Nothing;
     }
@@ -117,12 +113,8 @@ impl Spy {
 
 #[async_trait]
 impl Store for Spy {
-    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
-        self.enter("insert")?.insert(session).await
-    }
-
-    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
-        self.enter("insert_linked")?.insert_linked(session, key, link).await
+    async fn insert(&self, session: Session, first: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError> {
+        self.enter("insert")?.insert(session, first).await
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
@@ -153,7 +145,7 @@ impl Store for Spy {
         self.enter("due")?.due(by, most).await
     }
 
-    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
+    async fn link(&self, key: LinkKey, link: Link) -> Result<(), StoreError> {
         let first = self.0.before_link.lock().take();
         if let Some(first) = first {
             first.await;
@@ -187,16 +179,12 @@ impl Store for Spy {
         self.enter("consume")?.consume(id, until).await
     }
 
-    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
-        self.enter("insert_family")?.insert_family(family).await
+    async fn put_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
+        self.enter("put_family")?.put_family(family).await
     }
 
     async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
         self.enter("family")?.family(id).await
-    }
-
-    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
-        self.enter("update_family")?.update_family(family).await
     }
 
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {

@@ -54,7 +54,7 @@ async fn remember(world: &World, browser: &Browser, id: &str) {
         last_used: now,
         expires: now.after(Duration::from_secs(86_400)),
     };
-    world.store.insert_family(family).await.unwrap();
+    world.store.put_family(family).await.unwrap();
     let mut session = Session::clone(&*session(world, browser).await);
     session.login.as_mut().unwrap().family = Some(id.into());
     world.store.update(session).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sso_server::{
-    Policy, Server,
+    Policy, Server, Store,
     browser::Browser as Shown,
     clock::{Clock, ManualClock, Timestamp},
     session::EndReason,
@@ -53,6 +53,20 @@ async fn a_login_ends_when_nobody_has_used_it_since_the_clock_was_set_right() {
         assert!(!is_logged_in(&world, &browser, &alice, "script").await, "{question}");
         assert!(!is_logged_in(&world, &browser, &alice, "broker").await, "{question}");
     }
+}
+
+#[tokio::test]
+async fn an_anonymous_session_is_kept_no_longer_than_any_other() {
+    let world = World::new();
+    let (mut browser, now) = (Browser::default(), world.clock.now());
+    world.advance(10 * HOUR);
+    world.attach(&mut browser, "Alice").await;
+    world.clock.set(now);
+    let cookie = browser.cookie.as_ref().unwrap();
+    let kept = async || world.store.load(&cookie.hash()).await.unwrap().unwrap().keep_until;
+    assert!(kept().await > now.after(10 * HOUR));
+    assert!(world.user(Some(cookie)).await.is_none());
+    assert!(kept().await <= now.after(2 * HOUR) && kept().await > now);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_store_that_lets_nobody_end_what_it_finds_is_given_up() {
     let (world, directory) = world();
     let (browser, link, id) = logged_in(&world, "Alice", "jackie").await;
     directory.remove("jackie");
-    world.store.not_found_without_end("update");
+    world.store.conflict_without_end("update");
     assert!(matches!(world.info(&link).await, Err(Error::Unavailable(_))));
     assert!(user(&world, &browser).await.is_err());
     world.store.work_again();

@@ -11,7 +11,9 @@ use sso_server::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::{World, sql};
+use sso_store_tests::{World, family, used};
+
+use crate::sql;
 
 /// Lets the call go on so many times, and drops it.
 async fn cancelled<T>(call: impl Future<Output = T>, polls: u32) {
@@ -35,7 +37,7 @@ async fn what_is_acknowledged_is_committed(store: SqlStore, other: SqlStore) {
             let (store, session) = (store.clone(), world.session());
             // At last soon: a call that gets far would end what an earlier one has left.
             let polls = if round < 19 { (round + n) % 12 } else { 1 + n % 4 };
-            tasks.spawn(async move { cancelled(store.insert(session), polls).await });
+            tasks.spawn(async move { cancelled(store.insert(session, None), polls).await });
         }
         tasks.join_all().await;
     }
@@ -46,12 +48,12 @@ async fn what_is_acknowledged_is_committed(store: SqlStore, other: SqlStore) {
         let mut tasks = JoinSet::new();
         for _ in 0..24 {
             let (store, session, at) = (store.clone(), session.clone(), later(n));
-            tasks.spawn(async move { store.touch(&crate::used(&session, at, end)).await.unwrap() });
+            tasks.spawn(async move { store.touch(&used(&session, at, end)).await.unwrap() });
         }
         tasks.join_all().await;
         assert_eq!(world.store.get(&session.id).await.unwrap().unwrap().last_seen, later(n));
-        let family = crate::families::family("jackie", later(n));
-        store.insert_family(family.clone()).await.unwrap();
+        let family = family("jackie", later(n));
+        store.put_family(family.clone()).await.unwrap();
         assert!(world.store.family(&family.id).await.unwrap().is_some());
     }
 }

@@ -9,7 +9,7 @@ use sso_server::{
     brokers::InvalidBroker,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     directory::{DirectoryError, StoredBroker, StoredUser, Unreadable},
-    store::{LinkOutcome, SqlStore, StoreKeys},
+    store::{SqlStore, StoreKeys},
     users::SetOutcome,
 };
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use sso_engines::new_postgres_store as new_database;
 
-use crate::{families::family, link_to, log_in, session_at, token_of};
+use sso_store_tests::{family, link_to, log_in, session_at, token_of};
 
 const HASH: &str = "$2y$04$NkmGAgLHXQQ8sUSW/IqGJ.FUI17yVmjx1/dlf6jCEwWUnTLcFjb4a";
 
@@ -448,10 +448,10 @@ async fn is_upgraded_from(old: i64, back: &[&'static str]) {
         let store = open().await.unwrap();
         let mut session = session_at(SystemClock.now());
         log_in(&mut session, "jackie");
-        let session = store.insert(session).await.unwrap();
+        let session = store.insert(session, None).await.unwrap();
         let (key, family) = (token_of("Alice"), family("jackie", SystemClock.now()));
-        assert_eq!(store.link(key.clone(), link_to(&session)).await, Ok(LinkOutcome::Linked));
-        store.insert_family(family.clone()).await.unwrap();
+        assert_eq!(store.link(key.clone(), link_to(&session)).await, Ok(()));
+        store.put_family(family.clone()).await.unwrap();
         assert_eq!(store.consume("one", session.keep_until).await, Ok(true));
         let directory = SqlDirectory::beside(&store, SystemClock);
         directory.add_user(&jackie()).await.unwrap();
@@ -477,8 +477,8 @@ async fn is_upgraded_from(old: i64, back: &[&'static str]) {
         assert!(account(&directory, "jackie").await.is_some());
         assert!(directory.broker(&shop().id).await.unwrap().is_some());
         // And all that begins anew works.
-        let again = store.insert(Session::clone(&session)).await.unwrap();
-        assert_eq!(store.link(key.clone(), link_to(&again)).await, Ok(LinkOutcome::Linked));
+        let again = store.insert(Session::clone(&session), None).await.unwrap();
+        assert_eq!(store.link(key.clone(), link_to(&again)).await, Ok(()));
         assert_eq!(store.of_user("jackie").await.unwrap().len(), 1);
         drop((store, directory));
 

@@ -6,11 +6,15 @@ use sso_server::{
     MemoryStore, Session, Store,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     session::{CookieValue, EndReason, Login},
-    store::StoreError::NotFound,
+    store::StoreError::Conflict,
 };
 use tokio::task::JoinSet;
 
-use crate::{CREDENTIAL, World, log_in, log_out, token_of, user};
+use sso_store_tests::{CREDENTIAL, World, log_in, log_out, token_of, used, user};
+
+pub(crate) async fn empty_store(clock: Arc<ManualClock>) -> MemoryStore {
+    MemoryStore::new(clock)
+}
 
 fn world() -> World<MemoryStore> {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -20,7 +24,7 @@ fn world() -> World<MemoryStore> {
 /// Makes the session's time run out, and writes something: with that it goes. `kept` is used meanwhile.
 async fn let_go(world: &World<MemoryStore>, session: &Session, kept: &Session) {
     let now = world.clock.now();
-    world.store.touch(&crate::used(kept, now, now.after(Duration::from_secs(3 * 60 * 60)))).await.unwrap();
+    world.store.touch(&used(kept, now, now.after(Duration::from_secs(3 * 60 * 60)))).await.unwrap();
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
     assert_eq!(world.store.consume("something", Timestamp::NEVER).await, Ok(true));
     assert!(world.store.get(&session.id).await.unwrap().is_none());
@@ -61,7 +65,7 @@ async fn a_cookie_that_was_given_away_stays_when_its_first_session_goes() {
     let first = world.inserted().await;
     let swapped = Session { cookie: CookieValue::generate().hash(), ..Session::clone(&first) };
     let swapped = world.store.update(swapped).await.unwrap();
-    let second = world.store.insert(Session { cookie: first.cookie, ..world.session() }).await.unwrap();
+    let second = world.store.insert(Session { cookie: first.cookie, ..world.session() }, None).await.unwrap();
     let_go(&world, &swapped, &second).await;
     assert_eq!(world.store.load(&first.cookie).await.unwrap().unwrap().id, second.id);
 }
@@ -72,9 +76,9 @@ async fn a_touch_keeps_a_record_longer() {
     let (kept, lost) = (world.inserted().await, world.inserted().await);
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
     let now = world.clock.now();
-    world.store.touch(&crate::used(&kept, now, now.after(Duration::from_secs(60)))).await.unwrap();
+    world.store.touch(&used(&kept, now, now.after(Duration::from_secs(60)))).await.unwrap();
     // The other one goes with that write at the latest.
-    assert_eq!(world.store.touch(&crate::used(&lost, lost.last_seen, lost.keep_until)).await, Err(NotFound));
+    assert_eq!(world.store.touch(&used(&lost, lost.last_seen, lost.keep_until)).await, Err(Conflict));
     assert!(world.store.get(&kept.id).await.unwrap().is_some());
     assert!(world.store.get(&lost.id).await.unwrap().is_none());
 }
@@ -116,17 +120,17 @@ async fn the_longest_unused_anonymous_sessions_make_room_with_all_that_leads_to_
     world.linked(&key, &sessions[1]).await;
     assert_eq!(are_there(&world, &sessions).await, [true; 3]);
     let touch =
-        async |session: &Session| world.store.touch(&crate::used(session, session.last_seen, session.keep_until)).await;
+        async |session: &Session| world.store.touch(&used(session, session.last_seen, session.keep_until)).await;
     touch(&sessions[0]).await.unwrap();
     sessions.push(world.inserted().await);
     assert_eq!(are_there(&world, &sessions).await, [true, false, true, true]);
     assert_eq!(world.target(&key).await, None);
-    assert_eq!(touch(&sessions[1]).await, Err(NotFound));
-    assert_eq!(world.store.update(Session::clone(&sessions[1])).await.unwrap_err(), NotFound);
+    assert_eq!(touch(&sessions[1]).await, Err(Conflict));
+    assert_eq!(world.store.update(Session::clone(&sessions[1])).await.unwrap_err(), Conflict);
     assert_eq!(are_there(&world, &sessions).await, [true, false, true, true], "what is gone does not come back");
     // Its cookie and its token are free.
     let heir = Session { cookie: sessions[1].cookie, ..world.session() };
-    let heir = world.store.insert(heir).await.unwrap();
+    let heir = world.store.insert(heir, None).await.unwrap();
     world.linked(&key, &heir).await;
     assert_eq!(world.target(&key).await.as_ref(), Some(&heir.id));
 }
@@ -181,7 +185,7 @@ async fn logins_hold_while_others_flood_the_store() {
         tasks.spawn(async move {
             let mut logged_in = Vec::new();
             for session in sessions {
-                let session = store.insert(session).await.unwrap();
+                let session = store.insert(session, None).await.unwrap();
                 if n > 0 {
                     continue;
                 }
@@ -189,7 +193,7 @@ async fn logins_hold_while_others_flood_the_store() {
                 log_in(&mut next, "jackie");
                 match store.update(next).await {
                     Ok(session) => logged_in.push(session.id.clone()),
-                    Err(error) => assert_eq!(error, NotFound, "it had to make room before"),
+                    Err(error) => assert_eq!(error, Conflict, "it had to make room before"),
                 }
             }
             logged_in

@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{World, log_in, token_of};
+use sso_store_tests::{World, family, log_in, token_of, used};
 
 /// An empty store, in the Redis that all tests of this process share.
 pub(crate) async fn empty_store(clock: Arc<ManualClock>) -> RedisStore {
@@ -45,8 +45,8 @@ async fn connect(redis: &Engine) -> redis::aio::MultiplexedConnection {
 fn every_key_that_random_operations_leave_goes_by_itself() {
     let redis = Engine::redis();
     let open = async |clock| RedisStore::open(&redis.new_store(), StoreKeys::generate(), clock).unwrap();
-    crate::model::compare(24, open);
-    crate::model::compare_at_once(8, open);
+    sso_store_tests::model::compare(24, open);
+    sso_store_tests::model::compare_at_once(8, open);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let count = runtime.block_on(async {
         let mut connection = connect(&redis).await;
@@ -67,10 +67,10 @@ async fn every_key_goes_by_itself_and_shows_nothing() {
     let mut session = world.session();
     log_in(&mut session, "jackie");
     session.data.insert("theme".into(), "forest".into());
-    let session = world.store.insert(session).await.unwrap();
+    let session = world.store.insert(session, None).await.unwrap();
     let key = token_of("Alice");
     let code = world.linked(&key, &session).await;
-    world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
+    world.store.put_family(family("jackie", world.clock.now())).await.unwrap();
     world.store.consume("one", world.clock.now()).await.unwrap();
     world.store.ping().await.unwrap();
 
@@ -97,7 +97,7 @@ async fn a_touch_keeps_the_session_and_all_that_leads_to_it() {
     let session = world.inserted().await;
     world.linked(&token_of("Alice"), &session).await;
     let later = session.keep_until.after(Duration::from_secs(60 * 60));
-    world.store.touch(&crate::used(&session, session.last_seen, later)).await.unwrap();
+    world.store.touch(&used(&session, session.last_seen, later)).await.unwrap();
     let mut connection = connect(&redis).await;
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     assert_eq!(names.len(), 6, "{names:?}");
@@ -129,7 +129,7 @@ async fn redis_may_go_and_come_back_and_nothing_is_lost() {
     is_unavailable(&world, &never, &key).await;
 
     redis.start();
-    let session = world.store.insert(never).await.expect("it connects by itself");
+    let session = world.store.insert(never, None).await.expect("it connects by itself");
     let code = world.linked(&key, &session).await;
     world.store.consume("one", session.keep_until).await.unwrap();
     for _ in 0..2 {
@@ -147,7 +147,7 @@ async fn redis_may_go_and_come_back_and_nothing_is_lost() {
     let stranger = store(&redis, StoreKeys::generate(), world.clock.clone());
     assert_eq!(stranger.load(&session.cookie).await.unwrap_err(), StoreError::WrongKeys);
     assert_eq!(stranger.check_keys().await, Err(StoreError::WrongKeys));
-    assert_eq!(stranger.insert(world.session()).await.unwrap_err(), StoreError::WrongKeys);
+    assert_eq!(stranger.insert(world.session(), None).await.unwrap_err(), StoreError::WrongKeys);
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn a_store_of_version_0_1_opens_and_its_used_ids_stay_used() {
     let session = world.inserted().await;
     let link = token_of("Alice");
     world.linked(&link, &session).await;
-    world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
+    world.store.put_family(family("jackie", world.clock.now())).await.unwrap();
     assert_eq!(world.store.consume("one", session.keep_until).await, Ok(true));
     let mut connection = connect(&redis).await;
     let old = [("session", "s"), ("cookie", "c"), ("link", "l"), ("links", "ls"), ("family", "f"), ("families", "uf")];
@@ -293,7 +293,7 @@ async fn a_store_of_version_0_1_opens_and_its_used_ids_stay_used() {
     assert!(world.target(&link).await.is_none() && world.store.families_of("jackie").await.unwrap().is_empty());
     assert_eq!(world.store.consume("one", session.keep_until).await, Ok(false));
     // What is left behind is in nobody's way, also under the same names, and goes by itself.
-    let again = world.store.insert(Session::clone(&session)).await.unwrap();
+    let again = world.store.insert(Session::clone(&session), None).await.unwrap();
     world.linked(&link, &again).await;
     assert_eq!(world.store.remove_all().await.unwrap(), Removed { sessions: 1, families: 0 });
     let left: Vec<String> = redis::cmd("KEYS").arg("sso:*").query_async(&mut connection).await.unwrap();
@@ -336,7 +336,7 @@ async fn what_others_put_among_our_keys_stays_and_all_of_ours_goes() {
     let store = RedisStore::open(&url, StoreKeys::generate(), SystemClock).unwrap();
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let session = world.inserted().await;
-    world.store.insert_family(crate::families::family("jackie", world.clock.now())).await.unwrap();
+    world.store.put_family(family("jackie", world.clock.now())).await.unwrap();
     let mut connection = redis::Client::open(server).unwrap().get_multiplexed_async_connection().await.unwrap();
     let strange = ["session", "family", "link"].map(|kind| format!("{namespace}:{kind}:strange"));
     for key in &strange {

@@ -7,7 +7,7 @@ use sso_server::{
     clock::{Clock, ManualClock, SystemClock},
 };
 
-use crate::World;
+use sso_store_tests::World;
 
 /// Uses it on a runtime that then ends, and goes on at once.
 async fn goes_on_when_another_runtime_ends<S: Store>(open: impl AsyncFnOnce(Arc<ManualClock>) -> S) {

@@ -19,7 +19,7 @@ use sso_server::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::{World, families::DAY, log_in, token_of};
+use sso_store_tests::{World, families::DAY, family, log_in, token_of, used};
 
 /// An empty store in a file of its own.
 pub(crate) async fn sqlite(clock: Arc<ManualClock>) -> SqlStore {
@@ -74,7 +74,7 @@ async fn a_store_opens_with_its_own_keys_only() {
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let mut session = world.session();
     log_in(&mut session, "jackie");
-    let session = world.store.insert(session).await.unwrap();
+    let session = world.store.insert(session, None).await.unwrap();
     drop(world);
 
     let other = SqlStore::sqlite(&file, StoreKeys::generate(), SystemClock).await.unwrap_err();
@@ -112,8 +112,8 @@ async fn what_is_listed_under_another_users_name_is_not_theirs() {
     for name in ["jackie", "john"] {
         let mut session = world.session();
         log_in(&mut session, name);
-        world.store.insert(session).await.unwrap();
-        world.store.insert_family(crate::families::family(name, world.clock.now())).await.unwrap();
+        world.store.insert(session, None).await.unwrap();
+        world.store.put_family(family(name, world.clock.now())).await.unwrap();
     }
     let count = async |name: &str| {
         (world.store.of_user(name).await.unwrap().len(), world.store.families_of(name).await.unwrap().len())
@@ -152,7 +152,7 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
     let mut tasks = JoinSet::new();
     for _ in 0..EXPIRED + 1 {
         let (store, session) = (world.store.clone(), world.session());
-        tasks.spawn(async move { store.insert(session).await.unwrap() });
+        tasks.spawn(async move { store.insert(session, None).await.unwrap() });
         // More would be waiting than a database has patience for.
         if tasks.len() == 100 {
             tasks.join_next().await;
@@ -163,11 +163,10 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
     let (kept_link, lost_link) = (token_of("Alice"), token_of("Alice"));
     world.linked(&kept_link, touched).await;
     world.linked(&lost_link, old).await;
-    let family =
-        |days| Family { expires: clock.now().after(days * DAY), ..crate::families::family("jackie", clock.now()) };
+    let family = |days| Family { expires: clock.now().after(days * DAY), ..family("jackie", clock.now()) };
     let (lost_family, kept_family) = (family(1), family(3));
     for family in [&lost_family, &kept_family] {
-        world.store.insert_family(family.clone()).await.unwrap();
+        world.store.put_family(family.clone()).await.unwrap();
     }
     for (id, days) in [("lost", 1), ("kept", 3)] {
         assert!(world.store.consume(id, clock.now().after(days * DAY)).await.unwrap());
@@ -176,7 +175,7 @@ async fn only_what_has_expired_is_removed(open: impl AsyncFn(Arc<ManualClock>) -
 
     clock.advance(2 * DAY);
     let now = clock.now();
-    world.store.touch(&crate::used(touched, now, now.after(DAY))).await.unwrap();
+    world.store.touch(&used(touched, now, now.after(DAY))).await.unwrap();
     let live = world.inserted().await;
     let (here, there) = tokio::join!(world.store.purge(), other.purge());
     let (here, there) = (here.unwrap(), there.unwrap());
@@ -230,7 +229,7 @@ async fn what_is_in_the_file_says_nothing() {
     let world = World { store: Arc::new(store), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let mut session = world.session();
     log_in(&mut session, "a_name_to_search_for");
-    let session = world.store.insert(session).await.unwrap();
+    let session = world.store.insert(session, None).await.unwrap();
     let key = token_of("A_broker_to_search_for");
     world.linked(&key, &session).await;
     for file in ["sso.db", "sso.db-wal"] {

@@ -1,6 +1,6 @@
 //! A record that cannot be read hides no other one, and ends when its user's sessions are ended. (In memory nothing is sealed.)
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use redis::AsyncCommands;
 use sqlx::Connection;
@@ -11,7 +11,7 @@ use sso_server::{
 };
 use tempfile::TempDir;
 
-use crate::{World, families::family, link_to, log_in, session_at, token_of};
+use sso_store_tests::{World, family, link_to, log_in, session_at, token_of};
 
 /// What is damaged.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ enum All {
 async fn logged_in<S: Store>(store: &S, name: &str) -> Arc<Session> {
     let mut session = session_at(SystemClock.now());
     log_in(&mut session, name);
-    store.insert(session).await.unwrap()
+    store.insert(session, None).await.unwrap()
 }
 
 /// `damage` makes everything of a kind unreadable that is there.
@@ -32,11 +32,11 @@ async fn hides_no_other<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncF
     let world = World { store: Arc::new(open().await), clock: Arc::new(ManualClock::at(SystemClock.now())) };
     let store = &*world.store;
     let (one, johns) = (logged_in(store, "jackie").await, logged_in(store, "john").await);
-    let one_family = store.insert_family(family("jackie", world.clock.now())).await.unwrap();
+    let one_family = store.put_family(family("jackie", world.clock.now())).await.unwrap();
     damage(All::Sessions).await;
     damage(All::Families).await;
     let two = logged_in(store, "jackie").await;
-    let two_family = store.insert_family(family("jackie", world.clock.now())).await.unwrap();
+    let two_family = store.put_family(family("jackie", world.clock.now())).await.unwrap();
     let (a, b) = (token_of("Alice"), token_of("Alice"));
     world.linked(&a, &two).await;
     damage(All::Links).await;
@@ -69,13 +69,38 @@ async fn hides_no_other<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncF
     assert_eq!(look(&two).await, Some(true));
 }
 
+/// Those that are due, the first ones unreadable: they do not take the room of the others for ever.
+async fn blocks_no_other<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncFn(All), is_damaged: bool) {
+    let (store, now) = (open().await, SystemClock.now());
+    let ending = async |seconds| {
+        let ends = now.after(Duration::from_secs(seconds));
+        let mut session = Session { ends, ..session_at(now) };
+        log_in(&mut session, "jackie");
+        store.insert(session, None).await.unwrap().id.clone()
+    };
+    let mut ids = vec![ending(1).await, ending(2).await, ending(3).await];
+    damage(All::Sessions).await;
+    ids.extend([ending(4).await, ending(5).await]);
+    let due = async |most| {
+        let found = store.due(now.after(Duration::from_secs(4)), most).await.unwrap();
+        found.iter().map(|found| ids.iter().position(|id| *id == found.id).unwrap()).collect::<Vec<_>>()
+    };
+    if is_damaged {
+        assert_eq!((due(2).await, due(9).await), (vec![3], vec![3]));
+        // They are still there, and end with the others of their user.
+        assert_eq!(store.remove_unreadable("jackie").await, Ok(Removed { sessions: 3, families: 0 }));
+    } else {
+        assert_eq!((due(2).await, due(9).await), (vec![0, 1], vec![0, 1, 2, 3]));
+    }
+}
+
 /// As `sso users disable` and `sso sessions revoke` do.
 async fn is_ended<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncFn(All)) {
     let store = open().await;
     let (one, johns) = (logged_in(&store, "jackie").await, logged_in(&store, "john").await);
     let key = token_of("Alice");
     store.link(key.clone(), link_to(&one)).await.unwrap();
-    let one_family = store.insert_family(family("jackie", SystemClock.now())).await.unwrap();
+    let one_family = store.put_family(family("jackie", SystemClock.now())).await.unwrap();
     damage(All::Sessions).await;
     damage(All::Families).await;
     let two = logged_in(&store, "jackie").await;
@@ -106,6 +131,9 @@ async fn with_and_without_damage<S: Store>(
                 damage(url, what).await;
             }
         };
+        let (url, keys) = make().await;
+        blocks_no_other(async || open(&url, keys.clone()).await, async |what| damage(&url, what).await, is_damaged)
+            .await;
         let (url, keys) = make().await;
         hides_no_other(async || open(&url, keys.clone()).await, async |what| damage(&url, what).await, is_damaged)
             .await;

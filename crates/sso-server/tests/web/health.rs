@@ -70,14 +70,14 @@ async fn a_write_that_fails_changes_nothing() {
 async fn a_redirect_attach_takes_the_error_back_and_links_nothing() {
     let world = World::new();
     let mut browser = Browser::default();
-    world.attach(&mut browser, "Greg").await;
+    world.attach(&mut browser, "Alice").await;
     let cookie = session_cookie(browser.cookie.as_ref().unwrap());
-    let (new, known) = (vec![HTML], vec![HTML, ("Cookie", cookie.as_str())]);
-    for (call, headers) in [("insert_linked", new), ("link", known)] {
+    // A browser that has no session, and one that has.
+    for (call, headers) in [("insert", &[HTML][..]), ("link", &[HTML, ("Cookie", cookie.as_str())])] {
         let token = Token::generate();
         let uri = attach_uri("Alice", &token, "");
         world.store.fail_only(call);
-        let answer = world.get(&uri, &headers).await;
+        let answer = world.get(&uri, headers).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
         assert_eq!(answer.query("sso_error").as_deref(), Some(SORRY));
         assert_eq!(answer.query("sso_verify"), None);
@@ -85,7 +85,7 @@ async fn a_redirect_attach_takes_the_error_back_and_links_nothing() {
         world.store.work_again();
         let key = sso_server::session::LinkKey { broker: "Alice".parse().unwrap(), token };
         assert!(sso_server::Store::resolve(&world.store, &key).await.unwrap().is_none());
-        assert!(world.get(&uri, &headers).await.query("sso_verify").is_some());
+        assert!(world.get(&uri, headers).await.query("sso_verify").is_some());
     }
 }
 

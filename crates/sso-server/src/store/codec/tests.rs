@@ -4,7 +4,7 @@ use sso_core::wire::User;
 use super::*;
 use crate::{
     clock::Timestamp,
-    session::{EndReason, Fingerprint, Login, OldToken},
+    session::{EndReason, Family, Fingerprint, Link, LinkKey, Login, OldToken, Session},
 };
 
 fn at(millis: i64) -> Timestamp {
@@ -91,13 +91,12 @@ fn family() -> Family {
 fn a_session_comes_back_as_it_was_and_shows_nothing() {
     let keys = StoreKeys::generate();
     let session = session();
-    let sealed = keys.seal_session("name", &session).unwrap();
-    let opened = keys.open_session("name", &sealed).unwrap();
+    let sealed = keys.seal_text(Kind::Session, "name", &session).unwrap();
+    let opened: Session = keys.open_text(Kind::Session, "name", &sealed).unwrap();
     assert_eq!(opened, session);
     assert!(!sealed.windows(6).any(|bytes| bytes == b"jackie" || bytes == b"forest"));
-    assert!(
-        keys.open_session("other", &sealed).is_err() && StoreKeys::generate().open_session("name", &sealed).is_err()
-    );
+    assert!(keys.open_text::<Session>(Kind::Session, "other", &sealed).is_err());
+    assert!(StoreKeys::generate().open_text::<Session>(Kind::Session, "name", &sealed).is_err());
 }
 
 /// While nodes are replaced by those of a newer version, the older ones read what it writes.
@@ -112,11 +111,11 @@ fn a_login_that_ended_for_an_unknown_reason_was_revoked() {
 fn a_link_and_a_family_come_back_as_they_were() {
     let keys = StoreKeys::generate();
     let (key, link) = link();
-    let sealed = keys.seal_link("name", &key, &link).unwrap();
-    assert_eq!(keys.open_link("name", &sealed).unwrap(), (key, link));
-    assert!(keys.open_family("name", &sealed).is_err(), "a record of another kind");
-    let sealed = keys.seal_family("name", &family()).unwrap();
-    assert!(keys.open_family("name", &sealed).unwrap() == family());
+    let sealed = keys.seal_text(Kind::Link, "name", &(&key, &link)).unwrap();
+    assert_eq!(keys.open_text::<(LinkKey, Link)>(Kind::Link, "name", &sealed).unwrap(), (key, link));
+    assert!(keys.open_text::<(LinkKey, Link)>(Kind::Family, "name", &sealed).is_err(), "a record of another kind");
+    let sealed = keys.seal_text(Kind::Family, "name", &family()).unwrap();
+    assert!(keys.open_text::<Family>(Kind::Family, "name", &sealed).unwrap() == family());
 }
 
 /// As deep as the JSON of a call, or of a user's attributes, may be; the record around it makes it deeper.
@@ -130,6 +129,7 @@ fn a_session_with_the_deepest_values_comes_back() {
     if let Some(login) = &mut session.login {
         login.user.attributes.insert("deep".into(), deep(127).unwrap());
     }
-    let opened = keys.open_session("name", &keys.seal_session("name", &session).unwrap()).unwrap();
+    let sealed = keys.seal_text(Kind::Session, "name", &session).unwrap();
+    let opened: Session = keys.open_text(Kind::Session, "name", &sealed).unwrap();
     assert_eq!(opened, session);
 }

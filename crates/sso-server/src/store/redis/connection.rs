@@ -1,15 +1,12 @@
 //! What is asked of Redis. All of it may be asked twice.
 
-use redis::{Client, RedisError, Script, TlsCertificates};
+use redis::{Client, RedisError, ScriptInvocation, TlsCertificates, Value};
 
 use super::shared::Shared;
 use crate::store::StoreError;
 
 /// In seconds: as good as for ever.
 const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
-
-/// What a script answers: texts, none where there is nothing.
-pub(super) type Reply = Vec<Vec<u8>>;
 
 pub(super) struct Connection(Shared);
 
@@ -27,13 +24,8 @@ impl Connection {
         Ok(Self(Shared::new(client)))
     }
 
-    pub(super) async fn run(&self, script: &Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
-        let mut invocation = script.prepare_invoke();
-        for arg in args {
-            invocation.arg(*arg);
-        }
-        let invocation = &invocation;
-        self.0.call(|mut connection| async move { invocation.invoke_async(&mut connection).await }).await
+    pub(super) async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
+        self.0.call(|mut connection| async move { call.invoke_async(&mut connection).await }).await
     }
 
     /// Whether it can be written to.

@@ -33,8 +33,6 @@
 //! leaves, and says that it was done. (What removes says then that there was nothing.)
 
 mod connection;
-mod families;
-mod lists;
 mod parameters;
 mod scripts;
 mod shared;
@@ -42,14 +40,15 @@ mod shared;
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use redis::{FromRedisValue, Script, ToRedisArgs};
 use sso_core::random;
 use tokio::sync::OnceCell;
 
-use connection::{Connection, Reply};
+use connection::Connection;
 use parameters::Parameters;
 use scripts::Scripts;
 
-use super::{LinkOutcome, Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind, room::noted};
+use super::{Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind, listed::Listed, rules::noted};
 use crate::{
     clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
@@ -72,9 +71,9 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// The store at `redis://…` or `rediss://…`. Redis need not be there yet. `?namespace=shop` at the end does what
-    /// [`namespaced`](Self::namespaced) does; `?sslrootcert=FILE` names the authorities that may vouch for its certificate, in PEM, in place of
-    /// those that this machine trusts.
+    /// The store at `redis://…` or `rediss://…`. Redis need not be there yet. `?namespace=shop` at the end has all keys
+    /// begin with that in place of `sso`: several stores in one Redis. `?sslrootcert=FILE` names the authorities that may
+    /// vouch for its certificate, in PEM, in place of those that this machine trusts.
     pub fn open(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, InvalidRedisUrl> {
         let parameters = Parameters::of(url)?;
         // The error's text does not repeat the URL, which may hold a password.
@@ -87,12 +86,6 @@ impl RedisStore {
             namespace: parameters.namespace,
             checked: OnceCell::new(),
         })
-    }
-
-    /// Has all keys begin with this in place of `sso`: several stores in one Redis. Other characters than letters and digits are left out.
-    #[must_use]
-    pub fn namespaced(self, namespace: &str) -> Self {
-        Self { namespace: namespace.chars().filter(char::is_ascii_alphanumeric).collect(), ..self }
     }
 
     /// Whether these are the keys that Redis was filled with: other ones would find nothing, and log everybody out. With other keys every call fails.
@@ -131,62 +124,65 @@ impl RedisStore {
         Ok(())
     }
 
-    async fn run(&self, script: &redis::Script, args: &[&[u8]]) -> Result<Reply, StoreError> {
+    async fn run<T: FromRedisValue>(&self, script: &Script, args: impl ToRedisArgs + Send) -> Result<T, StoreError> {
         self.check_keys().await?;
-        let now = self.clock.now().as_millis().to_string();
-        let common = [self.namespace.as_bytes(), now.as_bytes()];
-        self.connection.run(script, &[&common, args].concat()).await
+        let mut call = script.arg(&self.namespace);
+        call.arg(self.clock.now().as_millis()).arg(args);
+        T::from_redis_value(self.connection.run(&call).await?).map_err(|_| unexpected())
     }
 
-    /// Runs a script that writes a session.
-    async fn write(
-        &self,
-        script: &redis::Script,
-        session: &Session,
-        made_from: Option<u64>,
-        more: &[&[u8]],
-    ) -> Result<Reply, StoreError> {
-        let name = self.keys.session(&session.id);
-        let sealed = self.keys.seal_session(&name, session)?;
-        let old = session.old_cookie.map(|old| self.keys.cookie(&old.hash)).unwrap_or_default();
-        let user = session.user().map(|user| self.keys.user(&user.username)).unwrap_or_default();
-        let numbers = [session.version, session.epoch, made_from.unwrap_or_default()].map(|n| n.to_string());
-        let [version, epoch, made_from] = &numbers;
-        let [seen, keep] = [session.last_seen, session.keep_until].map(text);
-        let ends = ends(session);
-        let cookie = self.keys.cookie(&session.cookie);
-        let latest = text(self.clock.now().after(Policy::CLOCK_SKEW));
-        let args: [&[u8]; 12] = [
-            name.as_bytes(),
-            version.as_bytes(),
-            &sealed,
-            seen.as_bytes(),
-            keep.as_bytes(),
-            epoch.as_bytes(),
-            cookie.as_bytes(),
-            old.as_bytes(),
-            user.as_bytes(),
-            made_from.as_bytes(),
-            latest.as_bytes(),
-            ends.as_bytes(),
-        ];
-        self.run(script, &[&args, more].concat()).await
-    }
-
-    /// A session from its name, its record and the times beside it.
-    fn session(&self, name: &[u8], sealed: &[u8], seen: &[u8], keep: &[u8]) -> Result<Arc<Session>, StoreError> {
-        let mut session = self.keys.open_session(utf8(name)?, sealed)?;
-        (session.last_seen, session.keep_until) = (instant(seen)?, instant(keep)?);
-        Ok(Arc::new(session))
-    }
-
-    /// A session from a whole answer.
-    fn found(&self, reply: &[Vec<u8>]) -> Result<Option<Arc<Session>>, StoreError> {
-        match reply {
-            [] => Ok(None),
-            [_, name, sealed, seen, keep] => self.session(name, sealed, seen, keep).map(Some),
+    /// Runs a script that writes, and says so or why not.
+    async fn write(&self, script: &Script, args: impl ToRedisArgs + Send) -> Result<(), StoreError> {
+        match self.run::<String>(script, args).await?.as_str() {
+            "done" => Ok(()),
+            "conflict" => Err(StoreError::Conflict),
+            "taken" => Err(StoreError::Taken),
+            "no room" => Err(StoreError::NoRoom),
             _ => Err(unexpected()),
         }
+    }
+
+    /// What scripts that write a session are given of it.
+    fn written(&self, session: &Session) -> Result<impl ToRedisArgs + Send + use<>, StoreError> {
+        let name = self.keys.session(&session.id);
+        let sealed = self.keys.seal_text(Kind::Session, &name, session)?;
+        let (seen, keep) = (session.last_seen.as_millis(), session.keep_until.as_millis());
+        let old = session.old_cookie.map(|old| self.keys.cookie(&old.hash)).unwrap_or_default();
+        let user = session.user().map(|user| self.keys.user(&user.username)).unwrap_or_default();
+        let cookie = self.keys.cookie(&session.cookie);
+        Ok((name, session.version, sealed, seen, keep, session.epoch, cookie, old, user, ends(session)))
+    }
+
+    fn session(&self, (name, sealed, seen, keep): &Found) -> Result<Arc<Session>, StoreError> {
+        let session = self.keys.open_text(Kind::Session, name, sealed)?;
+        Ok(Arc::new(Session { last_seen: instant(seen)?, keep_until: instant(keep)?, ..session }))
+    }
+
+    fn sessions(&self, found: Vec<Found>) -> Listed<Arc<Session>> {
+        Listed::of(Kind::Session, found.into_iter().map(|found| (found.0.clone(), self.session(&found))))
+    }
+
+    /// Those of a list whose field is this owner.
+    async fn list(&self, list: &str, kind: Kind, field: &str, owner: &str) -> Result<Vec<Found>, StoreError> {
+        self.run(&self.scripts.list, (list, kind.label(), field, owner)).await
+    }
+
+    async fn sessions_of(&self, user: &str) -> Result<Listed<Arc<Session>>, StoreError> {
+        Ok(self.sessions(self.list("user", Kind::Session, "user", user).await?))
+    }
+
+    async fn remembered(&self, user: &str) -> Result<Listed<Arc<Family>>, StoreError> {
+        let found = self.list("families", Kind::Family, "user", user).await?;
+        let open = |(name, sealed, ..): Found| {
+            let family = self.keys.open_text(Kind::Family, &name, &sealed).map(Arc::new);
+            (name, family)
+        };
+        Ok(Listed::of(Kind::Family, found.into_iter().map(open)))
+    }
+
+    /// Removes those of a kind that have these names; how many were there.
+    async fn remove(&self, kind: Kind, names: impl ToRedisArgs + Send) -> Result<u64, StoreError> {
+        self.run(&self.scripts.remove, (kind.label(), names)).await
     }
 
     /// The name of a link, with its broker's in front.
@@ -195,15 +191,15 @@ impl RedisStore {
         (format!("{}:{name}", self.keys.broker(&key.broker)), name)
     }
 
-    /// Runs a script for the names of all keys of a kind that begin so, some hundreds at a time; the sum of its answers.
-    async fn for_all(&self, kind: &str, of: &str, script: &redis::Script) -> Result<u64, StoreError> {
-        let prefix = format!("{}:{kind}", self.namespace);
+    /// Removes all of a kind whose names begin so, some hundreds at a time; how many.
+    async fn remove_each(&self, kind: Kind, of: &str) -> Result<u64, StoreError> {
+        let prefix = format!("{}:{}:", self.namespace, kind.label());
         let (mut cursor, mut count) = (0, 0);
         loop {
             let (next, keys) = self.connection.scan(cursor, &format!("{prefix}{of}*")).await?;
-            let names: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::as_bytes).collect();
+            let names: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).collect();
             if !names.is_empty() {
-                count += number(&self.run(script, &names).await?)?;
+                count += self.remove(kind, names).await?;
             }
             if next == 0 {
                 return Ok(count);
@@ -215,109 +211,89 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    async fn insert(&self, session: Session) -> Result<Arc<Session>, StoreError> {
-        done(&self.write(&self.scripts.insert, &session, None, &[]).await?)?;
-        Ok(Arc::new(session))
-    }
-
-    async fn insert_linked(&self, session: Session, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
-        let (full, name) = self.link_names(&key);
-        let (sealed, made) = (self.keys.seal_link(&name, &key, &link)?, text(link.at));
-        let link = [full.as_bytes(), &sealed, made.as_bytes()];
-        let reply = self.write(&self.scripts.insert, &session, None, &link).await?;
-        if reply.first().is_some_and(|word| word == b"taken") {
-            return Ok(LinkOutcome::Taken);
-        }
-        done(&reply).map(|()| LinkOutcome::Linked)
+    async fn insert(&self, session: Session, first: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError> {
+        let first = first.map(|(key, link)| {
+            let (full, name) = self.link_names(&key);
+            let sealed = self.keys.seal_text(Kind::Link, &name, &(key, &link))?;
+            Ok((full, sealed, link.at.as_millis()))
+        });
+        let args = (self.written(&session)?, first.transpose()?);
+        self.write(&self.scripts.insert, args).await.map(|()| Arc::new(session))
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
-        let name = self.keys.session(id);
-        self.found(&self.run(&self.scripts.get, &[name.as_bytes()]).await?)
+        let found: Option<Found> = self.run(&self.scripts.get, self.keys.session(id)).await?;
+        found.map(|found| self.session(&found)).transpose()
     }
 
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
-        let name = self.keys.cookie(cookie);
-        self.found(&self.run(&self.scripts.load, &[name.as_bytes()]).await?)
+        let found: Option<Found> = self.run(&self.scripts.load, self.keys.cookie(cookie)).await?;
+        found.map(|found| self.session(&found)).transpose()
     }
 
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
         let (full, name) = self.link_names(key);
-        let reply = self.run(&self.scripts.resolve, &[full.as_bytes()]).await?;
-        let Some((called, found)) = reply.split_last() else { return Ok(None) };
-        let (Some(session), Some(sealed)) = (self.found(found)?, found.first()) else { return Err(unexpected()) };
-        let (_, link) = self.keys.open_link(&name, sealed)?;
-        Resolved::sealed(link, session, noted(instant(called)?.as_millis())).map(Some)
+        let found: Option<(Vec<u8>, i64, Found)> = self.run(&self.scripts.resolve, full).await?;
+        let Some((sealed, called, session)) = found else { return Ok(None) };
+        let (_, link): (LinkKey, _) = self.keys.open_text(Kind::Link, &name, &sealed)?;
+        Resolved::sealed(link, self.session(&session)?, noted(called)).map(Some)
     }
 
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
-        let made_from = session.version;
         session.version += 1;
-        let reply = self.write(&self.scripts.update, &session, Some(made_from), &[]).await?;
-        done(&reply)?;
-        let [_, seen, keep] = reply.as_slice() else { return Err(unexpected()) };
-        (session.last_seen, session.keep_until) = (instant(seen)?, instant(keep)?);
-        Ok(Arc::new(session))
+        let latest = self.clock.now().after(Policy::CLOCK_SKEW).as_millis();
+        let times: Option<[i64; 2]> = self.run(&self.scripts.update, (self.written(&session)?, latest)).await?;
+        let [seen, keep] = times.ok_or(StoreError::Conflict)?.map(Timestamp::from_millis);
+        Ok(Arc::new(Session { last_seen: seen, keep_until: keep, ..session }))
     }
 
     async fn touch(&self, used: &Session) -> Result<(), StoreError> {
-        let (name, [seen, keep]) = (self.keys.session(&used.id), [used.last_seen, used.keep_until].map(text));
-        let (epoch, ends) = (used.epoch.to_string(), ends(used));
-        let args = [name.as_bytes(), seen.as_bytes(), keep.as_bytes(), epoch.as_bytes(), ends.as_bytes()];
-        done(&self.run(&self.scripts.touch, &args).await?)
+        let (seen, keep) = (used.last_seen.as_millis(), used.keep_until.as_millis());
+        let args = (self.keys.session(&used.id), seen, keep, used.epoch, ends(used));
+        self.write(&self.scripts.touch, args).await
     }
 
     async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError> {
-        self.sessions_due(by, most).await
-    }
-
-    async fn link(&self, key: LinkKey, link: Link) -> Result<LinkOutcome, StoreError> {
-        let (full, name) = self.link_names(&key);
-        let session = self.keys.session(&link.session);
-        let sealed = self.keys.seal_link(&name, &key, &link)?;
-        let php: &[u8] = if link.php { b"1" } else { b"0" };
-        let (made, most, epoch) = (text(link.at), Link::MAX_PER_BROKER.to_string(), link.epoch.to_string());
-        let unused = Link::UNUSED.as_millis().to_string();
-        let args = [
-            full.as_bytes(),
-            session.as_bytes(),
-            &sealed,
-            php,
-            made.as_bytes(),
-            epoch.as_bytes(),
-            most.as_bytes(),
-            unused.as_bytes(),
-        ];
-        let reply = self.run(&self.scripts.link, &args).await?;
-        match reply.first().map(Vec::as_slice) {
-            Some(b"linked") => Ok(LinkOutcome::Linked),
-            Some(b"taken") => Ok(LinkOutcome::Taken),
-            Some(b"no room") => Ok(LinkOutcome::NoRoom),
-            _ => Err(refusal(&reply)),
+        let mut unreadable = Vec::new();
+        loop {
+            let found = self.run(&self.scripts.due, (by.as_millis(), most, unreadable)).await?;
+            let due = self.sessions(found);
+            if due.unreadable.is_empty() {
+                return Ok(due.readable);
+            }
+            unreadable = due.unreadable;
         }
     }
 
+    async fn link(&self, key: LinkKey, link: Link) -> Result<(), StoreError> {
+        let (full, name) = self.link_names(&key);
+        let sealed = self.keys.seal_text(Kind::Link, &name, &(key, &link))?;
+        let (most, unused) = (Link::MAX_PER_BROKER, i64::try_from(Link::UNUSED.as_millis()).unwrap_or(i64::MAX));
+        let session = self.keys.session(&link.session);
+        let args = (full, session, sealed, u8::from(link.php), link.at.as_millis(), link.epoch, most, unused);
+        self.write(&self.scripts.link, args).await
+    }
+
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
-        let (full, _) = self.link_names(key);
-        done(&self.run(&self.scripts.called, &[full.as_bytes(), text(at).as_bytes()]).await?)
+        self.run(&self.scripts.called, (self.link_names(key).0, at.as_millis())).await
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
         match which {
-            Unlink::One(key) => {
-                let (full, _) = self.link_names(key);
-                number(&self.run(&self.scripts.unlink, &[full.as_bytes()]).await?)
-            }
-            Unlink::Broker(broker) => {
-                let of = format!("{}:", self.keys.broker(broker));
-                self.for_all("link:", &of, &self.scripts.unlink).await
-            }
-            Unlink::All => self.for_all("link:", "", &self.scripts.unlink).await,
+            Unlink::One(key) => self.remove(Kind::Link, self.link_names(key).0).await,
+            Unlink::Broker(broker) => self.remove_each(Kind::Link, &format!("{}:", self.keys.broker(broker))).await,
+            Unlink::All => self.remove_each(Kind::Link, "").await,
         }
     }
 
     async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
-        Ok(self.links_of_session(&self.keys.session(id)).await?.readable)
+        let found = self.list("links", Kind::Link, "session", &self.keys.session(id)).await?;
+        let open = |(full, sealed, ..): Found| {
+            let (_, name) = full.split_once(':').unwrap_or_default();
+            let link = self.keys.open_text(Kind::Link, name, &sealed);
+            (full, link)
+        };
+        Ok(Listed::of(Kind::Link, found.into_iter().map(open)).readable)
     }
 
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
@@ -325,46 +301,47 @@ impl Store for RedisStore {
     }
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
-        let (name, nonce, until) = (self.keys.used(id), random::bytes(), text(until));
-        let args = [name.as_bytes(), &nonce[..], until.as_bytes()];
-        let reply = self.run(&self.scripts.consume, &args).await?;
-        match reply.first().map(Vec::as_slice) {
-            Some(b"won") => Ok(true),
-            Some(b"lost") => Ok(false),
-            _ => Err(unexpected()),
-        }
+        self.run(&self.scripts.consume, (self.keys.used(id), &random::bytes(), until.as_millis())).await
     }
 
-    async fn insert_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
-        self.put_family(family, None).await
+    async fn put_family(&self, mut family: Family) -> Result<Arc<Family>, StoreError> {
+        family.version += 1;
+        let (name, user) = (self.keys.family(&family.id), self.keys.user(&family.username));
+        let sealed = self.keys.seal_text(Kind::Family, &name, &family)?;
+        let args = (name, family.version, sealed, user, family.expires.as_millis());
+        self.write(&self.scripts.put_family, args).await.map(|()| Arc::new(family))
     }
 
     async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
-        self.get_family(id).await
-    }
-
-    async fn update_family(&self, family: Family) -> Result<Arc<Family>, StoreError> {
-        let version = family.version;
-        self.put_family(Family { version: version + 1, ..family }, Some(version)).await
+        let name = self.keys.family(id);
+        let sealed: Option<Vec<u8>> = self.run(&self.scripts.family, &name).await?;
+        sealed.map(|sealed| self.keys.open_text(Kind::Family, &name, &sealed).map(Arc::new)).transpose()
     }
 
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
-        let name = self.keys.family(id);
-        Ok(number(&self.run(&self.scripts.remove_families, &[name.as_bytes()]).await?)? == 1)
+        Ok(self.remove(Kind::Family, self.keys.family(id)).await? == 1)
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {
-        Ok(self.families_of_user(&self.keys.user(username)).await?.of_user(username))
+        Ok(self.remembered(&self.keys.user(username)).await?.of_user(username))
     }
 
     async fn remove_unreadable(&self, username: &str) -> Result<Removed, StoreError> {
-        self.remove_unreadable_of(&self.keys.user(username)).await
+        let (user, mut removed) = (self.keys.user(username), Removed::default());
+        // First what could begin new sessions.
+        for name in self.remembered(&user).await?.unreadable {
+            removed.families += self.remove(Kind::Family, name).await?;
+        }
+        for name in self.sessions_of(&user).await?.unreadable {
+            removed.sessions += self.remove(Kind::Session, name).await?;
+        }
+        Ok(removed)
     }
 
     async fn remove_all(&self) -> Result<Removed, StoreError> {
         // First what could begin new sessions.
-        let families = self.for_all("family:", "", &self.scripts.remove_families).await?;
-        let sessions = self.for_all("session:", "", &self.scripts.remove_sessions).await?;
+        let families = self.remove_each(Kind::Family, "").await?;
+        let sessions = self.remove_each(Kind::Session, "").await?;
         Ok(Removed { sessions, families })
     }
 
@@ -374,39 +351,17 @@ impl Store for RedisStore {
     }
 }
 
+/// What scripts find: the name, the record, and of a session the times that override the record's.
+type Found = (String, Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// When a session's login ends, if it does.
 fn ends(session: &Session) -> String {
-    if session.ends == Timestamp::NEVER { String::new() } else { text(session.ends) }
+    if session.ends == Timestamp::NEVER { String::new() } else { session.ends.as_millis().to_string() }
 }
 
-fn text(instant: Timestamp) -> String {
-    instant.as_millis().to_string()
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, StoreError> {
-    std::str::from_utf8(bytes).map_err(|_| unexpected())
-}
-
-fn instant(bytes: &[u8]) -> Result<Timestamp, StoreError> {
-    utf8(bytes)?.parse().map(Timestamp::from_millis).map_err(|_| unexpected())
-}
-
-fn number(reply: &[Vec<u8>]) -> Result<u64, StoreError> {
-    let [count] = reply else { return Err(unexpected()) };
-    utf8(count)?.parse().map_err(|_| unexpected())
-}
-
-/// Whether a script did what it was asked for.
-fn done(reply: &[Vec<u8>]) -> Result<(), StoreError> {
-    if reply.first().is_some_and(|word| word == b"done") { Ok(()) } else { Err(refusal(reply)) }
-}
-
-fn refusal(reply: &[Vec<u8>]) -> StoreError {
-    match reply.first().map(Vec::as_slice) {
-        Some(b"gone") => StoreError::NotFound,
-        Some(b"conflict") => StoreError::Conflict,
-        _ => unexpected(),
-    }
+fn instant(text: &[u8]) -> Result<Timestamp, StoreError> {
+    let millis = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    millis.map(Timestamp::from_millis).ok_or_else(unexpected)
 }
 
 /// Somebody else wrote into this Redis.

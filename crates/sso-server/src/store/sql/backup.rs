@@ -93,7 +93,7 @@ mod tests {
             let (dir, keys) = (TempDir::new().unwrap(), StoreKeys::generate());
             let clock = Arc::new(ManualClock::at(SystemClock.now()));
             let store = SqlStore::sqlite(&dir.path().join("sso.db"), keys.clone(), clock.clone()).await.unwrap();
-            let session = store.insert(Session::new(CookieValue::generate().hash(), clock.now())).await.unwrap();
+            let session = store.insert(Session::new(CookieValue::generate().hash(), clock.now()), None).await.unwrap();
             assert!(store.consume("used", session.keep_until).await.unwrap());
             Self { dir, keys, store, session }
         }

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions, pool::PoolConnection};
+use sqlx::{
+    Any, AnyConnection, AnyPool, Connection, Executor,
+    any::{AnyPoolOptions, AnyRow},
+    pool::PoolConnection,
+};
 use sso_core::random;
 use tokio::{runtime::Handle, sync::Semaphore};
 
@@ -133,6 +137,22 @@ impl Database {
         self.health.is_of_connection(error) && is_of_standby(error)
     }
 
+    /// The row that a query finds.
+    pub(super) async fn row<'q>(
+        &self,
+        query: impl Fn() -> Query<'q> + Send + Sync,
+    ) -> Result<Option<AnyRow>, StoreError> {
+        self.read(|| query().fetch_optional(&self.pool)).await
+    }
+
+    /// All rows that it finds.
+    pub(super) async fn rows<'q>(
+        &self,
+        query: impl Fn() -> Query<'q> + Send + Sync,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        self.read(|| query().fetch_all(&self.pool)).await
+    }
+
     /// A statement that writes; how many rows it was about.
     pub(crate) async fn execute<'q>(&self, query: impl Fn() -> Query<'q> + Send + Sync) -> Result<u64, StoreError> {
         Ok(self.write(|| query().execute(&self.pool)).await?.rows_affected())
@@ -157,7 +177,7 @@ impl Database {
 const PROOF: usize = 2_048;
 
 /// A statement with its values.
-type Query<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
+pub(super) type Query<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,15 +203,25 @@ impl Transaction {
         self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
+    /// Commits what was done, and undoes what was refused.
+    pub(super) async fn end<T>(self, done: Result<T, StoreError>) -> Result<Result<T, StoreError>, sqlx::Error> {
+        if done.is_ok() {
+            self.commit().await?
+        } else {
+            self.rollback().await?
+        }
+        Ok(done)
+    }
+
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        self.end("COMMIT").await
+        self.end_by("COMMIT").await
     }
 
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
-        self.end("ROLLBACK").await
+        self.end_by("ROLLBACK").await
     }
 
-    async fn end(mut self, how: &'static str) -> Result<(), sqlx::Error> {
+    async fn end_by(mut self, how: &'static str) -> Result<(), sqlx::Error> {
         self.connection()?.execute(sqlx::raw_sql(how)).await?;
         // Back to the pool.
         drop(self.0.take());

@@ -210,7 +210,7 @@ async fn threat_33_a_family_of_before_the_limit_ends_by_it() {
         let family = world.store.families_of("jackie").await.unwrap().remove(0);
         let begun = world.clock.now().as_millis() - (170 * DAY).as_millis() as i64;
         let family = Family { created: Timestamp::from_millis(begun), ..(*family).clone() };
-        world.store.update_family(family).await.unwrap();
+        world.store.put_family(family).await.unwrap();
         world.advance(days * DAY);
         jar.session = None;
         assert_eq!(jar.come_back(&world).await.is_some(), works, "after {days} days");

@@ -126,7 +126,7 @@ async fn a_store_that_conflicts_without_end_is_given_up() {
     let world = World::new();
     let mut jar = remembered(&world).await;
     jar.session = None;
-    world.store.conflict_without_end("update_family");
+    world.store.conflict_without_end("put_family");
     assert!(world.server.come_back(jar.shown()).await.is_err());
     world.store.work_again();
     assert!(jar.come_back(&world).await.is_some(), "the token is as good as before");

@@ -1,14 +1,10 @@
--- Store::due: name, record and times of each. Those whose record has gone leave the list.
-local by, most = unpack(ARGV, 3)
-local list = ns .. ':ends'
+-- Store::due: name, record and times of each. Those whose record has gone leave the list, and those that the caller could
+-- not read.
+local list, by, most = ns .. ':ends', ARGV[3], ARGV[4]
+for n = 5, #ARGV do redis.call('ZREM', list, ARGV[n]) end
 local found = {}
 for _, id in ipairs(redis.call('ZRANGE', list, '-inf', by, 'BYSCORE', 'LIMIT', 0, most)) do
-  local s = redis.call('HMGET', key('session', id), 'sealed', 'seen', 'keep')
-  if s[1] then
-    found[#found + 1] = id
-    for n = 1, 3 do found[#found + 1] = s[n] end
-  else
-    redis.call('ZREM', list, id)
-  end
+  local session = answer(id)
+  if session then found[#found + 1] = session else redis.call('ZREM', list, id) end
 end
 return found

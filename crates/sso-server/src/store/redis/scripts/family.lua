@@ -1,2 +1,2 @@
 -- Store::family.
-return { redis.call('HGET', key('family', ARGV[3]), 'sealed') or nil }
+return redis.call('HGET', key('family', ARGV[3]), 'sealed')

@@ -1,2 +1,2 @@
 -- Store::get.
-return answer('found', ARGV[3])
+return answer(ARGV[3])

@@ -1,14 +1,12 @@
 -- Store::link.
 local link, id, sealed, php, made, epoch, most, unused = unpack(ARGV, 3)
-local of = redis.call('HMGET', key('session', id), 'keep', 'epoch')
-local keep = of[1]
-if not keep then return { 'gone' } end
+local keep, count = unpack(redis.call('HMGET', key('session', id), 'keep', 'epoch'))
 local l = key('link', link)
 local was = redis.call('HGET', l, 'sealed')
 -- Each call seals anew: this one runs again.
-if was == sealed then return { 'linked' } end
-if of[2] ~= epoch then return { 'conflict' } end
-if is_linked(link) then return { 'taken' } end
+if was == sealed then return 'done' end
+if count ~= epoch then return 'conflict' end
+if is_linked(link) then return 'taken' end
 -- Others at this broker make room: the oldest; where it cannot attach anew those that never called, then the longest unused, if that is long ago.
 local of_broker = string.match(link, '^[^:]*:')
 local others = {}
@@ -26,10 +24,10 @@ if php == '1' then
 end
 local surplus = #others + 1 - tonumber(most)
 for n = 1, surplus do
-  if php == '1' and others[n].called > 0 and tonumber(made) - others[n].called <= tonumber(unused) then return { 'no room' } end
+  if php == '1' and others[n].called > 0 and tonumber(made) - others[n].called <= tonumber(unused) then return 'no room' end
 end
 for n = 1, surplus do cut(others[n].link) end
 put_link(link, id, sealed, made)
 redis.call('PEXPIRE', l, lifetime(keep))
 redis.call('PEXPIRE', key('links', id), lifetime(keep))
-return { 'linked' }
+return 'done'

@@ -64,6 +64,12 @@ local function keep_session(id, keep)
   redis.call('PEXPIRE', key('links', id), ms)
 end
 
+-- The later one of the end that comes and the one that is noted; "" where the session has none.
+local function later_end(id, ends)
+  if ends == '' then return ends end
+  return later(ends, redis.call('ZSCORE', ns .. ':ends', id) or ends)
+end
+
 -- Notes when the login of a session ends; "" where it does not. The list lives as long as the last of its members.
 local function note_end(id, ends, keep)
   local list, ms = ns .. ':ends', lifetime(keep)
@@ -87,7 +93,7 @@ local function cut(link)
 end
 
 -- Removes a session with all that leads to it; whether it was there.
-local function remove(id)
+local function remove_session(id)
   local s = key('session', id)
   if redis.call('EXISTS', s) == 0 then return false end
   local of = redis.call('HMGET', s, 'cookie', 'old', 'user')
@@ -103,9 +109,16 @@ local function remove(id)
   return true
 end
 
--- A session as an answer: its name, its record, and the times that override the record's.
-local function answer(word, id)
+-- Removes a family; whether it was there.
+local function remove_family(id)
+  local user = redis.call('HGET', key('family', id), 'user')
+  if not user then return false end
+  redis.call('ZREM', key('families', user), id)
+  return redis.call('DEL', key('family', id)) == 1
+end
+
+-- A session as an answer: its name, its record, and the times that override the record's; false if it is not there.
+local function answer(id)
   local s = redis.call('HMGET', key('session', id), 'sealed', 'seen', 'keep')
-  if not s[1] then return {} end
-  return { word, id, s[1], s[2], s[3] }
+  return s[1] and { id, s[1], s[2], s[3] }
 end

@@ -20,14 +20,14 @@ async fn of<S: Store>(world: &World<S>, name: &str) -> HashSet<SessionId> {
 async fn logged_in<S: Store>(world: &World<S>, name: &str) -> Arc<Session> {
     let mut session = world.session();
     log_in(&mut session, name);
-    world.store.insert(session).await.unwrap()
+    world.store.insert(session, None).await.unwrap()
 }
 
 fn ids<const N: usize>(sessions: [&Arc<Session>; N]) -> HashSet<SessionId> {
     sessions.into_iter().map(|session| session.id.clone()).collect()
 }
 
-pub(crate) async fn a_user_has_the_sessions_they_are_logged_in_to<S: Store>(world: World<S>) {
+pub async fn a_user_has_the_sessions_they_are_logged_in_to<S: Store>(world: World<S>) {
     world.inserted().await;
     assert!(of(&world, "jackie").await.is_empty());
     let (one, two) = (logged_in(&world, "jackie").await, logged_in(&world, "jackie").await);
@@ -39,7 +39,7 @@ pub(crate) async fn a_user_has_the_sessions_they_are_logged_in_to<S: Store>(worl
     assert_eq!(read[0].user(), johns.user());
 }
 
-pub(crate) async fn a_session_changes_hands<S: Store>(world: World<S>) {
+pub async fn a_session_changes_hands<S: Store>(world: World<S>) {
     let session = world.inserted().await;
     let mut next = Session::clone(&session);
     log_in(&mut next, "jackie");
@@ -60,18 +60,18 @@ pub(crate) async fn a_session_changes_hands<S: Store>(world: World<S>) {
     assert!(of(&world, "john").await.is_empty());
 }
 
-pub(crate) async fn what_is_dropped_is_nobodys<S: Store>(world: World<S>) {
+pub async fn what_is_dropped_is_nobodys<S: Store>(world: World<S>) {
     let first = logged_in(&world, "jackie").await;
     let twin = Session { cookie: CookieValue::generate().hash(), ..Session::clone(&first) };
-    assert_eq!(world.store.insert(twin).await.unwrap_err(), Conflict);
+    assert_eq!(world.store.insert(twin, None).await.unwrap_err(), Conflict);
     let thief = Session { cookie: first.cookie, ..world.session() };
-    assert_eq!(world.store.insert(thief).await.unwrap_err(), Conflict);
+    assert_eq!(world.store.insert(thief, None).await.unwrap_err(), Conflict);
     assert_eq!(of(&world, "jackie").await, ids([&first]));
     world.clock.advance(Duration::from_secs(59 * 60));
     assert_eq!(of(&world, "jackie").await, ids([&first]), "it is kept for an hour");
 }
 
-pub(crate) async fn the_links_of_a_session_are_listed<S: Store>(world: World<S>) {
+pub async fn the_links_of_a_session_are_listed<S: Store>(world: World<S>) {
     let (one, two) = (world.inserted().await, world.inserted().await);
     let (a, b, c) = (token_of("Alice"), token_of("Greg"), token_of("Alice"));
     let code = world.linked(&a, &one).await;

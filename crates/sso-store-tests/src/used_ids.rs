@@ -9,7 +9,7 @@ use crate::World;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn an_id_is_used_up_once<S: Store>(world: World<S>) {
+pub async fn an_id_is_used_up_once<S: Store>(world: World<S>) {
     let until = world.clock.now().after(MINUTE);
     assert_eq!(world.store.consume("one", until).await, Ok(true));
     assert_eq!(world.store.consume("one", until).await, Ok(false));
@@ -17,7 +17,7 @@ pub(crate) async fn an_id_is_used_up_once<S: Store>(world: World<S>) {
     assert_eq!(world.store.consume("one", until).await, Ok(false));
 }
 
-pub(crate) async fn of_fifty_callers_one_uses_the_id_up<S: Store>(world: World<S>) {
+pub async fn of_fifty_callers_one_uses_the_id_up<S: Store>(world: World<S>) {
     let until = world.clock.now().after(MINUTE);
     for n in 0..50 {
         let mut tasks = JoinSet::new();
@@ -30,7 +30,7 @@ pub(crate) async fn of_fifty_callers_one_uses_the_id_up<S: Store>(world: World<S
     }
 }
 
-pub(crate) async fn an_id_is_remembered_until_its_time<S: Store>(world: World<S>) {
+pub async fn an_id_is_remembered_until_its_time<S: Store>(world: World<S>) {
     let until = world.clock.now().after(MINUTE);
     assert_eq!(world.store.consume("one", until).await, Ok(true));
     world.clock.advance(MINUTE - Duration::from_millis(1));

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::{World, families::family, link_to, log_in, token_of};
 
-pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>) {
+pub async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>) {
     let mut sessions = Vec::new();
     // More than go in one step.
     for n in 0..1_200 {
@@ -20,7 +20,7 @@ pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>
         if n % 2 == 0 {
             log_in(&mut session, "jackie");
         }
-        sessions.push(world.store.insert(session).await.unwrap());
+        sessions.push(world.store.insert(session, None).await.unwrap());
     }
     let (first, last) = (&sessions[0], &sessions[1_199]);
     let mut renewed = Session::clone(last);
@@ -32,7 +32,7 @@ pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>
     }
     let families = [family("jackie", world.clock.now()), family("john", world.clock.now())];
     for family in &families {
-        world.store.insert_family(family.clone()).await.unwrap();
+        world.store.put_family(family.clone()).await.unwrap();
     }
     let later = world.clock.now().after(Duration::from_secs(60));
     assert_eq!(world.store.consume("used", later).await, Ok(true));
@@ -57,13 +57,13 @@ pub(crate) async fn everything_is_removed_but_used_ids<S: Store>(world: World<S>
 
     // And it begins anew, under the same names too.
     assert_eq!(world.store.remove_all().await, Ok(Removed::default()));
-    let again = world.store.insert(Session::clone(first)).await.unwrap();
+    let again = world.store.insert(Session::clone(first), None).await.unwrap();
     world.linked(&keys[0], &again).await;
     assert_eq!(world.target(&keys[0]).await, Some(again.id.clone()));
     assert_eq!(world.store.of_user("jackie").await.unwrap().len(), 1);
 }
 
-pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: World<S>) {
+pub async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: World<S>) {
     for _ in 0..20 {
         let first = world.inserted().await;
         let mut tasks = JoinSet::new();
@@ -94,7 +94,7 @@ pub(crate) async fn what_was_there_is_gone_however_busy_it_was<S: Store>(world: 
     }
 }
 
-pub(crate) async fn two_who_remove_everything_at_once_each_finish<S: Store>(world: World<S>) {
+pub async fn two_who_remove_everything_at_once_each_finish<S: Store>(world: World<S>) {
     let mut sessions = Vec::new();
     for _ in 0..1_200 {
         sessions.push(world.inserted().await);

@@ -17,7 +17,7 @@ use sso_server::{
     Session, Store,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     session::{CookieHash, CookieValue, Link, LinkKey, SessionId},
-    store::{LinkOutcome, Resolved, StoreError, Unlink},
+    store::{Resolved, StoreError, Unlink},
 };
 use tokio::{runtime, sync::Barrier, task::JoinSet};
 
@@ -106,8 +106,6 @@ enum Answer {
     Links(Vec<(usize, String)>),
     Updated(View),
     Done,
-    Linked,
-    Taken,
     Count(u64),
     Refused(StoreError),
 }
@@ -211,7 +209,7 @@ impl Names {
         Ok(match call.op {
             Op::Insert { session, cookie } => {
                 let session = Session { cookie: self.cookies[cookie], ..self.sessions[session].clone() };
-                Answer::Updated(self.view(&*store.insert(session).await?))
+                Answer::Updated(self.view(&*store.insert(session, None).await?))
             }
             Op::Get { session } => {
                 Answer::Session(store.get(&self.sessions[session].id).await?.map(|session| self.view(&session)))
@@ -247,11 +245,8 @@ impl Names {
             Op::Link { key, session, .. } => {
                 let (session, epoch) = (self.sessions[session].id.clone(), call.epoch);
                 let link = Link { session, epoch, code: call.code.clone(), at: SystemClock.now(), php: false };
-                match store.link(self.keys[key].clone(), link).await? {
-                    LinkOutcome::Linked => Answer::Linked,
-                    LinkOutcome::Taken => Answer::Taken,
-                    LinkOutcome::NoRoom => unreachable!("there are fewer keys"),
-                }
+                store.link(self.keys[key].clone(), link).await?;
+                Answer::Done
             }
             Op::UnlinkOne { key } => Answer::Count(store.unlink(&Unlink::One(self.keys[key].clone())).await?),
             Op::UnlinkBroker { of } => {
@@ -311,7 +306,7 @@ impl Model {
             }
             Op::Update { session, cookie, moves, .. } => {
                 let taken = self.takes(cookie, session);
-                let Some(view) = self.sessions.get_mut(&session) else { return Answer::Refused(StoreError::NotFound) };
+                let Some(view) = self.sessions.get_mut(&session) else { return Answer::Refused(StoreError::Conflict) };
                 if view.version != call.version || taken {
                     return Answer::Refused(StoreError::Conflict);
                 }
@@ -325,7 +320,7 @@ impl Model {
             }
             Op::Touch { session, at, .. } => {
                 let [at, keep] = names.times(session, at);
-                let Some(view) = self.sessions.get_mut(&session) else { return Answer::Refused(StoreError::NotFound) };
+                let Some(view) = self.sessions.get_mut(&session) else { return Answer::Refused(StoreError::Conflict) };
                 if view.epoch != call.epoch {
                     return Answer::Refused(StoreError::Conflict);
                 }
@@ -333,15 +328,15 @@ impl Model {
                 Answer::Done
             }
             Op::Link { key, session, .. } => {
-                let Some(view) = self.sessions.get(&session) else { return Answer::Refused(StoreError::NotFound) };
+                let Some(view) = self.sessions.get(&session) else { return Answer::Refused(StoreError::Conflict) };
                 if view.epoch != call.epoch {
                     return Answer::Refused(StoreError::Conflict);
                 }
                 if self.links.contains_key(&key) {
-                    return Answer::Taken;
+                    return Answer::Refused(StoreError::Taken);
                 }
                 self.links.insert(key, (session, call.code.as_str().to_owned()));
-                Answer::Linked
+                Answer::Done
             }
             Op::UnlinkOne { key: cut } => self.cut(|key| key == cut),
             Op::UnlinkBroker { of } => self.cut(|key| key % 2 == of % 2),
@@ -350,7 +345,7 @@ impl Model {
     }
 }
 
-pub(crate) fn compare<S: Store>(cases: u32, make: impl AsyncFn(Arc<ManualClock>) -> S) {
+pub fn compare<S: Store>(cases: u32, make: impl AsyncFn(Arc<ManualClock>) -> S) {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
     proptest!(ProptestConfig::with_cases(cases), |(ops in vec(op(true), 0..60))| {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -376,7 +371,7 @@ struct Event {
     to: u64,
 }
 
-pub(crate) fn compare_at_once<S: Store>(cases: u32, make: impl AsyncFn(Arc<ManualClock>) -> S) {
+pub fn compare_at_once<S: Store>(cases: u32, make: impl AsyncFn(Arc<ManualClock>) -> S) {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(TASKS).enable_all().build().unwrap();
     let before = vec(op(true), 0..8);
     let tasks = vec(vec(op(false), 1..8), TASKS);

@@ -8,32 +8,32 @@ use sso_server::{
     Session, Store,
     clock::{Clock, Timestamp},
     session::{CookieValue, EndReason, Fingerprint, Login, OldCookie},
-    store::StoreError::{Conflict, NotFound},
+    store::StoreError::Conflict,
 };
 
 use crate::{World, log_in, log_out};
 
-pub(crate) async fn insert_never_overwrites_an_id<S: Store>(world: World<S>) {
+pub async fn insert_never_overwrites_an_id<S: Store>(world: World<S>) {
     let first = world.inserted().await;
     let same_id = Session { cookie: CookieValue::generate().hash(), version: 7, ..Session::clone(&first) };
     let cookie = same_id.cookie;
-    assert_eq!(world.store.insert(same_id).await.unwrap_err(), Conflict);
+    assert_eq!(world.store.insert(same_id, None).await.unwrap_err(), Conflict);
     assert_eq!(world.store.get(&first.id).await.unwrap().unwrap().version, first.version);
     assert!(world.store.load(&cookie).await.unwrap().is_none());
     world.inserted().await;
 }
 
-pub(crate) async fn insert_never_overwrites_a_cookie<S: Store>(world: World<S>) {
+pub async fn insert_never_overwrites_a_cookie<S: Store>(world: World<S>) {
     let first = world.inserted().await;
     let thief = Session { cookie: first.cookie, ..world.session() };
     let id = thief.id.clone();
-    assert_eq!(world.store.insert(thief).await.unwrap_err(), Conflict);
+    assert_eq!(world.store.insert(thief, None).await.unwrap_err(), Conflict);
     assert_eq!(world.store.load(&first.cookie).await.unwrap().unwrap().id, first.id);
     assert!(world.store.get(&id).await.unwrap().is_none());
     assert!(world.store.get(&first.id).await.unwrap().is_some());
 }
 
-pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: World<S>) {
+pub async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: World<S>) {
     let mut session = world.session();
     let now = session.last_seen;
     // Each of its parts is there when it comes back.
@@ -46,7 +46,7 @@ pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: Worl
     session.fingerprint = Some(Fingerprint::new([9; 32]));
     session.browser = Some("Firefox on Linux".into());
     session.links_since = 1;
-    let kept = world.store.insert(session.clone()).await.unwrap();
+    let kept = world.store.insert(session.clone(), None).await.unwrap();
     assert_eq!(*kept, session);
     let by_id = world.store.get(&kept.id).await.unwrap().unwrap();
     let by_cookie = world.store.load(&kept.cookie).await.unwrap().unwrap();
@@ -58,7 +58,7 @@ pub(crate) async fn a_session_is_found_by_id_and_by_cookie<S: Store>(world: Worl
     assert!(world.store.load(&other.cookie).await.unwrap().is_none());
 }
 
-pub(crate) async fn update_replaces_the_version_it_was_made_from<S: Store>(world: World<S>) {
+pub async fn update_replaces_the_version_it_was_made_from<S: Store>(world: World<S>) {
     let mut current = world.inserted().await;
     for n in 0..3 {
         let mut next = Session::clone(&current);
@@ -71,7 +71,7 @@ pub(crate) async fn update_replaces_the_version_it_was_made_from<S: Store>(world
     }
 }
 
-pub(crate) async fn update_of_an_older_version_is_a_conflict<S: Store>(world: World<S>) {
+pub async fn update_of_an_older_version_is_a_conflict<S: Store>(world: World<S>) {
     let read = world.inserted().await;
     let newer = world.store.update(Session::clone(&read)).await.unwrap();
     let mut late = Session::clone(&read);
@@ -85,17 +85,17 @@ pub(crate) async fn update_of_an_older_version_is_a_conflict<S: Store>(world: Wo
     assert!(world.store.update(late).await.is_ok());
 }
 
-pub(crate) async fn update_of_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
+pub async fn update_of_what_is_not_there_is_a_conflict<S: Store>(world: World<S>) {
     let never = world.session();
     let (id, cookie) = (never.id.clone(), never.cookie);
-    assert_eq!(world.store.update(never.clone()).await.unwrap_err(), NotFound);
+    assert_eq!(world.store.update(never.clone()).await.unwrap_err(), Conflict);
     assert!(world.store.get(&id).await.unwrap().is_none());
     assert!(world.store.load(&cookie).await.unwrap().is_none());
-    world.store.insert(never.clone()).await.unwrap();
+    world.store.insert(never.clone(), None).await.unwrap();
     assert!(world.store.update(never).await.is_ok());
 }
 
-pub(crate) async fn update_swaps_the_cookie_in_the_same_write<S: Store>(world: World<S>) {
+pub async fn update_swaps_the_cookie_in_the_same_write<S: Store>(world: World<S>) {
     let old = world.inserted().await;
     let swapped = Session { cookie: CookieValue::generate().hash(), ..Session::clone(&old) };
     let new = world.store.update(swapped).await.unwrap();
@@ -104,11 +104,11 @@ pub(crate) async fn update_swaps_the_cookie_in_the_same_write<S: Store>(world: W
     // A value that is dead can be given away again.
     let next = Session { cookie: old.cookie, ..world.session() };
     let id = next.id.clone();
-    world.store.insert(next).await.unwrap();
+    world.store.insert(next, None).await.unwrap();
     assert_eq!(world.store.load(&old.cookie).await.unwrap().unwrap().id, id);
 }
 
-pub(crate) async fn update_to_a_taken_cookie_changes_nothing<S: Store>(world: World<S>) {
+pub async fn update_to_a_taken_cookie_changes_nothing<S: Store>(world: World<S>) {
     let (mine, other) = (world.inserted().await, world.inserted().await);
     let mut thief = Session { cookie: other.cookie, ..Session::clone(&mine) };
     thief.data.insert("stolen".into(), json!(true));
@@ -120,7 +120,7 @@ pub(crate) async fn update_to_a_taken_cookie_changes_nothing<S: Store>(world: Wo
     assert!(world.store.update(Session::clone(&mine)).await.is_ok(), "its own cookie is not taken");
 }
 
-pub(crate) async fn update_never_moves_times_back<S: Store>(world: World<S>) {
+pub async fn update_never_moves_times_back<S: Store>(world: World<S>) {
     let read = world.inserted().await;
     let (later, keep) = (read.last_seen.after(Duration::from_secs(9)), read.keep_until.after(Duration::from_secs(9)));
     world.store.touch(&crate::used(&read, later, keep)).await.unwrap();
@@ -129,7 +129,7 @@ pub(crate) async fn update_never_moves_times_back<S: Store>(world: World<S>) {
     assert_eq!((updated.last_seen, updated.keep_until), (later, keep));
 }
 
-pub(crate) async fn touch_moves_times_forward_and_nothing_else<S: Store>(world: World<S>) {
+pub async fn touch_moves_times_forward_and_nothing_else<S: Store>(world: World<S>) {
     let before = world.inserted().await;
     let (later, keep) =
         (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
@@ -141,7 +141,7 @@ pub(crate) async fn touch_moves_times_forward_and_nothing_else<S: Store>(world: 
     assert_eq!(world.store.load(&before.cookie).await.unwrap().unwrap().last_seen, later);
 }
 
-pub(crate) async fn a_touch_with_another_count_is_a_conflict<S: Store>(world: World<S>) {
+pub async fn a_touch_with_another_count_is_a_conflict<S: Store>(world: World<S>) {
     let before = world.inserted().await;
     let (later, keep) =
         (before.last_seen.after(Duration::from_secs(9)), before.keep_until.after(Duration::from_secs(9)));
@@ -166,7 +166,7 @@ pub(crate) async fn a_touch_with_another_count_is_a_conflict<S: Store>(world: Wo
     assert_eq!(*stored().await, Session { last_seen: later, keep_until: keep, ..Session::clone(&ended) });
 }
 
-pub(crate) async fn a_login_and_its_end_have_times_of_their_own<S: Store>(world: World<S>) {
+pub async fn a_login_and_its_end_have_times_of_their_own<S: Store>(world: World<S>) {
     let mut session = world.inserted().await;
     let soon = session.keep_until;
     let long = soon.after(Duration::from_secs(60 * 60));
@@ -183,34 +183,51 @@ pub(crate) async fn a_login_and_its_end_have_times_of_their_own<S: Store>(world:
     }
 }
 
-pub(crate) async fn touch_of_what_is_not_there_is_not_found<S: Store>(world: World<S>) {
+pub async fn touch_of_what_is_not_there_is_a_conflict<S: Store>(world: World<S>) {
     let never = world.session();
     let touch = world.store.touch(&crate::used(&never, never.last_seen, never.keep_until)).await;
-    assert_eq!(touch.unwrap_err(), NotFound);
+    assert_eq!(touch.unwrap_err(), Conflict);
     assert!(world.store.get(&never.id).await.unwrap().is_none());
 }
 
-pub(crate) async fn the_store_answers_a_ping<S: Store>(world: World<S>) {
+pub async fn the_store_answers_a_ping<S: Store>(world: World<S>) {
     assert_eq!(world.store.ping().await, Ok(()));
 }
 
-pub(crate) async fn a_last_use_in_the_future_does_not_count<S: Store>(world: World<S>) {
-    let now = world.clock.now();
-    let (ahead, hour) = (world.inserted().await, Duration::from_secs(60 * 60));
-    world.store.touch(&crate::used(&ahead, now.after(hour), ahead.keep_until)).await.unwrap();
-    let read = world.store.get(&ahead.id).await.unwrap().unwrap();
-    assert_eq!(read.last_seen, now.after(hour));
-    let updated = world.store.update(Session { last_seen: now, ..Session::clone(&read) }).await.unwrap();
-    assert_eq!(updated.last_seen, now);
-    assert_eq!(world.store.get(&ahead.id).await.unwrap().unwrap().last_seen, now);
+pub async fn a_last_use_in_the_future_does_not_count_nor_what_follows_from_it<S: Store>(world: World<S>) {
+    let (now, hour) = (world.clock.now(), Duration::from_secs(60 * 60));
+    let mut session = Session { ends: now.after(hour / 2), ..world.session() };
+    log_in(&mut session, "jackie");
+    let session = world.store.insert(session, None).await.unwrap();
+    let moved = |session: &Session, by: Duration| Session {
+        last_seen: session.last_seen.after(by),
+        keep_until: session.keep_until.after(by),
+        ends: session.ends.after(by),
+        ..session.clone()
+    };
+    let stored = async || world.store.get(&session.id).await.unwrap().unwrap();
+    let ends_by = async |by| world.store.due(by, 9).await.unwrap().len() == 1;
+    // By a node whose clock is an hour ahead.
+    world.store.touch(&moved(&session, hour)).await.unwrap();
+    let read = stored().await;
+    assert_eq!((read.last_seen, read.keep_until), (now.after(hour), now.after(2 * hour)));
+    assert!(!ends_by(now.after(hour)).await);
+    let right = Session { last_seen: now, keep_until: now.after(hour), ..Session::clone(&session) };
+    let updated = world.store.update(right).await.unwrap();
+    for right in [&updated, &stored().await] {
+        assert_eq!((right.last_seen, right.keep_until), (now, now.after(hour)));
+    }
+    assert!(ends_by(now.after(hour)).await);
     // A touch that came between counts, also that of a node whose clock is a little ahead.
-    let later = now.after(Duration::from_secs(20));
-    world.store.touch(&crate::used(&ahead, later, ahead.keep_until)).await.unwrap();
-    let updated = world.store.update(Session { last_seen: now, ..Session::clone(&updated) }).await.unwrap();
-    assert_eq!(updated.last_seen, later);
+    let later = Duration::from_secs(20);
+    world.store.touch(&moved(&session, later)).await.unwrap();
+    let updated = world.store.update(Session::clone(&updated)).await.unwrap();
+    assert_eq!((updated.last_seen, updated.keep_until), (now.after(later), now.after(hour + later)));
+    let end = session.ends.after(later);
+    assert!(ends_by(end).await && !ends_by(Timestamp::from_millis(end.as_millis() - 1)).await);
 }
 
-pub(crate) async fn logins_are_found_by_their_end<S: Store>(world: World<S>) {
+pub async fn logins_are_found_by_their_end<S: Store>(world: World<S>) {
     let now = world.clock.now();
     let at = |seconds| now.after(Duration::from_secs(seconds));
     let mut sessions = Vec::new();
@@ -219,7 +236,7 @@ pub(crate) async fn logins_are_found_by_their_end<S: Store>(world: World<S>) {
         if ends != Timestamp::NEVER {
             log_in(&mut session, "jackie");
         }
-        sessions.push(world.store.insert(session).await.unwrap());
+        sessions.push(world.store.insert(session, None).await.unwrap());
     }
     let due = async |by, most| {
         let found = world.store.due(by, most).await.unwrap();
