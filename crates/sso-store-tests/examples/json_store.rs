@@ -1,5 +1,5 @@
-//! A store of one's own, outside `sso-server`: JSON texts by name, as a database with one table would keep them. `cargo test`
-//! runs it through the contract.
+//! A store of one's own, outside `sso-server`: JSON texts by name, as a database with one table would keep them. `cargo
+//! test` runs it through the contract.
 //!
 //! All of it is behind one lock, so that each call is one step; where a database has an index, this one looks at all
 //! texts of a kind. The texts are what the records' serde derives make of them. They are worth protecting: who reads

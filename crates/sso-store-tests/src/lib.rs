@@ -1,5 +1,5 @@
-//! The [contract](sso_server::store) of [`Store`], as one suite for every store: rules, races, and random operations beside
-//! a plain model, one after the other and from several tasks at once.
+//! The [contract](sso_server::store) of [`Store`], as one suite for every store: rules, races, and random operations
+//! beside a plain model, one after the other and from several tasks at once.
 //!
 //! A store's tests name it once; `examples/json_store.rs` is a whole store that does:
 //!
@@ -40,9 +40,9 @@ use sso_server::{
 
 pub use families::family;
 
-/// Makes a module of this name with a test for every rule. The function opens an empty store that goes by the clock it is
-/// given; its name begins with `crate::`. The number is of the random cases that the store is compared with the model
-/// in.
+/// Makes a module of this name with a test for every rule. The function opens an empty store that goes by the clock it
+/// is given; its name begins with `crate::`. The number is of the random cases that the store is compared with the
+/// model in.
 #[macro_export]
 macro_rules! contract {
     ($store:ident, $make:expr, $cases:expr) => {

@@ -8,8 +8,8 @@ use super::{
     keys::{Kind, StoreKeys},
 };
 
-/// Sealing of whole records, each for its place in the store. A link is sealed with its own name: what is sealed for one
-/// token is not taken for another's.
+/// Sealing of whole records, each for its place in the store. A link is sealed with its own name: what is sealed for
+/// one token is not taken for another's.
 impl StoreKeys {
     pub(crate) fn seal_text(&self, kind: Kind, name: &str, record: &impl Serialize) -> Result<Vec<u8>, StoreError> {
         let text = serde_json::to_vec(record).map(Zeroizing::new).map_err(|_| unreadable("new"))?;
@@ -24,7 +24,8 @@ impl StoreKeys {
     ) -> Result<T, StoreError> {
         let text = self.open(kind, name, sealed)?;
         let mut reader = serde_json::Deserializer::from_slice(&text);
-        // What it is made of was limited when it came; a record is some levels deeper, and must be readable all the same.
+        // What it is made of was limited when it came; a record is some levels deeper, and must be readable all the
+        // same.
         reader.disable_recursion_limit();
         let read = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         // The error's own text might show what it could not read.

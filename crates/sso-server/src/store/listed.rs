@@ -1,4 +1,5 @@
-//! Lists of records, of which some may be unreadable: sealed with a key that is gone, damaged, or in the form of another version.
+//! Lists of records, of which some may be unreadable: sealed with a key that is gone, damaged, or in the form of
+//! another version.
 
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ impl<T> Listed<T> {
 }
 
 impl Listed<Arc<Session>> {
-    /// Those in which this user is logged in by what was sealed: who can write to the store, but has not its key, could list others' here.
+    /// Those in which this user is logged in by what was sealed: who can write to the store, but has not its key, could
+    /// list others' here.
     pub(super) fn of_user(self, username: &str) -> Vec<Arc<Session>> {
         let is_theirs = |session: &Arc<Session>| session.user().is_some_and(|user| user.username == username);
         self.readable.into_iter().filter(is_theirs).collect()

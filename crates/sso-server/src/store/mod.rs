@@ -89,8 +89,8 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// The link and the session that the store has for it: it must be the very one that was sealed into the link. Who can write to the store, but
-    /// has no key, could name another.
+    /// The link and the session that the store has for it: it must be the very one that was sealed into the link. Who
+    /// can write to the store, but has no key, could name another.
     #[cfg(any(feature = "redis", feature = "sql"))]
     pub(crate) fn sealed(link: Link, session: Arc<Session>, called: Option<Timestamp>) -> Result<Self, StoreError> {
         if link.session == session.id {
@@ -133,18 +133,19 @@ pub trait Store: Send + Sync + 'static {
     /// The session of this id.
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError>;
 
-    /// The session that this cookie leads to, as its current or its [old](crate::session::OldCookie) one; whether that still works is not the store's to judge.
+    /// The session that this cookie leads to, as its current or its [old](crate::session::OldCookie) one; whether that
+    /// still works is not the store's to judge.
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError>;
 
     /// The link of a broker's token, and its session: in one round trip, for every broker call makes it.
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError>;
 
-    /// Replaces the record of the same id and version; the version then grows by one. A cookie that is not
-    /// [among the session's](Session::cookies) any more leads nowhere from the same instant on. For a touch may have
-    /// come between, `last_seen` keeps the later value, and so do `keep_until` and `ends` if the
-    /// [count](Session::epoch) is the same: another login, or none, has times of its own. But where the `last_seen` that
-    /// is there lies in the future, further than [clocks differ](crate::session::Policy::CLOCK_SKEW), all three are replaced.
-    /// [`updated`] says the same.
+    /// Replaces the record of the same id and version; the version then grows by one. A cookie that is not [among the
+    /// session's](Session::cookies) any more leads nowhere from the same instant on. For a touch may have come between,
+    /// `last_seen` keeps the later value, and so do `keep_until` and `ends` if the [count](Session::epoch) is the same:
+    /// another login, or none, has times of its own. But where the `last_seen` that is there lies in the future,
+    /// further than [clocks differ](crate::session::Policy::CLOCK_SKEW), all three are replaced. [`updated`] says the
+    /// same.
     ///
     /// [`Conflict`](StoreError::Conflict) if its version is another, or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
@@ -169,7 +170,8 @@ pub trait Store: Send + Sync + 'static {
     /// Notes that the link's broker called with it at `at`, if the link is there; never moves a time back.
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Cuts links; how many. Those of a broker, and all, not at one instant but in steps, as [`remove_all`](Self::remove_all) does.
+    /// Cuts links; how many. Those of a broker, and all, not at one instant but in steps, as
+    /// [`remove_all`](Self::remove_all) does.
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError>;
 
     /// The links that lead to this session.
@@ -178,8 +180,8 @@ pub trait Store: Send + Sync + 'static {
     /// The sessions whose record says that this user is logged in, in no particular order.
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError>;
 
-    /// Uses up a one-time id (a token's `jti`): `true` for exactly one caller, everywhere. It is remembered at least until `until`, when
-    /// whatever it is in has expired, and then forgotten.
+    /// Uses up a one-time id (a token's `jti`): `true` for exactly one caller, everywhere. It is remembered at least
+    /// until `until`, when whatever it is in has expired, and then forgotten.
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError>;
 
     /// Puts the next version of a family, in place of the version that it has, which is 0 for a new one; the version
@@ -197,17 +199,17 @@ pub trait Store: Send + Sync + 'static {
     /// The families that remember this user, in no particular order.
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError>;
 
-    /// Removes the families and sessions of this user that cannot be read, with the cookies and links of the latter; how
-    /// many. What cannot be read here may be read elsewhere, or with another key: nobody is to stay logged in by it when
-    /// the user's sessions are ended. A store that seals nothing has none.
+    /// Removes the families and sessions of this user that cannot be read, with the cookies and links of the latter;
+    /// how many. What cannot be read here may be read elsewhere, or with another key: nobody is to stay logged in by it
+    /// when the user's sessions are ended. A store that seals nothing has none.
     async fn remove_unreadable(&self, _username: &str) -> Result<Removed, StoreError> {
         Ok(Removed::default())
     }
 
     /// Removes all families, then all sessions with their cookies and links; how many. Used ids stay used.
     ///
-    /// Not at one instant but in steps, between which others get their turn: what was there before the call is gone after it, what is made
-    /// meanwhile may be. An error may come when some of it is gone.
+    /// Not at one instant but in steps, between which others get their turn: what was there before the call is gone
+    /// after it, what is made meanwhile may be. An error may come when some of it is gone.
     async fn remove_all(&self) -> Result<Removed, StoreError>;
 
     /// Whether the store answers, and can be written to.

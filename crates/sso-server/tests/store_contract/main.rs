@@ -1,5 +1,5 @@
-//! The [contract](sso_store_tests) of `Store`, of each store here, and what only one of them promises. (A store of one's
-//! own: `crates/sso-store-tests/examples/json_store.rs`.)
+//! The [contract](sso_store_tests) of `Store`, of each store here, and what only one of them promises. (A store of
+//! one's own: `crates/sso-store-tests/examples/json_store.rs`.)
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
 

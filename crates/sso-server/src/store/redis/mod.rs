@@ -2,14 +2,16 @@
 //!
 //! # What it needs
 //!
-//! Redis 6.2 or later with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`. (With `everysec` Redis puts its writes
-//! off while the disk is busy, and a kill of Redis loses what it had acknowledged.) One primary, which may have replicas and be replaced by Sentinel or by a managed failover
-//! behind one address; a failover loses what had not reached the replica, so set `min-replicas-to-write`. Not Redis Cluster: resolving (broker,
-//! token) to its session is one round trip, and the two lie in different slots there.
+//! Redis 6.2 or later with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`. (With `everysec`
+//! Redis puts its writes off while the disk is busy, and a kill of Redis loses what it had acknowledged.) One primary,
+//! which may have replicas and be replaced by Sentinel or by a managed failover behind one address; a failover loses
+//! what had not reached the replica, so set `min-replicas-to-write`. Not Redis Cluster: resolving (broker, token) to
+//! its session is one round trip, and the two lie in different slots there.
 //!
 //! # Keys
 //!
-//! Each begins with the namespace, `sso` unless the URL names another (`redis://…/0?namespace=shop`); names are keyed hashes, and records are sealed, see [`StoreKeys`]. Each has a time to live.
+//! Each begins with the namespace, `sso` unless the URL names another (`redis://…/0?namespace=shop`); names are keyed
+//! hashes, and records are sealed, see [`StoreKeys`]. Each has a time to live.
 //!
 //! | key | what |
 //! |---|---|
@@ -26,11 +28,13 @@
 //! | `keys` | sealed: whether the store was filled with these keys |
 //! | `j:ID` | a used id: the nonce of the call that used it up |
 //!
-//! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`], [`Unlink::All`] and
-//! [`remove_all`](Store::remove_all) go in batches: what is made meanwhile may stay. What failed with [`StoreError::Unavailable`] may have happened nevertheless.
+//! Each operation is one script (`scripts/*.lua`), which Redis runs as one step. Only [`Unlink::Broker`],
+//! [`Unlink::All`] and [`remove_all`](Store::remove_all) go in batches: what is made meanwhile may stay. What failed
+//! with [`StoreError::Unavailable`] may have happened nevertheless.
 //!
-//! A script that got no answer is run once more, on a new connection. So each may run twice: what it finds to be written already by this very call, it
-//! leaves, and says that it was done. (What removes says then that there was nothing.)
+//! A script that got no answer is run once more, on a new connection. So each may run twice: what it finds to be
+//! written already by this very call, it leaves, and says that it was done. (What removes says then that there was
+//! nothing.)
 
 mod connection;
 mod parameters;
@@ -72,8 +76,8 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// The store at `redis://…` or `rediss://…`. Redis need not be there yet. `?namespace=shop` at the end has all keys
-    /// begin with that in place of `sso`: several stores in one Redis. `?sslrootcert=FILE` names the authorities that may
-    /// vouch for its certificate, in PEM, in place of those that this machine trusts.
+    /// begin with that in place of `sso`: several stores in one Redis. `?sslrootcert=FILE` names the authorities that
+    /// may vouch for its certificate, in PEM, in place of those that this machine trusts.
     pub fn open(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, InvalidRedisUrl> {
         let parameters = Parameters::of(url)?;
         // The error's text does not repeat the URL, which may hold a password.
@@ -88,8 +92,8 @@ impl RedisStore {
         })
     }
 
-    /// Whether these are the keys that Redis was filled with: other ones would find nothing, and log everybody out. With other keys every call fails.
-    /// Asked of Redis once, when it is first there.
+    /// Whether these are the keys that Redis was filled with: other ones would find nothing, and log everybody out.
+    /// With other keys every call fails. Asked of Redis once, when it is first there.
     pub async fn check_keys(&self) -> Result<(), StoreError> {
         let check = async {
             // Its place is not a keyed hash, so that other keys find it and fail to open it.

@@ -1,7 +1,7 @@
 //! The store in SQLite or PostgreSQL: one implementation, in the SQL that both speak.
 //!
-//! Records are sealed and found by keyed hashes ([`StoreKeys`]); the tables are in `schema_*.sql`. Every call is one statement or one
-//! transaction, and waits for `TIMEOUT` at most; what may be about very many rows is many such steps.
+//! Records are sealed and found by keyed hashes ([`StoreKeys`]); the tables are in `schema_*.sql`. Every call is one
+//! statement or one transaction, and waits for `TIMEOUT` at most; what may be about very many rows is many such steps.
 
 mod backup;
 mod calls;
@@ -83,7 +83,8 @@ impl SqlStore {
         Ok(Self { database, keys, clock, purge })
     }
 
-    /// Removes what has expired, as a task of the store does every minute: at most 500 records in one step, with pauses between the steps.
+    /// Removes what has expired, as a task of the store does every minute: at most 500 records in one step, with pauses
+    /// between the steps.
     pub async fn purge(&self) -> Result<Purged, StoreError> {
         purge::once(&self.database, &*self.clock).await
     }

@@ -1,5 +1,5 @@
--- Store::due: name, record and times of each. Those whose record has gone leave the list, and those that the caller could
--- not read.
+-- Store::due: name, record and times of each. Those whose record has gone leave the list, and those that the caller
+-- could not read.
 local list, by, most = ns .. ':ends', ARGV[3], ARGV[4]
 for n = 5, #ARGV do redis.call('ZREM', list, ARGV[n]) end
 local found = {}

@@ -7,7 +7,7 @@ local was = redis.call('HGET', l, 'sealed')
 if was == sealed then return 'done' end
 if count ~= epoch then return 'conflict' end
 if is_linked(link) then return 'taken' end
--- Others at this broker make room: the oldest; where it cannot attach anew those that never called, then the longest unused, if that is long ago.
+-- Others at this broker make room, as room_for (store/rules.rs) says.
 local of_broker = string.match(link, '^[^:]*:')
 local others = {}
 for _, other in ipairs(links_to(id)) do
@@ -24,7 +24,8 @@ if php == '1' then
 end
 local surplus = #others + 1 - tonumber(most)
 for n = 1, surplus do
-  if php == '1' and others[n].called > 0 and tonumber(made) - others[n].called <= tonumber(unused) then return 'no room' end
+  local called = others[n].called
+  if php == '1' and called > 0 and tonumber(made) - called <= tonumber(unused) then return 'no room' end
 end
 for n = 1, surplus do cut(others[n].link) end
 put_link(link, id, sealed, made)

@@ -1,4 +1,5 @@
--- Store::of_user, families_of and links_of: those of a list whose field names its owner; name, record and times of each.
+-- Store::of_user, families_of and links_of: those of a list whose field names its owner; name, record and times of
+-- each.
 local list, kind, field, owner = unpack(ARGV, 3)
 local found = {}
 for _, name in ipairs(redis.call('ZRANGE', key(list, owner), 0, -1)) do

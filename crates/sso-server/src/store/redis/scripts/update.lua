@@ -15,8 +15,7 @@ for n = 5, 6 do
     redis.call('DEL', key('cookie', lost))
   end
 end
--- A touch may have come between, but no use in the future counts, nor what follows from it. Another login, or none, has
--- times of its own.
+-- As updated (store/rules.rs) says.
 if tonumber(was[2]) <= tonumber(latest) then
   seen = later(seen, was[2])
   if epoch == was[4] then keep, ends = later(keep, was[3]), later_end(id, ends) end
