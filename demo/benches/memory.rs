@@ -67,7 +67,7 @@ async fn log_in(store: &MemoryStore, number: usize) -> LoggedIn {
     session.browser = Some(BROWSER.into());
     session.fingerprint = Some(Fingerprint::new([7; 32]));
     session.keep_until = now.after(Duration::from_secs(600));
-    let mut session = Session::clone(&*store.insert(session).await.unwrap());
+    let mut session = Session::clone(&*store.insert(session, None).await.unwrap());
     let user = User { username: format!("user{number}"), attributes: Default::default() };
     session.log_in(Login::new(user, [7; 32], now), now);
     session.replace_cookie(CookieValue::generate().hash(), now);

@@ -127,10 +127,10 @@ impl Task<'_> {
                 }
                 TokenState::Current => {}
             }
-            match self.write(self.store.put_family(family.renewed(self.now(), &self.tokens))).await? {
-                Ok(family) => return Ok(Some((family, account))),
-                // Another tab was faster: its successor is ours, too.
-                Err(_) => {}
+            // Where another tab was faster, its successor is ours, too.
+            let renewed = family.renewed(self.now(), &self.tokens);
+            if let Ok(family) = self.write(self.store.put_family(renewed)).await? {
+                return Ok(Some((family, account)));
             }
         }
         Err(Unavailable::changes_all_the_time())

@@ -148,14 +148,11 @@ impl Task<'_> {
                 return Ok(None);
             }
             let (expired, end) = (std::mem::take(&mut next.end_is_unwritten), next.last_end.clone());
-            match self.write(self.store.update(self.dated(next))).await? {
-                Ok(updated) => {
-                    if let Some(end) = end.filter(|_| expired) {
-                        tracing::info!(username = end.username, reason = ?end.reason, "a login has ended");
-                    }
-                    return Ok(Some(updated));
+            if let Ok(updated) = self.write(self.store.update(self.dated(next))).await? {
+                if let Some(end) = end.filter(|_| expired) {
+                    tracing::info!(username = end.username, reason = ?end.reason, "a login has ended");
                 }
-                Err(_) => {}
+                return Ok(Some(updated));
             }
             match self.ask(self.store.get(&current.id)).await? {
                 Some(newer) => current = newer,
