@@ -61,11 +61,8 @@ impl Server {
             None => first,
             Some(named) => audiences.iter().find(|known| *known == named).ok_or(Error::ForeignAudience)?,
         };
-        if resumed.is_barred {
-            return Err(Error::UserNotAllowed);
-        }
+        let user = resumed.user()?.ok_or(Error::NotLoggedIn)?;
         let (parts, session, now) = (&self.0, &resumed.session, self.0.now());
-        let user = session.user().ok_or(Error::NotLoggedIn)?;
         // Never longer than its login; nor is there one for less than a second.
         let left = lifecycle::absolute_end(session, &parts.policy).since(now);
         let lifetime = Duration::from_secs(parts.tokens.access_lifetime.min(left).as_secs());

@@ -1,6 +1,6 @@
 //! Attaching: linking a broker's token to the browser's session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sso_core::{AttachError, AttachRequest, AttachRules, BrokerId, BrowserHeaders, ReturnUrl, VerificationCode};
 
@@ -24,6 +24,8 @@ pub struct CheckedAttach {
     pub request: AttachRequest,
     /// Where the browser goes afterwards, in redirect mode.
     pub return_url: Option<ReturnUrl>,
+    /// How long the attach may still wait.
+    left: Duration,
 }
 
 /// A refused attach. With a return URL, which was checked, the browser takes the error there.
@@ -73,12 +75,13 @@ impl Server {
         request: AttachRequest,
         headers: BrowserHeaders<'_>,
     ) -> Result<CheckedAttach, RefusedAttach> {
-        let broker = self.task().broker(&request.broker).await?.ok_or(AttachError::UnknownBroker)?;
+        let task = self.task();
+        let broker = task.broker(&request.broker).await?.ok_or(AttachError::UnknownBroker)?;
         let rules = broker.rules(self.0.now());
         let return_url = rules.return_url(&request)?;
         let checked = self.check_checksum(&broker, &rules, &request);
         match checked.and_then(|()| Ok(rules.check_source(&request, headers)?)) {
-            Ok(()) => Ok(CheckedAttach { broker, request, return_url }),
+            Ok(()) => Ok(CheckedAttach { broker, request, return_url, left: task.left() }),
             Err(error) => Err(RefusedAttach { error, return_url }),
         }
     }
@@ -101,7 +104,7 @@ impl Server {
     /// session whose cookie the browser sends by itself, unless the broker may start one.
     pub async fn attach(&self, attach: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
         let (mut set_cookie, mut remember) = (None, Remember::Keep);
-        let outcome = self.task().attach(attach, browser.into(), &mut set_cookie, &mut remember).await;
+        let outcome = self.task_after(attach.left).attach(attach, browser.into(), &mut set_cookie, &mut remember).await;
         AttachAnswer { outcome, set_cookie, remember }
     }
 
@@ -183,7 +186,7 @@ impl Task<'_> {
     ) -> Result<VerificationCode, Error> {
         for _ in 0..ATTEMPTS {
             if session.end_is_unwritten {
-                session = self.change(&session, |_| true).await?.ok_or(AttachError::NoSession)?;
+                session = self.change(&session, |_| true).await?.ok_or_else(|| cookie_replaced(attach))?;
             }
             let link = self.new_link(attach, &session);
             match self.write(self.store.link(key_of(&attach.request), link.clone())).await? {

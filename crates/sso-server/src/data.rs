@@ -12,9 +12,7 @@ impl Server {
         resumed: &Resumed,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, Error> {
-        if resumed.is_barred {
-            return Err(Error::UserNotAllowed);
-        }
+        resumed.user()?;
         let mut refusal = Error::NotAttached;
         let merge = |session: &mut Session| {
             if session.epoch != resumed.session.epoch {
@@ -33,7 +31,7 @@ impl Server {
             }
             fits
         };
-        let merged = self.task().change(&resumed.session, merge).await?;
+        let merged = self.task_after(resumed.left).change(&resumed.session, merge).await?;
         merged.map(|session| session.data.clone()).ok_or(refusal)
     }
 }

@@ -86,7 +86,7 @@ pub enum Error {
     /// No session or browser of this user has this handle (any more).
     #[error("It has ended already")]
     AlreadyEnded,
-    /// The password is the same as before.
+    /// The password was not changed.
     #[error(transparent)]
     Password(#[from] PasswordError),
 
@@ -107,7 +107,7 @@ pub enum Error {
     InvalidClient,
 }
 
-/// Why a user has the password of before.
+/// Why a password was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Passwords are changed where the users come from.

@@ -7,7 +7,7 @@ use sso_core::wire::User;
 use crate::{
     browser::{Browser, Remember, Visit},
     error::{Error, Unavailable},
-    resume::{Resumed, failure_key},
+    resume::{Resumed, check_link, failure_key},
     server::Server,
     session::{CookieValue, LinkState, Login, Session, lifecycle},
     task::Task,
@@ -71,11 +71,15 @@ impl Server {
             browser.tie(session);
             true
         };
-        let mut logged_in = task.change(&session, &mut log_in).await;
-        if logged_in == Ok(None) && task.session(&session.id).await?.is_none() {
+        let logged_in = async {
+            let logged_in = task.change(&session, &mut log_in).await?;
+            if logged_in.is_some() || task.session(&session.id).await?.is_some() {
+                return Ok(logged_in);
+            }
             // It had to make room for others, with nobody logged in to it, or its time was up.
-            logged_in = task.change(&task.start(&browser).await?, &mut log_in).await;
-        }
+            task.change(&task.start(&browser).await?, &mut log_in).await
+        };
+        let logged_in = logged_in.await;
         let Ok(Some(session)) = logged_in else {
             task.forget(family.as_deref()).await?;
             return Err(logged_in.err().map_or(Error::LoggedInMeanwhile, Error::from));
@@ -89,7 +93,7 @@ impl Server {
     /// Logs in through a broker's back end. The browser's cookie cannot be reached from here; its value is replaced at
     /// the browser's next visit.
     pub async fn broker_log_in(&self, resumed: &Resumed, credentials: &Credentials) -> Result<User, Error> {
-        let (task, broker) = (self.task(), &resumed.broker);
+        let (task, broker) = (self.task_after(resumed.left), &resumed.broker);
         if !broker.password_login {
             return Err(Error::PasswordLoginOff);
         }
@@ -102,9 +106,10 @@ impl Server {
             return Err(Error::MayNotEnter);
         }
         let login = Login { through: Some(resumed.link.code.clone()), ..task.login_of(&account) };
-        let (now, mut former) = (login.at, None);
+        let (now, mut former, mut state) = (login.at, None, LinkState::Good);
         let log_in = |session: &mut Session| {
-            if resumed.link.state(session, Some(now), &task.policy, now) != LinkState::Good {
+            state = resumed.link.state(session, Some(now), &task.policy, now);
+            if state != LinkState::Good {
                 return false;
             }
             // The browser stays remembered for its user.
@@ -116,7 +121,9 @@ impl Server {
             session.renew_cookie = true;
             true
         };
-        let session = task.change(&resumed.session, log_in).await?.ok_or(Error::NotAttached)?;
+        let logged_in = task.change(&resumed.session, log_in).await?;
+        check_link(state)?;
+        let session = logged_in.ok_or(Error::NotAttached)?;
         task.forget(former.as_deref()).await?;
         tracing::info!(broker = %broker.id, username, "logged in through a broker");
         task.make_room(&session).await;

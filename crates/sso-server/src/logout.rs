@@ -13,7 +13,8 @@ use crate::{
 
 impl Server {
     /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session. The caller
-    /// has made sure that a page of the server asks for it: with another fingerprint the session is destroyed, too.
+    /// has made sure that a page of the server asks for it: with another fingerprint the session is destroyed, too. Who
+    /// logs in at that very moment stays logged in: this browser's cookie was not theirs.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
         let (task, browser) = (self.task(), Browser { navigates: true, ..browser.into() });
         if let Some(claims) = task.claims_of(&browser) {
@@ -21,16 +22,19 @@ impl Server {
         }
         let Some(session) = task.unjudged(&browser).await? else { return Ok(None) };
         task.log_out_of_family(&session).await?;
-        let (cookie, now) = (CookieValue::generate(), task.now());
+        let (cookie, now, epoch) = (CookieValue::generate(), task.now(), session.epoch);
         // Ended here, so that the cookie is replaced afterwards.
         let log_out = |session: &mut Session| {
+            let is_meant = session.login.is_none() || session.epoch == epoch;
             session.end(EndReason::LoggedOut, now);
             session.replace_cookie(cookie.hash(), now);
-            true
+            is_meant
         };
-        task.end_and_forget(&session, EndReason::LoggedOut, log_out).await?;
-        tracing::info!("logged out");
-        Ok(Some(cookie))
+        let logged_out = task.end_and_forget(&session, EndReason::LoggedOut, log_out).await?;
+        Ok(logged_out.map(|_| {
+            tracing::info!("logged out");
+            cookie
+        }))
     }
 
     /// Logs out through a broker's back end: everywhere. `authorization` and `by_person` are as for

@@ -86,7 +86,7 @@ impl Task<'_> {
         let Some((session, cookie)) = self.enter(browser, &family, &account).await? else { return Ok(None) };
         // A logout that came in between has removed the family, and must not be undone.
         if self.ask(self.store.family(&family.id)).await?.is_none() {
-            self.end_and_forget(&session, EndReason::LoggedOut, |_| true).await?;
+            self.end(&session, EndReason::LoggedOut, |session| session.family() == Some(&family.id)).await?;
             return Ok(None);
         }
         tracing::info!(username = %family.username, "a remembered browser was logged in");

@@ -43,6 +43,11 @@ impl Server {
         Task { parts: &self.0, left: Some(Mutex::new(PATIENCE)) }
     }
 
+    /// Begins one that goes on with what another has begun, and has what that left of its patience.
+    pub(crate) fn task_after(&self, left: Duration) -> Task<'_> {
+        Task { parts: &self.0, left: Some(Mutex::new(left)) }
+    }
+
     /// Begins one that is about many sessions, for which nobody waits at a page.
     pub(crate) fn long_task(&self) -> Task<'_> {
         Task { parts: &self.0, left: None }
@@ -58,6 +63,11 @@ impl Deref for Task<'_> {
 }
 
 impl Task<'_> {
+    /// What is left of its patience.
+    pub(crate) fn left(&self) -> Duration {
+        self.left.as_ref().map_or(PATIENCE, |left| *left.lock())
+    }
+
     /// Asks the store.
     pub(crate) async fn ask<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, Unavailable> {
         self.wait(&self.store_places, call).await?.map_err(Unavailable::because)
@@ -87,8 +97,8 @@ impl Task<'_> {
 
     async fn wait<T>(&self, places: &Semaphore, call: impl Future<Output = T>) -> Result<T, Unavailable> {
         let _place = places.try_acquire().map_err(|_| Unavailable::because("too many wait for an answer already"))?;
-        let (left, started) = (self.left.as_ref().map_or(PATIENCE, |left| *left.lock()), Instant::now());
-        let answer = tokio::time::timeout(left, call).await;
+        let started = Instant::now();
+        let answer = tokio::time::timeout(self.left(), call).await;
         if let Some(left) = &self.left {
             let mut left = left.lock();
             *left = left.saturating_sub(started.elapsed());
@@ -125,6 +135,7 @@ mod tests {
         assert!(task.look_up(hang()).await.is_err(), "users and brokers have no patience of their own");
         assert_eq!(task.ask(async { Ok(1) }).await, Ok(1), "what is done at once is done");
         assert!((PATIENCE..PATIENCE + Duration::from_secs(30)).contains(&started.elapsed()));
+        assert!(server.task_after(task.left()).ask(slow(1)).await.is_err(), "nor does one that goes on with it");
         assert_eq!(server.task().ask(slow(1)).await, Ok(()), "the next one has all of it");
         let long = server.long_task();
         for _ in 0..2 {

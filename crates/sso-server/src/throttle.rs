@@ -1,7 +1,8 @@
 //! Slows down guessing: after a few failures under one key, each next try must wait, twice as long each time.
 //!
-//! Each node counts for itself, for to count in the store would cost every login a round trip. Several nodes would so allow as many tries more. Where that
-//! matters, a try that had to wait also takes a [`Slot`] of time, and the store gives each slot to one node only.
+//! Each node counts for itself: to count in the store would cost every login a round trip. Several nodes would so allow
+//! as many tries more. Where that matters, a try that had to wait also takes a [`Slot`] of time, and the store gives
+//! each slot to one node only.
 
 use std::{fmt, time::Duration};
 

@@ -78,7 +78,7 @@ impl Texts {
         self.0.range(kind.to_owned()..).take_while(move |(name, _)| name.starts_with(kind))
     }
 
-    /// All records of a kind. One that cannot be read would belong into the log; here nobody writes such.
+    /// All records of a kind. One that cannot be read belongs in the log; here nobody writes such.
     fn all<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
         self.of(kind).filter_map(|(_, text)| read(text).ok()).collect()
     }

@@ -73,7 +73,7 @@ pub enum ProblemKind {
     SessionEnded,
     /// Somebody has logged in, perhaps in another tab, while the visitor was filling in a form.
     Superseded,
-    /// The form was not served to this visitor, or too long ago.
+    /// The form was not served to this visitor.
     FormRefused,
     /// The server cannot be reached.
     ServerDown,

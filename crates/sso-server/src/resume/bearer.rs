@@ -1,6 +1,6 @@
 //! The session of a broker's call, by its bearer token.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use sso_core::{
     BearerToken,
@@ -28,6 +28,8 @@ pub struct Resumed {
     pub session: Arc<Session>,
     /// Whether somebody is logged in who may not use this broker: it is told nothing, and can only log them out.
     pub is_barred: bool,
+    /// How long the rest of the call may wait.
+    pub(crate) left: Duration,
 }
 
 impl Resumed {
@@ -67,12 +69,12 @@ impl Server {
         if !is_barred && by_person {
             task.touch(&session).await?;
         }
-        Ok(Resumed { session, is_barred, ..call })
+        Ok(Resumed { session, is_barred, left: task.left(), ..call })
     }
 
     /// What a broker is told where nobody is logged in.
     pub async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
-        self.task().told(resumed).await
+        self.task_after(resumed.left).told(resumed).await
     }
 }
 
@@ -116,7 +118,8 @@ impl Task<'_> {
             // So that it is not the one to make room.
             self.ask(self.store.called(&key, now)).await?;
         }
-        Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false })
+        let left = self.left();
+        Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false, left })
     }
 }
 

@@ -145,7 +145,7 @@ impl Session {
     }
 
     /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on. The last one
-    /// is still known, for [`resume`](crate::resume) to see that a login was sent twice.
+    /// is still known, to see that a login was sent twice.
     pub fn replace_cookie(&mut self, cookie: CookieHash, now: Timestamp) {
         self.old_cookie = Some(OldCookie { hash: self.cookie, works_until: now });
         self.cookie = cookie;

@@ -8,7 +8,8 @@
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
 //! - **Nothing is lost or overwritten.** A call that writes says what it was made from, and puts only what is not there:
 //!   a version, a count, a token without a link. If the store has something else, or nothing any more, the call is
-//!   refused. An error says that nothing was written.
+//!   refused. A refusal ([`Conflict`](StoreError::Conflict), [`Taken`](StoreError::Taken),
+//!   [`NoRoom`](StoreError::NoRoom)) says that nothing was written.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A
 //!   store does not judge whether a login has ended or a session is gone; [`lifecycle`](crate::session::lifecycle)
 //!   does. A family stays until it `expires`, a used id until the time given with it; whether a family still works is
@@ -57,7 +58,7 @@ use crate::{
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
 };
 
-/// Why a store did not do what was asked. Nothing was written.
+/// Why a store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// What the call was made from is not there any more, or what it would put is there already.
@@ -151,7 +152,8 @@ pub trait Store: Send + Sync + 'static {
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
 
     /// Notes the times of a session that was used: `last_seen`, `ends` and `keep_until`. It never moves one back, and
-    /// changes nothing else, not even the version; see [`note_touch`].
+    /// changes nothing else, not even the version; see [`note_touch`]. Sessions that are read afterwards may have the
+    /// `ends` of before: only [`due`](Self::due) goes by it.
     ///
     /// [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is not revived.
     async fn touch(&self, used: &Session) -> Result<(), StoreError>;

@@ -230,7 +230,10 @@ async fn change_password(desk: Desk, fields: Option<web::Form<PasswordFields>>) 
     let error = match desk.site.server().change_password(desk.browser(), &change).await {
         Ok(visit) => {
             let to = desk.go_with(AccountNews::PasswordChanged, user);
-            return see_other(&to, desk.site.cookies(visit.set_cookie.as_ref(), &visit.remember));
+            let cookies = desk.site.cookies(visit.set_cookie.as_ref(), &visit.remember);
+            // Where it got none, the one that this visit was due for.
+            let renewed = desk.visitor.set_cookie.clone().filter(|_| visit.set_cookie.is_none());
+            return see_other(&to, cookies.into_iter().chain(renewed));
         }
         Err(error) => error,
     };

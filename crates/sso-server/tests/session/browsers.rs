@@ -361,3 +361,20 @@ async fn a_login_over_one_that_is_ended_meanwhile_is_another_one() {
         assert_eq!(world.user(browser.cookie.as_ref()).await.as_deref(), Some("jackie"));
     }
 }
+
+/// What failed half way can be made good: the next page that the wrong browser opens destroys the session.
+#[tokio::test]
+async fn a_session_whose_browser_cannot_be_forgotten_is_destroyed_at_the_next_page() {
+    let world = World::new();
+    let print = |agent| world.server.fingerprint(Some(agent), None);
+    let (own, other) = (print("Own/1"), print("Other/1"));
+    let browser = browser::Browser { fingerprint: own, ..Default::default() };
+    let visit = world.server.log_in(browser, &crate::common::ticked("jackie")).await.unwrap();
+    let cookie = visit.set_cookie.unwrap();
+    world.store.fail_once("remove_family");
+    assert!(world.server.visit(in_browser(&cookie, other)).await.is_err());
+    assert_eq!(world.store.families_of("jackie").await.unwrap().len(), 1);
+    assert!(world.server.visit(in_browser(&cookie, other)).await.unwrap().is_none());
+    assert_eq!(world.store.families_of("jackie").await.unwrap().len(), 0);
+    assert!(world.server.visit(in_browser(&cookie, own)).await.unwrap().is_none());
+}

@@ -135,3 +135,31 @@ async fn a_bearer_copied_before_the_login_is_dead_after_a_login_at_the_server() 
     assert_eq!(world.info(&copied).await, Err(Superseded));
     assert_eq!(world.info(&new).await.unwrap().as_deref(), Some("jackie"));
 }
+
+#[tokio::test]
+async fn a_brokers_login_that_another_login_overtakes_is_told_so() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let (alice, php) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Php").await);
+    let (overtaken, faster) = (world.resume(&alice).await.unwrap(), world.resume(&php).await.unwrap());
+    world.server.broker_log_in(&faster, &credentials("john")).await.unwrap();
+    assert_eq!(world.server.broker_log_in(&overtaken, &credentials("jackie")).await, Err(Superseded));
+    assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("john"));
+}
+
+#[tokio::test]
+async fn a_logout_ends_no_login_that_comes_in_between() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let (node, shown) = (world.second_node(), browser.cookie.clone());
+    let (told, cookie) = tokio::sync::oneshot::channel();
+    world.store.before_next_update(async move {
+        let _ = told.send(node.log_in(shown.as_ref(), &credentials("john")).await.unwrap().set_cookie);
+    });
+    assert!(world.server.log_out(browser.cookie.as_ref()).await.unwrap().is_none(), "no cookie of theirs");
+    browser.receive(cookie.await.unwrap());
+    assert_eq!(world.user(browser.cookie.as_ref()).await.as_deref(), Some("john"));
+    assert!(world.server.log_out(browser.cookie.as_ref()).await.unwrap().is_some());
+    assert_eq!(world.user(browser.cookie.as_ref()).await, None);
+}

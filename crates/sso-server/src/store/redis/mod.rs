@@ -8,6 +8,12 @@
 //! what had not reached the replica, so set `min-replicas-to-write`. Not Redis Cluster: resolving (broker, token) to
 //! its session is one round trip, and the two lie in different slots there.
 //!
+//! # Scripts that run again
+//!
+//! Where the answer to a script was lost, the script runs once more, and finds by the record that it has run before.
+//! Two cases differ from the contract. A link or a session that was removed between the two runs is made again. A family
+//! that somebody replaced between them is a conflict, though it was written.
+//!
 //! # Keys
 //!
 //! Each begins with the namespace, `sso` unless the URL names another (`redis://…/0?namespace=shop`); names are keyed

@@ -216,3 +216,21 @@ async fn threat_33_a_family_of_before_the_limit_ends_by_it() {
         assert_eq!(jar.come_back(&world).await.is_some(), works, "after {days} days");
     }
 }
+
+/// The login forgets what the browser was remembered by, and the tab that comes back by it finds that gone.
+#[tokio::test]
+async fn a_tab_that_comes_back_ends_no_login_that_comes_in_between() {
+    let world = World::new();
+    let mut jar = remembered(&world).await;
+    jar.session = None;
+    let (node, other_tab) = (world.second_node(), jar.shown());
+    let (told, cookie) = tokio::sync::oneshot::channel();
+    world.store.before_next_of_user(async move {
+        let session = node.come_back(other_tab.clone()).await.unwrap().unwrap().set_cookie;
+        let browser = Browser { cookie: session, ..other_tab };
+        let _ = told.send(node.log_in(browser, &credentials("jackie")).await.unwrap().set_cookie);
+    });
+    assert!(jar.come_back(&world).await.is_none(), "its own login is over");
+    let cookie = cookie.await.unwrap();
+    assert_eq!(world.user(cookie.as_ref()).await.as_deref(), Some("jackie"), "the other one goes on");
+}

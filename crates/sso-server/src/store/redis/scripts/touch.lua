@@ -1,4 +1,4 @@
--- Store::touch, as touched (store/rules.rs) says.
+-- Store::touch, as note_touch (store/rules.rs) says.
 local id, at, keep, epoch, ends = unpack(ARGV, 3)
 local s = key('session', id)
 local was = redis.call('HMGET', s, 'seen', 'keep', 'epoch')
