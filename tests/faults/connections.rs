@@ -34,7 +34,7 @@ struct World {
     alice: String,
     server: String,
     people: Vec<Visitor>,
-    _programs: [Site; 2],
+    programs: [Site; 2],
     wrong: usize,
 }
 
@@ -69,7 +69,7 @@ impl World {
             visitor.log_in(&alice, "jackie", "jackie123").await;
             people.push(visitor);
         }
-        let mut world = Self { what, alice, server, people, _programs: [site, broker], wrong: 0 };
+        let mut world = Self { what, alice, server, people, programs: [site, broker], wrong: 0 };
         world.visits("nothing", false, 0).await;
         assert_eq!(world.wrong, 0, "{what}: before anything is wrong");
         world
@@ -96,6 +96,10 @@ impl World {
         }
         wrong += self.stranger().await;
         report(&format!("  {}: {fault}: {wrong} visitors were told a wrong thing", self.what));
+        if wrong > 0 && self.wrong == 0 {
+            let logs: Vec<_> = self.programs.iter().map(Site::log).collect();
+            report(&logs.join("and the broker:\n"));
+        }
         self.wrong += wrong;
     }
 

@@ -60,7 +60,7 @@ impl Server {
             tracing::info!(broker = %call.broker.id, "logged out through a broker");
         }
         if by_person {
-            task.touch(&call.session).await?;
+            task.touch(&call.session).await;
         }
         if is_logged_in {
             return Ok(call.session.ended(task.now()));

@@ -162,12 +162,12 @@ impl Task<'_> {
         Err(Unavailable::changes_all_the_time())
     }
 
-    /// Notes that a person used the session, at most once per `touch_every`.
-    pub(crate) async fn touch(&self, session: &Arc<Session>) -> Result<(), Unavailable> {
-        if lifecycle::needs_touch(session, &self.policy, self.now()) {
-            self.touch_now(session).await?;
+    /// Notes that a person used the session, at most once per `touch_every`. Where that cannot be written the next use
+    /// is noted: what was asked is known, and nobody is told that the server is down while it can say who they are.
+    pub(crate) async fn touch(&self, session: &Arc<Session>) {
+        if lifecycle::needs_touch(session, &self.policy, self.now()) && self.touch_now(session).await.is_err() {
+            tracing::warn!("a session's use could not be noted");
         }
-        Ok(())
     }
 
     /// The same whenever it was. The session as it is then.

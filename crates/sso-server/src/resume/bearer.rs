@@ -67,7 +67,7 @@ impl Server {
         let (session, account) = task.judge(call.session).await?;
         let is_barred = account.is_some_and(|account| !call.broker.entry.admits(&account));
         if !is_barred && by_person {
-            task.touch(&session).await?;
+            task.touch(&session).await;
         }
         Ok(Resumed { session, is_barred, left: task.left(), ..call })
     }

@@ -83,7 +83,7 @@ impl Task<'_> {
     pub(crate) async fn used(&self, session: Arc<Session>, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
         let visit = self.renewed(session, browser, true).await?;
         if let Some(visit) = &visit {
-            self.touch(&visit.session).await?;
+            self.touch(&visit.session).await;
         }
         Ok(visit)
     }

@@ -45,6 +45,26 @@ async fn use_is_written_down_at_most_once_per_touch_every_and_the_first_time() {
     }
 }
 
+/// A database that can only be read for a while says who is logged in all the same.
+#[tokio::test]
+async fn a_use_that_cannot_be_written_fails_nothing_and_the_next_one_is() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    world.log_in(&mut browser, "jackie").await;
+    let link = world.attach(&mut browser, "Alice").await;
+    world.info(&link).await.unwrap();
+    world.advance(MINUTE);
+    world.store.fail_only("touch");
+    assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
+    let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap();
+    assert!(visit.is_some_and(|visit| visit.session.user().is_some()));
+    world.store.work_again();
+    world.store.calls();
+    world.info(&link).await.unwrap();
+    world.info(&link).await.unwrap();
+    assert_eq!(world.store.calls(), ["resolve", "touch", "resolve"]);
+}
+
 #[tokio::test]
 async fn a_call_without_a_person_never_extends_a_login() {
     let world = World::new();
