@@ -41,13 +41,23 @@ impl Server {
         let account = task.authenticate(credentials, is_known, None).await?;
         let username = &account.user.username;
         let session = match task.by_cookie(&browser).await? {
-            Some(session) => session,
+            Some(session) => Some(session),
             None => match task.just_replaced(&browser).await? {
-                Some(session) if session.is_of(username) => session,
                 // Two sessions would begin, and the browser could keep the cookie of one only.
-                Some(session) if session.login.is_some() => return Err(Error::LoggedInMeanwhile),
-                _ => task.start(&browser).await?,
+                Some(session) if session.login.is_some() && !session.is_of(username) => {
+                    return Err(Error::LoggedInMeanwhile);
+                }
+                replaced => replaced.filter(|session| session.is_of(username)),
             },
+        };
+        let cookie = match browser.cookie.as_ref().filter(|_| session.is_some()) {
+            // A form that is sent twice gets one cookie: the browser may hear of the answers in any order.
+            Some(shown) => CookieValue::from_mac(task.remember_mac.mac(&["login\n", shown.expose(), "\n", username])),
+            None => CookieValue::generate(),
+        };
+        let session = match session {
+            Some(session) => session,
+            None => task.start(&browser).await?,
         };
         task.forget_browser(&browser).await?;
         let (family, remember) = if credentials.remember && task.tokens.remember_me {
@@ -57,7 +67,7 @@ impl Server {
             (None, if browser.remember.is_some() { Remember::Forget } else { Remember::Keep })
         };
 
-        let (cookie, now, mut former) = (CookieValue::generate(), task.now(), None);
+        let (now, mut former) = (task.now(), None);
         let login = Login { family: family.clone(), ..task.login_of(&account) };
         let shown = browser.cookie.as_ref().map(CookieValue::hash);
         let mut log_in = |session: &mut Session| {
@@ -67,7 +77,9 @@ impl Server {
             }
             former = session.family().map(str::to_owned);
             session.log_in(login.clone(), now);
-            session.replace_cookie(cookie.hash(), now);
+            if session.cookie != cookie.hash() {
+                session.replace_cookie(cookie.hash(), now);
+            }
             browser.tie(session);
             true
         };

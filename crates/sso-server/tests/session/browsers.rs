@@ -46,7 +46,10 @@ async fn a_login_sent_twice_is_one_session() {
     let greg = world.attach(&mut browser, "Greg").await;
     // The second click was sent with the cookie that the first one replaced.
     let second = world.server.log_in(before.as_ref(), &credentials("jackie")).await.unwrap();
-    world.server.log_out(second.set_cookie.as_ref()).await.unwrap();
+    let [first, second] = [browser.cookie.clone(), second.set_cookie].map(|cookie| cookie.unwrap().hash());
+    assert_eq!(first, second, "whichever answer the browser takes");
+    assert_eq!(world.user(browser.cookie.as_ref()).await.as_deref(), Some("jackie"));
+    world.server.log_out(browser.cookie.as_ref()).await.unwrap();
     assert_eq!(world.info(&greg).await, Ok(None), "so one logout ends it");
 
     // The dead cookie opens nothing without the password, nor for somebody else, nor later.
