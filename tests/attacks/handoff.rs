@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::Value;
-use sso_core::jwt::{Algorithm, HandoffClaims, Key, KeySet, Registered};
+use sso_jwt::{Algorithm, HandoffClaims, Key, KeySet, Registered};
 use sso_tests::{
     Demo, Site, Visitor,
     process::free_ports,

@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sso_core::jwt::{AccessClaims, Algorithm, Claims, HandoffClaims, Key, KeySet, Registered, RememberClaims};
+use sso_jwt::{AccessClaims, Algorithm, Claims, HandoffClaims, Key, KeySet, Registered, RememberClaims};
 use sso_tests::{
     Demo, Site, Visitor,
     process::free_ports,

@@ -7,7 +7,8 @@ use std::{
     time::SystemTime,
 };
 
-use sso_core::{Encoding, jwt::KeySet};
+use sso_core::Encoding;
+use sso_jwt::KeySet;
 use sso_tests::{Site, Visitor, process::sso_bin, visitor::send};
 use tempfile::TempDir;
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use sso_core::jwt::{KeySet, key_id};
+use sso_jwt::{KeySet, key_id};
 use sso_tests::{Site, Visitor, process::sso_bin};
 
 use crate::{

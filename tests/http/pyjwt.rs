@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sso_core::jwt::{AccessClaims, Expected, Registered};
+use sso_jwt::{AccessClaims, Expected, Registered};
 use sso_tests::Visitor;
 
 use crate::key_files::{AUDIENCE, Keys, now, token};

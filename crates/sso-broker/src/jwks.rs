@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sso_core::{
-    is_loopback,
-    jwt::{KeySet, SharedKeys},
-};
+use sso_core::is_loopback;
+use sso_jwt::{KeySet, SharedKeys};
 use url::Url;
 
 use crate::{client::http_client, dialect::limited};

@@ -79,9 +79,9 @@ pub use request_error::{RequestError, ServiceError};
 pub use reqwest::Method;
 pub use sso_core::{
     BrokerId, Encoding, Secret,
-    jwt::{AccessClaims, InvalidToken},
     wire::{AccessToken, EndReason, Ended, SessionStatus, User},
 };
+pub use sso_jwt::{AccessClaims, InvalidToken};
 pub use tokens::{Lifetime, TokenStore, Why};
 pub use verifier::AccessVerifier;
 #[cfg(feature = "actix")]

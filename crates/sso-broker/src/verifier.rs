@@ -14,7 +14,7 @@
 
 use std::{fmt, sync::Arc};
 
-use sso_core::jwt::{AccessClaims, Expected, InvalidToken, KeySet, SharedKeys, key_id};
+use sso_jwt::{AccessClaims, Expected, InvalidToken, KeySet, SharedKeys, key_id};
 
 use crate::{JwksKeys, time};
 

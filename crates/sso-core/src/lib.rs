@@ -16,7 +16,6 @@
 //! - [`attach`]: the request to link a token, and its checks; [`origin`]: where the answer may go
 //! - [`bearer`]: what a broker shows at each later call
 //! - [`wire`]: names and JSON shapes
-//! - [`jwt`]: JSON Web Tokens, the other way of single sign-on: claims and key sets
 //! - [`cookie`]: how a browser's cookies are read, by either side
 //! - [`loopback`]: which hosts are this machine
 //! - [`form`]: form tokens, for the pages of either side; [`sent_by`]: whether a page of the site's own sent a request;
@@ -38,7 +37,6 @@ pub mod cookie;
 pub mod credential;
 pub mod form;
 pub mod headers;
-pub mod jwt;
 pub mod loopback;
 pub mod origin;
 pub mod random;

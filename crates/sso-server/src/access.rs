@@ -9,9 +9,9 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 use sso_core::{
     BrokerId, base36,
-    jwt::{AccessClaims, Expected, Registered},
     wire::{AccessToken, TOKEN_TYPE},
 };
+use sso_jwt::{AccessClaims, Expected, Registered};
 use subtle::ConstantTimeEq;
 
 use crate::{

@@ -2,13 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use sso_core::{
-    FormKey, base36,
-    checksum::MacKey,
-    is_loopback,
-    jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys},
-    random,
-};
+use sso_core::{FormKey, base36, checksum::MacKey, is_loopback, random};
+use sso_jwt::{Algorithm, InvalidKeys, KeySet, SharedKeys};
 use tokio::sync::Semaphore;
 use url::Url;
 

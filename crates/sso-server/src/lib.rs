@@ -67,5 +67,6 @@ pub use resume::{Resumed, Told};
 pub use server::Server;
 pub use session::{Policy, Session, TokenPolicy};
 pub use sso_core as core;
+pub use sso_jwt as jwt;
 pub use store::{MemoryStore, Store};
 pub use users::{Account, PasswordHash, UserList, Users, UsersInMemory};

@@ -12,7 +12,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sso_core::jwt::{Expected, Registered, RememberClaims};
+use sso_jwt::{Expected, Registered, RememberClaims};
 
 use crate::{
     browser::{Browser, Remember, RememberToken, Visit},

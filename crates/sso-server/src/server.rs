@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use serde_json::Value;
-use sso_core::{FormKey, checksum::MacKey, jwt::SharedKeys, wire::User};
+use sso_core::{FormKey, checksum::MacKey, wire::User};
+use sso_jwt::SharedKeys;
 use tokio::sync::Semaphore;
 use url::Url;
 

@@ -7,10 +7,8 @@ use sso_broker::{
     Broker, SilentMode,
     handoff::{Issuer, Target},
 };
-use sso_core::{
-    AllowedOrigins, Encoding, ReturnPages, Secret, Silent,
-    jwt::{Algorithm, KeySet, SharedKeys},
-};
+use sso_core::{AllowedOrigins, Encoding, ReturnPages, Secret, Silent};
+use sso_jwt::{Algorithm, KeySet, SharedKeys};
 use sso_server::{
     Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,
     clock::{Clock, SystemClock},

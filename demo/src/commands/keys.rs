@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use sso_core::jwt::{Algorithm, Key, KeySet, Stage};
+use sso_jwt::{Algorithm, Key, KeySet, Stage};
 
 use crate::{
     Failure,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use sso_core::jwt::{Key, KeySet, SharedKeys};
+use sso_jwt::{Key, KeySet, SharedKeys};
 
 use crate::{
     Failure,

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sso_core::jwt::{InvalidKeys, KeySet};
+use sso_jwt::{InvalidKeys, KeySet};
 
 use super::{Purpose, now};
 use crate::private_file::{self, PrivateFileError};
@@ -97,7 +97,7 @@ pub(crate) fn save(dir: &Path, purpose: Purpose, keys: &KeySet) -> Result<(), Fi
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use sso_core::jwt::Algorithm;
+    use sso_jwt::Algorithm;
     use tempfile::TempDir;
 
     use super::*;

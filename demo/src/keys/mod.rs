@@ -9,7 +9,7 @@ mod watch;
 use std::{path::Path, time::Duration};
 
 use clap::ValueEnum;
-use sso_core::jwt::{Algorithm, SharedKeys};
+use sso_jwt::{Algorithm, SharedKeys};
 use sso_server::{
     TokenPolicy,
     clock::{Clock, SystemClock},

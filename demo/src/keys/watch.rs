@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sso_core::jwt::SharedKeys;
+use sso_jwt::SharedKeys;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},

@@ -19,7 +19,8 @@ use sso_broker::{
         sent_by,
     },
 };
-use sso_core::{BaseHeaders, SentBy, jwt::SharedKeys, wire::WRONG_CREDENTIALS};
+use sso_core::{BaseHeaders, SentBy, wire::WRONG_CREDENTIALS};
+use sso_jwt::SharedKeys;
 use sso_server::{
     UserList, Users,
     clock::{Clock, SystemClock},

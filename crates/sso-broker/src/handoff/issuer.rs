@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use sso_core::jwt::{HandoffClaims, Registered, SharedKeys};
+use sso_jwt::{HandoffClaims, Registered, SharedKeys};
 use url::{Position, Url};
 
 use super::{LANDING_PATH, NotAnOrigin, origin};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sso_core::jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
+use sso_jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
 use url::Url;
 
 use super::{LANDING_PATH, Limits, NotAnOrigin, Way, origin};

@@ -1,6 +1,6 @@
 //! Each refusal beside the good case that it differs from in one thing.
 
-use sso_core::jwt::{AccessClaims, Algorithm, InvalidToken, Key, KeySet, Registered, SharedKeys};
+use sso_jwt::{AccessClaims, Algorithm, InvalidToken, Key, KeySet, Registered, SharedKeys};
 
 use super::*;
 
@@ -53,7 +53,7 @@ async fn everything_else_is_refused_without_a_reason() {
 
     let sign = |iss: &str, aud: &str| {
         let registered = Registered::new(iss, "jackie", aud, NOW, Issuer::LIFETIME);
-        keys.current().sign(&sso_core::jwt::HandoffClaims { registered, path: "/".into() }, NOW).unwrap()
+        keys.current().sign(&sso_jwt::HandoffClaims { registered, path: "/".into() }, NOW).unwrap()
     };
     assert_eq!(receive(&sign(SHOP, FORUM), FROM_SHOP, NOW).await, None);
     assert_eq!(receive(&sign(SHOP, SHOP), FROM_SHOP, NOW).await, Some(InvalidToken), "for another application");
@@ -69,7 +69,7 @@ async fn a_token_of_another_kind_of_time_is_refused() {
     let receive = async |change: &dyn Fn(&mut Registered)| {
         let mut registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
         change(&mut registered);
-        let claims = sso_core::jwt::HandoffClaims { registered, path: "/".into() };
+        let claims = sso_jwt::HandoffClaims { registered, path: "/".into() };
         receiver(&keys).receive(&keys.current().sign(&claims, NOW).unwrap(), FROM_SHOP, NOW).await.is_ok()
     };
     for (good, change) in [
@@ -105,7 +105,7 @@ async fn a_page_of_another_site_is_never_the_destination() {
     let keys = pair_keys(1);
     for path in ["//evil.example", "/\\evil.example", "https://evil.example/", "", "/.//evil.example"] {
         let registered = Registered::new(SHOP, "jackie", FORUM, NOW, Issuer::LIFETIME);
-        let claims = sso_core::jwt::HandoffClaims { registered, path: path.into() };
+        let claims = sso_jwt::HandoffClaims { registered, path: path.into() };
         let token = keys.current().sign(&claims, NOW).unwrap();
         assert_eq!(receiver(&keys).receive(&token, FROM_SHOP, NOW).await, Err(InvalidToken), "{path}");
     }

@@ -3,7 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use sso_core::jwt::{AccessClaims, Algorithm, Expected, KeySet, SharedKeys};
+use sso_jwt::{AccessClaims, Algorithm, Expected, KeySet, SharedKeys};
 use sso_server::{
     Policy,
     clock::{Clock, SystemClock},

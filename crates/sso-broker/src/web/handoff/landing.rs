@@ -65,7 +65,7 @@ pub struct SwitchPage<'a> {
 /// #     fn switch_user(&self, page: &SwitchPage<'_>) -> String { String::new() }
 /// #     fn refused(&self) -> String { String::new() }
 /// # }
-/// # fn app(keys: sso_core::jwt::SharedKeys, session_key: &[u8]) -> Result<(), NotAnOrigin> {
+/// # fn app(keys: sso_jwt::SharedKeys, session_key: &[u8]) -> Result<(), NotAnOrigin> {
 /// let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
 /// let landing = Landing::new(receiver, MyPages, session_key);
 /// let (sessions, key) = (MemorySessions::default(), Key::derive_from(session_key));

@@ -74,7 +74,7 @@ pub struct MayLeavePage<'a> {
 /// #     fn may_leave(&self, page: &MayLeavePage<'_>) -> String { String::new() }
 /// #     fn cannot_leave(&self, problem: &str) -> String { String::new() }
 /// # }
-/// # fn leaving(keys: sso_core::jwt::SharedKeys, session_key: &[u8]) -> Result<Leaving, NotAnOrigin> {
+/// # fn leaving(keys: sso_jwt::SharedKeys, session_key: &[u8]) -> Result<Leaving, NotAnOrigin> {
 /// let issuer = Issuer::new("https://shop.example.com")?.target(Target::new("https://forum.example.com", keys)?);
 /// let leaving = Leaving::new(issuer, MyPages, session_key);
 /// # Ok(leaving) }

@@ -7,10 +7,8 @@ use std::time::Duration;
 use sso_server::{
     Browser, Error, Remember, RememberToken, Visit,
     attach::AttachOutcome,
-    core::{
-        AttachError, AttachRequest, BrowserHeaders, Token,
-        jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
-    },
+    core::{AttachError, AttachRequest, BrowserHeaders, Token},
+    jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
     session::CookieValue,
 };
 

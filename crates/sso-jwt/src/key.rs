@@ -8,9 +8,8 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, Jwk, PublicKeyUse},
 };
 use serde::{Deserialize, Serialize};
+use sso_core::{base36, checksum::MacKey, random};
 use zeroize::Zeroizing;
-
-use crate::{base36, checksum::MacKey, random};
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +23,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    pub(super) fn jwa(self) -> jsonwebtoken::Algorithm {
+    pub(crate) fn jwa(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,
             Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
@@ -47,22 +46,22 @@ pub struct KeyTimes {
 /// A key with its name and its one algorithm. `Debug` does not show the secret.
 #[derive(Clone)]
 pub struct Key {
-    pub(super) kid: String,
-    pub(super) algorithm: Algorithm,
-    pub(super) times: KeyTimes,
+    pub(crate) kid: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) times: KeyTimes,
     /// `None`: a public key, which only verifies.
-    pub(super) private: Option<Private>,
-    pub(super) decoding: DecodingKey,
+    pub(crate) private: Option<Private>,
+    pub(crate) decoding: DecodingKey,
     /// Only the signature is checked by it; the claims are checked here, by our own clock.
-    pub(super) validation: Validation,
-    pub(super) public: Option<Jwk>,
+    pub(crate) validation: Validation,
+    pub(crate) public: Option<Jwk>,
 }
 
 #[derive(Clone)]
-pub(super) struct Private {
+pub(crate) struct Private {
     /// The HMAC secret, or Ed25519's PKCS #8.
-    pub(super) secret: Zeroizing<Vec<u8>>,
-    pub(super) encoding: EncodingKey,
+    pub(crate) secret: Zeroizing<Vec<u8>>,
+    pub(crate) encoding: EncodingKey,
 }
 
 /// Keys that cannot be used. Nothing of them is in the text.
@@ -94,7 +93,7 @@ impl Key {
         Self::generate_with(algorithm, KeyTimes { published: now, signs_from: now, retires: None })
     }
 
-    pub(super) fn generate_with(algorithm: Algorithm, times: KeyTimes) -> Result<Self, InvalidKeys> {
+    pub(crate) fn generate_with(algorithm: Algorithm, times: KeyTimes) -> Result<Self, InvalidKeys> {
         let kid: String = base36::exact(&random::bytes()).chars().take(16).collect();
         let bad = |_| InvalidKeys::BadKey(kid.clone());
         let secret = match algorithm {
@@ -129,7 +128,7 @@ impl Key {
         Self::private(kid.into(), Algorithm::Hs256, secret.to_vec(), KeyTimes::ALWAYS)
     }
 
-    pub(super) fn private(
+    pub(crate) fn private(
         kid: String,
         algorithm: Algorithm,
         secret: Vec<u8>,
@@ -155,7 +154,7 @@ impl Key {
     }
 
     /// The public key of a JWKS; `None` if it is not an Ed25519 key with a name.
-    pub(super) fn from_jwk(jwk: &Jwk) -> Option<Self> {
+    pub(crate) fn from_jwk(jwk: &Jwk) -> Option<Self> {
         // A symmetric key in a public document is a mistake, or a trap.
         let AlgorithmParameters::OctetKeyPair(_) = &jwk.algorithm else { return None };
         let decoding = DecodingKey::from_jwk(jwk).ok()?;
@@ -185,7 +184,7 @@ impl Key {
         self.public.as_ref()
     }
 
-    pub(super) fn verifies(&self, now: i64) -> bool {
+    pub(crate) fn verifies(&self, now: i64) -> bool {
         self.times.retires.is_none_or(|retires| now < retires)
     }
 }

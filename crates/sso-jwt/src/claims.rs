@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-
-use crate::{base36, random};
+use sso_core::{base36, random};
 
 /// The claims of one use of tokens.
 pub trait Claims: Serialize + DeserializeOwned {

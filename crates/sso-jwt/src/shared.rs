@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use parking_lot::RwLock;
 
-use super::KeySet;
+use crate::KeySet;
 
 /// A key set that can be replaced at any time. Cheap to clone: clones are the same.
 #[derive(Clone)]

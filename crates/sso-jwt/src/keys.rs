@@ -15,7 +15,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Header, decode, encode, jwk::JwkSet};
 use serde::Deserialize;
 
-use super::{Algorithm, Claims, InvalidKeys, InvalidToken, Key, KeyTimes, file::shape};
+use crate::{Algorithm, Claims, InvalidKeys, InvalidToken, Key, KeyTimes, file::shape};
 
 /// What a key does at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Expected<'a> {
 
 /// All keys of one use. `Debug` shows their names only.
 #[derive(Clone)]
-pub struct KeySet(pub(super) Vec<Key>);
+pub struct KeySet(pub(crate) Vec<Key>);
 
 impl KeySet {
     /// From keys whose names differ.

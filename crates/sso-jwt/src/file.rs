@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, InvalidKeys, Key, KeySet, KeyTimes};
+use crate::{Algorithm, InvalidKeys, Key, KeySet, KeyTimes};
 
 impl KeySet {
     /// Private and public keys as text, for a file that only its owner reads.
@@ -21,7 +21,7 @@ impl KeySet {
 }
 
 /// What serde says, without what was in the text: that may be a secret.
-pub(super) fn shape(error: &serde_json::Error) -> String {
+pub(crate) fn shape(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
