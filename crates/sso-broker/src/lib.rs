@@ -36,7 +36,6 @@
 //! From the ground up:
 //!
 //! - [`tokens`]: where a visitor's token is kept, and what is kept; `shelf`: under which keys
-//! - [`local_path`]: the pages of this site, the only ones a visitor is sent on to
 //! - `resolver`: how host names are resolved; `time`: the present instant
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
 //!   and to other services; [`request_error`]: how they fail
@@ -58,7 +57,6 @@ pub mod config;
 mod dialect;
 pub mod handoff;
 mod jwks;
-pub mod local_path;
 mod notes;
 mod probe;
 pub mod request_error;
@@ -74,11 +72,10 @@ pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
 pub use client::{Body, Client, Info};
 pub use config::{BrokerBuilder, ConfigError};
 pub use jwks::{JwksError, JwksKeys};
-pub use local_path::LocalPath;
 pub use request_error::{RequestError, ServiceError};
 pub use reqwest::Method;
 pub use sso_core::{
-    BrokerId, Encoding, Secret,
+    BrokerId, Encoding, LocalPath, Secret,
     wire::{AccessToken, EndReason, Ended, SessionStatus, User},
 };
 pub use sso_jwt::{AccessClaims, InvalidToken};

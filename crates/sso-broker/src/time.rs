@@ -1,17 +1,13 @@
-//! The present instant, as this crate's parts count it, since 1970-01-01 UTC.
+//! The present instant.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
+use sso_core::unix_time;
 
-/// Seconds.
 pub(crate) fn seconds() -> i64 {
-    i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX)
+    unix_time::seconds(SystemTime::now())
 }
 
-/// Milliseconds, as in form tokens.
 pub(crate) fn millis() -> i64 {
-    i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX)
+    unix_time::millis(SystemTime::now())
 }

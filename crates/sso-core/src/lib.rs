@@ -16,11 +16,12 @@
 //! - [`attach`]: the request to link a token, and its checks; [`origin`]: where the answer may go
 //! - [`bearer`]: what a broker shows at each later call
 //! - [`wire`]: names and JSON shapes
+//! - [`local_path`]: a page of the site's own, the only one that a visitor is sent on to
 //! - [`cookie`]: how a browser's cookies are read, by either side
 //! - [`loopback`]: which hosts are this machine
 //! - [`form`]: form tokens, for the pages of either side; [`sent_by`]: whether a page of the site's own sent a request;
 //!   [`headers`]: what every answer of either side carries
-//! - [`random`]: where all randomness comes from
+//! - [`random`]: where all randomness comes from; [`unix_time`]: how instants are counted
 //!
 //! # Warnings
 //!
@@ -37,12 +38,14 @@ pub mod cookie;
 pub mod credential;
 pub mod form;
 pub mod headers;
+pub mod local_path;
 pub mod loopback;
 pub mod origin;
 pub mod random;
 pub mod secret;
 pub mod sent_by;
 pub mod token;
+pub mod unix_time;
 pub mod wire;
 
 pub use attach::{AttachError, AttachRequest, AttachRules, BrowserHeaders, Mode, Silent};
@@ -53,6 +56,7 @@ pub use cookie::{AmbiguousCookie, SentCookies};
 pub use credential::Credential;
 pub use form::FormKey;
 pub use headers::BaseHeaders;
+pub use local_path::LocalPath;
 pub use loopback::is_loopback;
 pub use origin::{AllowedOrigins, ReturnPages, ReturnUrl};
 pub use secret::Secret;

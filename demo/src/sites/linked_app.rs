@@ -303,7 +303,7 @@ impl LinkedApp {
 
     /// The page of this site that was asked for before the login.
     fn local_page(&self, to: &str) -> String {
-        let page = sso_broker::LocalPath::of_site(to, &self.0.origin);
+        let page = sso_broker::LocalPath::parse(to, &self.0.origin);
         page.map_or_else(|| "/".to_owned(), |page| page.as_str().to_owned())
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{fmt, time::Duration};
 
+use sso_core::LocalPath;
 use sso_jwt::{HandoffClaims, Registered, SharedKeys};
 use url::{Position, Url};
 
-use super::{LANDING_PATH, NotAnOrigin, origin};
-use crate::LocalPath;
+use super::{LANDING_PATH, NotAnOrigin, origin, page_of};
 
 /// How the browser carries the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,6 +146,6 @@ impl Issuer {
             return None;
         }
         let target = self.targets.iter().find(|target| target.origin.origin() == url.origin())?;
-        Some((target, LocalPath::parse_for_handoff(&url[Position::BeforePath..], &target.origin)?))
+        Some((target, page_of(&target.origin, &url[Position::BeforePath..])?))
     }
 }

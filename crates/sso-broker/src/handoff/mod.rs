@@ -15,7 +15,11 @@ pub use issuer::{Handoff, HandoffError, Issuer, Target, Way};
 pub use login::{Limits, Login};
 pub use receiver::{Arrival, MemoryUsedIds, Receiver, Source, TrustedIssuer, UsedIds};
 
+use sso_core::LocalPath;
 use url::Url;
+
+/// The length of a page in a hand-off, in bytes: it goes into a token, and that into a cookie.
+const MAX_PAGE: usize = 512;
 
 /// The landing path unless another is agreed on.
 pub const LANDING_PATH: &str = "/sso/landing";
@@ -33,6 +37,11 @@ fn origin(text: &str) -> Result<Url, NotAnOrigin> {
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let is_anonymous = url.username().is_empty() && url.password().is_none();
     if is_safe && is_bare && is_anonymous { Ok(url) } else { Err(refused()) }
+}
+
+/// Reads a page of `site` that is to be handed over with a user. `None`: it is not one, or too long.
+fn page_of(site: &Url, text: &str) -> Option<LocalPath> {
+    LocalPath::parse(text, site).filter(|page| page.as_str().len() <= MAX_PAGE)
 }
 
 #[cfg(test)]

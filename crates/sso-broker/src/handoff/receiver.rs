@@ -7,11 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use sso_core::LocalPath;
 use sso_jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
 use url::Url;
 
-use super::{LANDING_PATH, Limits, NotAnOrigin, Way, origin};
-use crate::LocalPath;
+use super::{LANDING_PATH, Limits, NotAnOrigin, Way, origin, page_of};
 
 /// An application whose users are let in.
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ impl Receiver {
             issuer.keys.current().verify::<HandoffClaims>(token, &expected).ok()
         });
         let claims = verified.ok_or(InvalidToken)?;
-        let page = LocalPath::parse_for_handoff(&claims.path, &self.origin).ok_or(InvalidToken)?;
+        let page = page_of(&self.origin, &claims.path).ok_or(InvalidToken)?;
         let registered = claims.registered;
         if !is_short_lived(&registered, now) {
             return Err(InvalidToken);

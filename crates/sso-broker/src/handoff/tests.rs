@@ -180,3 +180,10 @@ async fn the_public_key_is_no_secret_to_sign_with() {
     assert_eq!(receiver.receive(&token(&SharedKeys::new(confused)), FROM_SHOP, NOW).await, Err(InvalidToken));
     assert!(receiver.receive(&token(&SharedKeys::new(server)), FROM_SHOP, NOW).await.is_ok());
 }
+
+#[test]
+fn a_page_in_a_handoff_is_short() {
+    let site = FORUM.parse().unwrap();
+    let len = |len: usize| page_of(&site, &format!("/{}", "x".repeat(len - 1))).map(|page| page.as_str().len());
+    assert_eq!((len(512), len(513)), (Some(512), None));
+}

@@ -1,19 +1,14 @@
-//! A page of this site: the only thing a visitor is sent to after an attach.
+//! A page of the site's own: the only thing that a visitor is sent on to.
 
 use url::{Position, Url};
 
-/// The path, query and fragment of a page of this broker: safe in a `Location` header and in a link. How long a page may be that is to be kept
-/// while its visitor is away, [`Broker::keeps`](crate::Broker::keeps) says.
+/// The path, query and fragment of a page of one site: safe in a `Location` header and in a link.
 ///
-/// Made by [`Broker::local_path`](crate::Broker::local_path). What comes in may be an attacker's
-/// (`/sso/attach?to=…`), so it is read as browsers will read it.
+/// What comes in may be an attacker's (`/sso/attach?to=…`), so it is read as browsers will read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalPath(String);
 
 impl LocalPath {
-    /// Of a page in a hand-off, in bytes: it goes into a token, and that into a cookie.
-    const MAX_IN_HANDOFF: usize = 512;
-
     /// The site's first page.
     pub fn root() -> Self {
         Self("/".into())
@@ -24,13 +19,8 @@ impl LocalPath {
         &self.0
     }
 
-    /// Reads a page of `site`, for an application that is no broker. `None`: it is not one.
-    pub fn of_site(text: &str, site: &Url) -> Option<Self> {
-        Self::parse(text, site)
-    }
-
-    /// Reads a page of `site`. `None`: it is not one.
-    pub(crate) fn parse(text: &str, site: &Url) -> Option<Self> {
+    /// Reads a page of `site`, of which only the origin counts. `None`: it is not one.
+    pub fn parse(text: &str, site: &Url) -> Option<Self> {
         if !is_rooted(text) || text.chars().any(char::is_control) {
             return None;
         }
@@ -39,11 +29,6 @@ impl LocalPath {
         // Read once more: `/.//evil.example` is a path, but becomes `//evil.example` when the parser takes the dot away.
         let leads_home = url.origin() == site.origin() && site.join(path).ok()? == url;
         leads_home.then(|| Self(path.to_owned()))
-    }
-
-    /// Reads a page of `site` that is to be handed over with a user. `None`: it is not one, or too long.
-    pub(crate) fn parse_for_handoff(text: &str, site: &Url) -> Option<Self> {
-        Self::parse(text, site).filter(|page| page.0.len() <= Self::MAX_IN_HANDOFF)
     }
 }
 
@@ -100,15 +85,6 @@ mod tests {
         ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_page_in_a_handoff_is_short() {
-        let site = "https://alice.example".parse().unwrap();
-        let len = |len: usize| {
-            LocalPath::parse_for_handoff(&format!("/{}", "x".repeat(len - 1)), &site).map(|page| page.0.len())
-        };
-        assert_eq!((len(512), len(513)), (Some(512), None));
     }
 
     proptest! {
