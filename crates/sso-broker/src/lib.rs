@@ -39,7 +39,6 @@
 //! - `resolver`: how host names are resolved; `time`: the present instant
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
 //!   and to other services; [`request_error`]: how they fail
-//! - [`verifier`]: access tokens, as a service checks them that is no broker; on `jwks`, keys that the server publishes
 //! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
 //! - [`broker`]: attach and return, without a framework; `notes`: when a token is replaced, and which end of a login was told
@@ -56,7 +55,6 @@ pub mod client;
 pub mod config;
 mod dialect;
 pub mod handoff;
-mod jwks;
 mod notes;
 mod probe;
 pub mod request_error;
@@ -64,22 +62,18 @@ mod resolver;
 mod shelf;
 mod time;
 pub mod tokens;
-pub mod verifier;
 #[cfg(feature = "actix")]
 pub mod web;
 
 pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
 pub use client::{Body, Client, Info};
 pub use config::{BrokerBuilder, ConfigError};
-pub use jwks::{JwksError, JwksKeys};
 pub use request_error::{RequestError, ServiceError};
 pub use reqwest::Method;
 pub use sso_core::{
     BrokerId, Encoding, LocalPath, Secret,
     wire::{AccessToken, EndReason, Ended, SessionStatus, User},
 };
-pub use sso_jwt::{AccessClaims, InvalidToken};
 pub use tokens::{Lifetime, TokenStore, Why};
-pub use verifier::AccessVerifier;
 #[cfg(feature = "actix")]
-pub use web::{Access, OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};
+pub use web::{OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};

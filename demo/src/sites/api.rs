@@ -8,8 +8,9 @@ use actix_web::{
     web::{self, Json},
 };
 use serde_json::{Value, json};
-use sso_broker::{Access, AccessVerifier, JwksKeys, web::base_headers};
+use sso_broker::web::base_headers;
 use sso_core::{BaseHeaders, wire::ApiError};
+use sso_jwt::{Access, AccessVerifier, JwksKeys};
 use sso_server::web::get_or_head;
 
 use super::response::no_store;

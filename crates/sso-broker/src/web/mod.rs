@@ -3,7 +3,6 @@
 //! # Layout
 //!
 //! - [`visitor`]: the extractors of pages; [`session`]: the handle for everything else, and form tokens
-//! - [`bearer`]: the extractor of a service that takes access tokens
 //! - `attach`: `/sso/attach`, `/sso/login`, and the way back; `ajax`: `/sso/ajax/…` for a page's script;
 //!   `departure`: what both begin with, from the right host and with the wanted page kept;
 //!   `popup`: `/sso/session…` for the script that warns of the login's end; `script`: what both need; `logout`: `/sso/logout`
@@ -19,7 +18,6 @@ mod ajax;
 mod answer;
 mod asker;
 mod attach;
-pub mod bearer;
 mod cookies;
 mod departure;
 mod error;
@@ -55,7 +53,6 @@ use self::{headers::with_headers, middleware::serve};
 use crate::{Broker, TokenStore};
 
 pub use asker::sent_by;
-pub use bearer::{Access, TokenRefused};
 pub use error::{FormRefused, LogoutRefused, MissingMiddleware};
 pub use headers::base_headers;
 pub use pages::{Leave, Pages, Problem, ProblemKind, Script};

@@ -1,12 +1,11 @@
 //! The broker on actix-web, over real sockets, against a small SSO server that checks everything with `sso-core`.
 //!
-//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor; `publisher` publishes keys.
+//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor.
 
 #![cfg(feature = "actix")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod browser;
-mod publisher;
 mod sent_forms;
 mod server;
 mod site;
@@ -25,7 +24,5 @@ mod long;
 mod php;
 mod popup;
 mod redirect;
-mod rotation;
 mod service;
 mod stores;
-mod verifier;

@@ -10,8 +10,7 @@ use std::{
 };
 
 use actix_web::{App, HttpResponse, HttpServer, web};
-use sso_broker::{AccessClaims, AccessVerifier, JwksKeys};
-use sso_jwt::{Algorithm, KeySet, Registered, SharedKeys};
+use sso_jwt::{AccessClaims, AccessVerifier, Algorithm, JwksKeys, KeySet, Registered, SharedKeys};
 
 pub(crate) const ISSUER: &str = "https://sso.example";
 pub(crate) const API: &str = "https://api.example";

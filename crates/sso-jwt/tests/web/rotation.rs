@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_web::rt::{spawn, time::sleep};
-use sso_broker::InvalidToken;
+use sso_jwt::InvalidToken;
 
 use crate::publisher::{Publisher, keys, now, token};
 

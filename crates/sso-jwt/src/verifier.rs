@@ -1,24 +1,25 @@
 //! Verifies access tokens, for services that know users by them and keep no session: one call.
-//!
-//! ```
-//! use sso_broker::{AccessVerifier, JwksKeys};
-//!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let keys = JwksKeys::new("https://sso.example.com/.well-known/jwks.json")?;
-//! let verifier = AccessVerifier::new("https://sso.example.com", "https://api.example.com", keys);
-//! # let token = "";
-//! let claims = verifier.verify(token).await?;
-//! println!("{} calls, through {}", claims.registered.sub, claims.client);
-//! # Ok(()) }
-//! ```
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
-use sso_jwt::{AccessClaims, Expected, InvalidToken, KeySet, SharedKeys, key_id};
+use sso_core::unix_time;
 
-use crate::{JwksKeys, time};
+use crate::{AccessClaims, Expected, InvalidToken, KeySet, SharedKeys};
+#[cfg(feature = "client")]
+use crate::{JwksKeys, key_id};
 
 /// Verifies the access tokens of one server for one service. Clones share everything.
+///
+/// ```
+/// use sso_jwt::{AccessVerifier, Algorithm, KeySet, SharedKeys};
+///
+/// # async fn run(token: &str, now: i64) -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = SharedKeys::new(KeySet::generate(Algorithm::Hs256, now)?);
+/// let verifier = AccessVerifier::new("https://sso.example.com", "https://api.example.com", keys);
+/// let claims = verifier.verify(token).await?;
+/// println!("{} calls, through {}", claims.registered.sub, claims.client);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct AccessVerifier(Arc<Inner>);
 
@@ -32,10 +33,12 @@ struct Inner {
 
 /// Where a verifier has its keys from.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum AccessKeys {
     /// They are at hand: a secret that is shared with the server (HS256), or public keys that something else keeps up to date.
     Shared(SharedKeys),
-    /// The server publishes them.
+    /// The server publishes them (feature `client`).
+    #[cfg(feature = "client")]
     Published(JwksKeys),
 }
 
@@ -45,6 +48,7 @@ impl From<SharedKeys> for AccessKeys {
     }
 }
 
+#[cfg(feature = "client")]
 impl From<JwksKeys> for AccessKeys {
     fn from(keys: JwksKeys) -> Self {
         Self::Published(keys)
@@ -54,7 +58,7 @@ impl From<JwksKeys> for AccessKeys {
 impl AccessVerifier {
     /// `issuer`: the server's public URL, without a slash at its end. `audience`: this service, as the server's entries for brokers name it.
     pub fn new(issuer: &str, audience: &str, keys: impl Into<AccessKeys>) -> Self {
-        Self::with_clock(issuer, audience, keys, time::seconds)
+        Self::with_clock(issuer, audience, keys, || unix_time::seconds(SystemTime::now()))
     }
 
     /// The same with another clock: seconds since 1970-01-01 UTC.
@@ -80,6 +84,7 @@ impl AccessVerifier {
     async fn keys_for(&self, token: &str) -> Result<Arc<KeySet>, InvalidToken> {
         match &self.0.keys {
             AccessKeys::Shared(keys) => Ok(keys.current()),
+            #[cfg(feature = "client")]
             AccessKeys::Published(keys) => Ok(keys.keys_for(&key_id(token)?).await),
         }
     }

@@ -2,24 +2,37 @@
 
 use std::{
     fmt,
+    net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use http_body_util::{BodyExt, Limited};
+use reqwest::{Body, redirect::Policy};
 use sso_core::is_loopback;
-use sso_jwt::{KeySet, SharedKeys};
 use url::Url;
 
-use crate::{client::http_client, dialect::limited};
+use crate::{KeySet, SharedKeys};
 
 /// How long a fetch may take to connect, and in all: requests wait for it.
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
+
+/// A document is refused beyond this many bytes.
+const MAX_DOCUMENT: usize = 1 << 20;
 
 /// The public keys at a JWKS URL. Clones share everything.
 ///
 /// They are fetched anew when they are [five minutes](Self::MAX_AGE) old, so that retired keys go; and for a token whose key is unknown, at most every
 /// [30 seconds](Self::MIN_PAUSE), so that strangers cannot make us hammer the server. However many ask, one fetch is under way at a time. If it fails the
 /// keys at hand stay.
+///
+/// ```
+/// use sso_jwt::{AccessVerifier, JwksKeys};
+///
+/// let keys = JwksKeys::new("https://sso.example.com/.well-known/jwks.json")?;
+/// let verifier = AccessVerifier::new("https://sso.example.com", "https://api.example.com", keys);
+/// # Ok::<(), sso_jwt::JwksError>(())
+/// ```
 #[derive(Clone)]
 pub struct JwksKeys(Arc<Inner>);
 
@@ -73,7 +86,7 @@ impl JwksKeys {
         if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(&parsed)) {
             return Err(wrong());
         }
-        let http = http_client(LIMITS.0, LIMITS.1).map_err(|error| JwksError::Client(error.to_string()))?;
+        let http = http_client(&parsed).map_err(|error| JwksError::Client(error.to_string()))?;
         let none = KeySet::new(Vec::new()).map_err(|error| JwksError::Client(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             url: parsed,
@@ -131,7 +144,8 @@ impl Inner {
         if response.status() != reqwest::StatusCode::OK {
             return Err(response.status().to_string());
         }
-        let body = limited(response).await.map_err(|error| error.to_string())?;
+        let body = Limited::new(Body::from(response), MAX_DOCUMENT).collect().await;
+        let body = body.map_err(|error| error.to_string())?.to_bytes();
         KeySet::from_jwks(&String::from_utf8_lossy(&body)).map_err(|error| error.to_string())
     }
 
@@ -139,6 +153,23 @@ impl Inner {
         // A time is written whole or not at all.
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Follows no redirect and uses no proxy: the keys are those of this URL, or none.
+fn http_client(url: &Url) -> Result<reqwest::Client, reqwest::Error> {
+    let mut client = reqwest::Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        // The next fetch is far away; until then the server will have closed the connection.
+        .pool_max_idle_per_host(0)
+        .connect_timeout(LIMITS.0)
+        .timeout(LIMITS.1)
+        .user_agent(concat!("sso-jwt/", env!("CARGO_PKG_VERSION")));
+    if let Some(name) = url.domain().filter(|_| is_loopback(url)) {
+        // glibc does not know `sso.localhost`. Nor can a hosts file or a DNS server send such a name elsewhere.
+        client = client.resolve_to_addrs(name, &[(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]);
+    }
+    client.build()
 }
 
 impl fmt::Debug for JwksKeys {

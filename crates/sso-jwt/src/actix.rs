@@ -1,4 +1,4 @@
-//! The extractor of a service that knows its users by access tokens. It needs neither a [`Broker`](crate::Broker) nor the middleware.
+//! The extractor of a service that knows its users by access tokens. It needs no middleware.
 
 use std::pin::Pin;
 
@@ -16,8 +16,9 @@ use crate::{AccessClaims, AccessVerifier, InvalidToken};
 /// What the access token of this request says. Without a good one the request is answered with 401 and no reason.
 ///
 /// ```
+/// # #[cfg(feature = "client")] {
 /// # use actix_web::{App, web};
-/// # use sso_broker::{Access, AccessVerifier, JwksKeys};
+/// # use sso_jwt::{Access, AccessVerifier, JwksKeys};
 /// let keys = JwksKeys::new("https://sso.example.com/.well-known/jwks.json")?;
 /// let verifier = AccessVerifier::new("https://sso.example.com", "https://api.example.com", keys);
 /// let app = App::new().app_data(web::Data::new(verifier)).route("/me", web::get().to(me));
@@ -25,6 +26,7 @@ use crate::{AccessClaims, AccessVerifier, InvalidToken};
 /// async fn me(Access(claims): Access) -> String {
 ///     claims.registered.sub
 /// }
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{App, http::StatusCode, test, web};
-use sso_broker::{Access, AccessVerifier, InvalidToken, JwksError, JwksKeys};
-use sso_jwt::{Algorithm, KeySet, SharedKeys};
+use sso_jwt::{Access, AccessVerifier, Algorithm, InvalidToken, JwksError, JwksKeys, KeySet, SharedKeys};
 
 use crate::publisher::{API, ISSUER, Publisher, claims, keys, now, token};
 
