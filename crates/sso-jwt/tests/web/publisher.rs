@@ -15,6 +15,9 @@ use sso_jwt::{AccessClaims, AccessVerifier, Algorithm, JwksKeys, KeySet, Registe
 pub(crate) const ISSUER: &str = "https://sso.example";
 pub(crate) const API: &str = "https://api.example";
 
+/// A document that takes all keys away.
+const NO_KEYS: &str = r#"{"keys":[]}"#;
+
 pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed()
 }
@@ -49,7 +52,10 @@ impl Publisher {
         let publisher = Self { url, keys, asked, broken };
         let data = web::Data::new(publisher.clone());
         let http = HttpServer::new(move || {
-            App::new().app_data(data.clone()).route("/.well-known/jwks.json", web::get().to(jwks))
+            App::new()
+                .app_data(data.clone())
+                .route("/.well-known/jwks.json", web::get().to(jwks))
+                .route("/no-keys.json", web::get().to(async || NO_KEYS))
         });
         actix_web::rt::spawn(http.workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap().run());
         publisher
@@ -74,6 +80,8 @@ async fn jwks(publisher: web::Data<Publisher>) -> HttpResponse {
     match *publisher.broken.lock().unwrap() {
         None => HttpResponse::Ok().json(publisher.keys.current().jwks(now())),
         Some("503") => HttpResponse::ServiceUnavailable().finish(),
+        Some("large") => HttpResponse::Ok().body(format!("{NO_KEYS}{}", " ".repeat(1 << 20))),
+        Some("redirect") => HttpResponse::Found().insert_header(("Location", "/no-keys.json")).finish(),
         Some(nonsense) => HttpResponse::Ok().body(nonsense),
     }
 }

@@ -73,7 +73,7 @@ async fn retired_keys_go_with_age_and_keys_stay_while_the_publisher_is_down() {
     let publisher = Publisher::start(&old);
     let verifier = publisher.verifier(Duration::from_millis(50), Duration::from_millis(10));
     assert!(verifier.verify(&token(&old)).await.is_ok());
-    for broken in ["503", "<html>", "{}", "{\"keys\":1}"] {
+    for broken in ["503", "<html>", "{}", "{\"keys\":1}", "large", "redirect"] {
         publisher.breaks(Some(broken));
         actix_web::rt::time::sleep(Duration::from_millis(60)).await;
         assert!(verifier.verify(&token(&old)).await.is_ok(), "{broken}");
