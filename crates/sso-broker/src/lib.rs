@@ -39,7 +39,6 @@
 //! - `resolver`: how host names are resolved; `time`: the present instant
 //! - [`client`]: the calls to the server, on `probe` (does it answer at all?) and `dialect` (how its answers are read);
 //!   and to other services; [`request_error`]: how they fail
-//! - [`handoff`]: the other way, by tokens and without the protocol: to and from applications that share keys
 //! - [`config`]: what is set, and what is refused
 //! - [`broker`]: attach and return, without a framework; `notes`: when a token is replaced, and which end of a login was told
 //! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
@@ -54,7 +53,6 @@ pub mod broker;
 pub mod client;
 pub mod config;
 mod dialect;
-pub mod handoff;
 mod notes;
 mod probe;
 pub mod request_error;

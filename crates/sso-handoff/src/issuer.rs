@@ -6,7 +6,7 @@ use sso_core::LocalPath;
 use sso_jwt::{HandoffClaims, Registered, SharedKeys};
 use url::{Position, Url};
 
-use super::{LANDING_PATH, NotAnOrigin, origin, page_of};
+use crate::{LANDING_PATH, NotAnOrigin, origin, page_of};
 
 /// How the browser carries the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,8 +122,7 @@ impl Issuer {
     }
 
     /// The origin of the application that this address is a page of.
-    #[cfg(feature = "actix")]
-    pub(crate) fn target_of(&self, url: &str) -> Option<String> {
+    pub fn target_of(&self, url: &str) -> Option<String> {
         self.find(url).map(|(target, _)| target.origin.origin().ascii_serialization())
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use sso_core::{base36, checksum::MacKey};
 use subtle::ConstantTimeEq;
 
-use crate::handoff::Login;
+use crate::Login;
 
 /// Somebody who is logged in, for whom links out are written.
 #[derive(Clone, Copy)]
@@ -30,24 +30,25 @@ impl fmt::Debug for Leaver<'_> {
 
 /// What proves the links of one application, and nothing else.
 #[derive(Debug)]
-pub(super) struct LinkKey(MacKey);
+pub struct LinkKey(MacKey);
 
 impl LinkKey {
-    /// `secret`: the application's own. `origin`: where it is: another application of the same secret writes links of
+    /// The key of one application. `secret`: its own. `origin`: where it is: another application of the same secret writes links of
     /// its own.
-    pub(super) fn new(secret: &[u8], origin: &str) -> Self {
+    pub fn new(secret: &[u8], origin: &str) -> Self {
         Self(MacKey::new(secret).derive(&format!("hand-off link {origin}")))
     }
 
-    pub(super) fn proof(&self, leaver: Leaver<'_>, url: &str) -> String {
+    /// The proof in a link to `url`, on a page for this login.
+    pub fn proof(&self, leaver: Leaver<'_>, url: &str) -> String {
         let Leaver { username, login } = leaver;
         // The lengths keep ("ab", "c") and ("a", "bc") apart.
         let head = format!("{}:{}:", login.len(), username.len());
         base36::exact(&self.0.mac(&[&head, login, username, url]))
     }
 
-    /// Compares in constant time.
-    pub(super) fn proves(&self, leaver: Leaver<'_>, url: &str, proof: &str) -> bool {
+    /// Whether that is the proof of this link, for this login. Compares in constant time.
+    pub fn proves(&self, leaver: Leaver<'_>, url: &str, proof: &str) -> bool {
         self.proof(leaver, url).as_bytes().ct_eq(proof.as_bytes()).into()
     }
 }

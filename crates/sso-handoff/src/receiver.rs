@@ -11,7 +11,7 @@ use sso_core::LocalPath;
 use sso_jwt::{Expected, HandoffClaims, InvalidToken, KeySet, Registered, SharedKeys};
 use url::Url;
 
-use super::{LANDING_PATH, Limits, NotAnOrigin, Way, origin, page_of};
+use crate::{LANDING_PATH, Limits, NotAnOrigin, Way, origin, page_of};
 
 /// An application whose users are let in.
 #[derive(Clone, Debug)]
@@ -152,8 +152,7 @@ impl Receiver {
     }
 
     /// Whether this is the first use of what has this name; for what follows on a token.
-    #[cfg(feature = "actix")]
-    pub(crate) async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
+    pub async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool {
         self.used.first_use(id, exp, now).await
     }
 

@@ -4,62 +4,66 @@ use serde::{Deserialize, Serialize};
 use sso_core::{base36, checksum::MacKey, random};
 use subtle::ConstantTimeEq;
 
-use crate::handoff::Arrival;
-
-/// A ticket is good for so long.
-pub(super) const TICKET_SECONDS: i64 = 60;
+use crate::Arrival;
 
 /// The clocks of two nodes may differ by so many seconds.
 const AHEAD: i64 = 5;
 
-/// What a good token said.
+/// What a good token said. A browser keeps it, sealed, until its next request.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ticket {
+pub struct Ticket {
     /// Its own name: it is good for one login.
-    pub(super) id: String,
+    pub id: String,
     /// When it was made, in seconds since 1970-01-01 UTC.
-    pub(super) made: i64,
-    pub(super) username: String,
-    pub(super) page: String,
-    pub(super) issuer: String,
+    pub made: i64,
+    /// Who arrives.
+    pub username: String,
+    /// The page that the user wants.
+    pub page: String,
+    /// From where.
+    pub issuer: String,
 }
 
 impl Ticket {
-    pub(super) fn new(arrival: Arrival, made: i64) -> Self {
+    /// It is good for so long.
+    pub const SECONDS: i64 = 60;
+
+    /// The ticket of a user who arrived at `made`.
+    pub fn new(arrival: Arrival, made: i64) -> Self {
         let Arrival { username, page, issuer } = arrival;
         Self { id: base36::exact(&random::bytes()), made, username, page: page.as_str().to_owned(), issuer }
     }
 
     /// From when on it is worth nothing, whatever clock tells the time.
-    pub(super) fn end(&self) -> i64 {
-        self.made.saturating_add(TICKET_SECONDS + AHEAD)
+    pub fn end(&self) -> i64 {
+        self.made.saturating_add(Self::SECONDS + AHEAD)
     }
 }
 
 /// What signs the tickets of one application, and nothing else.
 #[derive(Debug)]
-pub(super) struct TicketKey(MacKey);
+pub struct TicketKey(MacKey);
 
 impl TicketKey {
-    /// `secret`: the application's own. `landing`: where its users arrive: another application of the same secret may trust others.
-    pub(super) fn new(secret: &[u8], landing: &str) -> Self {
+    /// The key of one application. `secret`: its own. `landing`: where its users arrive: another application of the same secret may trust others.
+    pub fn new(secret: &[u8], landing: &str) -> Self {
         Self(MacKey::new(secret).derive(&format!("hand-off ticket {landing}")))
     }
 
     /// The ticket as a text, which only [`open`](Self::open) makes a ticket again: `<MAC>|<JSON>`.
-    pub(super) fn seal(&self, ticket: &Ticket) -> serde_json::Result<String> {
-        let json = serde_json::to_string(ticket)?;
-        Ok(format!("{}|{json}", self.mac(&json)))
+    pub fn seal(&self, ticket: &Ticket) -> String {
+        let json = serde_json::to_string(ticket).unwrap_or_default();
+        format!("{}|{json}", self.mac(&json))
     }
 
     /// The ticket, if it was sealed here and its time is not up at `now`. Compares in constant time.
-    pub(super) fn open(&self, sealed: &str, now: i64) -> Option<Ticket> {
+    pub fn open(&self, sealed: &str, now: i64) -> Option<Ticket> {
         let (mac, json) = sealed.split_once('|')?;
         if !bool::from(self.mac(json).as_bytes().ct_eq(mac.as_bytes())) {
             return None;
         }
         let ticket: Ticket = serde_json::from_str(json).ok()?;
-        (-AHEAD..TICKET_SECONDS).contains(&now.saturating_sub(ticket.made)).then_some(ticket)
+        (-AHEAD..Ticket::SECONDS).contains(&now.saturating_sub(ticket.made)).then_some(ticket)
     }
 
     fn mac(&self, json: &str) -> String {
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_a_minute_where_it_was_sealed_and_as_it_was_sealed() {
         let (key, ticket) = (TicketKey::new(b"secret", FORUM), ticket());
-        let sealed = key.seal(&ticket).unwrap();
+        let sealed = key.seal(&ticket);
         for now in [NOW - 5, NOW, NOW + 59] {
             assert_eq!(key.open(&sealed, now).as_ref(), Some(&ticket), "{now}");
         }

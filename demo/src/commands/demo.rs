@@ -3,11 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use sso_broker::{
-    Broker, SilentMode,
-    handoff::{Issuer, Target},
-};
+use sso_broker::{Broker, SilentMode};
 use sso_core::{AllowedOrigins, Encoding, ReturnPages, Secret, Silent};
+use sso_handoff::{Issuer, Target};
 use sso_jwt::{Algorithm, KeySet, SharedKeys};
 use sso_server::{
     Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,

@@ -5,13 +5,8 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::{Map, Value};
-use sso_broker::{
-    Pages,
-    web::{
-        Problem,
-        handoff::{Leaver, Leaving, LeavingPage, LeavingPages, MayLeavePage},
-    },
-};
+use sso_broker::{Pages, web::Problem};
+use sso_handoff::{Leaver, LeavingPage, LeavingPages, MayLeavePage, actix::Leaving};
 use sso_server::Session;
 
 use super::response::{html, page};

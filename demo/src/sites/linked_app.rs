@@ -11,15 +11,12 @@ use actix_web::{
     web,
 };
 use serde::Deserialize;
-use sso_broker::{
-    handoff::{Issuer, Limits, Login, Receiver, Target, TrustedIssuer},
-    web::{
-        PlainCookies, base_headers,
-        handoff::{self, Landing, LandingPages, Leaver, Leaving, SwitchPage},
-        sent_by,
-    },
-};
+use sso_broker::web::{PlainCookies, base_headers, sent_by};
 use sso_core::{BaseHeaders, SentBy, wire::WRONG_CREDENTIALS};
+use sso_handoff::{
+    Issuer, LandingPages, Leaver, Limits, Login, Receiver, SwitchPage, Target, TrustedIssuer,
+    actix::{self as handoff, Landing, Leaving},
+};
 use sso_jwt::SharedKeys;
 use sso_server::{
     UserList, Users,
@@ -303,7 +300,7 @@ impl LinkedApp {
 
     /// The page of this site that was asked for before the login.
     fn local_page(&self, to: &str) -> String {
-        let page = sso_broker::LocalPath::parse(to, &self.0.origin);
+        let page = sso_core::LocalPath::parse(to, &self.0.origin);
         page.map_or_else(|| "/".to_owned(), |page| page.as_str().to_owned())
     }
 }

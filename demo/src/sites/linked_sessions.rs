@@ -6,8 +6,8 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use sso_broker::{handoff::UsedIds, web::handoff::MemorySessions};
 use sso_core::{base36, checksum::MacKey, random};
+use sso_handoff::{UsedIds, actix::MemorySessions};
 use sso_server::clock::{Clock, SystemClock};
 
 use crate::Failure;

@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 
 use actix_web::{App, HttpRequest, HttpResponse, dev::Server as Running, http::StatusCode, web};
-use sso_broker::{
-    handoff::Issuer,
-    web::handoff::{self, Leaver, Leaving},
-};
 use sso_core::Secret;
+use sso_handoff::{
+    Issuer, Leaver,
+    actix::{self as handoff, Leaving},
+};
 use sso_server::{
     Server, Session,
     web::{

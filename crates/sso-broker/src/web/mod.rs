@@ -10,7 +10,6 @@
 //!   errors; `answer`: what answers are made of
 //! - `headers`: what every answer carries
 //! - `asker`: who is asking, a person's page visit or something else; `sent_form`: what they sent, if it was a form
-//! - [`handoff`]: out to another application, and in from one
 //! - `tokens`: cookies and sessions as token stores; `cookies`: how cookies are read; [`PlainCookies`]: the same for actix-session
 //! - [`pages`]: what a visitor reads when something goes wrong
 
@@ -22,7 +21,6 @@ mod cookies;
 mod departure;
 mod error;
 mod failure;
-pub mod handoff;
 mod headers;
 mod logout;
 mod middleware;

@@ -57,8 +57,9 @@ impl PlainCookies {
     }
 
     /// Another cookie that must not come twice.
-    pub(super) fn guard(mut self, cookie: String) -> Self {
-        self.guarded.push(cookie);
+    #[must_use]
+    pub fn guard(mut self, cookie: impl Into<String>) -> Self {
+        self.guarded.push(cookie.into());
         self
     }
 

@@ -4,68 +4,42 @@
 //! says is put into a signed cookie of a minute, and the next request, which has all cookies, takes it from there: it begins the session, or
 //! asks first if somebody else is logged in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use actix_session::{Session, SessionExt};
 use actix_web::{
     HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration},
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName},
+    },
     web::{self, ServiceConfig},
 };
 use serde::Deserialize;
-use sso_core::{FormKey, SentBy};
+use sso_broker::web::{PlainCookies, get_or_head, sent_by};
+use sso_core::{FormKey, SentBy, SentCookies, unix_time};
 use url::form_urlencoded::{self, byte_serialize};
 
-use super::{
-    get_or_head, header_text, page, script_route, sign_in,
-    ticket::{TICKET_SECONDS, Ticket, TicketKey},
-    user_of,
-};
-use crate::{
-    LocalPath,
-    handoff::{Arrival, Receiver, Source},
-    time::{millis, seconds},
-    web::{PlainCookies, cookies::cookies_of, sent_by},
-};
+use super::{now, page, script_route, sign_in, user_of};
+use crate::{Arrival, LandingPages, LocalPath, Receiver, Source, SwitchPage, Ticket, TicketKey};
 
 const TICKET: &str = "sso-handoff";
-
-/// The pages where users arrive. No inline script or style: the CSP forbids it.
-pub trait LandingPages: Send + Sync + 'static {
-    /// Where `current` is logged in: a POST of the hidden fields `form_token` and `choice` (`switch` or `stay`) to `action`.
-    fn switch_user(&self, page: &SwitchPage<'_>) -> String;
-    /// The token was no good: the login page, with a plain message. Its status becomes 401.
-    fn refused(&self) -> String;
-}
-
-/// See [`LandingPages::switch_user`].
-#[derive(Clone, Copy, Debug)]
-pub struct SwitchPage<'a> {
-    /// Where the form goes.
-    pub action: &'a str,
-    /// The hidden field `form_token`.
-    pub form_token: &'a str,
-    /// Who is logged in.
-    pub current: &'a str,
-    /// Who arrives.
-    pub arriving: &'a str,
-    /// From where.
-    pub issuer: &'a str,
-}
 
 /// The routes where users arrive, in an application with an actix-session of its own.
 ///
 /// ```
 /// # use actix_session::SessionMiddleware;
 /// # use actix_web::{App, cookie::Key};
-/// # use sso_broker::{handoff::{NotAnOrigin, Receiver, TrustedIssuer}, web::handoff::{Landing, LandingPages, MemorySessions, SwitchPage}};
+/// # use sso_handoff::{
+/// #     LandingPages, NotAnOrigin, Receiver, SwitchPage, TrustedIssuer, actix::{Landing, MemorySessions}, jwt::SharedKeys,
+/// # };
 /// # struct MyPages;
 /// # impl LandingPages for MyPages {
 /// #     fn switch_user(&self, page: &SwitchPage<'_>) -> String { String::new() }
 /// #     fn refused(&self) -> String { String::new() }
 /// # }
-/// # fn app(keys: sso_jwt::SharedKeys, session_key: &[u8]) -> Result<(), NotAnOrigin> {
+/// # fn app(keys: SharedKeys, session_key: &[u8]) -> Result<(), NotAnOrigin> {
 /// let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
 /// let landing = Landing::new(receiver, MyPages, session_key);
 /// let (sessions, key) = (MemorySessions::default(), Key::derive_from(session_key));
@@ -138,31 +112,32 @@ impl Landing {
 
     async fn receive(&self, token: Option<Token>, source: Source<'_>) -> HttpResponse {
         let token = token.map(|token| token.token).unwrap_or_default();
-        match self.0.receiver.receive(&token, source, seconds()).await {
+        match self.0.receiver.receive(&token, source, now()).await {
             Ok(arrival) => self.arrived(arrival),
             Err(_) => self.refused(),
         }
     }
 
     fn arrived(&self, arrival: Arrival) -> HttpResponse {
-        let Ok(sealed) = self.0.tickets.seal(&Ticket::new(arrival, seconds())) else { return self.refused() };
+        let sealed = self.0.tickets.seal(&Ticket::new(arrival, now()));
         let sealed: String = byte_serialize(sealed.as_bytes()).collect();
         page(StatusCode::SEE_OTHER, "", "no-referrer")
-            .cookie(self.cookie(&sealed, TICKET_SECONDS))
+            .cookie(self.cookie(&sealed, Ticket::SECONDS))
             .insert_header((header::LOCATION, format!("{}/in", self.0.receiver.landing_path())))
             .finish()
     }
 
     /// The ticket that this browser holds, and its text.
     fn ticket(&self, request: &HttpRequest) -> Option<(Ticket, String)> {
-        let cookie = cookies_of(request).get(&self.cookie_name()).ok()??;
+        let cookies = SentCookies::read(request.headers().get_all(header::COOKIE).map(|field| field.as_bytes()));
+        let cookie = cookies.get(&self.cookie_name()).ok()??;
         let (sealed, _) = form_urlencoded::parse(cookie.as_bytes()).next()?;
-        Some((self.0.tickets.open(&sealed, seconds())?, sealed.into_owned()))
+        Some((self.0.tickets.open(&sealed, now())?, sealed.into_owned()))
     }
 
     /// Begins the session of the user on the ticket, unless a copy of the ticket was used before.
     async fn let_in(&self, session: &Session, ticket: &Ticket) -> HttpResponse {
-        let now = seconds();
+        let now = now();
         if !self.0.receiver.first_use(&format!("ticket {}", ticket.id), ticket.end(), now).await {
             return self.refused();
         }
@@ -196,9 +171,13 @@ impl Landing {
     }
 }
 
+fn text_of(request: &HttpRequest, name: HeaderName) -> Option<&str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
 /// A token in a form. No cookie of ours came with it, and the session is not touched.
 async fn by_form(request: HttpRequest, landing: web::Data<Landing>, form: Option<web::Form<Token>>) -> HttpResponse {
-    let source = Source::Post { origin: header_text(&request, "Origin") };
+    let source = Source::Post { origin: text_of(&request, header::ORIGIN) };
     landing.receive(form.map(|form| form.into_inner()), source).await
 }
 
@@ -207,7 +186,7 @@ async fn by_query(request: HttpRequest, landing: web::Data<Landing>, query: Opti
     if request.method() == Method::HEAD {
         return landing.unused();
     }
-    let source = Source::Query { referer: header_text(&request, "Referer") };
+    let source = Source::Query { referer: text_of(&request, header::REFERER) };
     landing.receive(query.map(|query| query.into_inner()), source).await
 }
 
@@ -222,7 +201,11 @@ async fn arrive(request: HttpRequest, landing: web::Data<Landing>) -> HttpRespon
         Some(current) if current != ticket.username => {
             let shown = SwitchPage {
                 action: request.uri().path(),
-                form_token: &landing.0.forms.token(&switch_form(&current), &sealed, millis()),
+                form_token: &landing.0.forms.token(
+                    &switch_form(&current),
+                    &sealed,
+                    unix_time::millis(SystemTime::now()),
+                ),
                 current: &current,
                 arriving: &ticket.username,
                 issuer: &ticket.issuer,

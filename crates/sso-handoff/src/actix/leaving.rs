@@ -8,55 +8,8 @@ use actix_web::{
 };
 use url::form_urlencoded;
 
-use super::{
-    SCRIPT_PATH,
-    link::{Leaver, LinkKey},
-    page,
-};
-use crate::{
-    handoff::{Handoff, HandoffError, Issuer, Way},
-    time::seconds,
-};
-
-/// The pages on the way out. No inline script or style: the CSP forbids it.
-pub trait LeavingPages: Send + Sync + 'static {
-    /// On the way out: a form with `id="handoff"`, a POST of the hidden field `token` to `action`, and the script
-    /// `script`, which sends it.
-    fn leaving(&self, page: &LeavingPage<'_>) -> String;
-    /// Before going out, where no page of this site proves that the visitor chose it: a GET form to `action` with the
-    /// hidden fields `url` and `proof`, and where it leads.
-    fn may_leave(&self, page: &MayLeavePage<'_>) -> String;
-    /// The address is not on the list, or the way is closed.
-    fn cannot_leave(&self, problem: &str) -> String;
-}
-
-/// See [`LeavingPages::leaving`].
-#[derive(Clone, Copy, Debug)]
-pub struct LeavingPage<'a> {
-    /// Where the form goes.
-    pub action: &'a str,
-    /// The hidden field `token`.
-    pub token: &'a str,
-    /// The origin that it leads to.
-    pub target: &'a str,
-    /// Who is logged in here, and will be there.
-    pub user: &'a str,
-    /// The script that sends the form.
-    pub script: &'a str,
-}
-
-/// See [`LeavingPages::may_leave`].
-#[derive(Clone, Copy, Debug)]
-pub struct MayLeavePage<'a> {
-    /// Where the form goes.
-    pub action: &'a str,
-    /// The hidden field `url`: the page that it leads to.
-    pub url: &'a str,
-    /// The hidden field `proof`.
-    pub proof: &'a str,
-    /// Who is logged in here, and will be there.
-    pub user: &'a str,
-}
+use super::{SCRIPT_PATH, now, page};
+use crate::{Handoff, HandoffError, Issuer, Leaver, LeavingPage, LeavingPages, LinkKey, MayLeavePage, Way};
 
 /// The way out of an application: the links on its pages, and what answers them.
 ///
@@ -67,14 +20,16 @@ pub struct MayLeavePage<'a> {
 /// ```
 /// # use actix_session::Session;
 /// # use actix_web::{HttpRequest, HttpResponse, web::Data};
-/// # use sso_broker::{handoff::{Issuer, NotAnOrigin, Target}, web::handoff::{self, Leaver, Leaving, LeavingPage, LeavingPages, MayLeavePage}};
+/// # use sso_handoff::{
+/// #     Issuer, Leaver, LeavingPage, LeavingPages, MayLeavePage, NotAnOrigin, Target, actix::{self as handoff, Leaving}, jwt::SharedKeys,
+/// # };
 /// # struct MyPages;
 /// # impl LeavingPages for MyPages {
 /// #     fn leaving(&self, page: &LeavingPage<'_>) -> String { String::new() }
 /// #     fn may_leave(&self, page: &MayLeavePage<'_>) -> String { String::new() }
 /// #     fn cannot_leave(&self, problem: &str) -> String { String::new() }
 /// # }
-/// # fn leaving(keys: sso_jwt::SharedKeys, session_key: &[u8]) -> Result<Leaving, NotAnOrigin> {
+/// # fn leaving(keys: SharedKeys, session_key: &[u8]) -> Result<Leaving, NotAnOrigin> {
 /// let issuer = Issuer::new("https://shop.example.com")?.target(Target::new("https://forum.example.com", keys)?);
 /// let leaving = Leaving::new(issuer, MyPages, session_key);
 /// # Ok(leaving) }
@@ -148,7 +103,7 @@ impl Leaving {
             // The form's answer may be a redirect to there.
             return page(StatusCode::OK, &target, "same-origin").body(pages.may_leave(&shown));
         }
-        match issuer.hand_off(leaver.username, &url, seconds()) {
+        match issuer.hand_off(leaver.username, &url, now()) {
             Ok(handoff) => send(&handoff, leaver.username, pages.as_ref()),
             Err(error) => {
                 page(StatusCode::SERVICE_UNAVAILABLE, "", "same-origin").body(pages.cannot_leave(&error.to_string()))

@@ -21,7 +21,7 @@ type State = HashMap<String, String>;
 /// ```
 /// use actix_session::SessionMiddleware;
 /// use actix_web::{App, cookie::Key};
-/// use sso_broker::web::handoff::MemorySessions;
+/// use sso_handoff::actix::MemorySessions;
 ///
 /// let (sessions, key) = (MemorySessions::default(), Key::generate());
 /// let app = move || App::new().wrap(SessionMiddleware::new(sessions.clone(), key.clone()));

@@ -4,10 +4,10 @@
 
 mod landing;
 mod leaving;
-mod link;
 mod memory_sessions;
 mod session;
-mod ticket;
+
+use std::time::SystemTime;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -15,11 +15,11 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{asker::header as header_text, get_or_head};
+use sso_broker::web::get_or_head;
+use sso_core::unix_time;
 
-pub use landing::{Landing, LandingPages, SwitchPage};
-pub use leaving::{Leaving, LeavingPage, LeavingPages, MayLeavePage};
-pub use link::Leaver;
+pub use landing::Landing;
+pub use leaving::Leaving;
 pub use memory_sessions::MemorySessions;
 pub use session::{login_of, sign_in, sign_out, user_of};
 
@@ -36,6 +36,11 @@ async fn script() -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type("text/javascript; charset=utf-8")
         .body("document.getElementById(\"handoff\").submit();\n")
+}
+
+/// The present instant, in seconds since 1970-01-01 UTC.
+fn now() -> i64 {
+    unix_time::seconds(SystemTime::now())
 }
 
 /// A page, or a redirect, that nobody keeps and nobody frames.

@@ -2,10 +2,8 @@
 
 use actix_session::Session;
 
-use crate::{
-    handoff::{Limits, Login},
-    time::seconds,
-};
+use super::now;
+use crate::{Limits, Login};
 
 /// Where the login stands in the session.
 const LOGIN: &str = "sso_linked_login";
@@ -14,7 +12,7 @@ const LOGIN: &str = "sso_linked_login";
 /// is in the session.
 pub fn login_of(session: &Session) -> Option<Login> {
     let kept: Login = session.get(LOGIN).ok().flatten()?;
-    let Some(login) = kept.clone().used_at(seconds()) else {
+    let Some(login) = kept.clone().used_at(now()) else {
         tracing::info!(username = %kept.username(), "a login has ended by its time");
         // Not `purge`, after which nobody could log in within this request.
         session.clear();
@@ -38,7 +36,7 @@ pub fn sign_in(session: &Session, username: &str, limits: &Limits) {
         session.clear();
     }
     session.renew();
-    keep(session, &Login::begin(username, limits, seconds()));
+    keep(session, &Login::begin(username, limits, now()));
 }
 
 /// Logs out, and ends the session. With a store at the application, such as [`MemorySessions`](super::MemorySessions),
@@ -65,13 +63,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::web::handoff::MemorySessions;
+    use crate::actix::MemorySessions;
 
     /// Logs in as of so many seconds ago, and then asks with the cookie: who is there, and what the session has
     /// besides.
     async fn after(seconds: i64, limits: Limits) -> String {
         let begin = move |session: Session| async move {
-            keep(&session, &Login::begin("jackie", &limits, super::seconds() - seconds));
+            keep(&session, &Login::begin("jackie", &limits, super::now() - seconds));
             session.insert("cart", 7).unwrap();
             ""
         };
