@@ -25,6 +25,6 @@ lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 
-# The documentation of the three crates, in the browser
+# The documentation of all crates, in the browser
 doc:
     cargo doc --workspace --no-deps --open

@@ -29,6 +29,8 @@
 //! # }
 //! ```
 //!
+//! For services that take access tokens there is the crate `sso-jwt`, for links between applications `sso-handoff`.
+//!
 //! With another framework: implement [`TokenStore`] for its cookies or sessions, and call the methods of [`Broker`].
 //!
 //! # Layout

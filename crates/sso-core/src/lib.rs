@@ -1,4 +1,5 @@
-//! The broker-token protocol of shared-session single sign-on, and nothing else: no I/O, no async, no framework, no clock.
+//! The broker-token protocol of shared-session single sign-on, and nothing else: no I/O, no async, no framework, no
+//! clock, no JWT.
 //!
 //! A *broker* (a web site) makes a random [`Token`] for its visitor and sends the browser with it to the *server*'s
 //! `/attach`, proven by a [`Checksum`] over the shared [`Secret`]. The server links (broker, token) to the

@@ -26,7 +26,8 @@ impl LocalPath {
         }
         let url = site.join(text).ok()?;
         let path = &url[Position::BeforePath..];
-        // Read once more: `/.//evil.example` is a path, but becomes `//evil.example` when the parser takes the dot away.
+        // Read once more: `/.//evil.example` is a path, but becomes `//evil.example` when the parser takes the dot
+        // away.
         let leads_home = url.origin() == site.origin() && site.join(path).ok()? == url;
         leads_home.then(|| Self(path.to_owned()))
     }

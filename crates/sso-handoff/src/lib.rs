@@ -2,8 +2,8 @@
 //! and without the SSO server.
 //!
 //! The two share keys. The [`Issuer`] makes a token for one page of one target, good for a minute and for one use. The
-//! browser carries it to the target's one landing path, where the [`Receiver`] checks it and begins a session of its own
-//! for the user of that name.
+//! browser carries it to the target's one landing path, where the [`Receiver`] checks it and begins a session of its
+//! own for the user of that name.
 //!
 //! ```
 //! use sso_handoff::{
@@ -17,12 +17,14 @@
 //! let keys = SharedKeys::new(KeySet::new(vec![Key::hs256("pair", b"a secret of these two, of 32 bytes or more")?])?);
 //!
 //! // At the shop, where jackie follows a link to the forum. The browser sends the token to `location`, in a form.
-//! let issuer = Issuer::new("https://shop.example.com")?.target(Target::new("https://forum.example.com", keys.clone())?);
+//! let forum = Target::new("https://forum.example.com", keys.clone())?;
+//! let issuer = Issuer::new("https://shop.example.com")?.target(forum);
 //! let handoff = issuer.hand_off("jackie", "https://forum.example.com/a/page", now)?;
 //! assert_eq!(handoff.location(), "https://forum.example.com/sso/landing");
 //!
 //! // At the forum, where the form arrives.
-//! let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
+//! let shop = TrustedIssuer::new("https://shop.example.com", keys)?;
+//! let receiver = Receiver::new("https://forum.example.com")?.trust(shop);
 //! let source = Source::Post { origin: Some("https://shop.example.com") };
 //! let arrival = receiver.receive(&handoff.token, source, now).await?;
 //! assert_eq!((arrival.username.as_str(), arrival.page.as_str()), ("jackie", "/a/page"));

@@ -33,8 +33,8 @@ impl fmt::Debug for Leaver<'_> {
 pub struct LinkKey(MacKey);
 
 impl LinkKey {
-    /// The key of one application. `secret`: its own. `origin`: where it is: another application of the same secret writes links of
-    /// its own.
+    /// The key of one application. `secret`: its own. `origin`: where it is: another application of the same secret
+    /// writes links of its own.
     pub fn new(secret: &[u8], origin: &str) -> Self {
         Self(MacKey::new(secret).derive(&format!("hand-off link {origin}")))
     }

@@ -42,7 +42,8 @@ pub struct MayLeavePage<'a> {
 
 /// The pages where users arrive. No inline script or style: the CSP forbids it.
 pub trait LandingPages: Send + Sync + 'static {
-    /// Where `current` is logged in: a POST of the hidden fields `form_token` and `choice` (`switch` or `stay`) to `action`.
+    /// Where `current` is logged in: a POST of the hidden fields `form_token` and `choice` (`switch` or `stay`) to
+    /// `action`.
     fn switch_user(&self, page: &SwitchPage<'_>) -> String;
     /// The token was no good: the login page, with a plain message. Its status becomes 401.
     fn refused(&self) -> String;

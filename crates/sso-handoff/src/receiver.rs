@@ -38,8 +38,8 @@ impl TrustedIssuer {
 /// Remembers which tokens were used, until they are over.
 #[async_trait]
 pub trait UsedIds: Send + Sync {
-    /// Notes that the token of this name (its issuer and its `jti`) is used; it is over at `exp`. Whether it is the first time: `false` also where
-    /// that cannot be known.
+    /// Notes that the token of this name (its issuer and its `jti`) is used; it is over at `exp`. Whether it is the
+    /// first time: `false` also where that cannot be known.
     async fn first_use(&self, id: &str, exp: i64, now: i64) -> bool;
 }
 
@@ -156,7 +156,8 @@ impl Receiver {
         self.used.first_use(id, exp, now).await
     }
 
-    /// Judges a token; a good one is used up by that. `now`: seconds since 1970-01-01 UTC. What is wrong is told to nobody.
+    /// Judges a token; a good one is used up by that. `now`: seconds since 1970-01-01 UTC. What is wrong is told to
+    /// nobody.
     pub async fn receive(&self, token: &str, source: Source<'_>, now: i64) -> Result<Arrival, InvalidToken> {
         let audience = self.origin.origin().ascii_serialization();
         let verified = self.issuers.iter().filter(|issuer| issuer.may_send(source)).find_map(|issuer| {
@@ -178,7 +179,8 @@ impl Receiver {
     }
 }
 
-/// Whether its times are those of a hand-off; that it is good now is known. The clock of who made it may be ahead as elsewhere.
+/// Whether its times are those of a hand-off; that it is good now is known. The clock of who made it may be ahead as
+/// elsewhere.
 fn is_short_lived(token: &Registered, now: i64) -> bool {
     token.exp.saturating_sub(now) <= Receiver::LONGEST
         && token.exp.saturating_sub(token.iat) <= Receiver::LONGEST
@@ -187,8 +189,8 @@ fn is_short_lived(token: &Registered, now: i64) -> bool {
 }
 
 impl TrustedIssuer {
-    /// Whether a token of this issuer may come so. A form of another site, with a token that an attacker got there for themselves, would log the
-    /// visitor in as the attacker.
+    /// Whether a token of this issuer may come so. A form of another site, with a token that an attacker got there for
+    /// themselves, would log the visitor in as the attacker.
     fn may_send(&self, source: Source<'_>) -> bool {
         match (source, self.way) {
             (Source::Post { origin }, Way::Post) => origin == Some(self.origin.as_str()),

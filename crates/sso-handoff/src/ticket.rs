@@ -45,7 +45,8 @@ impl Ticket {
 pub struct TicketKey(MacKey);
 
 impl TicketKey {
-    /// The key of one application. `secret`: its own. `landing`: where its users arrive: another application of the same secret may trust others.
+    /// The key of one application. `secret`: its own. `landing`: where its users arrive: another application of the
+    /// same secret may trust others.
     pub fn new(secret: &[u8], landing: &str) -> Self {
         Self(MacKey::new(secret).derive(&format!("hand-off ticket {landing}")))
     }

@@ -1,7 +1,8 @@
-//! What our verification of an access token costs, as a ratio to `jsonwebtoken`'s own `decode`: `cargo bench -p sso-jwt`.
+//! What our verification of an access token costs, as a ratio to `jsonwebtoken`'s own `decode`:
+//! `cargo bench -p sso-jwt`.
 //!
-//! Both check signature, times, issuer and audience of the same token, in turns in one run; ours also finds the key by its `kid` and checks
-//! the token's use. On a busy machine the ratio holds better than the times.
+//! Both check signature, times, issuer and audience of the same token, in turns in one run; ours also finds the key by
+//! its `kid` and checks the token's use. On a busy machine the ratio holds better than the times.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 

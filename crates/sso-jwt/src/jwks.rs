@@ -22,9 +22,9 @@ const MAX_DOCUMENT: usize = 1 << 20;
 
 /// The public keys at a JWKS URL. Clones share everything.
 ///
-/// They are fetched anew when they are [five minutes](Self::MAX_AGE) old, so that retired keys go; and for a token whose key is unknown, at most every
-/// [30 seconds](Self::MIN_PAUSE), so that strangers cannot make us hammer the server. However many ask, one fetch is under way at a time. If it fails the
-/// keys at hand stay.
+/// They are fetched anew when they are [five minutes](Self::MAX_AGE) old, so that retired keys go; and for a token
+/// whose key is unknown, at most every [30 seconds](Self::MIN_PAUSE), so that strangers cannot make us hammer the
+/// server. However many ask, one fetch is under way at a time. If it fails the keys at hand stay.
 ///
 /// ```
 /// use sso_jwt::{AccessVerifier, JwksKeys};

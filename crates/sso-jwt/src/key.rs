@@ -107,7 +107,8 @@ impl Key {
         Self::private(kid, algorithm, secret, times)
     }
 
-    /// The key that this secret gives, always the same: whoever has the secret, and nobody else, has the key. It is good from the beginning of time.
+    /// The key that this secret gives, always the same: whoever has the secret, and nobody else, has the key. It is
+    /// good from the beginning of time.
     pub fn derived(algorithm: Algorithm, secret: &[u8; 32]) -> Result<Self, InvalidKeys> {
         let mac = MacKey::new(secret);
         let kid: String = base36::exact(&mac.mac(&["jwt: key id"])).chars().take(16).collect();

@@ -1,6 +1,7 @@
 //! The keys of one use of tokens: they sign, verify, and follow each other.
 //!
-//! What a key does at an instant follows from its times alone, so that all nodes with the same file change at the same moment:
+//! What a key does at an instant follows from its times alone, so that all nodes with the same file change at the same
+//! moment:
 //!
 //! ```text
 //!   published          signs_from        the next one's signs_from    retires
@@ -78,7 +79,8 @@ impl KeySet {
         &self.0
     }
 
-    /// The key that signs at `now`: of those whose time has come, the youngest; of two of one time, the one that was added later.
+    /// The key that signs at `now`: of those whose time has come, the youngest; of two of one time, the one that was
+    /// added later.
     pub fn signing(&self, now: i64) -> Option<&Key> {
         let ready =
             self.0.iter().filter(|key| key.private.is_some() && key.times.signs_from <= now && key.verifies(now));
@@ -125,8 +127,8 @@ impl KeySet {
         self.0.iter().find(|key| key.kid == kid && key.verifies(now))
     }
 
-    /// Adds a new key of the algorithm of the one that signs. It signs after `publish_for`, when every verifier can have it; the others
-    /// retire when the last token that they signed, good for at most `longest_token`, is over.
+    /// Adds a new key of the algorithm of the one that signs. It signs after `publish_for`, when every verifier can
+    /// have it; the others retire when the last token that they signed, good for at most `longest_token`, is over.
     pub fn rotate(&mut self, now: i64, publish_for: Duration, longest_token: Duration) -> Result<&Key, InvalidKeys> {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let algorithm = self.signing(now).map_or(Algorithm::EdDsa, |key| key.algorithm);

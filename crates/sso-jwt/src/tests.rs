@@ -99,7 +99,8 @@ fn a_jwks_verifies_and_gives_no_secret_away() {
     assert_eq!(verifier.sign(&claims(), NOW), Err(SignError), "who verifies cannot sign");
 
     assert!(set(Algorithm::Hs256).jwks(NOW).keys.is_empty(), "an HMAC secret is not public");
-    let symmetric = json!({ "keys": [{ "kty": "oct", "kid": "a", "alg": "HS256", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0" }] });
+    let secret = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
+    let symmetric = json!({ "keys": [{ "kty": "oct", "kid": "a", "alg": "HS256", "k": secret }] });
     assert!(KeySet::from_jwks(&symmetric.to_string()).unwrap().keys().is_empty());
 }
 

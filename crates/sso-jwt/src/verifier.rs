@@ -35,7 +35,8 @@ struct Inner {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AccessKeys {
-    /// They are at hand: a secret that is shared with the server (HS256), or public keys that something else keeps up to date.
+    /// They are at hand: a secret that is shared with the server (HS256), or public keys that something else keeps up
+    /// to date.
     Shared(SharedKeys),
     /// The server publishes them (feature `client`).
     #[cfg(feature = "client")]
@@ -56,7 +57,8 @@ impl From<JwksKeys> for AccessKeys {
 }
 
 impl AccessVerifier {
-    /// `issuer`: the server's public URL, without a slash at its end. `audience`: this service, as the server's entries for brokers name it.
+    /// `issuer`: the server's public URL, without a slash at its end. `audience`: this service, as the server's entries
+    /// for brokers name it.
     pub fn new(issuer: &str, audience: &str, keys: impl Into<AccessKeys>) -> Self {
         Self::with_clock(issuer, audience, keys, || unix_time::seconds(SystemTime::now()))
     }

@@ -1,8 +1,8 @@
 //! Where users arrive: the token, the ticket it becomes, the question if somebody else is logged in.
 //!
-//! A form from another site comes without the `SameSite=Lax` cookies, so who is logged in here is not known when a token arrives. What it
-//! says is put into a signed cookie of a minute, and the next request, which has all cookies, takes it from there: it begins the session, or
-//! asks first if somebody else is logged in.
+//! A form from another site comes without the `SameSite=Lax` cookies, so who is logged in here is not known when a
+//! token arrives. What it says is put into a signed cookie of a minute, and the next request, which has all cookies,
+//! takes it from there: it begins the session, or asks first if somebody else is logged in.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -29,25 +29,29 @@ const TICKET: &str = "sso-handoff";
 /// The routes where users arrive, in an application with an actix-session of its own.
 ///
 /// ```
-/// # use actix_session::SessionMiddleware;
-/// # use actix_web::{App, cookie::Key};
-/// # use sso_handoff::{
-/// #     LandingPages, NotAnOrigin, Receiver, SwitchPage, TrustedIssuer, actix::{Landing, MemorySessions}, jwt::SharedKeys,
-/// # };
+/// # use actix_session::{Session, SessionMiddleware};
+/// # use actix_web::{App, cookie::Key, web::get};
+/// # use sso_handoff::{LandingPages, NotAnOrigin, Receiver, SwitchPage, TrustedIssuer, jwt::SharedKeys};
+/// # use sso_handoff::actix::{self as handoff, Landing, MemorySessions};
 /// # struct MyPages;
 /// # impl LandingPages for MyPages {
 /// #     fn switch_user(&self, page: &SwitchPage<'_>) -> String { String::new() }
 /// #     fn refused(&self) -> String { String::new() }
 /// # }
 /// # fn app(keys: SharedKeys, session_key: &[u8]) -> Result<(), NotAnOrigin> {
-/// let receiver = Receiver::new("https://forum.example.com")?.trust(TrustedIssuer::new("https://shop.example.com", keys)?);
+/// let shop = TrustedIssuer::new("https://shop.example.com", keys)?;
+/// let receiver = Receiver::new("https://forum.example.com")?.trust(shop);
 /// let landing = Landing::new(receiver, MyPages, session_key);
 /// let (sessions, key) = (MemorySessions::default(), Key::derive_from(session_key));
 /// let app = move || {
-///     let sessions = SessionMiddleware::builder(sessions.clone(), key.clone()).cookie_name("__Host-id".into()).build();
+///     let sessions = SessionMiddleware::builder(sessions.clone(), key.clone());
+///     let sessions = sessions.cookie_name("__Host-id".into()).build();
 ///     let cookies = landing.plain_cookies("__Host-id");
-///     App::new().wrap(sessions).wrap(cookies.layer()).configure(landing.routes()) // handoff::user_of(&session) is who is logged in
+///     App::new().wrap(sessions).wrap(cookies.layer()).configure(landing.routes()).route("/", get().to(home))
 /// };
+/// async fn home(session: Session) -> String {
+///     format!("{:?} is logged in", handoff::user_of(&session))
+/// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -105,7 +109,8 @@ impl Landing {
         page(StatusCode::UNAUTHORIZED, "", "same-origin").cookie(self.cookie("", 0)).body(self.0.pages.refused())
     }
 
-    /// To HEAD, with which a program looks at a link before a person follows it: what is good once is not used up by that.
+    /// To HEAD, with which a program looks at a link before a person follows it: what is good once is not used up by
+    /// that.
     fn unused(&self) -> HttpResponse {
         page(StatusCode::UNAUTHORIZED, "", "same-origin").body(self.0.pages.refused())
     }

@@ -20,9 +20,8 @@ use crate::{Handoff, HandoffError, Issuer, Leaver, LeavingPage, LeavingPages, Li
 /// ```
 /// # use actix_session::Session;
 /// # use actix_web::{HttpRequest, HttpResponse, web::Data};
-/// # use sso_handoff::{
-/// #     Issuer, Leaver, LeavingPage, LeavingPages, MayLeavePage, NotAnOrigin, Target, actix::{self as handoff, Leaving}, jwt::SharedKeys,
-/// # };
+/// # use sso_handoff::{Issuer, Leaver, LeavingPage, LeavingPages, MayLeavePage, NotAnOrigin, Target, jwt::SharedKeys};
+/// # use sso_handoff::actix::{self as handoff, Leaving};
 /// # struct MyPages;
 /// # impl LeavingPages for MyPages {
 /// #     fn leaving(&self, page: &LeavingPage<'_>) -> String { String::new() }
