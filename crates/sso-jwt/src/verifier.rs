@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use sso_core::unix_time;
 
-use crate::{AccessClaims, Expected, InvalidToken, KeySet, SharedKeys};
+use crate::{AccessClaims, Expected, InvalidToken, SharedKeys};
 #[cfg(feature = "client")]
 use crate::{JwksKeys, key_id};
 
@@ -78,17 +78,13 @@ impl AccessVerifier {
     ///
     /// Without a key for it, and without the server to ask, no token is good.
     pub async fn verify(&self, token: &str) -> Result<AccessClaims, InvalidToken> {
-        let keys = self.keys_for(token).await?;
+        let keys = match &self.0.keys {
+            AccessKeys::Shared(keys) => keys.current(),
+            #[cfg(feature = "client")]
+            AccessKeys::Published(keys) => keys.keys_for(&key_id(token)?).await,
+        };
         let expected = Expected { issuer: &self.0.issuer, audience: &self.0.audience, now: (self.0.clock)() };
         keys.verify(token, &expected)
-    }
-
-    async fn keys_for(&self, token: &str) -> Result<Arc<KeySet>, InvalidToken> {
-        match &self.0.keys {
-            AccessKeys::Shared(keys) => Ok(keys.current()),
-            #[cfg(feature = "client")]
-            AccessKeys::Published(keys) => Ok(keys.keys_for(&key_id(token)?).await),
-        }
     }
 }
 
