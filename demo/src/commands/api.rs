@@ -24,5 +24,6 @@ pub(crate) async fn run(options: &ApiOptions) -> Result<(), Failure> {
     let this = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.listen));
     let api = Api::new(options.server.trim_end_matches('/'), &this)?;
     let listeners = run::listen(options.listen)?;
-    run::until_told(vec![api.serve(listeners, run::all_cores())?], &format!("The service is at {this}")).await
+    let server = run::serve(listeners, run::all_cores(), move || api.clone().app())?;
+    run::until_told(vec![server], &format!("The service is at {this}")).await
 }

@@ -86,8 +86,14 @@ pub(crate) async fn run(options: &BrokerOptions) -> Result<(), Failure> {
     let listeners = run::listen(options.listen)?;
     let workers = run::all_cores();
     let server = match options.kind {
-        BrokerKind::Redirect => RedirectBroker::new(broker, chrome, options.own_form).serve(listeners, workers)?,
-        BrokerKind::Ajax => AjaxBroker::new(broker, chrome, options.silent).serve(listeners, workers)?,
+        BrokerKind::Redirect => {
+            let site = RedirectBroker::new(broker, chrome, options.own_form);
+            run::serve(listeners, workers, move || site.clone().app())?
+        }
+        BrokerKind::Ajax => {
+            let site = AjaxBroker::new(broker, chrome, options.silent);
+            run::serve(listeners, workers, move || site.clone().app())?
+        }
     };
     run::until_told(vec![server], &format!("{} is at {public_url}", options.id)).await
 }

@@ -178,15 +178,20 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
             None => {
                 let site = RedirectBroker::new(broker, chrome, cast.own_form);
                 let site = if cast.name == API_CALLER { site.with_api(&map.api().url) } else { site };
-                site.serve(listeners(), WORKERS)?
+                run::serve(listeners(), WORKERS, move || site.clone().app())?
             }
-            Some(mode) => AjaxBroker::new(broker, chrome, mode).serve(listeners(), WORKERS)?,
+            Some(mode) => {
+                let site = AjaxBroker::new(broker, chrome, mode);
+                run::serve(listeners(), WORKERS, move || site.clone().app())?
+            }
         });
     }
     for this in map.linked() {
-        servers.push(linked_app(&map, &this, &sites, &handoff)?.serve(listeners(), WORKERS)?);
+        let app = linked_app(&map, &this, &sites, &handoff)?;
+        servers.push(run::serve(listeners(), WORKERS, move || app.clone().app())?);
     }
-    servers.push(Api::new(&map.server().url, &map.api().url)?.serve(api_listeners, WORKERS)?);
+    let api = Api::new(&map.server().url, &map.api().url)?;
+    servers.push(run::serve(api_listeners, WORKERS, move || api.clone().app())?);
     run::until_told(servers, &announcement(&sites, &map.api())).await
 }
 

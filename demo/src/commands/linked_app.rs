@@ -67,7 +67,8 @@ pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
     };
     let app = LinkedApp::new(Setup { site: this, all, peers, users, session_name, session_key, sessions })?;
     let listeners = run::listen(options.listen)?;
-    run::until_told(vec![app.serve(listeners, run::all_cores())?], &format!("{} is at {url}", options.name)).await
+    let server = run::serve(listeners, run::all_cores(), move || app.clone().app())?;
+    run::until_told(vec![server], &format!("{} is at {url}", options.name)).await
 }
 
 /// A secret of at least 32 bytes.

@@ -2,9 +2,7 @@
 //!
 //! The page arrives as it is for its visitor, as far as that is known, and works without the script too.
 
-use std::net::TcpListener;
-
-use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
+use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
 use sso_server::web::get_or_head;
 
@@ -12,12 +10,9 @@ use super::{
     broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},
     chrome::Chrome,
     response::{no_store, page, page_policy},
+    service::SiteService,
 };
-use crate::{
-    Failure,
-    pages::{AjaxHome, AjaxState, User, ended_words},
-    run,
-};
+use crate::pages::{AjaxHome, AjaxState, User, ended_words};
 
 /// A broker site with a script.
 #[derive(Clone)]
@@ -37,17 +32,14 @@ impl AjaxBroker {
         Self { sso: Sso::new(broker).pages(chrome.clone()).page_policy(policy).ajax(silent), chrome, silent }
     }
 
-    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
-        run::serve(listeners, workers, move || {
-            let site = self.clone();
-            App::new()
-                .wrap(site.sso.middleware())
-                .wrap(no_store())
-                .configure(broker_forms::routes(&site.sso, &site.chrome))
-                .configure(broker_forms::login_routes)
-                .app_data(web::Data::new(site))
-                .route("/", get_or_head().to(home))
-        })
+    pub(crate) fn app(self) -> App<impl SiteService> {
+        App::new()
+            .wrap(self.sso.middleware())
+            .wrap(no_store())
+            .configure(broker_forms::routes(&self.sso, &self.chrome))
+            .configure(broker_forms::login_routes)
+            .app_data(web::Data::new(self))
+            .route("/", get_or_head().to(home))
     }
 }
 

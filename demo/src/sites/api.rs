@@ -1,10 +1,7 @@
 //! A service without sessions and without pages: it knows who calls by access tokens alone, and has nothing of the server but its public keys.
 
-use std::net::TcpListener;
-
 use actix_web::{
     App, HttpResponse,
-    dev::Server,
     web::{self, Json},
 };
 use serde_json::{Value, json};
@@ -13,12 +10,13 @@ use sso_core::{BaseHeaders, wire::ApiError};
 use sso_jwt::{Access, AccessVerifier, JwksKeys};
 use sso_server::web::get_or_head;
 
-use super::response::no_store;
-use crate::{Failure, run};
+use super::{response::no_store, service::SiteService};
+use crate::Failure;
 
 /// The service at one origin, for the users of one server.
+#[derive(Clone)]
 pub(crate) struct Api {
-    verifier: AccessVerifier,
+    verifier: web::Data<AccessVerifier>,
     headers: BaseHeaders,
 }
 
@@ -28,22 +26,19 @@ impl Api {
         let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::settings)?;
         let url = this.parse().map_err(Failure::settings)?;
         let headers = BaseHeaders::new(&url);
-        Ok(Self { verifier: AccessVerifier::new(server, this, keys), headers })
+        Ok(Self { verifier: web::Data::new(AccessVerifier::new(server, this, keys)), headers })
     }
 
-    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
-        let (verifier, headers) = (web::Data::new(self.verifier), self.headers);
-        run::serve(listeners, workers, move || {
-            App::new()
-                .wrap(no_store())
-                .wrap(base_headers(headers.clone()))
-                .app_data(verifier.clone())
-                .route("/", get_or_head().to(about))
-                .route("/me", get_or_head().to(me))
-                .route("/reports", get_or_head().to(reports))
-                .route("/healthz", get_or_head().to(HttpResponse::Ok))
-                .default_service(web::to(not_found))
-        })
+    pub(crate) fn app(self) -> App<impl SiteService> {
+        App::new()
+            .wrap(no_store())
+            .wrap(base_headers(self.headers))
+            .app_data(self.verifier)
+            .route("/", get_or_head().to(about))
+            .route("/me", get_or_head().to(me))
+            .route("/reports", get_or_head().to(reports))
+            .route("/healthz", get_or_head().to(HttpResponse::Ok))
+            .default_service(web::to(not_found))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Nora and Otto: applications with sessions of their own, which hand their users to each other.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix_session::{Session, SessionMiddleware};
 use actix_web::{
     App, HttpRequest, HttpResponse,
     cookie::{Key as CookieKey, SameSite},
-    dev::Server,
     http::StatusCode,
     web,
 };
@@ -32,11 +31,11 @@ use super::{
     chrome::{Chrome, NO_THEME, SiteInfo, not_found},
     linked_sessions::Sessions,
     response::{html, no_store, page, page_policy, see_other},
+    service::SiteService,
 };
 use crate::{
     Failure, assets,
     pages::{LinkedLogin, LinkedPage, SwitchUser, Way},
-    run,
 };
 
 /// Another application, the keys that this pair shares, and which way users go.
@@ -112,26 +111,24 @@ impl LinkedApp {
         })))
     }
 
-    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
-        run::serve(listeners, workers, move || {
-            App::new()
-                .wrap(self.sessions())
-                .wrap(self.cookies().layer())
-                .wrap(no_store())
-                .wrap(base_headers(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
-                .configure(self.0.landing.routes())
-                .configure(assets::routes)
-                .app_data(web::Data::new(self.clone()))
-                .app_data(web::Data::new(self.0.chrome.clone()))
-                .route("/", get_or_head().to(home))
-                .route("/about", get_or_head().to(about))
-                .route("/reports/{number}", get_or_head().to(report))
-                .route(Leaving::PATH, get_or_head().to(external))
-                .service(web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)))
-                .route("/logout", web::post().to(log_out))
-                .route("/healthz", get_or_head().to(HttpResponse::Ok))
-                .default_service(web::to(not_found))
-        })
+    pub(crate) fn app(self) -> App<impl SiteService> {
+        App::new()
+            .wrap(self.sessions())
+            .wrap(self.cookies().layer())
+            .wrap(no_store())
+            .wrap(base_headers(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
+            .configure(self.0.landing.routes())
+            .configure(assets::routes)
+            .app_data(web::Data::new(self.0.chrome.clone()))
+            .app_data(web::Data::new(self))
+            .route("/", get_or_head().to(home))
+            .route("/about", get_or_head().to(about))
+            .route("/reports/{number}", get_or_head().to(report))
+            .route(Leaving::PATH, get_or_head().to(external))
+            .service(web::resource("/login").route(get_or_head().to(show_login)).route(web::post().to(log_in)))
+            .route("/logout", web::post().to(log_out))
+            .route("/healthz", get_or_head().to(HttpResponse::Ok))
+            .default_service(web::to(not_found))
     }
 
     /// The session's cookie is read as browsers mean it.

@@ -3,7 +3,8 @@
 //! - [`server`], with its pages [`account`] and [`profile`]
 //! - brokers: [`redirect_broker`], with its page [`reports`], and [`ajax_broker`]; [`broker_forms`] is in both
 //! - [`linked_app`], with [`linked_sessions`]; [`api`], which has no pages
-//! - [`chrome`]: what is around the pages of all sites; [`response`]: the forms that their answers have
+//! - [`chrome`]: what is around the pages of all sites; [`response`]: the forms that their answers have;
+//!   [`service`]: what their `App`s are
 
 mod account;
 pub(crate) mod ajax_broker;
@@ -17,3 +18,4 @@ pub(crate) mod redirect_broker;
 mod reports;
 mod response;
 pub(crate) mod server;
+mod service;

@@ -1,8 +1,6 @@
 //! Alice and Greg: brokers whose pages attach by redirect.
 
-use std::net::TcpListener;
-
-use actix_web::{App, HttpResponse, dev::Server, http::StatusCode, web};
+use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, Sso, Visitor};
 use sso_server::web::get_or_head;
 
@@ -11,12 +9,9 @@ use super::{
     chrome::Chrome,
     reports,
     response::{no_store, page, page_policy},
+    service::SiteService,
 };
-use crate::{
-    Failure,
-    pages::{BrokerAbout, BrokerHome, User, ended_words},
-    run,
-};
+use crate::pages::{BrokerAbout, BrokerHome, User, ended_words};
 
 /// A broker site with redirects.
 #[derive(Clone)]
@@ -41,26 +36,23 @@ impl RedirectBroker {
         Self { api: Some(origin.to_owned()), ..self }
     }
 
-    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Server, Failure> {
-        run::serve(listeners, workers, move || {
-            let site = self.clone();
-            let (own_form, api) = (site.own_form, site.api.clone());
-            App::new()
-                .wrap(site.sso.middleware())
-                .wrap(no_store())
-                .configure(broker_forms::routes(&site.sso, &site.chrome))
-                .app_data(web::Data::new(site))
-                .route("/", get_or_head().to(home))
-                .route("/about", get_or_head().to(about))
-                .configure(|app| {
-                    if own_form {
-                        app.configure(broker_forms::login_routes);
-                    }
-                    if let Some(api) = api {
-                        app.configure(reports::routes(api));
-                    }
-                })
-        })
+    pub(crate) fn app(self) -> App<impl SiteService> {
+        let (own_form, api) = (self.own_form, self.api.clone());
+        App::new()
+            .wrap(self.sso.middleware())
+            .wrap(no_store())
+            .configure(broker_forms::routes(&self.sso, &self.chrome))
+            .app_data(web::Data::new(self))
+            .route("/", get_or_head().to(home))
+            .route("/about", get_or_head().to(about))
+            .configure(|app| {
+                if own_form {
+                    app.configure(broker_forms::login_routes);
+                }
+                if let Some(api) = api {
+                    app.configure(reports::routes(api));
+                }
+            })
     }
 }
 
