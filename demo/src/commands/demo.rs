@@ -1,6 +1,6 @@
 //! `sso demo`: the server and its brokers, all in one process.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use sso_broker::{Broker, SilentMode};
@@ -24,6 +24,7 @@ use crate::{
         linked_sessions::Sessions,
         redirect_broker::RedirectBroker,
         server::{Look, ServerSite},
+        server_handoff::ServerHandoff,
     },
 };
 
@@ -168,9 +169,12 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let handoff = HandoffKeys::generate()?;
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
-    let look = Look { chrome: Chrome::new(&map.server(), &sites), test_users };
-    let server = ServerSite::new(core, look, true, options.secure_cookies, false).linked_to(issuer(&map, &handoff)?);
-    let mut servers = vec![server.serve(listeners(), WORKERS)?];
+    let chrome = Chrome::new(&map.server(), &sites);
+    let to_linked = ServerHandoff::new(issuer(&map, &handoff)?, &chrome);
+    let links = to_linked.clone();
+    let look = Look { chrome, test_users, links: Some(Arc::new(move |site, session| links.links(site, session))) };
+    let server = ServerSite::new(core, look, true, options.secure_cookies, false);
+    let mut servers = vec![server.serve(listeners(), WORKERS, move |app| to_linked.routes(app))?];
     for (site, cast) in map.brokers() {
         let broker = broker(&map, &site, cast, policy(options).form_timeout)?;
         let chrome = Chrome::new(&site, &sites);

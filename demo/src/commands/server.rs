@@ -38,7 +38,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
         Some(SiteInfo::new(broker.id.as_str(), origin, "A site that takes part."))
     });
     let sites: Vec<_> = std::iter::once(this.clone()).chain(brokers).collect();
-    let look = Look { chrome: Chrome::new(&this, &sites), test_users: Vec::new() };
+    let look = Look { chrome: Chrome::new(&this, &sites), test_users: Vec::new(), links: None };
 
     let listeners = run::listen(config.listen)?;
     let (cross_site, php_routes) = (config.has_silent_broker(), config.php_routes);
@@ -50,6 +50,6 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
     }
     let public_url = config.public_url.clone();
     let server = ServerSite::new(config.open().await?.server, look, cross_site, false, php_routes);
-    let server = server.serve(listeners, run::all_cores())?;
+    let server = server.serve(listeners, run::all_cores(), |_| {})?;
     run::until_told(vec![server], &format!("The SSO server is at {public_url}")).await
 }

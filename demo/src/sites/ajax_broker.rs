@@ -11,6 +11,7 @@ use super::{
     chrome::Chrome,
     response::{no_store, page, page_policy},
     service::SiteService,
+    shared_pages::SharedPages,
 };
 use crate::pages::{AjaxHome, AjaxState, User, ended_words};
 
@@ -29,7 +30,11 @@ impl AjaxBroker {
             SilentMode::Json => page_policy(&server, &server, ""),
             SilentMode::Jsonp => page_policy(&server, "", &server),
         };
-        Self { sso: Sso::new(broker).pages(chrome.clone()).page_policy(policy).ajax(silent), chrome, silent }
+        Self {
+            sso: Sso::new(broker).pages(SharedPages(chrome.clone())).page_policy(policy).ajax(silent),
+            chrome,
+            silent,
+        }
     }
 
     pub(crate) fn app(self) -> App<impl SiteService> {

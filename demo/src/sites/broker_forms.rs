@@ -8,8 +8,9 @@ use sso_core::wire::for_pages;
 use sso_server::web::get_or_head;
 
 use super::{
-    chrome::{Chrome, NO_THEME, not_found, theme_in},
+    chrome::{Chrome, NO_THEME, theme_in},
     response::{page, see_other},
+    shared_pages::not_found,
 };
 use crate::{
     assets,

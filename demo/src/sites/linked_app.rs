@@ -28,10 +28,11 @@ use sso_server::{
 use url::Url;
 
 use super::{
-    chrome::{Chrome, NO_THEME, SiteInfo, not_found},
+    chrome::{Chrome, NO_THEME, SiteInfo},
     linked_sessions::Sessions,
     response::{html, no_store, page, page_policy, see_other},
     service::SiteService,
+    shared_pages::{SharedPages, linked_sites, not_found},
 };
 use crate::{
     Failure, assets,
@@ -98,8 +99,8 @@ impl LinkedApp {
         let origin = receiver.origin().clone();
         Ok(Self(Arc::new(Parts {
             limits: *receiver.login_limits(),
-            landing: Landing::new(receiver, chrome.clone(), &session_key),
-            leaving: Leaving::new(issuer, chrome.clone(), &session_key),
+            landing: Landing::new(receiver, SharedPages(chrome.clone()), &session_key),
+            leaving: Leaving::new(issuer, SharedPages(chrome.clone()), &session_key),
             chrome,
             origin,
             users,
@@ -133,7 +134,7 @@ impl LinkedApp {
 
     /// The session's cookie is read as browsers mean it.
     fn cookies(&self) -> PlainCookies {
-        self.0.landing.plain_cookies(&self.session_cookie()).pages(self.0.chrome.clone())
+        self.0.landing.plain_cookies(&self.session_cookie()).pages(SharedPages(self.0.chrome.clone()))
     }
 
     fn session_cookie(&self) -> String {
@@ -155,7 +156,7 @@ impl LinkedApp {
 
     fn page(&self, request: &HttpRequest, session: &Session, heading: &str) -> HttpResponse {
         let (chrome, login) = (&self.0.chrome, handoff::login_of(session));
-        let deep = chrome.linked_sites(&self.0.leaving, login.as_ref().map(Leaver::from));
+        let deep = linked_sites(chrome, &self.0.leaving, login.as_ref().map(Leaver::from));
         let own = [("Home page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
         let own = own.iter().map(|(label, href)| Way { label, href });
         let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| Way { label, href })).collect();
@@ -178,16 +179,16 @@ impl LinkedApp {
     }
 }
 
-impl LandingPages for Chrome {
+impl LandingPages for SharedPages {
     fn switch_user(&self, page: &SwitchPage<'_>) -> String {
         let SwitchPage { action, form_token, current, arriving, issuer } = *page;
-        html(&SwitchUser { layout: self.layout(NO_THEME), action, form_token, current, arriving, issuer })
+        html(&SwitchUser { layout: self.0.layout(NO_THEME), action, form_token, current, arriving, issuer })
     }
 
     fn refused(&self) -> String {
         let error = Some("That link could not log you in. Log in here, or follow the link again.");
         html(&LinkedLogin {
-            layout: self.layout(NO_THEME),
+            layout: self.0.layout(NO_THEME),
             action: "/login?to=/",
             username: "",
             error,

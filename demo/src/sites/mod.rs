@@ -1,10 +1,10 @@
 //! The sites, one file each, and below them what several have in common.
 //!
-//! - [`server`], with its pages [`account`] and [`profile`]
+//! - [`server`], with its pages [`account`] and [`profile`]; [`server_handoff`] is what the demo adds to it
 //! - brokers: [`redirect_broker`], with its page [`reports`], and [`ajax_broker`]; [`broker_forms`] is in both
 //! - [`linked_app`], with [`linked_sessions`]; [`api`], which has no pages
-//! - [`chrome`]: what is around the pages of all sites; [`response`]: the forms that their answers have;
-//!   [`service`]: what their `App`s are
+//! - [`chrome`]: what is around the pages of all sites; [`shared_pages`]: those that several sites have;
+//!   [`response`]: the forms that their answers have; [`service`]: what their `App`s are
 
 mod account;
 pub(crate) mod ajax_broker;
@@ -18,4 +18,6 @@ pub(crate) mod redirect_broker;
 mod reports;
 mod response;
 pub(crate) mod server;
+pub(crate) mod server_handoff;
 mod service;
+mod shared_pages;

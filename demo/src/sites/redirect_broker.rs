@@ -10,6 +10,7 @@ use super::{
     reports,
     response::{no_store, page, page_policy},
     service::SiteService,
+    shared_pages::SharedPages,
 };
 use crate::pages::{BrokerAbout, BrokerHome, User, ended_words};
 
@@ -27,7 +28,7 @@ pub(crate) struct RedirectBroker {
 impl RedirectBroker {
     pub(crate) fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
         let policy = page_policy(&format!(" {}", broker.server_origin()), "", "");
-        let sso = Sso::new(broker).pages(chrome.clone()).page_policy(policy);
+        let sso = Sso::new(broker).pages(SharedPages(chrome.clone())).page_policy(policy);
         Self { sso, chrome, own_form, api: None }
     }
 

@@ -1,13 +1,8 @@
 //! The SSO server's site: the protocol's routes, in the demo's look, a home page, and a form.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, sync::Arc};
 
-use actix_web::{App, HttpRequest, HttpResponse, dev::Server as Running, http::StatusCode, web};
-use sso_core::Secret;
-use sso_handoff::{
-    Issuer, Leaver,
-    actix::{self as handoff, Leaving},
-};
+use actix_web::{App, HttpResponse, dev::Server as Running, http::StatusCode, web};
 use sso_server::{
     Server, Session,
     web::{
@@ -33,8 +28,6 @@ use crate::{
 pub(crate) struct ServerSite {
     site: Site,
     look: Look,
-    /// Hands users over to linked applications, if there are any.
-    leaving: Option<Leaving>,
 }
 
 /// How the server's pages look.
@@ -43,7 +36,12 @@ pub(crate) struct Look {
     pub(crate) chrome: Chrome,
     /// (username, password) pairs to try the demo with.
     pub(crate) test_users: Vec<(&'static str, &'static str)>,
+    /// Links to other applications on the home page.
+    pub(crate) links: Option<Links>,
 }
+
+/// Links for the visitor of this session, as (label, address).
+pub(crate) type Links = Arc<dyn Fn(&Site, Option<&Session>) -> Vec<(String, String)> + Send + Sync>;
 
 impl ServerSite {
     /// `cross_site`: some broker attaches silently, so the session cookie must go with requests from other sites.
@@ -52,30 +50,22 @@ impl ServerSite {
         if secure_cookies {
             site = site.secure_cookies();
         }
-        Self { site, look, leaving: None }
+        Self { site, look }
     }
 
-    /// Hands users over to the applications on the issuer's list.
-    pub(crate) fn linked_to(self, issuer: Issuer) -> Self {
-        // The links are good until the server is started again, and ask from then on.
-        let leaving = Leaving::new(issuer, self.look.chrome.clone(), Secret::generate().expose());
-        Self { leaving: Some(leaving), ..self }
-    }
-
-    pub(crate) fn serve(self, listeners: Vec<TcpListener>, workers: usize) -> Result<Running, Failure> {
+    /// `more`: routes beside the server's own.
+    pub(crate) fn serve(
+        self,
+        listeners: Vec<TcpListener>,
+        workers: usize,
+        more: impl FnOnce(&mut web::ServiceConfig) + Send + Clone + 'static,
+    ) -> Result<Running, Failure> {
         actix_web::rt::spawn(self.site.server().clone().settle());
         run::serve(listeners, workers, move || {
-            let leaving = self.leaving.clone();
             App::new()
                 .wrap(self.site.headers())
                 .configure(self.site.routes())
-                .configure(|app| {
-                    if let Some(leaving) = leaving {
-                        app.app_data(web::Data::new(leaving))
-                            .route(Leaving::PATH, get_or_head().to(external))
-                            .configure(handoff::script_route);
-                    }
-                })
+                .configure(more.clone())
                 .configure(assets::routes)
                 .configure(profile::routes)
                 .app_data(web::Data::new(self.look.clone()))
@@ -132,48 +122,7 @@ impl Pages for Look {
     }
 }
 
-/// On to a page of a linked application.
-async fn external(
-    request: HttpRequest,
-    visitor: Visitor,
-    site: web::Data<Site>,
-    leaving: web::Data<Leaving>,
-) -> HttpResponse {
-    let user = LoggedIn::of(&site, visitor.session.as_deref());
-    let mut response = leaving.answer(&request, user.as_ref().map(LoggedIn::leaver), "/login?return_url=");
-    if let Some(cookie) = visitor.set_cookie
-        && let Err(error) = response.add_cookie(&cookie)
-    {
-        tracing::error!(%error, "a cookie cannot be set");
-    }
-    response
-}
-
-/// A user of this session, for whom links to other applications are written.
-struct LoggedIn {
-    username: String,
-    login: String,
-}
-
-impl LoggedIn {
-    fn of(site: &Site, session: Option<&Session>) -> Option<Self> {
-        let session = session?;
-        let username = session.user()?.username.clone();
-        Some(Self { username, login: site.server().login_name(session) })
-    }
-
-    fn leaver(&self) -> Leaver<'_> {
-        Leaver { username: &self.username, login: &self.login }
-    }
-}
-
-async fn home(
-    returning: ReturningVisitor,
-    form: Form,
-    chrome: web::Data<Chrome>,
-    site: web::Data<Site>,
-    leaving: Option<web::Data<Leaving>>,
-) -> HttpResponse {
+async fn home(returning: ReturningVisitor, form: Form, look: web::Data<Look>, site: web::Data<Site>) -> HttpResponse {
     let session = returning.visitor.session.as_deref();
     let user = session.and_then(Session::user);
     let has_profile = match user {
@@ -182,14 +131,11 @@ async fn home(
         }
         _ => false,
     };
-    let logged_in = LoggedIn::of(&site, session);
-    let linked = leaving
-        .map(|leaving| chrome.linked_sites(&leaving, logged_in.as_ref().map(LoggedIn::leaver)))
-        .unwrap_or_default();
+    let linked = look.links.as_ref().map(|links| links(&site, session)).unwrap_or_default();
     let linked: Vec<_> = linked.iter().map(|(label, href)| Way { label, href }).collect();
     let html = html(&ServerHome {
         linked: &linked,
-        layout: chrome.layout(theme_of(session)),
+        layout: look.chrome.layout(theme_of(session)),
         user: user.map(User::of),
         has_profile,
         logout_token: &form.token(LOGOUT_FORM),
