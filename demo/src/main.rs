@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use sites::error::SetupError;
+
 /// What ends the program early, as one line for people.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -41,6 +43,15 @@ impl Failure {
 
     fn other(error: impl ToString) -> Self {
         Self::Other(error.to_string())
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Passwords(_) => Self::other(error),
+            SetupError::Url(_) | SetupError::Origin(_) | SetupError::Keys(_) => Self::settings(error),
+        }
     }
 }
 

@@ -296,7 +296,7 @@ fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) 
     let mut peers: Vec<_> =
         others.map(|other| Peer { origin: other.url, keys: keys.pair.clone(), is_target: true }).collect();
     peers.push(Peer { origin: map.server().url, keys: keys.server_public()?, is_target: false });
-    LinkedApp::new(Setup {
+    let app = LinkedApp::new(Setup {
         site: this.clone(),
         all: all.to_vec(),
         peers,
@@ -304,7 +304,8 @@ fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) 
         session_name: format!("sso_{}", this.key),
         session_key: Secret::generate().expose().to_vec(),
         sessions: Sessions::default(),
-    })
+    })?;
+    Ok(app)
 }
 
 fn announcement(sites: &[SiteInfo], api: &SiteInfo) -> String {

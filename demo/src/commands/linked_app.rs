@@ -58,7 +58,11 @@ pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
     let users = users_of_environment()?;
     let sessions = match options.store.url()? {
         StoreUrl::Memory => Sessions::default(),
-        StoreUrl::Sqlite(file) => Sessions::Shared(SharedSessions::open(&file, &session_key).await?),
+        StoreUrl::Sqlite(file) => {
+            let opened = SharedSessions::open(&file, &session_key).await;
+            let failed = |error| Failure::other(format!("--store: {}: {error}", file.display()));
+            Sessions::Shared(opened.map_err(failed)?)
+        }
         _ => {
             return Err(Failure::settings(
                 "--store: a linked application keeps its sessions in memory: or sqlite:FILE",

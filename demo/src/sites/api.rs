@@ -10,8 +10,7 @@ use sso_core::{BaseHeaders, wire::ApiError};
 use sso_jwt::{Access, AccessVerifier, JwksKeys};
 use sso_server::web::get_or_head;
 
-use super::{response::no_store, service::SiteService};
-use crate::Failure;
+use super::{error::SetupError, response::no_store, service::SiteService};
 
 /// The service at one origin, for the users of one server.
 #[derive(Clone)]
@@ -22,10 +21,9 @@ pub(crate) struct Api {
 
 impl Api {
     /// `server` and `this`: the origins of both.
-    pub(crate) fn new(server: &str, this: &str) -> Result<Self, Failure> {
-        let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json")).map_err(Failure::settings)?;
-        let url = this.parse().map_err(Failure::settings)?;
-        let headers = BaseHeaders::new(&url);
+    pub(crate) fn new(server: &str, this: &str) -> Result<Self, SetupError> {
+        let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json"))?;
+        let headers = BaseHeaders::new(&this.parse()?);
         Ok(Self { verifier: web::Data::new(AccessVerifier::new(server, this, keys)), headers })
     }
 

@@ -29,13 +29,14 @@ use url::Url;
 
 use super::{
     chrome::{Chrome, NO_THEME, SiteInfo},
+    error::SetupError,
     linked_sessions::Sessions,
     response::{html, no_store, page, page_policy, see_other},
     service::SiteService,
     shared_pages::{SharedPages, linked_sites, not_found},
 };
 use crate::{
-    Failure, assets,
+    assets,
     pages::{LinkedLogin, LinkedPage, SwitchUser, Way},
 };
 
@@ -82,18 +83,18 @@ struct Parts {
 }
 
 impl LinkedApp {
-    pub(crate) fn new(setup: Setup) -> Result<Self, Failure> {
+    pub(crate) fn new(setup: Setup) -> Result<Self, SetupError> {
         let Setup { site, all, peers, users, session_name, session_key, sessions } = setup;
-        let mut issuer = Issuer::new(&site.url).map_err(Failure::settings)?;
-        let mut receiver = Receiver::new(&site.url).map_err(Failure::settings)?;
+        let mut issuer = Issuer::new(&site.url)?;
+        let mut receiver = Receiver::new(&site.url)?;
         if let Sessions::Shared(shared) = &sessions {
             receiver = receiver.used_ids(shared.clone());
         }
         for Peer { origin, keys, is_target } in &peers {
             if *is_target {
-                issuer = issuer.target(Target::new(origin, keys.clone()).map_err(Failure::settings)?);
+                issuer = issuer.target(Target::new(origin, keys.clone())?);
             }
-            receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone()).map_err(Failure::settings)?);
+            receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone())?);
         }
         let chrome = Chrome::new(&site, &all);
         let origin = receiver.origin().clone();
@@ -104,7 +105,7 @@ impl LinkedApp {
             chrome,
             origin,
             users,
-            passwords: Passwords::new().map_err(Failure::other)?,
+            passwords: Passwords::new()?,
             failures: Throttle::new(5, Duration::from_secs(30)),
             session_name,
             session_key: CookieKey::derive_from(&session_key),

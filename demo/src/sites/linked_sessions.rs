@@ -1,6 +1,6 @@
 //! Where a linked application keeps its sessions, and which hand-offs were used: in its memory, or in a file that applications on one host share.
 
-use std::{collections::HashMap, fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{collections::HashMap, fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time::Duration;
@@ -9,8 +9,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sso_core::{base36, checksum::MacKey, random};
 use sso_handoff::{UsedIds, actix::MemorySessions};
 use sso_server::clock::{Clock, SystemClock};
-
-use crate::Failure;
 
 type State = HashMap<String, String>;
 
@@ -34,20 +32,29 @@ pub(crate) struct SharedSessions {
     names: MacKey,
 }
 
+/// Why the file with the sessions cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// It cannot be made or read.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// It is no such database, or cannot be made one.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
 const TABLES: &str =
     "CREATE TABLE IF NOT EXISTS linked_sessions (name TEXT PRIMARY KEY, state TEXT NOT NULL, until BIGINT NOT NULL);
      CREATE TABLE IF NOT EXISTS linked_used_ids (name TEXT PRIMARY KEY, until BIGINT NOT NULL)";
 
 impl SharedSessions {
     /// `key`: that of the application's sessions; it finds those that were made with the same one.
-    pub(crate) async fn open(file: &Path, key: &[u8]) -> Result<Self, Failure> {
-        let failed = |error| Failure::other(format!("--store: {}: {error}", file.display()));
+    pub(crate) async fn open(file: &Path, key: &[u8]) -> Result<Self, OpenError> {
         // It says who is logged in. What SQLite puts beside it has the same mode.
-        let made = OpenOptions::new().append(true).create(true).mode(0o600).open(file);
-        made.map_err(|error| Failure::other(format!("--store: {}: {error}", file.display())))?;
+        OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-        let pool = SqlitePool::connect_with(options).await.map_err(failed)?;
-        sqlx::raw_sql(TABLES).execute(&pool).await.map_err(failed)?;
+        let pool = SqlitePool::connect_with(options).await?;
+        sqlx::raw_sql(TABLES).execute(&pool).await?;
         Ok(Self { pool, names: MacKey::new(key).derive("linked session") })
     }
 
