@@ -2,11 +2,10 @@
 //!
 //! - [`cli`]: the list of commands; [`commands`]: one file per command; [`input`], [`output`]: what they read and print
 //! - [`config`]: `sso.toml` and the environment
-//! - [`sites`]: one file per site; [`pages`]: what they show; [`assets`]: the files they serve
+//! - [`sites`]: one file per site; [`pages`]: what they show
 //! - [`keys`]: the keys of tokens; [`private_file`]: written for its owner only
 //! - [`run`]: listens, and ends cleanly; [`deadline`]: ends connections that are too slow
 
-mod assets;
 mod cli;
 mod commands;
 mod config;

@@ -11,6 +11,7 @@ use sso_server::{
     Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,
     clock::{Clock, SystemClock},
 };
+use sso_site::{Chrome, SiteInfo};
 
 use crate::{
     Failure,
@@ -19,7 +20,6 @@ use crate::{
     sites::{
         ajax_broker::AjaxBroker,
         api::Api,
-        chrome::{Chrome, SiteInfo},
         linked_app::{LinkedApp, Peer, Setup},
         linked_sessions::Sessions,
         redirect_broker::RedirectBroker,

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use sso_jwt::{Key, KeySet, SharedKeys};
+use sso_core::jwt::{Key, KeySet, SharedKeys};
+use sso_site::SiteInfo;
 
 use crate::{
     Failure,
     config::{SessionName, StoreOption, StoreUrl, users_of_environment, variable},
     run,
     sites::{
-        chrome::SiteInfo,
         linked_app::{LinkedApp, Peer, Setup},
         linked_sessions::{Sessions, SharedSessions},
     },

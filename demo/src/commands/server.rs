@@ -3,15 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use sso_site::{Chrome, SiteInfo};
 
 use crate::{
     Failure,
     config::{Config, StoreOption, StoreUrl},
     run,
-    sites::{
-        chrome::{Chrome, SiteInfo},
-        server::{Look, ServerSite},
-    },
+    sites::server::{Look, ServerSite},
 };
 
 #[derive(Debug, Args)]

@@ -1,8 +1,7 @@
 //! The server's account page, and the one that asks for the password again.
 
 use askama::Template;
-
-use super::Layout;
+use sso_site::Layout;
 
 /// `GET /account` at the server.
 #[derive(Template)]

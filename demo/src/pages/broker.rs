@@ -2,8 +2,7 @@
 
 use askama::Template;
 use sso_broker::{EndReason, web::Script};
-
-use super::{Layout, THEMES, User, Way};
+use sso_site::{Layout, THEMES, User, Way};
 
 /// `GET /` at a broker with redirects.
 #[derive(Template)]

@@ -1,8 +1,7 @@
 //! The pages of linked applications, and those on the way to one.
 
 use askama::Template;
-
-use super::{Layout, Way};
+use sso_site::{Layout, Way};
 
 /// A page of a linked application.
 #[derive(Template)]

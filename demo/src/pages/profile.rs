@@ -1,8 +1,7 @@
 //! The pages of the server's profile form.
 
 use askama::Template;
-
-use super::Layout;
+use sso_site::Layout;
 
 /// A page of the profile form at the server.
 #[derive(Template)]

@@ -1,8 +1,7 @@
 //! The server's home, login and error pages.
 
 use askama::Template;
-
-use super::{Layout, User, Way};
+use sso_site::{Layout, User, Way};
 
 /// `GET /` at the server.
 #[derive(Template)]

@@ -7,11 +7,8 @@ use sso_server::{
     web::{AccountNews, AccountPage, ConfirmPage},
     words,
 };
+use sso_site::{Chrome, html, theme_of};
 
-use super::{
-    chrome::{Chrome, theme_of},
-    response::html,
-};
 use crate::{
     output,
     pages::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When},

@@ -5,15 +5,14 @@
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
 use sso_server::web::get_or_head;
+use sso_site::{Chrome, User, no_store, page, page_policy};
 
 use super::{
     broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},
-    chrome::Chrome,
-    response::{no_store, page, page_policy},
     service::SiteService,
     shared_pages::SharedPages,
 };
-use crate::pages::{AjaxHome, AjaxState, User, ended_words};
+use crate::pages::{AjaxHome, AjaxState, ended_words};
 
 /// A broker site with a script.
 #[derive(Clone)]

@@ -9,8 +9,9 @@ use sso_broker::web::base_headers;
 use sso_core::{BaseHeaders, wire::ApiError};
 use sso_jwt::{Access, AccessVerifier, JwksKeys};
 use sso_server::web::get_or_head;
+use sso_site::no_store;
 
-use super::{error::SetupError, response::no_store, service::SiteService};
+use super::{error::SetupError, service::SiteService};
 
 /// The service at one origin, for the users of one server.
 #[derive(Clone)]

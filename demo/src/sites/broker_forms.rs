@@ -6,16 +6,10 @@ use serde::Deserialize;
 use sso_broker::{RequestError, Sso, SsoSession, Visitor};
 use sso_core::wire::for_pages;
 use sso_server::web::get_or_head;
+use sso_site::{Chrome, NO_THEME, THEMES, assets, page, see_other, theme_in};
 
-use super::{
-    chrome::{Chrome, NO_THEME, theme_in},
-    response::{page, see_other},
-    shared_pages::not_found,
-};
-use crate::{
-    assets,
-    pages::{BrokerLogin, THEMES},
-};
+use super::shared_pages::not_found;
+use crate::pages::BrokerLogin;
 
 /// The forms of the home page, of which other pages have the logout, share one token.
 pub(super) const HOME_FORM: &str = "home";

@@ -25,20 +25,16 @@ use sso_server::{
     web::get_or_head,
     words,
 };
+use sso_site::{Chrome, NO_THEME, SiteInfo, Way, assets, html, no_store, page, page_policy, see_other};
 use url::Url;
 
 use super::{
-    chrome::{Chrome, NO_THEME, SiteInfo},
     error::SetupError,
     linked_sessions::Sessions,
-    response::{html, no_store, page, page_policy, see_other},
     service::SiteService,
     shared_pages::{SharedPages, linked_sites, not_found},
 };
-use crate::{
-    assets,
-    pages::{LinkedLogin, LinkedPage, SwitchUser, Way},
-};
+use crate::pages::{LinkedLogin, LinkedPage, SwitchUser};
 
 /// Another application, the keys that this pair shares, and which way users go.
 pub(crate) struct Peer {

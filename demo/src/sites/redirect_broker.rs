@@ -3,16 +3,15 @@
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, Sso, Visitor};
 use sso_server::web::get_or_head;
+use sso_site::{Chrome, User, no_store, page, page_policy};
 
 use super::{
     broker_forms::{self, HOME_FORM, logout_token, theme_of},
-    chrome::Chrome,
     reports,
-    response::{no_store, page, page_policy},
     service::SiteService,
     shared_pages::SharedPages,
 };
-use crate::pages::{BrokerAbout, BrokerHome, User, ended_words};
+use crate::pages::{BrokerAbout, BrokerHome, ended_words};
 
 /// A broker site with redirects.
 #[derive(Clone)]

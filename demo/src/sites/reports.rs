@@ -4,12 +4,9 @@ use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::Value;
 use sso_broker::{RequestError, ServiceError, Visitor};
 use sso_server::web::get_or_head;
+use sso_site::{Chrome, page};
 
-use super::{
-    broker_forms::{logout_token, theme_of},
-    chrome::Chrome,
-    response::page,
-};
+use super::broker_forms::{logout_token, theme_of};
 use crate::pages::BrokerReports;
 
 const SERVER_DOWN: &str = "The login server cannot be reached.";
@@ -74,9 +71,9 @@ async fn ask(visitor: &Visitor, service: &str) -> Result<Result<String, String>,
 mod tests {
     use actix_web::{App, test};
     use sso_broker::{Broker, Secret, Sso};
+    use sso_site::SiteInfo;
 
     use super::*;
-    use crate::sites::chrome::SiteInfo;
 
     #[actix_web::test]
     async fn while_the_server_is_down_a_page_says_so_and_offers_no_login() {

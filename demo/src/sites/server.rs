@@ -10,16 +10,12 @@ use sso_server::{
         get_or_head, page_headers,
     },
 };
+use sso_site::{Chrome, NO_THEME, User, Way, assets, html, theme_of};
 
-use super::{
-    account,
-    chrome::{Chrome, NO_THEME, theme_of},
-    profile,
-    response::html,
-};
+use super::{account, profile};
 use crate::{
-    Failure, assets,
-    pages::{ServerError, ServerHome, ServerLogin, ServerLogout, User, Way},
+    Failure,
+    pages::{ServerError, ServerHome, ServerLogin, ServerLogout},
     run,
 };
 

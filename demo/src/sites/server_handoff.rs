@@ -10,11 +10,9 @@ use sso_server::{
     Session,
     web::{Site, Visitor, get_or_head},
 };
+use sso_site::Chrome;
 
-use super::{
-    chrome::Chrome,
-    shared_pages::{SharedPages, linked_sites},
-};
+use super::shared_pages::{SharedPages, linked_sites};
 
 /// Hands the server's users over to the applications on the issuer's list.
 #[derive(Clone)]

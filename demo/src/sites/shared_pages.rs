@@ -9,12 +9,9 @@ use sso_broker::{
         handoff::{Leaver, Leaving, LeavingPage, LeavingPages, MayLeavePage},
     },
 };
+use sso_site::{Chrome, NO_THEME, SiteInfo, Way, html, page};
 
-use super::{
-    chrome::{Chrome, NO_THEME, SiteInfo},
-    response::{html, page},
-};
-use crate::pages::{BrokerProblem, MayLeave, OnTheWay, Way};
+use crate::pages::{BrokerProblem, MayLeave, OnTheWay};
 
 const HOME: Way<'_> = Way { label: "Go to the home page", href: "/" };
 const TO_SERVER: &str = "Ask the login server who is logged in";

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sso_server::core::wire::User;
+use sso_site::{EMAIL, FULL_NAME};
 
-use crate::pages::{EMAIL, FULL_NAME, Field};
+use crate::pages::Field;
 
 /// The account's attribute that has the profile. Those that the operator has set are others: brokers may trust in them.
 pub(super) const ATTRIBUTE: &str = "profile";

@@ -18,12 +18,9 @@ use sso_server::{
     users::SetOutcome,
     web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
 };
+use sso_site::{Chrome, Way, html, see_other, theme_of};
 
-use super::{
-    chrome::{Chrome, theme_of},
-    response::{html, see_other},
-};
-use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone, Way};
+use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone};
 pub(super) use answers::has_room;
 use answers::{ATTRIBUTE, Profile};
 

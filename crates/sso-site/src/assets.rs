@@ -12,7 +12,7 @@ use rust_embed::RustEmbed;
 use sso_server::web::get_or_head;
 
 #[derive(RustEmbed)]
-#[folder = "../static"]
+#[folder = "../../static"]
 struct Static;
 
 /// A file as it is sent.
@@ -53,7 +53,7 @@ fn gzip(plain: &[u8]) -> Option<Bytes> {
 ///
 /// Nothing else is compressed. A page has form tokens in it, and beside them text that a stranger's link or form chooses: compressed, its
 /// length would tell, guess by guess, what is in the token (the BREACH attack). These files have no secrets and nothing of the request.
-pub(crate) fn routes(app: &mut web::ServiceConfig) {
+pub fn routes(app: &mut web::ServiceConfig) {
     app.route("/static/{file}", get_or_head().to(file));
 }
 

@@ -9,33 +9,33 @@ use crate::pages::{Layout, Popup, SiteLink};
 
 /// A site as the others link to it.
 #[derive(Clone, Debug)]
-pub(crate) struct SiteInfo {
+pub struct SiteInfo {
     /// Which colours it has.
-    pub(crate) key: String,
+    pub key: String,
     /// Its name as people read it.
-    pub(crate) name: String,
+    pub name: String,
     /// Its origin.
-    pub(crate) url: String,
+    pub url: String,
     /// One sentence on what it shows.
-    pub(crate) about: String,
+    pub about: String,
     /// Whether it takes part in the shared session; a linked application has a session of its own.
-    pub(crate) shares_session: bool,
+    pub shares_session: bool,
 }
 
 impl SiteInfo {
     /// A site that takes part in the shared session.
-    pub(crate) fn new(name: &str, url: &str, about: &str) -> Self {
+    pub fn new(name: &str, url: &str, about: &str) -> Self {
         let (key, name) = (name.to_ascii_lowercase(), name.to_owned());
         Self { key, name, url: url.into(), about: about.into(), shares_session: true }
     }
 
     /// A linked application.
-    pub(crate) fn linked(name: &str, url: &str, about: &str) -> Self {
+    pub fn linked(name: &str, url: &str, about: &str) -> Self {
         Self { shares_session: false, ..Self::new(name, url, about) }
     }
 
     /// The SSO server itself.
-    pub(crate) fn server(url: &str) -> Self {
+    pub fn server(url: &str) -> Self {
         let about = "Holds the session and asks for passwords.";
         Self { key: "server".into(), ..Self::new("SSO server", url, about) }
     }
@@ -43,18 +43,19 @@ impl SiteInfo {
 
 /// What is around a site's pages: its own name, and links to all sites.
 #[derive(Clone, Debug)]
-pub(crate) struct Chrome {
+pub struct Chrome {
     site: SiteInfo,
     all: Arc<[SiteInfo]>,
 }
 
 impl Chrome {
     /// For one site of `all`.
-    pub(crate) fn new(site: &SiteInfo, all: &[SiteInfo]) -> Self {
+    pub fn new(site: &SiteInfo, all: &[SiteInfo]) -> Self {
         Self { site: site.clone(), all: all.into() }
     }
 
-    pub(super) fn layout<'a>(&'a self, theme: &'a str) -> Layout<'a> {
+    /// What a template shows around a page, in this theme.
+    pub fn layout<'a>(&'a self, theme: &'a str) -> Layout<'a> {
         let links = self.all.iter().map(|SiteInfo { key, name, url, about, shares_session }| {
             let current = *key == self.site.key;
             SiteLink { name, url, about, current, shares_session: *shares_session }
@@ -65,20 +66,20 @@ impl Chrome {
     }
 
     /// All sites, this one included.
-    pub(super) fn sites(&self) -> &[SiteInfo] {
+    pub fn sites(&self) -> &[SiteInfo] {
         &self.all
     }
 }
 
 /// Where the visitor's session, which knows the theme, is out of reach.
-pub(super) const NO_THEME: &str = "";
+pub const NO_THEME: &str = "";
 
 /// The theme in a session's shared data; any broker may have written it.
-pub(super) fn theme_in(data: &Map<String, Value>) -> &str {
+pub fn theme_in(data: &Map<String, Value>) -> &str {
     data.get("theme").and_then(Value::as_str).unwrap_or(NO_THEME)
 }
 
 /// The theme of a session at the server.
-pub(super) fn theme_of(session: Option<&Session>) -> &str {
+pub fn theme_of(session: Option<&Session>) -> &str {
     session.map_or(NO_THEME, |session| theme_in(&session.data))
 }

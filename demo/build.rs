@@ -1,8 +1,0 @@
-//! The pages and their files are compiled in; cargo does not see by itself when one is added.
-
-#![allow(missing_docs, clippy::print_stdout)]
-
-fn main() {
-    println!("cargo::rerun-if-changed=../static");
-    println!("cargo::rerun-if-changed=../templates");
-}
