@@ -3,16 +3,10 @@
 //! A caller fills in a struct and calls `render()` (from `askama::Template`). Everything is escaped by askama;
 //! the templates have no inline script or style, so they work under a Content-Security-Policy of `'self'` alone.
 
-mod account;
 mod broker;
 mod linked;
-mod profile;
-mod server;
 
-pub(crate) use account::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When};
 pub(crate) use broker::{
     AjaxHome, AjaxState, BrokerAbout, BrokerHome, BrokerLogin, BrokerProblem, BrokerReports, ended_words,
 };
 pub(crate) use linked::{LinkedLogin, LinkedPage, MayLeave, OnTheWay, SwitchUser};
-pub(crate) use profile::{Field, ServerProfile, ServerProfileDone};
-pub(crate) use server::{ServerError, ServerHome, ServerLogin, ServerLogout};

@@ -16,14 +16,15 @@ use crate::pages::{AjaxHome, AjaxState, ended_words};
 
 /// A broker site with a script.
 #[derive(Clone)]
-pub(crate) struct AjaxBroker {
+pub struct AjaxBroker {
     sso: Sso,
     chrome: Chrome,
     silent: SilentMode,
 }
 
 impl AjaxBroker {
-    pub(crate) fn new(broker: Broker, chrome: Chrome, silent: SilentMode) -> Self {
+    /// `silent`: how its page attaches.
+    pub fn new(broker: Broker, chrome: Chrome, silent: SilentMode) -> Self {
         let server = format!(" {}", broker.server_origin());
         let policy = match silent {
             SilentMode::Json => page_policy(&server, &server, ""),
@@ -36,7 +37,8 @@ impl AjaxBroker {
         }
     }
 
-    pub(crate) fn app(self) -> App<impl SiteService> {
+    /// The site, for one thread.
+    pub fn app(self) -> App<impl SiteService> {
         App::new()
             .wrap(self.sso.middleware())
             .wrap(no_store())

@@ -15,20 +15,21 @@ use super::{error::SetupError, service::SiteService};
 
 /// The service at one origin, for the users of one server.
 #[derive(Clone)]
-pub(crate) struct Api {
+pub struct Api {
     verifier: web::Data<AccessVerifier>,
     headers: BaseHeaders,
 }
 
 impl Api {
     /// `server` and `this`: the origins of both.
-    pub(crate) fn new(server: &str, this: &str) -> Result<Self, SetupError> {
+    pub fn new(server: &str, this: &str) -> Result<Self, SetupError> {
         let keys = JwksKeys::new(&format!("{server}/.well-known/jwks.json"))?;
         let headers = BaseHeaders::new(&this.parse()?);
         Ok(Self { verifier: web::Data::new(AccessVerifier::new(server, this, keys)), headers })
     }
 
-    pub(crate) fn app(self) -> App<impl SiteService> {
+    /// The site, for one thread.
+    pub fn app(self) -> App<impl SiteService> {
         App::new()
             .wrap(no_store())
             .wrap(base_headers(self.headers))

@@ -5,7 +5,7 @@ use sso_server::users::password::HashingFailed;
 
 /// Why a site cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SetupError {
+pub enum SetupError {
     /// A site's own URL is none.
     #[error(transparent)]
     Url(#[from] url::ParseError),

@@ -37,32 +37,37 @@ use super::{
 use crate::pages::{LinkedLogin, LinkedPage, SwitchUser};
 
 /// Another application, the keys that this pair shares, and which way users go.
-pub(crate) struct Peer {
-    pub(crate) origin: String,
-    pub(crate) keys: SharedKeys,
+pub struct Peer {
+    /// Where it is.
+    pub origin: String,
+    /// The keys of this pair.
+    pub keys: SharedKeys,
     /// Whether users are handed to it, too; from it they always come.
-    pub(crate) is_target: bool,
+    pub is_target: bool,
 }
 
 /// What an application needs.
-pub(crate) struct Setup {
-    pub(crate) site: SiteInfo,
+pub struct Setup {
+    /// The application itself.
+    pub site: SiteInfo,
     /// All sites to link to.
-    pub(crate) all: Vec<SiteInfo>,
-    pub(crate) peers: Vec<Peer>,
-    pub(crate) users: UserList,
+    pub all: Vec<SiteInfo>,
+    /// Those that it exchanges users with.
+    pub peers: Vec<Peer>,
+    /// Who may log in here.
+    pub users: UserList,
     /// The session cookie's name, without a prefix; applications on one host with the same name, key and store share
     /// one sign-on.
-    pub(crate) session_name: String,
+    pub session_name: String,
     /// The key of its sessions, at least 32 bytes.
-    pub(crate) session_key: Vec<u8>,
+    pub session_key: Vec<u8>,
     /// Where its sessions are.
-    pub(crate) sessions: Sessions,
+    pub sessions: Sessions,
 }
 
 /// A linked application.
 #[derive(Clone)]
-pub(crate) struct LinkedApp(Arc<Parts>);
+pub struct LinkedApp(Arc<Parts>);
 
 struct Parts {
     chrome: Chrome,
@@ -79,7 +84,8 @@ struct Parts {
 }
 
 impl LinkedApp {
-    pub(crate) fn new(setup: Setup) -> Result<Self, SetupError> {
+    /// Sets the application up.
+    pub fn new(setup: Setup) -> Result<Self, SetupError> {
         let Setup { site, all, peers, users, session_name, session_key, sessions } = setup;
         let mut issuer = Issuer::new(&site.url)?;
         let mut receiver = Receiver::new(&site.url)?;
@@ -109,7 +115,8 @@ impl LinkedApp {
         })))
     }
 
-    pub(crate) fn app(self) -> App<impl SiteService> {
+    /// The site, for one thread.
+    pub fn app(self) -> App<impl SiteService> {
         App::new()
             .wrap(self.sessions())
             .wrap(self.cookies().layer())

@@ -14,8 +14,10 @@ type State = HashMap<String, String>;
 
 /// The store of an application's sessions. Clones are the same store.
 #[derive(Clone)]
-pub(crate) enum Sessions {
+pub enum Sessions {
+    /// In this process.
     Memory(MemorySessions),
+    /// In a file.
     Shared(SharedSessions),
 }
 
@@ -27,14 +29,14 @@ impl Default for Sessions {
 
 /// Sessions in a SQLite file.
 #[derive(Clone)]
-pub(crate) struct SharedSessions {
+pub struct SharedSessions {
     pool: SqlitePool,
     names: MacKey,
 }
 
 /// Why the file with the sessions cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// It cannot be made or read.
     #[error(transparent)]
     File(#[from] io::Error),
@@ -49,7 +51,7 @@ const TABLES: &str =
 
 impl SharedSessions {
     /// `key`: that of the application's sessions; it finds those that were made with the same one.
-    pub(crate) async fn open(file: &Path, key: &[u8]) -> Result<Self, OpenError> {
+    pub async fn open(file: &Path, key: &[u8]) -> Result<Self, OpenError> {
         // It says who is logged in. What SQLite puts beside it has the same mode.
         OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);

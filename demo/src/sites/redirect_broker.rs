@@ -15,28 +15,29 @@ use crate::pages::{BrokerAbout, BrokerHome, ended_words};
 
 /// A broker site with redirects.
 #[derive(Clone)]
-pub(crate) struct RedirectBroker {
+pub struct RedirectBroker {
     sso: Sso,
     chrome: Chrome,
-    /// Whether it also has a login form of its own, as jasny/sso's brokers do.
     own_form: bool,
     /// The origin of a service whose data it shows at `/reports`.
     api: Option<String>,
 }
 
 impl RedirectBroker {
-    pub(crate) fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
+    /// `own_form`: whether it also has a login form of its own, as jasny/sso's brokers do.
+    pub fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
         let policy = page_policy(&format!(" {}", broker.server_origin()), "", "");
         let sso = Sso::new(broker).pages(SharedPages(chrome.clone())).page_policy(policy);
         Self { sso, chrome, own_form, api: None }
     }
 
     /// Also shows data of the service at this origin.
-    pub(crate) fn with_api(self, origin: &str) -> Self {
+    pub fn with_api(self, origin: &str) -> Self {
         Self { api: Some(origin.to_owned()), ..self }
     }
 
-    pub(crate) fn app(self) -> App<impl SiteService> {
+    /// The site, for one thread.
+    pub fn app(self) -> App<impl SiteService> {
         let (own_form, api) = (self.own_form, self.api.clone());
         App::new()
             .wrap(self.sso.middleware())

@@ -16,27 +16,28 @@ use super::shared_pages::{SharedPages, linked_sites};
 
 /// Hands the server's users over to the applications on the issuer's list.
 #[derive(Clone)]
-pub(crate) struct ServerHandoff {
+pub struct ServerHandoff {
     leaving: Leaving,
     chrome: Chrome,
 }
 
 impl ServerHandoff {
-    pub(crate) fn new(issuer: Issuer, chrome: &Chrome) -> Self {
+    /// For the server's site with this around its pages.
+    pub fn new(issuer: Issuer, chrome: &Chrome) -> Self {
         // The links are good until the server is started again, and ask from then on.
         let leaving = Leaving::new(issuer, SharedPages(chrome.clone()), Secret::generate().expose());
         Self { leaving, chrome: chrome.clone() }
     }
 
     /// The way out, for the server's site.
-    pub(crate) fn routes(self, app: &mut web::ServiceConfig) {
+    pub fn routes(self, app: &mut web::ServiceConfig) {
         app.app_data(web::Data::new(self.leaving))
             .route(Leaving::PATH, get_or_head().to(external))
             .configure(handoff::script_route);
     }
 
     /// Links to the applications for the visitor of this session, as (label, address).
-    pub(crate) fn links(&self, site: &Site, session: Option<&Session>) -> Vec<(String, String)> {
+    pub fn links(&self, site: &Site, session: Option<&Session>) -> Vec<(String, String)> {
         let user = LoggedIn::of(site, session);
         linked_sites(&self.chrome, &self.leaving, user.as_ref().map(LoggedIn::leaver))
     }

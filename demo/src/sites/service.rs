@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 /// The service in a site's [`App`](actix_web::App), whatever middleware is around it.
-pub(crate) trait SiteService:
+pub trait SiteService:
     ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<Self::Body>, Error = Error, InitError = ()>
     + 'static
 {

@@ -3,10 +3,15 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
-use sso_broker::{Broker, SilentMode};
-use sso_core::{AllowedOrigins, Encoding, ReturnPages, Secret, Silent};
-use sso_handoff::{Issuer, Target};
-use sso_jwt::{Algorithm, KeySet, SharedKeys};
+use sso_broker::{
+    Broker, SilentMode,
+    handoff::{Issuer, Target},
+};
+use sso_core::{
+    AllowedOrigins, Encoding, ReturnPages, Secret, Silent,
+    jwt::{Algorithm, KeySet, SharedKeys},
+};
+use sso_demo::{AjaxBroker, Api, LinkedApp, Peer, RedirectBroker, ServerHandoff, Sessions, Setup};
 use sso_server::{
     Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,
     clock::{Clock, SystemClock},
@@ -17,15 +22,7 @@ use crate::{
     Failure,
     config::{SessionName, StoreKey, StoreOption},
     run,
-    sites::{
-        ajax_broker::AjaxBroker,
-        api::Api,
-        linked_app::{LinkedApp, Peer, Setup},
-        linked_sessions::Sessions,
-        redirect_broker::RedirectBroker,
-        server::{Look, ServerSite},
-        server_handoff::ServerHandoff,
-    },
+    site::{Look, ServerSite},
 };
 
 #[derive(Debug, Args)]

@@ -1,5 +1,5 @@
 //! What the store in memory needs for a session in which somebody is logged in, with two links, and how long its calls
-//! take when it is full: `cargo bench -p sso-demo --bench memory`. It reads `/proc`, so it runs on Linux.
+//! take when it is full: `cargo bench -p sso-cli --bench memory`. It reads `/proc`, so it runs on Linux.
 //!
 //! Times on a busy machine say little: compare two versions by turns.
 

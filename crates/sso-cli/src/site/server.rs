@@ -1,4 +1,4 @@
-//! The SSO server's site: the protocol's routes, in the demo's look, a home page, and a form.
+//! The SSO server's site: the protocol's routes, in the look of its pages, a home page, and a form.
 
 use std::{net::TcpListener, sync::Arc};
 

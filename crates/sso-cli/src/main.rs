@@ -1,8 +1,8 @@
-//! `sso`: the demo's sites, all in one process or one by one, and the operator's small tools.
+//! `sso`: the server, the commands of its operator, and the demo's sites, all in one process or one by one.
 //!
 //! - [`cli`]: the list of commands; [`commands`]: one file per command; [`input`], [`output`]: what they read and print
 //! - [`config`]: `sso.toml` and the environment
-//! - [`sites`]: one file per site; [`pages`]: what they show
+//! - [`site`]: the server's own site; [`pages`]: what it shows
 //! - [`keys`]: the keys of tokens; [`private_file`]: written for its owner only
 //! - [`run`]: listens, and ends cleanly; [`deadline`]: ends connections that are too slow
 
@@ -16,13 +16,12 @@ mod output;
 mod pages;
 mod private_file;
 mod run;
-mod sites;
+mod site;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-
-use sites::error::SetupError;
+use sso_demo::SetupError;
 
 /// What ends the program early, as one line for people.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use clap::{Args, ValueEnum};
 use sso_broker::{Broker, SilentMode};
 use sso_core::{BrokerId, Encoding, Secret};
+use sso_demo::{AjaxBroker, RedirectBroker};
 use sso_site::{Chrome, SiteInfo};
 
 use crate::{
     Failure,
     config::{encoding, variable},
     run,
-    sites::{ajax_broker::AjaxBroker, redirect_broker::RedirectBroker},
 };
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The server's account page in the demo's look.
+//! The server's account page in the look of its site.
 
 use sso_server::{
     account::{OwnSession, RememberedBrowser},

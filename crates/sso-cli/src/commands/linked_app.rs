@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use sso_core::jwt::{Key, KeySet, SharedKeys};
+use sso_demo::{LinkedApp, Peer, Sessions, Setup, SharedSessions};
 use sso_site::SiteInfo;
 
 use crate::{
     Failure,
     config::{SessionName, StoreOption, StoreUrl, users_of_environment, variable},
     run,
-    sites::{
-        linked_app::{LinkedApp, Peer, Setup},
-        linked_sessions::{Sessions, SharedSessions},
-    },
 };
 
 #[derive(Debug, Args)]

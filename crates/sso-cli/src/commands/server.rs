@@ -9,7 +9,7 @@ use crate::{
     Failure,
     config::{Config, StoreOption, StoreUrl},
     run,
-    sites::server::{Look, ServerSite},
+    site::{Look, ServerSite},
 };
 
 #[derive(Debug, Args)]

@@ -163,7 +163,7 @@ fn a_weak_secret_is_for_the_loopback_only() {
 /// The shipped file is right, and the defaults that it tells are the real ones.
 #[test]
 fn the_shipped_file_tells_the_defaults() {
-    let shipped = include_str!("../../../sso.toml");
+    let shipped = include_str!("../../../../sso.toml");
     let config = read(shipped, &[]).unwrap();
     assert_eq!((&config.policy, &config.tokens), (&Policy::default(), &TokenPolicy::default()));
     assert_eq!(config.keys, None);

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use sso_demo::Api;
 
-use crate::{Failure, run, sites::api::Api};
+use crate::{Failure, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct ApiOptions {
