@@ -3,37 +3,40 @@
 use clap::{Parser, Subcommand};
 use sso_core::BrokerId;
 
+#[cfg(feature = "demo")]
+use crate::commands::demo::{DemoCommand, DemoOptions};
 use crate::{
     Failure,
-    commands::{
-        admin::AdminOptions, api, backup, broker, brokers, demo, keys, linked_app, server, sessions, tools, users,
-    },
+    commands::{admin::AdminOptions, backup, brokers, keys, server, sessions, tools, users},
 };
 
 /// Shared-session single sign-on. Without a command: the demo.
+#[cfg(feature = "demo")]
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    demo: demo::DemoOptions,
+    demo: DemoOptions,
+}
+
+/// Shared-session single sign-on.
+#[cfg(not(feature = "demo"))]
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs all sites of the demo in one process
-    Demo(demo::DemoOptions),
     /// Runs the server, from a configuration file and the environment
     Server(server::ServerOptions),
-    /// Runs one broker site. Its secret comes from SSO_BROKER_SECRET only: options show in the list of processes
-    Broker(broker::BrokerOptions),
-    /// Runs the demo's JSON service alone, which knows its users by access tokens
-    Api(api::ApiOptions),
-    /// Runs one linked application, which has a session of its own. Its users and keys come from the environment only:
-    /// SSO_USERS, such as `[{ username = "ada", password = "…" }]` with a hash that `sso hash-password` made,
-    /// SSO_SESSION_KEY, and SSO_PAIR_KEY for its peer
-    LinkedApp(linked_app::LinkedAppOptions),
+    #[cfg(feature = "demo")]
+    #[command(flatten)]
+    Demo(DemoCommand),
     /// Reads a password from the terminal or the first line of standard input, and prints its hash
     HashPassword,
     /// Makes, shows and replaces the keys of tokens; a running server takes up every change by itself
@@ -57,12 +60,14 @@ enum Command {
 
 impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        match self.command.unwrap_or(Command::Demo(self.demo)) {
-            Command::Demo(options) => demo::run(&options).await,
+        #[cfg(feature = "demo")]
+        let command = self.command.unwrap_or(Command::Demo(DemoCommand::Demo(self.demo)));
+        #[cfg(not(feature = "demo"))]
+        let command = self.command;
+        match command {
             Command::Server(options) => server::run(&options).await,
-            Command::Broker(options) => broker::run(&options).await,
-            Command::Api(options) => api::run(&options).await,
-            Command::LinkedApp(options) => linked_app::run(&options).await,
+            #[cfg(feature = "demo")]
+            Command::Demo(command) => command.run().await,
             Command::HashPassword => tools::hash_password(),
             Command::Keys(options) => keys::run(&options),
             Command::Users(options) => users::run(&options).await,

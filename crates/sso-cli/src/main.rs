@@ -21,7 +21,6 @@ mod site;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sso_demo::SetupError;
 
 /// What ends the program early, as one line for people.
 #[derive(Debug, thiserror::Error)]
@@ -41,15 +40,6 @@ impl Failure {
 
     fn other(error: impl ToString) -> Self {
         Self::Other(error.to_string())
-    }
-}
-
-impl From<SetupError> for Failure {
-    fn from(error: SetupError) -> Self {
-        match error {
-            SetupError::Passwords(_) => Self::other(error),
-            SetupError::Url(_) | SetupError::Origin(_) | SetupError::Keys(_) => Self::settings(error),
-        }
     }
 }
 

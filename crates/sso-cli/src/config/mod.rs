@@ -1,6 +1,8 @@
 //! The server's configuration: `sso.toml`, and the environment over it. Every mistake is told with its file and line, or with its variable.
 
 mod entries;
+#[cfg(feature = "demo")]
+mod environment;
 mod layers;
 mod policy;
 mod store;
@@ -22,10 +24,12 @@ use url::Url;
 
 use crate::{Failure, keys::ServerKeys};
 use entries::{BrokerEntry, UserEntry};
-use layers::{Form, Layer, Layers, VARIABLES, layers_of};
+use layers::{Layers, VARIABLES, layers_of};
 use store::DirectoryUrl;
 
 pub(crate) use entries::{SessionName, encoding, secret_in};
+#[cfg(feature = "demo")]
+pub(crate) use environment::{store_key_of_environment, users_of_environment, variable};
 pub(crate) use layers::DEFAULT_FILE;
 pub(crate) use store::{StoreKey, StoreOption, StoreUrl};
 
@@ -244,18 +248,6 @@ fn brokers(layers: &Layers, public_url: &Url) -> Result<Vec<BrokerEntry>, Failur
         brokers.push(entry.clone());
     }
     Ok(brokers)
-}
-
-/// A setting that has to be in the environment.
-pub(crate) fn variable(name: &str) -> Result<String, Failure> {
-    std::env::var(name).map_err(|_| Failure::settings(format!("the environment variable {name} is not set")))
-}
-
-/// The users of a site that has no configuration file: those in `SSO_USERS`.
-pub(crate) fn users_of_environment() -> Result<UserList, Failure> {
-    let name = "SSO_USERS";
-    let layers = Layers(vec![Layer::variable(name, "users", Form::Toml, &variable(name)?)?]);
-    Ok(users(&layers)?.into_iter().map(UserEntry::account).collect())
 }
 
 fn users(layers: &Layers) -> Result<Vec<UserEntry>, Failure> {

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    env::VarError,
     fs, io,
     path::{Path, PathBuf},
     str::FromStr,
@@ -218,17 +217,6 @@ impl StoreKey {
     /// From a file that only its owner can read.
     pub(super) fn read(file: &Path) -> Result<Self, PrivateFileError> {
         Ok(Self(Secret::new(private_file::read(file)?.as_bytes())))
-    }
-
-    /// The key of a site that has no configuration file: `SSO_STORE_KEY`, or what is in this file.
-    pub(crate) fn without_configuration(file: Option<&Path>) -> Result<Option<Self>, Failure> {
-        match (std::env::var("SSO_STORE_KEY"), file) {
-            (Err(VarError::NotPresent), None) => Ok(None),
-            (Err(VarError::NotPresent), Some(file)) => Self::read(file).map(Some).map_err(Failure::settings),
-            (Ok(key), None) => Ok(Some(key.into())),
-            (Err(VarError::NotUnicode(_)), None) => Err(Failure::settings("SSO_STORE_KEY: expected text in UTF-8")),
-            (_, Some(_)) => Err(Failure::settings("expected either SSO_STORE_KEY or a file with the store's key")),
-        }
     }
 
     /// The key beside this file, which is there.

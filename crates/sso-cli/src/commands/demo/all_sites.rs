@@ -20,7 +20,7 @@ use sso_site::{Chrome, SiteInfo};
 
 use crate::{
     Failure,
-    config::{SessionName, StoreKey, StoreOption},
+    config::{SessionName, StoreOption, store_key_of_environment},
     run,
     site::{Look, ServerSite},
 };
@@ -227,7 +227,7 @@ async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
         Some(SessionName(name)) => builder.session_name(name),
         None => builder,
     };
-    let key = StoreKey::without_configuration(options.store_key_file.as_deref())?;
+    let key = store_key_of_environment(options.store_key_file.as_deref())?;
     let store = options.store.url()?.open(key.as_ref(), MemoryStore::MAX_ANONYMOUS).await?;
     store.give_to(builder).build().map_err(Failure::settings)
 }
