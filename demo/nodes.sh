@@ -27,7 +27,7 @@ for program in "${programs[@]}"; do
   type -P "$program" >/dev/null || { echo "demo/nodes.sh: $program is not installed" >&2 && exit 1; }
 done
 if [ -z "${SSO_BIN-}" ]; then
-  cargo build --package sso-demo
+  cargo build --package sso-cli
   SSO_BIN=${CARGO_TARGET_DIR:-target}/debug/sso
 fi
 
