@@ -1,5 +1,5 @@
-//! The sites of the demo. `sso demo` runs all of them beside the server; `sso broker`, `sso linked-app` and `sso api` run
-//! one.
+//! The sites of the demo. `sso demo` runs all of them beside the server; `sso broker`, `sso linked-app` and `sso api`
+//! run one.
 //!
 //! - `sites/`: one file per site; `pages/`: what they show
 //!

@@ -1,8 +1,9 @@
 //! What a broker's `GET /api/info` costs with each store, as a ratio to the store in memory: `cargo bench`.
 //!
-//! All are measured in turns in one run, in process and without HTTP's sockets, so that the store is what differs; on a busy machine the ratios
-//! hold better than the times. Beside them stands what one bare question to the same engine costs, over the same kind of connection: an `info`
-//! asks its store once. Redis and PostgreSQL are started for the run; where one is not installed, that is said and the others are measured.
+//! All are measured in turns in one run, in process and without HTTP's sockets, so that the store is what differs; on a
+//! busy machine the ratios hold better than the times. Beside them stands what one bare question to the same engine
+//! costs, over the same kind of connection: an `info` asks its store once. Redis and PostgreSQL are started for the
+//! run; where one is not installed, that is said and the others are measured.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 

@@ -13,7 +13,7 @@ use crate::{
 /// Shared-session single sign-on. Without a command: the demo.
 #[cfg(feature = "demo")]
 #[derive(Debug, Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true)]
+#[command(name = "sso", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 /// Shared-session single sign-on.
 #[cfg(not(feature = "demo"))]
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "sso", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,7 +1,8 @@
 //! Connections on which nothing takes for ever: a request has to arrive in time, and its answer to be taken.
 //!
-//! actix-web has a limit for the head of a connection's first request, and for silence between two. A body that trickles, the head of a later request that does, and
-//! a client that takes its answer by the byte would hold a connection, its memory and its place for as long as they like.
+//! actix-web has a limit for the head of a connection's first request, and for silence between two. A body that
+//! trickles, the head of a later request that does, and a client that takes its answer by the byte would hold a
+//! connection, its memory and its place for as long as they like.
 
 use std::{
     io,
@@ -16,8 +17,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How long a request may take from its first byte to the first one of its answer, and so long the answer to be taken. The longest form fits through a slow line, and
-/// what the server itself waits for is much shorter.
+/// How long a request may take from its first byte to the first one of its answer, and so long the answer to be taken.
+/// The longest form fits through a slow line, and what the server itself waits for is much shorter.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A connection that can be ended at once, with what was written and not yet taken.

@@ -47,8 +47,8 @@ pub(crate) fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
     bind(address).map(|listener| vec![listener])
 }
 
-/// Listens at a port of both loopback addresses: browsers may choose either for a name under `localhost`, and a stranger's program
-/// on the other one would get half of the visitors.
+/// Listens at a port of both loopback addresses: browsers may choose either for a name under `localhost`, and a
+/// stranger's program on the other one would get half of the visitors.
 pub(crate) fn listen_on_loopback(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let mut listeners = vec![bind((Ipv4Addr::LOCALHOST, port).into())?];
     match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
@@ -138,8 +138,8 @@ impl EndSignals {
     }
 }
 
-/// Announces the sites and runs them until Ctrl-C or SIGTERM, or until one of them ends by itself, which is a failure; then finishes what is
-/// under way.
+/// Announces the sites and runs them until Ctrl-C or SIGTERM, or until one of them ends by itself, which is a failure;
+/// then finishes what is under way.
 pub(crate) async fn until_told(servers: Vec<Server>, announcement: &str) -> Result<(), Failure> {
     // First of all: whoever has read the announcement may already send one.
     let mut end = EndSignals::catch()?;

@@ -51,8 +51,9 @@ fn gzip(plain: &[u8]) -> Option<Bytes> {
 
 /// Serves them under `/static/`, compressed for browsers that accept it.
 ///
-/// Nothing else is compressed. A page has form tokens in it, and beside them text that a stranger's link or form chooses: compressed, its
-/// length would tell, guess by guess, what is in the token (the BREACH attack). These files have no secrets and nothing of the request.
+/// Nothing else is compressed. A page has form tokens in it, and beside them text that a stranger's link or form
+/// chooses: compressed, its length would tell, guess by guess, what is in the token (the BREACH attack). These files
+/// have no secrets and nothing of the request.
 pub fn routes(app: &mut web::ServiceConfig) {
     app.route("/static/{file}", get_or_head().to(file));
 }

@@ -89,8 +89,8 @@ pub const FULL_NAME: &str = "Full name";
 pub const EMAIL: &str = "Email";
 
 impl<'a> User<'a> {
-    /// Shows a user. An attribute that has parts, such as the profile, is shown part by part. `static/ajax-broker.js` has the same
-    /// labels.
+    /// Shows a user. An attribute that has parts, such as the profile, is shown part by part. `static/ajax-broker.js`
+    /// has the same labels.
     pub fn of(user: &'a wire::User) -> Self {
         let label = |name: &str| match name {
             "fullname" => FULL_NAME.to_owned(),

@@ -1,4 +1,5 @@
-//! A service without sessions and without pages: it knows who calls by access tokens alone, and has nothing of the server but its public keys.
+//! A service without sessions and without pages: it knows who calls by access tokens alone, and has nothing of the
+//! server but its public keys.
 
 use actix_web::{
     App, HttpResponse,

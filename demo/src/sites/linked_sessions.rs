@@ -1,4 +1,5 @@
-//! Where a linked application keeps its sessions, and which hand-offs were used: in its memory, or in a file that applications on one host share.
+//! Where a linked application keeps its sessions, and which hand-offs were used: in its memory, or in a file that
+//! applications on one host share.
 
 use std::{collections::HashMap, fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
 

@@ -3,8 +3,8 @@
 //! - brokers: [`redirect_broker`], with its page [`reports`], and [`ajax_broker`]; [`broker_forms`] is in both
 //! - [`linked_app`], with [`linked_sessions`]; [`api`], which has no pages
 //! - [`server_handoff`]: what the demo adds to the server's site
-//! - [`shared_pages`]: those that several sites have; [`service`]: what their `App`s are; [`error`]: why a site cannot be
-//!   set up
+//! - [`shared_pages`]: those that several sites have; [`service`]: what their `App`s are; [`error`]: why a site cannot
+//!   be set up
 
 pub(crate) mod ajax_broker;
 pub(crate) mod api;

@@ -45,7 +45,8 @@ async fn reports(
     Ok(page(StatusCode::OK, &shown))
 }
 
-/// What the service answers, or why it does not. A visitor whose own token serves no more is for the middleware to attach again.
+/// What the service answers, or why it does not. A visitor whose own token serves no more is for the middleware to
+/// attach again.
 async fn ask(visitor: &Visitor, service: &str) -> Result<Result<String, String>, RequestError> {
     let token = match visitor.session.access_token(Some(service)).await {
         Ok(token) => token,

@@ -1,5 +1,5 @@
-//! The pages that look the same at several sites of the demo: what went wrong, what is not there, the way out to a linked
-//! application.
+//! The pages that look the same at several sites of the demo: what went wrong, what is not there, the way out to a
+//! linked application.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use sso_broker::{

@@ -42,7 +42,8 @@ pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
     config.check_files()?;
     if config.has_other_databases() && !options.files_only {
         return Err(Failure::settings(
-            "PostgreSQL and Redis have tools of their own for this, see docs/operations.md; `sso backup --files-only` copies the rest",
+            "PostgreSQL and Redis have tools of their own for this, see docs/operations.md; \
+             `sso backup --files-only` copies the rest",
         ));
     }
     if options.dir.symlink_metadata().is_ok() {

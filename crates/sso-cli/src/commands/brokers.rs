@@ -164,7 +164,8 @@ async fn rotate(
         refused = match previous {
             _ if secret.expose() == broker.secret.expose() => Some("has this secret already".to_owned()),
             Some(until) if !keep_old.is_zero() && !replace_previous => Some(format!(
-                "may still use the secret before this one until {}: --replace-previous ends that, --keep-old 0s all but the new one",
+                "may still use the secret before this one until {}: --replace-previous ends that, \
+                 --keep-old 0s all but the new one",
                 output::time(until.as_secs()),
             )),
             _ => None,

@@ -1,4 +1,5 @@
-//! The server's configuration: `sso.toml`, and the environment over it. Every mistake is told with its file and line, or with its variable.
+//! The server's configuration: `sso.toml`, and the environment over it. Every mistake is told with its file and line,
+//! or with its variable.
 
 mod entries;
 #[cfg(feature = "demo")]
@@ -47,7 +48,8 @@ pub(crate) struct Config {
     pub(crate) php_routes: bool,
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
-    /// Where the keys of tokens are; without it they follow from the key of the store, and with `memory:` they last as long as the process.
+    /// Where the keys of tokens are; without it they follow from the key of the store, and with `memory:` they last as
+    /// long as the process.
     pub(crate) keys: Option<PathBuf>,
     session_name: Option<SessionName>,
     /// How many sessions without a user `memory:` keeps.
@@ -123,8 +125,8 @@ impl Config {
         (store, directory)
     }
 
-    /// That the databases in files are there, with their keys: a command that is run in the wrong directory would make empty ones, and
-    /// tell of a success in them.
+    /// That the databases in files are there, with their keys: a command that is run in the wrong directory would make
+    /// empty ones, and tell of a success in them.
     pub(crate) fn check_files(&self) -> Result<(), Failure> {
         let (store, directory) = self.database_files();
         for (file, what) in [(store, "store"), (directory, "directory")] {
@@ -163,7 +165,8 @@ impl Config {
         self.build(keys).await
     }
 
-    /// Builds the server for a command, which neither makes nor reads tokens: their keys may be broken, and are not watched.
+    /// Builds the server for a command, which neither makes nor reads tokens: their keys may be broken, and are not
+    /// watched.
     pub(crate) async fn open_for_command(self) -> Result<Opened, Failure> {
         self.build(None).await
     }

@@ -45,7 +45,8 @@ pub(super) fn sessions(layers: &Layers) -> Result<Policy, Failure> {
 /// `[jwt]`.
 pub(super) fn tokens(layers: &Layers) -> Result<TokenPolicy, Failure> {
     let default = TokenPolicy::default();
-    // A configuration from before there was an absolute limit may remember browsers for longer: then that is the limit, too.
+    // A configuration from before there was an absolute limit may remember browsers for longer: then that is the limit,
+    // too.
     let remember_lifetime = lifetime(layers, |keys| keys.jwt.remember_lifetime.as_ref(), default.remember_lifetime);
     let longest = default.remember_absolute.max(remember_lifetime);
     let tokens = TokenPolicy {

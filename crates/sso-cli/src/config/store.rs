@@ -34,7 +34,8 @@ pub(crate) enum StoreUrl {
     Redis(Location),
 }
 
-/// A store as an option of a command names it. A wrong one is told later: clap would repeat it, with the password that may be in it.
+/// A store as an option of a command names it. A wrong one is told later: clap would repeat it, with the password that
+/// may be in it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreOption(Result<StoreUrl, String>);
 

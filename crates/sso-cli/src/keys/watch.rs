@@ -50,7 +50,8 @@ struct Watch {
     keys: SharedKeys,
     /// The file whose keys are in use.
     loaded: Stamp,
-    /// Why a newer one is not. It is tried again, for what mends it may not be in the file: the directory's mode, or time itself.
+    /// Why a newer one is not. It is tried again, for what mends it may not be in the file: the directory's mode, or
+    /// time itself.
     failure: Option<String>,
 }
 

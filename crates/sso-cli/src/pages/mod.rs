@@ -1,4 +1,5 @@
-//! The pages of the server's site, as plain data: one struct for each file in `templates/server/`, no decisions, no I/O.
+//! The pages of the server's site, as plain data: one struct for each file in `templates/server/`, no decisions, no
+//! I/O.
 //!
 //! A caller fills in a struct and calls `render()` (from `askama::Template`). Everything is escaped by askama;
 //! the templates have no inline script or style, so they work under a Content-Security-Policy of `'self'` alone.

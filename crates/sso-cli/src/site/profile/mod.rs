@@ -1,8 +1,9 @@
 //! The server's profile form: two pages, of which the second has a time limit.
 //!
-//! The form counts as started once its first page was sent, so that page may lie open for as long as its user likes. What was typed
-//! there travels on in hidden fields: nothing is kept of a form that is never finished. A finished one is kept with the account, and each
-//! site is told of it as its `attributes` say. Where accounts cannot be changed, as those in `sso.toml`, there is no form.
+//! The form counts as started once its first page was sent, so that page may lie open for as long as its user likes.
+//! What was typed there travels on in hidden fields: nothing is kept of a form that is never finished. A finished one
+//! is kept with the account, and each site is told of it as its `attributes` say. Where accounts cannot be changed, as
+//! those in `sso.toml`, there is no form.
 
 mod answers;
 
@@ -33,7 +34,8 @@ const DONE: &str = "/profile/done";
 const ENDED: &str = "Your session has ended. Nothing was saved. Log in again to fill in your profile. \
                      To send what you typed again, log in in another tab and reload this page.";
 const NOT_HERE: &str = "This server can't keep profiles: its accounts are in a place that it can't write to.";
-const IN_USE: &str = "This server can't keep a profile of yours: its operator keeps something else in your account's attribute \"profile\".";
+const IN_USE: &str = "This server can't keep a profile of yours: its operator keeps something else in your account's \
+                      attribute \"profile\".";
 const UNCONFIRMED: &str =
     "This browser is remembered, so your profile asks for your password first. Nothing was saved.";
 const MEANWHILE: &str =
@@ -208,8 +210,8 @@ impl Desk {
         Some((session, session.user()?))
     }
 
-    /// Judges what was sent: first whether it is a form of ours at all, then who is there, and at last the time. So nobody is told of a time
-    /// limit who could not have kept it.
+    /// Judges what was sent: first whether it is a form of ours at all, then who is there, and at last the time. So
+    /// nobody is told of a time limit who could not have kept it.
     fn accept(&self, number: u8, begun_as: &str, token: &str, limit: TimeLimit) -> Result<Accepted<'_>, Refused> {
         let late = match self.form.check(&page_name(number, begun_as), token, limit) {
             Ok(()) => None,
