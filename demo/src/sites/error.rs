@@ -1,6 +1,7 @@
 //! Why a site cannot be set up.
 
-use sso_broker::{JwksError, handoff::NotAnOrigin};
+use sso_handoff::NotAnOrigin;
+use sso_jwt::JwksError;
 use sso_server::users::password::HashingFailed;
 
 /// Why a site cannot be set up.

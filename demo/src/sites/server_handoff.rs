@@ -1,11 +1,11 @@
 //! What the demo adds to the server's site: it hands its users over to the linked applications.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use sso_broker::{
-    handoff::Issuer,
-    web::handoff::{self, Leaver, Leaving},
-};
 use sso_core::Secret;
+use sso_handoff::{
+    Issuer, Leaver,
+    actix::{self as handoff, Leaving},
+};
 use sso_server::{
     Session,
     web::{Site, Visitor, get_or_head},

@@ -2,13 +2,8 @@
 //! linked application.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use sso_broker::{
-    Pages,
-    web::{
-        Problem,
-        handoff::{Leaver, Leaving, LeavingPage, LeavingPages, MayLeavePage},
-    },
-};
+use sso_broker::{Pages, web::Problem};
+use sso_handoff::{Leaver, LeavingPage, LeavingPages, MayLeavePage, actix::Leaving};
 use sso_site::{Chrome, NO_THEME, SiteInfo, Way, html, page};
 
 use crate::pages::{BrokerProblem, MayLeave, OnTheWay};

@@ -3,15 +3,11 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
-use sso_broker::{
-    Broker, SilentMode,
-    handoff::{Issuer, Target},
-};
-use sso_core::{
-    AllowedOrigins, Encoding, ReturnPages, Secret, Silent,
-    jwt::{Algorithm, KeySet, SharedKeys},
-};
+use sso_broker::{Broker, SilentMode};
+use sso_core::{AllowedOrigins, Encoding, ReturnPages, Secret, Silent};
 use sso_demo::{AjaxBroker, Api, LinkedApp, Peer, RedirectBroker, ServerHandoff, Sessions, Setup};
+use sso_handoff::{Issuer, Target};
+use sso_jwt::{Algorithm, KeySet, SharedKeys};
 use sso_server::{
     Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,
     clock::{Clock, SystemClock},

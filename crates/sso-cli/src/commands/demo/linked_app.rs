@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use sso_core::jwt::{Key, KeySet, SharedKeys};
 use sso_demo::{LinkedApp, Peer, Sessions, Setup, SharedSessions};
+use sso_jwt::{Key, KeySet, SharedKeys};
 use sso_site::SiteInfo;
 
 use crate::{
