@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use slab::Slab;
 
 use super::{OtherLink, Removed, Resolved, Store, StoreError, Unlink, note_touch, room_for, updated};
@@ -26,7 +26,6 @@ use crate::{
 /// longest unused make room.
 pub struct MemoryStore {
     state: RwLock<State>,
-    max_anonymous: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,11 +34,13 @@ struct State {
     records: Slab<Record>,
     /// Names are here as hashes: their texts are kept once, in the records.
     index: BTreeSet<(By, i64, u32)>,
-    /// How many records are in the index by their last use, and how many uses there were.
-    anonymous: usize,
-    uses: i64,
     /// Its hashes cannot be foreseen, for strangers choose names.
     hasher: RandomState,
+    /// How many records are in the index by their last use, and how many may be.
+    anonymous: usize,
+    max_anonymous: usize,
+    /// Counts the writes. The uses of sessions are in order by it, for a clock may be set back.
+    writes: i64,
 }
 
 enum Record {
@@ -51,6 +52,7 @@ enum Record {
 struct Place {
     session: Arc<Session>,
     links: Vec<Linked>,
+    /// The number of the write that used it last.
     used: i64,
 }
 
@@ -85,10 +87,6 @@ impl Record {
         if let Self::Session(place) = self { Some(place) } else { None }
     }
 
-    fn links_mut(&mut self) -> Option<&mut Vec<Linked>> {
-        if let Self::Session(place) = self { Some(&mut place.links) } else { None }
-    }
-
     fn family(&self) -> Option<&Arc<Family>> {
         if let Self::Family(family) = self { Some(family) } else { None }
     }
@@ -99,49 +97,49 @@ impl Record {
                 let user = session.user().map(|user| Name::User(&user.username));
                 let links = links.iter().map(|linked| Name::Link(&linked.key));
                 let names = session.cookies().map(Name::Cookie).chain(user).chain(links);
-                std::iter::once(Name::Session(&session.id)).chain(names).collect()
+                names.chain([Name::Session(&session.id)]).collect()
             }
             Self::Family(family) => vec![Name::Family(&family.id), Name::User(&family.username)],
             Self::UsedId(id, _) => vec![Name::UsedId(id)],
         }
     }
 
-    /// Where it is in the index.
-    fn places(&self, hasher: &RandomState) -> Vec<(By, i64)> {
-        let mut places: Vec<_> =
-            self.names().iter().map(|name| (By::Name, hasher.hash_one(name).cast_signed())).collect();
-        let keep_until = match self {
+    /// Its entries in the index.
+    fn entries(&self, hasher: &RandomState) -> Vec<(By, i64)> {
+        let names = self.names();
+        let mut entries: Vec<_> = names.iter().map(|name| (By::Name, hasher.hash_one(name).cast_signed())).collect();
+        match self {
             Self::Session(Place { session, used, .. }) => {
+                entries.push((By::KeepUntil, session.keep_until.as_millis()));
                 if session.ends != Timestamp::NEVER {
-                    places.push((By::LoginEnd, session.ends.as_millis()));
+                    entries.push((By::LoginEnd, session.ends.as_millis()));
                 }
                 // A later logout has to find a remembered browser by its session.
                 if session.login.is_none() && session.family().is_none() {
-                    places.push((By::LastUse, *used));
+                    entries.push((By::LastUse, *used));
                 }
-                session.keep_until
             }
-            Self::Family(family) => family.expires,
-            Self::UsedId(_, until) => *until,
-        };
-        places.push((By::KeepUntil, keep_until.as_millis()));
-        places
+            Self::Family(family) => entries.push((By::KeepUntil, family.expires.as_millis())),
+            Self::UsedId(_, until) => entries.push((By::KeepUntil, until.as_millis())),
+        }
+        entries
     }
 }
 
 impl State {
-    fn range(&self, by: By, from: i64, to: i64) -> impl Iterator<Item = (u32, &Record)> {
-        let numbers = self.index.range((by, from, 0)..=(by, to, u32::MAX)).map(|(_, _, number)| *number);
-        numbers.filter_map(|number| Some((number, self.records.get(number as usize)?)))
+    fn range(&self, by: By, from: i64, to: i64) -> impl Iterator<Item = (usize, &Record)> {
+        let numbers = self.index.range((by, from, 0)..=(by, to, u32::MAX)).map(|(_, _, number)| *number as usize);
+        numbers.filter_map(|number| Some((number, self.records.get(number)?)))
     }
 
-    fn all(&self, name: &Name<'_>) -> impl Iterator<Item = (u32, &Record)> {
+    fn all(&self, name: &Name<'_>) -> impl Iterator<Item = (usize, &Record)> {
         let hash = self.hasher.hash_one(name).cast_signed();
         self.range(By::Name, hash, hash).filter(move |(_, record)| record.names().contains(name))
     }
 
-    fn find(&self, name: &Name<'_>) -> Option<u32> {
-        self.all(name).next().map(|(number, _)| number)
+    /// The number of the record. It is a conflict if there is none.
+    fn number(&self, name: &Name<'_>) -> Result<usize, StoreError> {
+        self.all(name).next().map(|(number, _)| number).ok_or(StoreError::Conflict)
     }
 
     fn places(&self, name: &Name<'_>) -> impl Iterator<Item = &Place> {
@@ -158,64 +156,57 @@ impl State {
 
     /// Adds a record. It is a conflict if one of its names is another's.
     fn insert(&mut self, record: Record) -> Result<(), StoreError> {
-        if record.names().iter().any(|name| !matches!(name, Name::User(_)) && self.find(name).is_some()) {
+        if record.names().iter().any(|name| !matches!(name, Name::User(_)) && self.number(name).is_ok()) {
             return Err(StoreError::Conflict);
         }
-        let places = record.places(&self.hasher);
-        let number = self.records.insert(record) as u32;
-        self.reindex(number, &[], &places);
+        let number = self.records.insert(record);
+        self.reindex(number, &[]);
         Ok(())
     }
 
-    fn insert_session(&mut self, session: Arc<Session>, links: Vec<Linked>) -> Result<(), StoreError> {
-        self.uses += 1;
-        self.insert(Record::Session(Place { session, links, used: self.uses }))
-    }
-
-    /// Changes a session or its links. `change` is told the number of this use.
+    /// Changes a session or its links.
     fn change<T>(
         &mut self,
-        session: Option<u32>,
-        change: impl FnOnce(&mut Place, i64) -> Result<T, StoreError>,
+        number: usize,
+        change: impl FnOnce(&mut Place) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let number = session.ok_or(StoreError::Conflict)?;
-        let record = self.records.get_mut(number as usize).ok_or(StoreError::Conflict)?;
-        let before = record.places(&self.hasher);
-        let Record::Session(place) = record else { return Err(StoreError::Conflict) };
-        self.uses += 1;
-        let answer = change(place, self.uses);
-        let after = record.places(&self.hasher);
-        self.reindex(number, &before, &after);
+        let before = self.entries(number);
+        let Some(Record::Session(place)) = self.records.get_mut(number) else { return Err(StoreError::Conflict) };
+        let answer = change(place);
+        self.reindex(number, &before);
         answer
     }
 
-    /// Cuts the links of a session that are meant; how many.
-    fn cut(&mut self, session: Option<u32>, is_meant: impl Fn(&LinkKey) -> bool) -> u64 {
-        let cut = |place: &mut Place, _| Ok(place.links.extract_if(.., |linked| is_meant(&linked.key)).count() as u64);
-        self.change(session, cut).unwrap_or_default()
-    }
-
     /// Removes a record; whether it was there.
-    fn remove(&mut self, number: u32) -> bool {
-        let Some(record) = self.records.try_remove(number as usize) else { return false };
-        self.reindex(number, &record.places(&self.hasher), &[]);
-        true
+    fn remove(&mut self, number: usize) -> bool {
+        let before = self.entries(number);
+        let was_there = self.records.try_remove(number).is_some();
+        self.reindex(number, &before);
+        was_there
     }
 
+    /// Removes the first of these; whether there was one.
     fn remove_first(&mut self, by: By, to: i64) -> bool {
         let first = self.range(by, i64::MIN, to).next().map(|(number, _)| number);
         first.is_some_and(|number| self.remove(number))
     }
 
-    fn reindex(&mut self, number: u32, before: &[(By, i64)], after: &[(By, i64)]) {
-        for (by, value) in before.iter().filter(|place| !after.contains(place)) {
-            self.index.remove(&(*by, *value, number));
+    fn entries(&self, number: usize) -> Vec<(By, i64)> {
+        self.records.get(number).map(|record| record.entries(&self.hasher)).unwrap_or_default()
+    }
+
+    /// Has the index follow a record, of which it has the entries of before, and sessions make room.
+    fn reindex(&mut self, number: usize, before: &[(By, i64)]) {
+        let after = self.entries(number);
+        for (by, value) in before.iter().filter(|entry| !after.contains(entry)) {
+            self.index.remove(&(*by, *value, number as u32));
             self.anonymous -= usize::from(*by == By::LastUse);
         }
-        for (by, value) in after.iter().filter(|place| !before.contains(place)) {
-            self.index.insert((*by, *value, number));
+        for (by, value) in after.iter().filter(|entry| !before.contains(entry)) {
+            self.index.insert((*by, *value, number as u32));
             self.anonymous += usize::from(*by == By::LastUse);
         }
+        while self.anonymous > self.max_anonymous && self.remove_first(By::LastUse, i64::MAX) {}
     }
 }
 
@@ -230,32 +221,31 @@ impl MemoryStore {
 
     /// The same with room for so many sessions without a user, at least one.
     pub fn bounded(clock: impl Clock, max_anonymous: usize) -> Self {
-        Self { state: RwLock::default(), max_anonymous: max_anonymous.max(1), clock: Arc::new(clock) }
+        let state = State { max_anonymous: max_anonymous.max(1), ..State::default() };
+        Self { state: RwLock::new(state), clock: Arc::new(clock) }
     }
 
-    /// Changes the state, and lets go what is over, some at a time so that nobody waits long, or too much.
-    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.write();
-        let answer = change(&mut state);
-        let now = self.clock.now().as_millis();
+    /// Locks the state for a change. What is over goes first, some at a time so that nobody waits long.
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        let (now, mut state) = (self.clock.now().as_millis(), self.state.write());
+        state.writes += 1;
         let _over = (0..100).take_while(|_| state.remove_first(By::KeepUntil, now)).count();
-        while state.anonymous > self.max_anonymous && state.remove_first(By::LastUse, i64::MAX) {}
-        answer
+        state
     }
 
-    /// Does it for every record, some at a time, between which others get their turn; the sum.
-    async fn each(&self, change: impl Fn(&mut State, u32) -> u64 + Send + Sync) -> u64 {
-        let numbers: Vec<_> = self.state.read().records.iter().map(|(number, _)| number as u32).collect();
+    /// Does it for every record, between which others get their turn; the sum.
+    async fn each(&self, change: impl Fn(&mut State, usize) -> u64 + Send + Sync) -> u64 {
+        let numbers: Vec<_> = self.state.read().records.iter().map(|(number, _)| number).collect();
         let mut sum = 0;
-        for batch in numbers.chunks(500) {
-            sum += self.write(|state| batch.iter().map(|number| change(state, *number)).sum::<u64>());
-            tokio::task::yield_now().await;
+        for number in numbers {
+            sum += change(&mut self.write(), number);
+            tokio::task::consume_budget().await;
         }
         sum
     }
 
     async fn remove_each(&self, is_meant: fn(&Record) -> bool) -> u64 {
-        let is_there = |state: &State, number| state.records.get(number as usize).is_some_and(is_meant);
+        let is_there = |state: &State, number| state.records.get(number).is_some_and(is_meant);
         self.each(|state, number| (is_there(state, number) && state.remove(number)).into()).await
     }
 }
@@ -265,12 +255,11 @@ impl Store for MemoryStore {
     async fn insert(&self, session: Session, first: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError> {
         let session = Arc::new(session);
         let links: Vec<_> = first.into_iter().map(|(key, link)| Linked { key, link, called: None }).collect();
-        self.write(|state| {
-            if links.iter().any(|linked| state.find(&Name::Link(&linked.key)).is_some()) {
-                return Err(StoreError::Taken);
-            }
-            state.insert_session(session.clone(), links)
-        })?;
+        let state = &mut *self.write();
+        if links.iter().any(|linked| state.number(&Name::Link(&linked.key)).is_ok()) {
+            return Err(StoreError::Taken);
+        }
+        state.insert(Record::Session(Place { session: session.clone(), links, used: state.writes }))?;
         Ok(session)
     }
 
@@ -292,31 +281,29 @@ impl Store for MemoryStore {
     }
 
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError> {
-        let now = self.clock.now();
-        self.write(|state| {
-            let number = state.find(&Name::Session(&session.id));
-            let is_taken = state.find(&Name::Cookie(session.cookie)).is_some_and(|owner| Some(owner) != number);
-            state.change(number, |place, used| {
-                let current = &place.session;
-                if current.version != session.version || is_taken {
-                    return Err(StoreError::Conflict);
-                }
-                (place.session, place.used) = (Arc::new(updated(current, session, now)), used);
-                Ok(place.session.clone())
-            })
+        let (now, state) = (self.clock.now(), &mut *self.write());
+        let number = state.number(&Name::Session(&session.id))?;
+        let is_taken = state.number(&Name::Cookie(session.cookie)).is_ok_and(|owner| owner != number);
+        let used = state.writes;
+        state.change(number, |place| {
+            if place.session.version != session.version || is_taken {
+                return Err(StoreError::Conflict);
+            }
+            (place.session, place.used) = (Arc::new(updated(&place.session, session, now)), used);
+            Ok(place.session.clone())
         })
     }
 
     async fn touch(&self, used: &Session) -> Result<(), StoreError> {
-        self.write(|state| {
-            state.change(state.find(&Name::Session(&used.id)), |place, number| {
-                if place.session.epoch != used.epoch {
-                    return Err(StoreError::Conflict);
-                }
-                note_touch(Arc::make_mut(&mut place.session), used);
-                place.used = number;
-                Ok(())
-            })
+        let state = &mut *self.write();
+        let write = state.writes;
+        state.change(state.number(&Name::Session(&used.id))?, |place| {
+            if place.session.epoch != used.epoch {
+                return Err(StoreError::Conflict);
+            }
+            note_touch(Arc::make_mut(&mut place.session), used);
+            place.used = write;
+            Ok(())
         })
     }
 
@@ -327,47 +314,49 @@ impl Store for MemoryStore {
     }
 
     async fn link(&self, key: LinkKey, link: Link) -> Result<(), StoreError> {
-        self.write(|state| {
-            let (session, owner) = (state.find(&Name::Session(&link.session)), state.find(&Name::Link(&key)));
-            state.change(session, |place, _| {
-                if place.session.epoch != link.epoch {
-                    return Err(StoreError::Conflict);
-                }
-                if owner.is_some() {
-                    return Err(StoreError::Taken);
-                }
-                let others = place.links.iter().filter(|other| other.key.broker == key.broker);
-                let others = others.map(|Linked { key, link, called }| OtherLink {
-                    key: key.clone(),
-                    made: link.at,
-                    called: *called,
-                });
-                let going = room_for(&link, others.collect()).ok_or(StoreError::NoRoom)?;
-                place.links.retain(|other| !going.contains(&other.key));
-                place.links.reserve_exact(1);
-                place.links.push(Linked { key, link, called: None });
-                Ok(())
-            })
+        let state = &mut *self.write();
+        let is_taken = state.number(&Name::Link(&key)).is_ok();
+        state.change(state.number(&Name::Session(&link.session))?, |place| {
+            if place.session.epoch != link.epoch {
+                return Err(StoreError::Conflict);
+            }
+            if is_taken {
+                return Err(StoreError::Taken);
+            }
+            let other =
+                |Linked { key, link, called }: &Linked| OtherLink { key: key.clone(), made: link.at, called: *called };
+            let others = place.links.iter().filter(|other| other.key.broker == key.broker).map(other);
+            let going = room_for(&link, others.collect()).ok_or(StoreError::NoRoom)?;
+            place.links.retain(|other| !going.contains(&other.key));
+            place.links.reserve_exact(1);
+            place.links.push(Linked { key, link, called: None });
+            Ok(())
         })
     }
 
     async fn called(&self, key: &LinkKey, at: Timestamp) -> Result<(), StoreError> {
-        self.write(|state| {
-            let found = state.find(&Name::Link(key)).and_then(|number| state.records.get_mut(number as usize));
-            let links = found.and_then(Record::links_mut).into_iter().flatten();
-            for linked in links.filter(|linked| linked.key == *key) {
+        let state = &mut *self.write();
+        let record = state.number(&Name::Link(key)).ok().and_then(|number| state.records.get_mut(number));
+        if let Some(Record::Session(place)) = record {
+            for linked in place.links.iter_mut().filter(|linked| linked.key == *key) {
                 linked.called = linked.called.max(Some(at));
             }
-        });
+        }
         Ok(())
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
-        Ok(match which {
-            Unlink::One(key) => self.write(|state| state.cut(state.find(&Name::Link(key)), |other| other == key)),
-            Unlink::Broker(id) => self.each(|state, number| state.cut(Some(number), |key| key.broker == *id)).await,
-            Unlink::All => self.each(|state, number| state.cut(Some(number), |_| true)).await,
-        })
+        let is_meant = |linked: &mut Linked| match which {
+            Unlink::One(key) => linked.key == *key,
+            Unlink::Broker(id) => linked.key.broker == *id,
+            Unlink::All => true,
+        };
+        let cut = |place: &mut Place| Ok(place.links.extract_if(.., is_meant).count() as u64);
+        if let Unlink::One(key) = which {
+            let state = &mut *self.write();
+            return Ok(state.number(&Name::Link(key)).and_then(|number| state.change(number, cut)).unwrap_or_default());
+        }
+        Ok(self.each(|state, number| state.change(number, cut).unwrap_or_default()).await)
     }
 
     async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
@@ -381,23 +370,21 @@ impl Store for MemoryStore {
     }
 
     async fn consume(&self, id: &str, until: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.write(|state| state.insert(Record::UsedId(id.to_owned(), until))).is_ok())
+        Ok(self.write().insert(Record::UsedId(id.to_owned(), until)).is_ok())
     }
 
     async fn put_family(&self, mut family: Family) -> Result<Arc<Family>, StoreError> {
-        self.write(|state| {
-            let number = state.find(&Name::Family(&family.id));
-            let there = state.families(&Name::Family(&family.id)).next();
-            if there.map_or(0, |there| there.version) != family.version {
-                return Err(StoreError::Conflict);
-            }
-            family.version += 1;
-            let family = Arc::new(family);
-            if let Some(number) = number {
-                state.remove(number);
-            }
-            state.insert(Record::Family(family.clone())).map(|()| family)
-        })
+        let state = &mut *self.write();
+        let there = state.families(&Name::Family(&family.id)).next();
+        if there.map_or(0, |there| there.version) != family.version {
+            return Err(StoreError::Conflict);
+        }
+        if let Ok(number) = state.number(&Name::Family(&family.id)) {
+            state.remove(number);
+        }
+        family.version += 1;
+        let family = Arc::new(family);
+        state.insert(Record::Family(family.clone())).map(|()| family)
     }
 
     async fn family(&self, id: &str) -> Result<Option<Arc<Family>>, StoreError> {
@@ -405,7 +392,8 @@ impl Store for MemoryStore {
     }
 
     async fn remove_family(&self, id: &str) -> Result<bool, StoreError> {
-        Ok(self.write(|state| state.find(&Name::Family(id)).is_some_and(|number| state.remove(number))))
+        let state = &mut *self.write();
+        Ok(state.number(&Name::Family(id)).is_ok_and(|number| state.remove(number)))
     }
 
     async fn families_of(&self, username: &str) -> Result<Vec<Arc<Family>>, StoreError> {

@@ -74,10 +74,10 @@ async fn a_cookie_that_was_given_away_stays_when_its_first_session_goes() {
 async fn a_touch_keeps_a_record_longer() {
     let world = world();
     let (kept, lost) = (world.inserted().await, world.inserted().await);
-    world.clock.advance(Duration::from_secs(2 * 60 * 60));
     let now = world.clock.now();
-    world.store.touch(&used(&kept, now, now.after(Duration::from_secs(60)))).await.unwrap();
-    // The other one goes with that write at the latest.
+    world.store.touch(&used(&kept, now, now.after(Duration::from_secs(3 * 60 * 60)))).await.unwrap();
+    world.clock.advance(Duration::from_secs(2 * 60 * 60));
+    // The other one goes with this write at the latest.
     assert_eq!(world.store.touch(&used(&lost, lost.last_seen, lost.keep_until)).await, Err(Conflict));
     assert!(world.store.get(&kept.id).await.unwrap().is_some());
     assert!(world.store.get(&lost.id).await.unwrap().is_none());
