@@ -284,7 +284,12 @@ async fn what_is_done_in_many_steps_may_take_longer_than_anybody_waits_at_a_page
     let world = World::new();
     let mut browser = Browser::default();
     let dead = world.attach(&mut browser, "Alice").await;
-    world.advance(25 * HOUR);
+    // Its session is kept, for it is used.
+    for _ in 0..300 {
+        world.advance(5 * MINUTE);
+        let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
+        browser.receive(visit.set_cookie);
+    }
     world.store.be_slow(Duration::from_secs(5));
     let attach = async {
         let mut browser = Browser::default();
