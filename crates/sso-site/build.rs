@@ -3,5 +3,5 @@
 #![allow(missing_docs, clippy::print_stdout)]
 
 fn main() {
-    println!("cargo::rerun-if-changed=../../static");
+    println!("cargo::rerun-if-changed=static");
 }

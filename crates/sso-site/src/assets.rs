@@ -12,7 +12,7 @@ use rust_embed::RustEmbed;
 use sso_server::web::get_or_head;
 
 #[derive(RustEmbed)]
-#[folder = "../../static"]
+#[folder = "static"]
 struct Static;
 
 /// A file as it is sent.
