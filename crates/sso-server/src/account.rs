@@ -9,12 +9,12 @@ use sso_core::{BrokerId, base36, wire::User};
 
 use crate::{
     browser::{Browser, Visit},
-    clock::Timestamp,
     error::{Error, Unavailable},
     login::Credentials,
     server::{Parts, Server},
     session::{CookieValue, EndReason, Family, Login, Session, SessionId},
     task::Task,
+    util::clock::Timestamp,
 };
 
 /// Who ends other sessions or forgets browsers has typed the password in this session so recently.

@@ -16,7 +16,7 @@ use sso_core::{
 
 pub use settings::{BrokerSettings, InvalidBroker};
 
-use crate::{clock::Timestamp, users::Account};
+use crate::{users::Account, util::clock::Timestamp};
 
 /// A web site that takes part, and what it may do.
 #[derive(Clone, Debug)]

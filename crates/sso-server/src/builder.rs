@@ -9,14 +9,16 @@ use url::Url;
 
 use crate::{
     brokers::Brokers,
-    clock::{Clock, SystemClock},
     server::{Parts, Server},
     session::{Policy, TokenPolicy, policy::InvalidPolicy},
     store::{MemoryStore, Store},
-    throttle::Throttle,
     users::{
         Users,
         password::{HashingFailed, Passwords},
+    },
+    util::{
+        clock::{Clock, SystemClock},
+        rate_limit::Throttle,
     },
 };
 

@@ -9,8 +9,8 @@ use sso_core::BrokerId;
 
 use crate::{
     brokers::{Broker, Brokers, BrokersUnavailable},
-    clock::{Clock, Timestamp},
     users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable},
+    util::clock::{Clock, Timestamp},
 };
 
 /// What is remembered was asked for less than this ago: a change is seen so soon.

@@ -7,7 +7,11 @@ use sso_core::{
     wire::{BearerErrorCode, INVALID_CREDENTIALS},
 };
 
-use crate::{session::Session, throttle::TooEarly, users::new_password::UnfitPassword, words};
+use crate::{
+    session::Session,
+    users::new_password::UnfitPassword,
+    util::{humanize, rate_limit::TooEarly},
+};
 
 /// Something that an operation needs does not answer: the store, the users, the brokers. The cause is in the log.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -42,7 +46,7 @@ pub enum Error {
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// Too many wrong passwords of this user or link, or wrong checksums or secrets of this broker.
-    #[error("Too many failed attempts. Try again in {}.", words::limit(*retry_after))]
+    #[error("Too many failed attempts. Try again in {}.", humanize::limit(*retry_after))]
     TooManyFailures {
         /// Seconds to wait.
         retry_after: u64,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{clock::Timestamp, server::Server, words};
+use crate::{
+    server::Server,
+    util::{clock::Timestamp, humanize},
+};
 
 /// Whether a page of a form has a time limit. The first page of several has none: the form counts as started once it
 /// was sent. A form of a single page has one where something secret is typed into it.
@@ -21,7 +24,7 @@ pub enum FormRefusal {
     #[error("This form is no longer valid. Try again.")]
     Forged,
     /// It was served too long ago.
-    #[error("This form timed out: send it within {} of opening it. Check what you typed and send it again.", words::limit(*limit_seconds))]
+    #[error("This form timed out: send it within {} of opening it. Check what you typed and send it again.", humanize::limit(*limit_seconds))]
     TimedOut {
         /// The limit, in seconds.
         limit_seconds: u64,
@@ -34,7 +37,7 @@ impl FormRefusal {
         match self {
             Self::TimedOut { limit_seconds } => format!(
                 "This form timed out: send it within {} of opening it. Enter your password again.",
-                words::limit(limit_seconds)
+                humanize::limit(limit_seconds)
             ),
             Self::Forged => self.to_string(),
         }

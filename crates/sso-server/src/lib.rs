@@ -30,7 +30,6 @@ pub mod browser;
 pub mod builder;
 pub mod cached;
 pub mod change_password;
-pub mod clock;
 pub mod data;
 #[cfg(feature = "sql")]
 pub mod directory;
@@ -48,11 +47,10 @@ mod sessions;
 mod standing;
 pub mod store;
 mod task;
-pub mod throttle;
 pub mod users;
+mod util;
 #[cfg(feature = "actix")]
 pub mod web;
-pub mod words;
 
 pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, Entry};
 pub use browser::{Browser, Remember, RememberToken, Visit};
@@ -70,3 +68,4 @@ pub use sso_core as core;
 pub use sso_jwt as jwt;
 pub use store::{MemoryStore, Store};
 pub use users::{Account, PasswordHash, UserList, Users, UsersInMemory};
+pub use util::{clock, humanize, rate_limit};

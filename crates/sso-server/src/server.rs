@@ -10,12 +10,14 @@ use url::Url;
 
 use crate::{
     brokers::Brokers,
-    clock::{Clock, Timestamp},
     error::Unavailable,
     session::{Policy, TokenPolicy},
     store::Store,
-    throttle::Throttle,
     users::{SetOutcome, Users, password::Passwords},
+    util::{
+        clock::{Clock, Timestamp},
+        rate_limit::Throttle,
+    },
 };
 
 /// A server. Cheap to clone: clones are the same server.

@@ -20,10 +20,10 @@ use sso_jwt::SharedKeys;
 use sso_server::{
     UserList, Users,
     clock::{Clock, SystemClock},
-    throttle::Throttle,
+    humanize,
+    rate_limit::Throttle,
     users::{name::canonical, password::Passwords},
     web::get_or_head,
-    words,
 };
 use sso_site::{Chrome, NO_THEME, SiteInfo, Way, assets, html, no_store, page, page_policy, see_other};
 use url::Url;

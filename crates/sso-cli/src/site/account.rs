@@ -3,9 +3,9 @@
 use sso_server::{
     account::{OwnSession, RememberedBrowser},
     clock::Timestamp,
+    humanize,
     users::new_password::MIN_CHARS,
     web::{AccountNews, AccountPage, ConfirmPage},
-    words,
 };
 use sso_site::{Chrome, html, theme_of};
 

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::util::clock::ManualClock;
 
 /// Has one user, in this group; counts how often it is asked, and may fail or be slow.
 struct Source {

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     brokers::{Broker, BrokerSettings, Brokers, BrokersUnavailable, InvalidBroker},
-    clock::Timestamp,
     store::{StoreKeys, keys::Kind, sql::column},
+    util::clock::Timestamp,
 };
 
 const COLUMNS: &str =

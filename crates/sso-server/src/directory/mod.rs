@@ -16,12 +16,12 @@ use sqlx::any::AnyRow;
 
 use crate::{
     brokers::InvalidBroker,
-    clock::{Clock, Timestamp},
     store::{
         StoreError, StoreKeys,
         sql::{Database, SqlStore, check_keys, column},
     },
     users::name::InvalidUsername,
+    util::clock::{Clock, Timestamp},
 };
 
 /// How many entries a list gives at once.

@@ -10,9 +10,9 @@ use super::{
     ATTEMPTS, DirectoryError, PAGE, SqlDirectory, Unreadable, changes_all_the_time, from_json, number, one, text,
 };
 use crate::{
-    clock::Timestamp,
     store::sql::column,
     users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable, name::check_username},
+    util::clock::Timestamp,
 };
 
 const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use sso_core::wire::SessionStatus;
 
 use crate::{
-    clock::Timestamp,
     error::Unavailable,
     server::Server,
     session::{Session, lifecycle},
+    util::clock::Timestamp,
 };
 
 pub use bearer::{Resumed, Told};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sso_core::{base36, random};
 
-use crate::clock::Timestamp;
+use crate::util::clock::Timestamp;
 
 /// The value of a browser's session cookie: 256 random bits, 50 characters. Only the server makes them.
 #[derive(Clone)]

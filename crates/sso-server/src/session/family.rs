@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sso_core::{base36, random};
 
 use super::{Policy, TokenPolicy};
-use crate::clock::Timestamp;
+use crate::util::clock::{CLOCK_SKEW, Timestamp};
 
 /// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole
 /// family goes.
@@ -101,7 +101,7 @@ impl Family {
     /// Makes times that lie in the future now, and has the family end no later than the policy allows: it may have been
     /// written by a clock that was ahead, or under another policy.
     pub fn set_right(&mut self, now: Timestamp, tokens: &TokenPolicy) {
-        let latest = now.after(Policy::CLOCK_SKEW);
+        let latest = now.after(CLOCK_SKEW);
         let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
         set(&mut self.created);
         set(&mut self.issued);

@@ -22,7 +22,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{CookieHash, EndReason, OldCookie, Policy, Session};
-use crate::clock::Timestamp;
+use crate::util::clock::{CLOCK_SKEW, Timestamp};
 
 /// The end that the login's time has come to, if any by `now`.
 fn due(session: &Session, policy: &Policy, now: Timestamp) -> Option<(EndReason, Timestamp)> {
@@ -113,19 +113,19 @@ pub fn is_ahead(session: &Session, now: Timestamp) -> bool {
         login.map(|login| login.at),
         login.map(|login| login.auth_time),
     ];
-    let latest = now.after(Policy::CLOCK_SKEW);
+    let latest = now.after(CLOCK_SKEW);
     times.into_iter().flatten().any(|time| time > latest)
         || session.old_cookie.is_some_and(|old| works_too_long(old, now))
 }
 
 /// Whether a replaced cookie value would work longer than any does. It was dead from some time on, by a clock that was ahead: it is dead now.
 fn works_too_long(old: OldCookie, now: Timestamp) -> bool {
-    old.works_until != Timestamp::NEVER && old.works_until > now.after(Policy::RENEWAL_GRACE).after(Policy::CLOCK_SKEW)
+    old.works_until != Timestamp::NEVER && old.works_until > now.after(Policy::RENEWAL_GRACE).after(CLOCK_SKEW)
 }
 
 /// Makes the times in the record that lie in the future now: nothing that counts from them would end otherwise.
 pub fn set_right(session: &mut Session, now: Timestamp) {
-    let latest = now.after(Policy::CLOCK_SKEW);
+    let latest = now.after(CLOCK_SKEW);
     let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
     set(&mut session.created);
     set(&mut session.cookie_since);

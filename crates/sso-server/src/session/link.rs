@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sso_core::{BrokerId, Token, VerificationCode};
 
 use super::{End, Policy, Session, SessionId};
-use crate::clock::Timestamp;
+use crate::util::clock::Timestamp;
 
 /// Where a link is found: whose token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sso_core::{VerificationCode, wire::User};
 
-use crate::clock::Timestamp;
+use crate::util::clock::Timestamp;
 
 /// A login: it lives in a [`Session`](super::Session), and has an idle and an absolute end.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -38,10 +38,6 @@ impl Policy {
     /// their way, or a response that was lost, must not log anyone out.
     pub const RENEWAL_GRACE: Duration = Duration::from_secs(10);
 
-    /// The clocks of the nodes, and of one machine before and after it was set, differ by so much at most. What lies further in the future was noted by
-    /// a clock that was wrong.
-    pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
-
     /// The default lifetimes, but this idle timeout. What must be shorter than it is: half of it, where the default would not be.
     pub fn with_idle_timeout(idle_timeout: Duration) -> Self {
         let default = Self::default();

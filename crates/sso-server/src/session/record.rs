@@ -14,7 +14,7 @@ use sso_core::{
 };
 
 use super::{AuthMethod, CookieHash, CookieValue, End, EndReason, Login, OldCookie};
-use crate::clock::Timestamp;
+use crate::util::clock::Timestamp;
 
 /// The internal name of a session. It is in no cookie, no answer and no log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

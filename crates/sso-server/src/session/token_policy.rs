@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::{InvalidPolicy, Setting};
-use crate::clock::Timestamp;
+use crate::util::clock::Timestamp;
 
 /// What the server issues tokens for, and how long they live.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use slab::Slab;
 
 use super::{OtherLink, Removed, Resolved, Store, StoreError, Unlink, note_touch, room_for, updated};
 use crate::{
-    clock::{Clock, Timestamp},
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
+    util::clock::{Clock, Timestamp},
 };
 
 /// Sessions in memory. What is over by its `keep_until` goes with one of the next writes.

@@ -54,8 +54,8 @@ pub use rules::{OtherLink, note_touch, room_for, updated};
 pub use sql::{Copied, Purged, SqlStore};
 
 use crate::{
-    clock::Timestamp,
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
+    util::clock::Timestamp,
 };
 
 /// Why a store did not do what was asked.
@@ -145,7 +145,7 @@ pub trait Store: Send + Sync + 'static {
     /// session's](Session::cookies) any more leads nowhere from the same instant on. For a touch may have come between,
     /// `last_seen` keeps the later value, and so do `keep_until` and `ends` if the [count](Session::epoch) is the same:
     /// another login, or none, has times of its own. But where the `last_seen` that is there lies in the future,
-    /// further than [clocks differ](crate::session::Policy::CLOCK_SKEW), all three are replaced. [`updated`] says the
+    /// further than [clocks differ](crate::util::clock::CLOCK_SKEW), all three are replaced. [`updated`] says the
     /// same.
     ///
     /// [`Conflict`](StoreError::Conflict) if its version is another, or the new cookie is taken.

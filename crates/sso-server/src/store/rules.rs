@@ -2,8 +2,8 @@
 //! that writes in a language of its own says the same there.
 
 use crate::{
-    clock::Timestamp,
-    session::{Link, Policy, Session},
+    session::{Link, Session},
+    util::clock::{CLOCK_SKEW, Timestamp},
 };
 
 /// The record that an update leaves, of the one that is there and the one that comes; see
@@ -11,7 +11,7 @@ use crate::{
 pub fn updated(there: &Session, mut comes: Session, now: Timestamp) -> Session {
     comes.version += 1;
     // A touch may have come between, but no use in the future counts, nor what follows from it.
-    if there.last_seen <= now.after(Policy::CLOCK_SKEW) {
+    if there.last_seen <= now.after(CLOCK_SKEW) {
         comes.last_seen = comes.last_seen.max(there.last_seen);
         // Another login, or none, has times of its own.
         if comes.epoch == there.epoch {

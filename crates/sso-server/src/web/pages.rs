@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::{Session, account::Account, session::EndReason, users::new_password::MIN_CHARS, words};
+use crate::{Session, account::Account, session::EndReason, users::new_password::MIN_CHARS, util::humanize};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {
@@ -218,9 +218,9 @@ impl Pages for PlainPages {
                 let remembered = if own.is_remembered { ", remembered" } else { "" };
                 format!(
                     "<li>{}: since {}, last used {}{remembered}. Sites: {}{end}</li>",
-                    escape(&words::browser(own.browser.as_deref().unwrap_or("unknown browser"))),
-                    words::ago(account.now.since(own.since)),
-                    words::ago(account.now.since(own.last_seen)),
+                    escape(&humanize::browser(own.browser.as_deref().unwrap_or("unknown browser"))),
+                    humanize::ago(account.now.since(own.since)),
+                    humanize::ago(account.now.since(own.last_seen)),
                     brokers.join(", "),
                 )
             })
@@ -229,7 +229,7 @@ impl Pages for PlainPages {
             .browsers
             .iter()
             .map(|known| {
-                let name = escape(&words::browser(&known.browser));
+                let name = escape(&humanize::browser(&known.browser));
                 let this = if known.is_this { " (this one)" } else { "" };
                 format!("<li>{name}{this}{}</li>", button("forget", &known.handle, "Forget it"))
             })
@@ -336,8 +336,8 @@ mod tests {
     use super::*;
     use crate::{
         account::{OwnSession, RememberedBrowser},
-        clock::Timestamp,
         session::CookieValue,
+        util::clock::Timestamp,
     };
 
     #[test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sso_server::{
     Policy, Server, Store,
     browser::Browser as Shown,
-    clock::{Clock, ManualClock, Timestamp},
+    clock::{CLOCK_SKEW, Clock, ManualClock, Timestamp},
     session::EndReason,
 };
 
@@ -97,7 +97,7 @@ async fn a_cookie_that_a_login_has_replaced_stays_dead() {
 
 #[tokio::test]
 async fn nodes_whose_clocks_differ_a_little_write_no_more_than_others() {
-    let (world, browser, alice) = logged_in_ahead(Policy::CLOCK_SKEW).await;
+    let (world, browser, alice) = logged_in_ahead(CLOCK_SKEW).await;
     let before = world.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap().version;
     for question in QUESTIONS {
         assert!(is_logged_in(&world, &browser, &alice, question).await);
@@ -129,7 +129,7 @@ async fn seen_at(node: &Server, link: &Attached, by_person: bool) -> Option<Stri
 
 #[tokio::test]
 async fn of_two_nodes_whose_clocks_differ_neither_ends_a_login_early_nor_undoes_an_end() {
-    let ahead = Policy::CLOCK_SKEW;
+    let ahead = CLOCK_SKEW;
     let policy = Policy::default();
     let world = World::new();
     let clock = Arc::new(ManualClock::at(world.clock.now().after(ahead)));

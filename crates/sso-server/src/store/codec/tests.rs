@@ -3,8 +3,8 @@ use sso_core::wire::User;
 
 use super::*;
 use crate::{
-    clock::Timestamp,
     session::{EndReason, Family, Fingerprint, Link, LinkKey, Login, OldToken, Session},
+    util::clock::Timestamp,
 };
 
 fn at(millis: i64) -> Timestamp {

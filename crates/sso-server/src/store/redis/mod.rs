@@ -60,8 +60,8 @@ use scripts::Scripts;
 
 use super::{Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind, listed::Listed, rules::noted};
 use crate::{
-    clock::{Clock, Timestamp},
-    session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
+    util::clock::{CLOCK_SKEW, Clock, Timestamp},
 };
 
 /// The URL is not that of a Redis.
@@ -251,7 +251,7 @@ impl Store for RedisStore {
 
     async fn update(&self, mut session: Session) -> Result<Arc<Session>, StoreError> {
         session.version += 1;
-        let latest = self.clock.now().after(Policy::CLOCK_SKEW).as_millis();
+        let latest = self.clock.now().after(CLOCK_SKEW).as_millis();
         let times: Option<[i64; 2]> = self.run(&self.scripts.update, (self.written(&session)?, latest)).await?;
         let [seen, keep] = times.ok_or(StoreError::Conflict)?.map(Timestamp::from_millis);
         Ok(Arc::new(Session { last_seen: seen, keep_until: keep, ..session }))

@@ -74,8 +74,8 @@ mod tests {
     use super::*;
     use crate::{
         Session, Store,
-        clock::{Clock, ManualClock, SystemClock},
         session::{CookieValue, Login},
+        util::clock::{Clock, ManualClock, SystemClock},
     };
 
     const KEPT: [&str; 5] = ["sso_brokers", "sso_schema", "sso_settings", "sso_used", "sso_users"];

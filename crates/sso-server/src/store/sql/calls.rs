@@ -11,8 +11,7 @@ use super::{
     rows::{listed, number, with_times},
 };
 use crate::{
-    clock::Timestamp,
-    session::{CookieHash, Family, Link, LinkKey, Policy, Session, SessionId},
+    session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
     store::{
         Removed, Resolved, Store,
         StoreError::{self, Conflict, NoRoom, Taken, Unavailable},
@@ -22,6 +21,7 @@ use crate::{
         room_for,
         rules::noted,
     },
+    util::clock::CLOCK_SKEW,
 };
 
 const INSERT: &str = "INSERT INTO sso_sessions (name, username, version, epoch, last_seen, keep_until, ends, record) \
@@ -110,7 +110,7 @@ impl Store for SqlStore {
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError> {
         let session = Session { version: session.version + 1, ..session };
         let row = self.session_row(&session)?;
-        let latest = self.clock.now().after(Policy::CLOCK_SKEW).as_millis();
+        let latest = self.clock.now().after(CLOCK_SKEW).as_millis();
         let work = || async {
             let mut transaction = self.database.begin().await?;
             let connection = transaction.connection()?;

@@ -22,7 +22,7 @@ pub use purge::Purged;
 pub(crate) use rotation::check_keys;
 
 use super::{StoreError, StoreKeys};
-use crate::clock::Clock;
+use crate::util::clock::Clock;
 
 /// How long a call waits for the database.
 const TIMEOUT: Duration = Duration::from_secs(4);

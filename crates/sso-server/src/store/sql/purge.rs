@@ -6,8 +6,8 @@ use sqlx::Any;
 
 use super::{Database, Engine};
 use crate::{
-    clock::Clock,
     store::{Removed, StoreError},
+    util::clock::Clock,
 };
 
 /// How often it looks.

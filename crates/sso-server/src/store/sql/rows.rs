@@ -6,9 +6,9 @@ use sqlx::{Any, AnyConnection, Row, any::AnyRow};
 
 use super::{SqlStore, column, connection::Query};
 use crate::{
-    clock::Timestamp,
     session::{Family, Link, LinkKey, Session},
     store::{OtherLink, StoreError, keys::Kind, listed::Listed, rules::noted},
+    util::clock::Timestamp,
 };
 
 /// Whether the cookie is free, or this session's already; it is this session's then.

@@ -9,7 +9,7 @@ use std::{fmt, time::Duration};
 use moka::{policy::EvictionPolicy, sync::Cache};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::Timestamp, session::Policy};
+use super::clock::{CLOCK_SKEW, Timestamp};
 
 /// Counts failures by key and says when the next try may come. Never a permanent lock: the wait has a limit,
 /// and quiet keys are forgotten.
@@ -61,7 +61,7 @@ impl Throttle {
 
     /// Whether a try may be made now. A wait that is longer than any was noted by a clock that was ahead: it is over.
     pub fn check(&self, key: &str, now: Timestamp) -> Result<(), TooEarly> {
-        let longest = now.after(self.longest_wait).after(Policy::CLOCK_SKEW);
+        let longest = now.after(self.longest_wait).after(CLOCK_SKEW);
         let failures = self.failures.get(&hash(key)).filter(|failures| failures.next_try <= longest);
         failures.map_or(Ok(()), |failures| failures.check(now))
     }

@@ -5,6 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+/// The largest difference expected between the clocks of two nodes, or of one machine before and after it was set. A
+/// time further in the future was written by a clock that was wrong.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
 /// An instant: milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Timestamp(i64);
