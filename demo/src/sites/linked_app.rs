@@ -286,7 +286,7 @@ impl LinkedApp {
         let turn = self.0.passwords.turn().await.ok_or_else(busy)?;
         let (username, now) = (&*canonical(typed), SystemClock.now());
         self.0.failures.check(username, now).map_err(|early| {
-            let text = format!("Too many failed attempts. Try again in {}.", words::limit(early.retry_after));
+            let text = format!("Too many failed attempts. Try again in {}.", humanize::limit(early.retry_after));
             (StatusCode::TOO_MANY_REQUESTS, text)
         })?;
         let account = self.0.users.find(username).await.map_err(|_| busy())?;

@@ -52,14 +52,14 @@ pub(super) fn confirm(chrome: &Chrome, page: &ConfirmPage<'_>) -> String {
 fn when(instant: Timestamp, now: Timestamp) -> When {
     let datetime = output::time(instant.as_secs());
     let exact = datetime.replace('T', " ").replace('Z', " UTC");
-    When { datetime, exact, ago: words::ago(now.since(instant)) }
+    When { datetime, exact, ago: humanize::ago(now.since(instant)) }
 }
 
 fn session_row(own: &OwnSession, now: Timestamp) -> SessionRow<'_> {
     let sites: Vec<_> = own.brokers.iter().map(|id| id.as_str()).collect();
     SessionRow {
         handle: &own.handle,
-        browser: words::browser(own.browser.as_deref().unwrap_or("A browser without a name")),
+        browser: humanize::browser(own.browser.as_deref().unwrap_or("A browser without a name")),
         since: when(own.since, now),
         last_seen: when(own.last_seen, now),
         begun: match own.password_at {
@@ -75,10 +75,10 @@ fn session_row(own: &OwnSession, now: Timestamp) -> SessionRow<'_> {
 fn browser_row(known: &RememberedBrowser, now: Timestamp) -> BrowserRow<'_> {
     BrowserRow {
         handle: &known.handle,
-        browser: words::browser(&known.browser),
+        browser: humanize::browser(&known.browser),
         since: when(known.created, now),
         last_used: when(known.last_used, now),
-        left: words::length(known.expires.since(now)),
+        left: humanize::length(known.expires.since(now)),
         is_this: known.is_this,
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         room_for,
         rules::noted,
     },
-    util::clock::CLOCK_SKEW,
+    util::clock::{CLOCK_SKEW, Timestamp},
 };
 
 const INSERT: &str = "INSERT INTO sso_sessions (name, username, version, epoch, last_seen, keep_until, ends, record) \
