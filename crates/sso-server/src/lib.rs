@@ -24,14 +24,11 @@
 pub mod access;
 pub mod account;
 pub mod attach;
-pub mod both;
 pub mod brokers;
 pub mod browser;
 pub mod builder;
-pub mod cached;
 pub mod change_password;
 pub mod data;
-#[cfg(feature = "sql")]
 pub mod directory;
 mod ends;
 pub mod error;
@@ -56,7 +53,7 @@ pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, Entry};
 pub use browser::{Browser, Remember, RememberToken, Visit};
 pub use builder::{BuildError, ServerBuilder, check_public_url};
 #[cfg(feature = "sql")]
-pub use directory::SqlDirectory;
+pub use directory::sql::SqlDirectory;
 pub use ends::Ended;
 pub use error::{Error, Unavailable};
 pub use login::Credentials;

@@ -18,8 +18,10 @@ use std::{
 
 use sso_core::{Silent, is_loopback};
 use sso_server::{
-    BrokerList, MemoryStore, Policy, Server, SqlDirectory, TokenPolicy, UserList, both::Both, cached::Cached,
-    clock::SystemClock, users::name::visible,
+    BrokerList, MemoryStore, Policy, Server, SqlDirectory, TokenPolicy, UserList,
+    clock::SystemClock,
+    directory::{Cached, Chain},
+    users::name::visible,
 };
 use url::Url;
 
@@ -184,8 +186,8 @@ impl Config {
             // What the file says comes first.
             Some(directory) => Server::builder(
                 self.public_url,
-                Both(brokers, Cached::brokers(directory.clone(), SystemClock)),
-                Both(users, Cached::users(directory.clone(), SystemClock)),
+                Chain(brokers, Cached::brokers(directory.clone(), SystemClock)),
+                Chain(users, Cached::users(directory.clone(), SystemClock)),
             ),
             None => Server::builder(self.public_url, brokers, users),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sso_server::{Account, Credentials, Error, PasswordHash, Server, UserList, Users, both::Both};
+use sso_server::{Account, Credentials, Error, PasswordHash, Server, UserList, Users, directory::Chain};
 
 use crate::common::{
     Browser, World, credentials,
@@ -173,7 +173,7 @@ async fn a_list_hides_nobody_else_whose_name_has_another_form() {
     let table = Directory::default();
     table.put(Account::new(NFD, hash()).attribute("from", "the table"));
     let list = UserList::from_iter([Account::new(NFC, hash()).attribute("from", "the list")]);
-    let world = World::with_users(Both(list, table));
+    let world = World::with_users(Chain(list, table));
     for (typed, from) in [(NFC, "the list"), (NFD, "the table"), (" Zo\u{eb}", "the list")] {
         let mut browser = Browser::default();
         browser.receive(world.server.log_in(browser.cookie.as_ref(), &credentials(typed)).await.unwrap().set_cookie);

@@ -13,9 +13,9 @@ use crate::{
 
 /// Asks the first; whom that does not know, the second may.
 #[derive(Clone, Debug)]
-pub struct Both<A, B>(pub A, pub B);
+pub struct Chain<A, B>(pub A, pub B);
 
-impl<A: Users, B: Users> Both<A, B> {
+impl<A: Users, B: Users> Chain<A, B> {
     /// Where the account of this name is: who is hidden by the first is not changed in the second.
     async fn of(&self, username: &str) -> Result<&dyn Users, UsersUnavailable> {
         let is_first = self.0.find_now(username).await?.is_some();
@@ -24,7 +24,7 @@ impl<A: Users, B: Users> Both<A, B> {
 }
 
 #[async_trait]
-impl<A: Users, B: Users> Users for Both<A, B> {
+impl<A: Users, B: Users> Users for Chain<A, B> {
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
         match self.0.find(username).await? {
             Some(account) => Ok(Some(account)),
@@ -73,7 +73,7 @@ impl<A: Users, B: Users> Users for Both<A, B> {
 }
 
 #[async_trait]
-impl<A: Brokers, B: Brokers> Brokers for Both<A, B> {
+impl<A: Brokers, B: Brokers> Brokers for Chain<A, B> {
     async fn find(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, BrokersUnavailable> {
         match self.0.find(id).await? {
             Some(broker) => Ok(Some(broker)),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is remembered was asked for less than this ago: a change is seen so soon.
-pub const FRESH: Duration = Duration::from_secs(3);
+const FRESH: Duration = Duration::from_secs(3);
 
 /// How many answers are remembered, in bytes: about what is in them, with [`OVERHEAD`] for each.
 const CAPACITY: u64 = 16 * 1024 * 1024;
