@@ -8,7 +8,7 @@ use std::{
 use sso_core::Secret;
 use sso_server::{
     PasswordHash,
-    users::new_password::{OwnWords, check_new},
+    password_policy::{OwnWords, check_new},
 };
 
 use crate::{Failure, config::secret_in};

@@ -8,8 +8,8 @@ use crate::{
     session::{CookieValue, EndReason, Session},
     users::{
         SetOutcome,
-        name::nfc,
-        new_password::{OwnWords, check_length},
+        password_policy::{OwnWords, check_length},
+        username::nfc,
     },
 };
 
@@ -44,7 +44,7 @@ impl Server {
         if change.new != change.again {
             return Err(PasswordError::NotRepeated.into());
         }
-        check_length(&change.new).map_err(PasswordError::Unfit)?;
+        check_length(&change.new).map_err(PasswordError::Policy)?;
         let credentials =
             Credentials { username: username.to_owned(), password: change.old.clone(), ..Credentials::default() };
         let account = task.authenticate(&credentials, true, None).await?;
@@ -52,7 +52,7 @@ impl Server {
             return Err(PasswordError::Unchanged.into());
         }
         let own = OwnWords::new(user, &task.public_url);
-        task.passwords.judge(&change.new, own).await.ok_or_else(no_turn)?.map_err(PasswordError::Unfit)?;
+        task.passwords.judge(&change.new, own).await.ok_or_else(no_turn)?.map_err(PasswordError::Policy)?;
         let turn = task.passwords.turn().await.ok_or_else(no_turn)?;
         let hash = turn.hash(&change.new).await.map_err(Unavailable::because)?;
 

@@ -9,7 +9,7 @@ use sso_core::{
 
 use crate::{
     session::Session,
-    users::new_password::UnfitPassword,
+    users::password_policy::PasswordPolicyError,
     util::{humanize, rate_limit::TooEarly},
 };
 
@@ -122,7 +122,7 @@ pub enum PasswordError {
     NotRepeated,
     /// The new one is not fit.
     #[error(transparent)]
-    Unfit(#[from] UnfitPassword),
+    Policy(#[from] PasswordPolicyError),
     /// It is the old one.
     #[error("The new password is the same as the current one.")]
     Unchanged,

@@ -24,7 +24,7 @@
 pub mod access;
 pub mod account;
 pub mod attach;
-pub mod brokers;
+mod brokers;
 pub mod browser;
 pub mod builder;
 pub mod change_password;
@@ -44,12 +44,12 @@ mod sessions;
 mod standing;
 pub mod store;
 mod task;
-pub mod users;
+mod users;
 mod util;
 #[cfg(feature = "actix")]
 pub mod web;
 
-pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, Entry};
+pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, BrokersUnavailable, Entry, InvalidBroker};
 pub use browser::{Browser, Remember, RememberToken, Visit};
 pub use builder::{BuildError, ServerBuilder, check_public_url};
 #[cfg(feature = "sql")]
@@ -64,5 +64,8 @@ pub use session::{Policy, Session, TokenPolicy};
 pub use sso_core as core;
 pub use sso_jwt as jwt;
 pub use store::{MemoryStore, Store};
-pub use users::{Account, PasswordHash, UserList, Users, UsersInMemory};
+pub use users::{
+    Account, HashingFailed, InvalidHash, PasswordHash, Passwords, SetOutcome, UserList, Users, UsersInMemory,
+    UsersUnavailable, password_policy, username,
+};
 pub use util::{clock, humanize, rate_limit};

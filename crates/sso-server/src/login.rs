@@ -11,7 +11,7 @@ use crate::{
     server::Server,
     session::{CookieValue, LinkState, Login, Session, lifecycle},
     task::Task,
-    users::{Account, name::canonical},
+    users::{Account, username::canonical},
 };
 
 /// A name and a password as they were typed.

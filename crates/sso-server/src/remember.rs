@@ -21,7 +21,7 @@ use crate::{
     session::{CookieValue, EndReason, Family, Login, OldToken, Session, TokenState},
     sessions::ATTEMPTS,
     task::Task,
-    users::{Account, name::canonical},
+    users::{Account, username::canonical},
 };
 
 impl Server {

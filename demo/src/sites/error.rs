@@ -2,7 +2,7 @@
 
 use sso_handoff::NotAnOrigin;
 use sso_jwt::JwksError;
-use sso_server::users::password::HashingFailed;
+use sso_server::HashingFailed;
 
 /// Why a site cannot be set up.
 #[derive(Debug, thiserror::Error)]

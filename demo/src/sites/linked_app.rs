@@ -18,11 +18,11 @@ use sso_handoff::{
 };
 use sso_jwt::SharedKeys;
 use sso_server::{
-    UserList, Users,
+    Passwords, UserList, Users,
     clock::{Clock, SystemClock},
     humanize,
     rate_limit::Throttle,
-    users::{name::canonical, password::Passwords},
+    username::canonical,
     web::get_or_head,
 };
 use sso_site::{Chrome, NO_THEME, SiteInfo, Way, assets, html, no_store, page, page_policy, see_other};

@@ -15,7 +15,8 @@ use sso_server::{
     Broker, Server, SqlDirectory, Unavailable,
     core::wire::User,
     directory::{DirectoryError, Unreadable},
-    users::{name::canonical, new_password::OwnWords},
+    password_policy::OwnWords,
+    username::canonical,
 };
 
 use crate::{

@@ -6,7 +6,7 @@ use sso_server::{
     SqlDirectory,
     core::wire::User,
     directory::{DirectoryError, StoredUser, Unreadable},
-    users::name::{canonical, check_username, visible},
+    username::{canonical, check_username, visible},
 };
 
 use super::admin::{Admin, AdminOptions, Missing, failed, store_failed};

@@ -185,7 +185,7 @@ impl TryFrom<Map<String, Value>> for Attributes {
 struct Hash(PasswordHash);
 
 impl TryFrom<String> for Hash {
-    type Error = sso_server::users::password::InvalidHash;
+    type Error = sso_server::InvalidHash;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse().map(Self)

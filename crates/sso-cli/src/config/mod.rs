@@ -21,7 +21,7 @@ use sso_server::{
     BrokerList, MemoryStore, Policy, Server, SqlDirectory, TokenPolicy, UserList,
     clock::SystemClock,
     directory::{Cached, Chain},
-    users::name::visible,
+    username::visible,
 };
 use url::Url;
 

@@ -4,7 +4,7 @@ use sso_server::{
     account::{OwnSession, RememberedBrowser},
     clock::Timestamp,
     humanize,
-    users::new_password::MIN_CHARS,
+    password_policy::MIN_CHARS,
     web::{AccountNews, AccountPage, ConfirmPage},
 };
 use sso_site::{Chrome, html, theme_of};

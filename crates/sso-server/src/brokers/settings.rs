@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, origin::InvalidOrigin};
 
 use super::{Broker, Entry};
-use crate::users::name::canonical;
+use crate::users::username::canonical;
 
 /// What a broker may do and where it lives: the keys of a `[[brokers]]` entry but its id and its secrets. A key that is not there has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! Who may log in. [`Users`] finds an account by its name; a list, a closure or something of your own will do.
 
 mod in_memory;
-pub mod name;
-pub mod new_password;
-pub mod password;
+pub(crate) mod password;
+pub mod password_policy;
+pub mod username;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sso_core::wire::User;
 
 pub use in_memory::UsersInMemory;
-pub use password::PasswordHash;
+pub use password::{HashingFailed, InvalidHash, PasswordHash, Passwords};
 
 /// An account: who it is, and how the password is checked.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub enum SetOutcome {
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
     /// The account of this name; `None` if there is none or it is disabled. A login asks for the name as it was typed, and then in its
-    /// [form that counts](name::canonical): names that are kept in that form are to be found to the letter. Asked at every call of a broker, so
+    /// [form that counts](username::canonical): names that are kept in that form are to be found to the letter. Asked at every call of a broker, so
     /// it must be fast; what it says may be some seconds old.
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable>;
 
@@ -135,7 +135,7 @@ where
     }
 }
 
-/// Accounts that are known from the start. Each has its name in the [form that counts](name::canonical), however it was
+/// Accounts that are known from the start. Each has its name in the [form that counts](username::canonical), however it was
 /// given, and is found by that alone: an account of another form elsewhere is another one.
 #[derive(Clone, Debug, Default)]
 pub struct UserList(HashMap<String, Arc<Account>>);
@@ -144,7 +144,7 @@ impl FromIterator<Account> for UserList {
     /// Of two accounts with one name the later one counts.
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
         let named = |mut account: Account| {
-            account.user.username = name::canonical(&account.user.username).into_owned();
+            account.user.username = username::canonical(&account.user.username).into_owned();
             (account.user.username.clone(), Arc::new(account))
         };
         Self(accounts.into_iter().map(named).collect())

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
-    name::nfc,
-    new_password::{OwnWords, UnfitPassword, check_new},
+    password_policy::{OwnWords, PasswordPolicyError, check_new},
+    username::nfc,
 };
 
 /// A stored password hash, `$argon2id$…` or `$2y$…`. `Debug` does not show it.
@@ -199,7 +199,7 @@ impl Passwords {
     }
 
     /// Judges a new password of an account; `None` when it took too long until it could be.
-    pub async fn judge(&self, password: &str, own: OwnWords) -> Option<Result<(), UnfitPassword>> {
+    pub async fn judge(&self, password: &str, own: OwnWords) -> Option<Result<(), PasswordPolicyError>> {
         let wait = tokio::time::timeout(Self::LONGEST_WAIT, self.judging.clone().acquire_owned());
         let permit = wait.await.ok()?.ok()?;
         let password = password.to_owned();

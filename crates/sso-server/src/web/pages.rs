@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::{Session, account::Account, session::EndReason, users::new_password::MIN_CHARS, util::humanize};
+use crate::{Session, account::Account, session::EndReason, users::password_policy::MIN_CHARS, util::humanize};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {

@@ -4,10 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sso_server::{
-    Account, PasswordHash, Users,
-    users::{SetOutcome, UsersUnavailable},
-};
+use sso_server::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable};
 
 use super::BCRYPT;
 

@@ -1,7 +1,7 @@
 //! The map of values that brokers share.
 
 use serde_json::{Map, Value, json};
-use sso_server::{Account, Error, Session, UsersInMemory, users::SetOutcome};
+use sso_server::{Account, Error, Session, SetOutcome, UsersInMemory};
 
 use crate::common::{Attached, BCRYPT, Browser, World, credentials};
 

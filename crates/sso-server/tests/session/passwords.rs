@@ -2,7 +2,7 @@
 
 use sso_server::{
     Account, Credentials, Error, PasswordHash, Remember, Session, Store, UserList, browser,
-    change_password::PasswordChange, error::PasswordError, session::EndReason, users::new_password::UnfitPassword,
+    change_password::PasswordChange, error::PasswordError, password_policy::PasswordPolicyError, session::EndReason,
 };
 use tokio::task::JoinSet;
 
@@ -78,13 +78,13 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
     let differs = PasswordChange { again: format!("{NEW}!"), ..change(PASSWORD, NEW) };
     let tests = [
         (differs, PasswordError::NotRepeated.into()),
-        (change(PASSWORD, "fourteen chars"), PasswordError::Unfit(UnfitPassword::TooShort).into()),
-        (change(PASSWORD, &"x".repeat(1_025)), PasswordError::Unfit(UnfitPassword::TooLong).into()),
+        (change(PASSWORD, "fourteen chars"), PasswordError::Policy(PasswordPolicyError::TooShort).into()),
+        (change(PASSWORD, &"x".repeat(1_025)), PasswordError::Policy(PasswordPolicyError::TooLong).into()),
         (change("jackie124", NEW), Error::InvalidCredentials),
-        (change(PASSWORD, "passwordpassword"), PasswordError::Unfit(UnfitPassword::Common).into()),
-        (change(PASSWORD, "Jackie-Jackie-1987"), PasswordError::Unfit(UnfitPassword::OwnName).into()),
-        (change(PASSWORD, "jackie@sso.example.com"), PasswordError::Unfit(UnfitPassword::OwnName).into()),
-        (change(PASSWORD, "j@example.Jackie"), PasswordError::Unfit(UnfitPassword::OwnName).into()),
+        (change(PASSWORD, "passwordpassword"), PasswordError::Policy(PasswordPolicyError::Common).into()),
+        (change(PASSWORD, "Jackie-Jackie-1987"), PasswordError::Policy(PasswordPolicyError::OwnName).into()),
+        (change(PASSWORD, "jackie@sso.example.com"), PasswordError::Policy(PasswordPolicyError::OwnName).into()),
+        (change(PASSWORD, "j@example.Jackie"), PasswordError::Policy(PasswordPolicyError::OwnName).into()),
     ];
     for (wrong, why) in tests {
         let refused = world.server.change_password(mine.cookie.as_ref(), &wrong).await;

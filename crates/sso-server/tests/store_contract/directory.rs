@@ -5,12 +5,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use sqlx::{Any, Row};
 use sso_core::{Encoding, Secret, Silent};
 use sso_server::{
-    Account, BrokerSettings, Brokers, PasswordHash, Session, SqlDirectory, Store, Users,
-    brokers::InvalidBroker,
+    Account, BrokerSettings, Brokers, InvalidBroker, PasswordHash, Session, SetOutcome, SqlDirectory, Store, Users,
     clock::{Clock, ManualClock, SystemClock, Timestamp},
     directory::{DirectoryError, StoredBroker, StoredUser, Unreadable},
     store::{SqlStore, StoreKeys},
-    users::SetOutcome,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;

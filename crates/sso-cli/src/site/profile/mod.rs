@@ -13,10 +13,9 @@ use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use askama::Template;
 use serde::Deserialize;
 use sso_server::{
-    Session, Unavailable,
+    Session, SetOutcome, Unavailable,
     core::wire::User,
     form::{FormRefusal, TimeLimit},
-    users::SetOutcome,
     web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
 };
 use sso_site::{Chrome, Way, html, see_other, theme_of};

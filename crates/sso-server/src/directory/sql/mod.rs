@@ -20,7 +20,7 @@ use crate::{
         StoreError, StoreKeys,
         sql::{Database, SqlStore, check_keys, column},
     },
-    users::name::InvalidUsername,
+    users::username::InvalidUsername,
     util::clock::{Clock, Timestamp},
 };
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     store::sql::column,
-    users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable, name::check_username},
+    users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable, username::check_username},
     util::clock::Timestamp,
 };
 

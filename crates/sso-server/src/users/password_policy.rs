@@ -7,7 +7,7 @@ use sso_core::wire::User;
 use url::Url;
 use zxcvbn::{Score, zxcvbn};
 
-use super::name::nfc;
+use super::username::nfc;
 
 /// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
 pub const MIN_CHARS: usize = 15;
@@ -21,7 +21,7 @@ const SHORTEST_WORD: usize = 3;
 
 /// Why a new password is refused. There are no rules on kinds of characters, as that section says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnfitPassword {
+pub enum PasswordPolicyError {
     /// Fewer than [`MIN_CHARS`] characters.
     #[error("A password needs at least {MIN_CHARS} characters. Several words work well.")]
     TooShort,
@@ -78,24 +78,24 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Judges a new password of an account. That takes some hundred milliseconds at most, or seconds for one that is made to take them.
-pub fn check_new(password: &str, own: &OwnWords) -> Result<(), UnfitPassword> {
+pub fn check_new(password: &str, own: &OwnWords) -> Result<(), PasswordPolicyError> {
     check_length(password)?;
     let password = nfc(password);
     if own.make_up(&nfc(&password.to_lowercase())) {
-        return Err(UnfitPassword::OwnName);
+        return Err(PasswordPolicyError::OwnName);
     }
     // Common passwords, names and words, backwards too, with digits in place of letters, repeated, rows of keys, dates (ASVS 6.2.4). The best
     // score means 10^10 guesses, which three words taken at random need.
     let own: Vec<_> = own.0.iter().map(String::as_str).collect();
-    if zxcvbn(&password, &own).score() < Score::Four { Err(UnfitPassword::Common) } else { Ok(()) }
+    if zxcvbn(&password, &own).score() < Score::Four { Err(PasswordPolicyError::Common) } else { Ok(()) }
 }
 
 /// The part of it that takes no time.
-pub fn check_length(password: &str) -> Result<(), UnfitPassword> {
+pub fn check_length(password: &str) -> Result<(), PasswordPolicyError> {
     if password.len() > MAX_BYTES {
-        Err(UnfitPassword::TooLong)
+        Err(PasswordPolicyError::TooLong)
     } else if nfc(password).chars().count() < MIN_CHARS {
-        Err(UnfitPassword::TooShort)
+        Err(PasswordPolicyError::TooShort)
     } else {
         Ok(())
     }
@@ -135,14 +135,14 @@ mod tests {
     #[test]
     fn the_length_counts_characters_as_they_are_kept() {
         for (password, why) in [
-            ("fourteen chars", UnfitPassword::TooShort),
+            ("fourteen chars", PasswordPolicyError::TooShort),
             (
                 "\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}\u{ea}\u{e9}\u{e8}",
-                UnfitPassword::TooShort,
+                PasswordPolicyError::TooShort,
             ),
             // 15 that are typed, and 14 that are kept.
-            ("fourteen chare\u{301}", UnfitPassword::TooShort),
-            (&"x".repeat(MAX_BYTES + 1), UnfitPassword::TooLong),
+            ("fourteen chare\u{301}", PasswordPolicyError::TooShort),
+            (&"x".repeat(MAX_BYTES + 1), PasswordPolicyError::TooLong),
         ] {
             assert_eq!(check_length(password), Err(why), "{password}");
             assert_eq!(check_new(password, &jackie()), Err(why), "{password}");
@@ -169,7 +169,7 @@ mod tests {
             "thisismypassword",
             "abcdefghijklmnop",
         ] {
-            assert_eq!(check_new(bad, &jackie()), Err(UnfitPassword::Common), "{bad}");
+            assert_eq!(check_new(bad, &jackie()), Err(PasswordPolicyError::Common), "{bad}");
         }
     }
 
@@ -185,11 +185,11 @@ mod tests {
             "sso.example.com!",
             "sso.example.com-2026-11",
         ] {
-            assert_eq!(check_new(bad, &jackie()), Err(UnfitPassword::OwnName), "{bad}");
+            assert_eq!(check_new(bad, &jackie()), Err(PasswordPolicyError::OwnName), "{bad}");
         }
         // Backwards, and with digits in place of letters.
         for bad in ["eikcajeikcajeikcaj", "j4ck13j4ck13j4ck13"] {
-            assert_eq!(check_new(bad, &jackie()), Err(UnfitPassword::Common), "{bad}");
+            assert_eq!(check_new(bad, &jackie()), Err(PasswordPolicyError::Common), "{bad}");
         }
         // Of another account they are as good as other names.
         assert_eq!(check_new("jackie.bl\u{fc}ck@shop.example", &OwnWords::default()), Ok(()));
