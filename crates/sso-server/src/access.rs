@@ -18,9 +18,8 @@ use crate::{
     brokers::Broker,
     error::{Error, Unavailable},
     resume::Resumed,
-    server::Server,
+    server::{Server, task::Task},
     session::{Session, lifecycle},
-    task::Task,
     users::Account,
 };
 

@@ -8,12 +8,14 @@ use std::{sync::Arc, time::Duration};
 use sso_core::{BrokerId, base36, wire::User};
 
 use crate::{
-    browser::{Browser, Visit},
     error::{Error, Unavailable},
     login::Credentials,
-    server::{Parts, Server},
+    server::{
+        Parts, Server,
+        browser::{Browser, Visit},
+        task::Task,
+    },
     session::{CookieValue, EndReason, Family, Login, Session, SessionId},
-    task::Task,
     util::clock::Timestamp,
 };
 

@@ -6,13 +6,15 @@ use sso_core::{AttachError, AttachRequest, AttachRules, BrokerId, BrowserHeaders
 
 use crate::{
     brokers::Broker,
-    browser::{Browser, Remember},
     error::{Error, Unavailable},
     resume::failure_key,
-    server::Server,
+    server::{
+        Server,
+        browser::{Browser, Remember},
+        task::{Task, Unwritten},
+    },
     session::{CookieValue, Link, LinkKey, LinkState, Login, Session, SessionId},
     store::Unlink,
-    task::{Task, Unwritten},
 };
 
 /// An attach request that passed every check.

@@ -1,10 +1,12 @@
 //! Another password, chosen by its user. Every other session of theirs ends, and no browser is remembered any more.
 
 use crate::{
-    browser::{Browser, Remember, Visit},
     error::{Error, PasswordError, Unavailable},
     login::{Credentials, no_turn},
-    server::Server,
+    server::{
+        Server,
+        browser::{Browser, Remember, Visit},
+    },
     session::{CookieValue, EndReason, Session},
     users::{
         SetOutcome,

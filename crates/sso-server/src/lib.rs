@@ -25,12 +25,9 @@ pub mod access;
 pub mod account;
 pub mod attach;
 mod brokers;
-pub mod browser;
-pub mod builder;
 pub mod change_password;
 pub mod data;
 pub mod directory;
-mod ends;
 pub mod error;
 pub mod form;
 pub mod login;
@@ -38,25 +35,22 @@ mod logout;
 pub mod operator;
 pub mod remember;
 pub mod resume;
-pub mod server;
+mod server;
 pub mod session;
-mod sessions;
-mod standing;
 pub mod store;
-mod task;
 mod users;
 mod util;
 #[cfg(feature = "actix")]
 pub mod web;
 
 pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, BrokersUnavailable, Entry, InvalidBroker};
-pub use browser::{Browser, Remember, RememberToken, Visit};
-pub use builder::{BuildError, ServerBuilder, check_public_url};
 #[cfg(feature = "sql")]
 pub use directory::sql::SqlDirectory;
-pub use ends::Ended;
 pub use error::{Error, Unavailable};
 pub use login::Credentials;
+pub use server::browser::{Browser, InvalidRememberToken, Remember, RememberToken, Visit};
+pub use server::builder::{BuildError, ServerBuilder, check_public_url};
+pub use server::ends::Ended;
 
 pub use resume::{Resumed, Told};
 pub use server::Server;

@@ -5,12 +5,14 @@ use std::{fmt, sync::Arc};
 use sso_core::wire::User;
 
 use crate::{
-    browser::{Browser, Remember, Visit},
     error::{Error, Unavailable},
     resume::{Resumed, check_link, failure_key},
-    server::Server,
+    server::{
+        Server,
+        browser::{Browser, Remember, Visit},
+        task::Task,
+    },
     session::{CookieValue, LinkState, Login, Session, lifecycle},
-    task::Task,
     users::{Account, username::canonical},
 };
 

@@ -3,12 +3,10 @@
 use sso_core::wire::Ended;
 
 use crate::{
-    browser::Browser,
     error::{Error, Unavailable},
     resume::{Resumed, check_link},
-    server::Server,
+    server::{Server, browser::Browser, task::Task},
     session::{CookieValue, EndReason, LinkState, Session},
-    task::Task,
 };
 
 impl Server {

@@ -3,7 +3,13 @@
 
 use sso_core::BrokerId;
 
-use crate::{account::OwnSession, ends::Ended, error::Unavailable, server::Server, session::EndReason, store::Unlink};
+use crate::{
+    account::OwnSession,
+    error::Unavailable,
+    server::{Server, ends::Ended},
+    session::EndReason,
+    store::Unlink,
+};
 
 impl Server {
     /// Where a user is logged in.

@@ -15,12 +15,14 @@ use std::{sync::Arc, time::Duration};
 use sso_jwt::{Expected, Registered, RememberClaims};
 
 use crate::{
-    browser::{Browser, Remember, RememberToken, Visit},
     error::Unavailable,
-    server::{Parts, Server},
+    server::{
+        Parts, Server,
+        browser::{Browser, Remember, RememberToken, Visit},
+        sessions::ATTEMPTS,
+        task::Task,
+    },
     session::{CookieValue, EndReason, Family, Login, OldToken, Session, TokenState},
-    sessions::ATTEMPTS,
-    task::Task,
     users::{Account, username::canonical},
 };
 

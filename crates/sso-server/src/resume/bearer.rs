@@ -10,9 +10,8 @@ use sso_core::{
 use crate::{
     brokers::Broker,
     error::{Error, Unavailable},
-    server::Server,
+    server::{Server, task::Task},
     session::{Link, LinkKey, LinkState, Session},
-    task::Task,
 };
 
 /// A broker's call, proven, and the session it is for.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::{
-    browser::{Browser, Remember, Visit},
     error::Unavailable,
-    server::Server,
+    server::{
+        Server,
+        browser::{Browser, Remember, Visit},
+        task::Task,
+    },
     session::{CookieValue, EndReason, Fingerprint, Policy, Renewal, Session, lifecycle},
-    task::Task,
 };
 
 impl Server {

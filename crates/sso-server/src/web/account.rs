@@ -16,10 +16,10 @@ use super::{
 use crate::{
     Credentials, Session,
     account::AccountChange,
-    browser::Browser,
     change_password::PasswordChange,
     error::{Error, PasswordError},
     form::{FormRefusal, TimeLimit},
+    server::browser::Browser,
 };
 
 const ACCOUNT: &str = "/account";

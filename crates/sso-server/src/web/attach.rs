@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     attach::{AttachOutcome, CheckedAttach, RefusedAttach},
-    browser::Browser,
     error::Error,
+    server::browser::Browser,
 };
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {

@@ -9,7 +9,7 @@ use actix_web::{
 };
 use sso_core::{AmbiguousCookie, SentCookies};
 
-use crate::{browser::RememberToken, session::CookieValue};
+use crate::{server::browser::RememberToken, session::CookieValue};
 
 /// How the cookies are set.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Resumed, Session,
-    browser::{Browser, Visit},
+    server::browser::{Browser, Visit},
 };
 
 /// A broker's proven call, and its session, whose user, if there is one, may use the broker. Without one the request is

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     Credentials, Error, Remember, Session,
-    browser::{Browser, Visit},
     form::TimeLimit,
+    server::browser::{Browser, Visit},
 };
 
 /// The login form's name in its tokens.

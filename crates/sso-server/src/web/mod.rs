@@ -57,7 +57,7 @@ pub use request::accepts_html;
 
 use crate::{
     Remember, Server,
-    browser::Browser,
+    server::browser::Browser,
     session::{CookieValue, family::browser_name},
 };
 use cookie::Cookies;

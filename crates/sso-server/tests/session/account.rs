@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use sso_server::{
-    Error, Session, Store,
+    Browser as Shown, Error, Session, Store,
     account::{Account, AccountChange, RECENT_PASSWORD},
-    browser,
     clock::Clock,
     session::{CookieValue, Family},
     store::StoreError,
@@ -67,7 +66,7 @@ async fn a_user_sees_their_own_sessions() {
     world.attach(&mut one, "Greg").await;
     world.attach(&mut one, "Alice").await;
     world.advance(MINUTE);
-    let named = browser::Browser { name: Some("Firefox".into()), ..Default::default() };
+    let named = Shown { name: Some("Firefox".into()), ..Default::default() };
     let other = world.server.log_in(named, &credentials("jackie")).await.unwrap();
     let (johns, _) = logged_in(&world, "john").await;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sso_server::{
-    Policy, Store, browser,
+    Browser as Shown, Policy, Store,
     error::Error::{LoggedInMeanwhile, NotAttached, Superseded},
     session::{CookieValue, Fingerprint},
 };
@@ -99,8 +99,8 @@ async fn of_two_login_forms_at_the_same_instant_one_users_is_refused() {
     }
 }
 
-fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> browser::Browser {
-    browser::Browser { cookie: Some(cookie.clone()), fingerprint, navigates: true, ..Default::default() }
+fn in_browser(cookie: &CookieValue, fingerprint: Option<Fingerprint>) -> Shown {
+    Shown { cookie: Some(cookie.clone()), fingerprint, navigates: true, ..Default::default() }
 }
 
 #[tokio::test]
@@ -109,11 +109,8 @@ async fn a_cookie_in_another_browser_ends_the_session() {
         for stolen_by in [Some("Other/1.0"), None] {
             let world = World::living(policy.clone());
             let print = |agent: Option<&str>| world.server.fingerprint(agent, Some("en-GB,en;q=0.5"));
-            let own = browser::Browser {
-                cookie: None,
-                fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")),
-                ..Default::default()
-            };
+            let own =
+                Shown { cookie: None, fingerprint: print(Some("Mozilla/5.0 (X11; rv:140.0)")), ..Default::default() };
             let visit = world.server.log_in(own.clone(), &credentials("jackie")).await.unwrap();
             let cookie = visit.set_cookie.unwrap();
 
@@ -133,9 +130,9 @@ async fn a_cookie_in_another_browser_ends_the_session() {
 async fn a_request_that_is_no_navigation_ends_nothing() {
     let world = World::new();
     let print = |language| world.server.fingerprint(Some("Own/1"), Some(language));
-    let own = browser::Browser { fingerprint: print("en"), ..Default::default() };
+    let own = Shown { fingerprint: print("en"), ..Default::default() };
     let cookie = world.server.log_in(own, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
-    let by_script = |language| browser::Browser { navigates: false, ..in_browser(&cookie, print(language)) };
+    let by_script = |language| Shown { navigates: false, ..in_browser(&cookie, print(language)) };
     assert!(world.server.session_of(by_script("xx")).await.unwrap().is_none(), "answered as nobody");
     assert!(world.server.visit(by_script("xx")).await.unwrap().is_none());
     let session = world.server.session_of(by_script("en")).await.unwrap().unwrap();
@@ -149,9 +146,9 @@ async fn a_request_that_is_no_navigation_ends_nothing() {
 async fn a_logout_in_another_browser_ends_the_session() {
     let world = World::new();
     let print = |agent| world.server.fingerprint(Some(agent), None);
-    let own = browser::Browser { fingerprint: print("Own/1"), ..Default::default() };
+    let own = Shown { fingerprint: print("Own/1"), ..Default::default() };
     let cookie = world.server.log_in(own, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
-    let other = browser::Browser { navigates: false, ..in_browser(&cookie, print("Other/1")) };
+    let other = Shown { navigates: false, ..in_browser(&cookie, print("Other/1")) };
     assert!(world.server.log_out(other).await.unwrap().is_none());
     assert!(world.server.visit(in_browser(&cookie, print("Own/1"))).await.unwrap().is_none());
 }
@@ -319,7 +316,7 @@ async fn a_cookie_in_another_browser_ends_no_session_that_a_login_has_taken_from
     let world = World::new();
     let print = |agent| world.server.fingerprint(Some(agent), None);
     let (own, other) = (print("Own/1"), print("Other/1"));
-    let browser = browser::Browser { fingerprint: own, ..Default::default() };
+    let browser = Shown { fingerprint: own, ..Default::default() };
     let copied = world.server.log_in(browser, &credentials("jackie")).await.unwrap().set_cookie.unwrap();
     let (server, returning) = (world.second_node(), in_browser(&copied, own));
     let (told, cookie) = tokio::sync::oneshot::channel();
@@ -371,7 +368,7 @@ async fn a_session_whose_browser_cannot_be_forgotten_is_destroyed_at_the_next_pa
     let world = World::new();
     let print = |agent| world.server.fingerprint(Some(agent), None);
     let (own, other) = (print("Own/1"), print("Other/1"));
-    let browser = browser::Browser { fingerprint: own, ..Default::default() };
+    let browser = Shown { fingerprint: own, ..Default::default() };
     let visit = world.server.log_in(browser, &crate::common::ticked("jackie")).await.unwrap();
     let cookie = visit.set_cookie.unwrap();
     world.store.fail_once("remove_family");

@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sso_server::{
-    Policy, Server, Store,
-    browser::Browser as Shown,
+    Browser as Shown, Policy, Server, Store,
     clock::{CLOCK_SKEW, Clock, ManualClock, Timestamp},
     session::EndReason,
 };

@@ -3,9 +3,8 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use sso_server::{
-    Policy, Remember,
+    Browser as Shown, Policy, Remember, Visit,
     account::AccountChange,
-    browser,
     core::wire,
     session::{CookieValue, EndReason},
 };
@@ -99,25 +98,25 @@ async fn logins_through_brokers_and_of_remembered_browsers_count_too() {
 }
 
 /// A browser in which the box was ticked: its cookie and its token.
-async fn remembered(world: &World) -> browser::Browser {
+async fn remembered(world: &World) -> Shown {
     world.advance(SECOND);
     let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
-    received(&browser::Browser::default(), visit)
+    received(&Shown::default(), visit)
 }
 
-fn received(browser: &browser::Browser, visit: browser::Visit) -> browser::Browser {
+fn received(browser: &Shown, visit: Visit) -> Shown {
     let remember = match visit.remember {
         Remember::Set(token) => Some(token),
         Remember::Keep => browser.remember.clone(),
         Remember::Forget => None,
     };
-    browser::Browser { cookie: visit.set_cookie.or(browser.cookie.clone()), remember, ..browser.clone() }
+    Shown { cookie: visit.set_cookie.or(browser.cookie.clone()), remember, ..browser.clone() }
 }
 
 /// Without its session's cookie; whether it is logged in again.
-async fn comes_back(world: &World, browser: &browser::Browser) -> Option<browser::Browser> {
+async fn comes_back(world: &World, browser: &Shown) -> Option<Shown> {
     world.advance(SECOND);
-    let closed = browser::Browser { cookie: None::<CookieValue>, ..browser.clone() };
+    let closed = Shown { cookie: None::<CookieValue>, ..browser.clone() };
     let visit = world.server.come_back(closed.clone()).await.unwrap()?;
     visit.session.user()?;
     Some(received(&closed, visit))

@@ -1,7 +1,7 @@
 //! Another password: this session goes on, all others end, and no browser is remembered any more.
 
 use sso_server::{
-    Account, Credentials, Error, PasswordHash, Remember, Session, Store, UserList, browser,
+    Account, Browser as Shown, Credentials, Error, PasswordHash, Remember, Session, Store, UserList,
     change_password::PasswordChange, error::PasswordError, password_policy::PasswordPolicyError, session::EndReason,
 };
 use tokio::task::JoinSet;
@@ -59,7 +59,7 @@ async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
     assert_eq!(world.info(&others_link).await, Ok(None));
     assert_eq!(world.user(other.cookie.as_ref()).await, None);
     assert!(world.store.families_of("jackie").await.unwrap().is_empty());
-    let browser = browser::Browser { remember: Some(token), ..Default::default() };
+    let browser = Shown { remember: Some(token), ..Default::default() };
     assert!(world.server.come_back(browser).await.unwrap().is_none());
     assert_eq!(world.info(&johns_link).await.unwrap().as_deref(), Some("john"));
 

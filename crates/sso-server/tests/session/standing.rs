@@ -1,7 +1,7 @@
 //! Whether a user who is logged in still may be: judged by the account as it is now, wherever a session is found.
 
 use sso_server::{
-    Account, Ended, Error, Store, Unavailable, browser,
+    Account, Browser as Shown, Ended, Error, Store, Unavailable,
     session::{EndReason, SessionId},
 };
 
@@ -98,7 +98,7 @@ async fn a_browser_is_not_remembered_once_its_session_was_ended_so() {
         let (world, directory) = world();
         let visit = world.server.log_in(None, &ticked("jackie")).await.unwrap();
         let sso_server::Remember::Set(token) = visit.remember else { panic!("not remembered") };
-        let shown = |cookie| browser::Browser { cookie, remember: Some(token.clone()), ..Default::default() };
+        let shown = |cookie| Shown { cookie, remember: Some(token.clone()), ..Default::default() };
         let family = visit.session.family().unwrap().to_owned();
         if disabled {
             let jackie = directory.remove("jackie");
@@ -198,11 +198,7 @@ async fn who_logs_out_while_users_do_not_answer_is_out() {
         directory.is_down(true);
         assert!(matches!(world.info(&link).await, Err(Error::Unavailable(_))));
         if at_server {
-            let shown = browser::Browser {
-                cookie: browser.cookie.clone(),
-                remember: Some(token.clone()),
-                ..Default::default()
-            };
+            let shown = Shown { cookie: browser.cookie.clone(), remember: Some(token.clone()), ..Default::default() };
             browser.receive(Some(world.server.log_out(shown).await.unwrap().unwrap()));
         } else {
             world.broker_log_out(&link).await.unwrap();
@@ -212,7 +208,7 @@ async fn who_logs_out_while_users_do_not_answer_is_out() {
             assert_eq!(world.info(&link).await, Ok(None));
             assert_eq!(user(&world, &browser).await, Ok(None));
         }
-        let shown = browser::Browser { remember: Some(token), ..Default::default() };
+        let shown = Shown { remember: Some(token), ..Default::default() };
         assert!(world.server.come_back(shown).await.unwrap().is_none(), "nor is the browser remembered");
         assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"), "who did not log out");
     }

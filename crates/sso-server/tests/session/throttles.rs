@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sso_core::{BrowserHeaders, Token};
-use sso_server::{Error, Policy, Remember, Server, browser, core::AttachError};
+use sso_server::{Browser as Shown, Error, Policy, Remember, Server, core::AttachError};
 
 use crate::common::{Browser, MINUTE, World, credentials, key, redirect_request, ticked, wrong_credentials};
 
@@ -140,7 +140,7 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
     let remembered = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let Remember::Set(token) = remembered.remember else { panic!("{remembered:?}") };
-    let returning = browser::Browser { remember: Some(token), ..Default::default() };
+    let returning = Shown { remember: Some(token), ..Default::default() };
 
     for _ in 0..6 {
         world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();

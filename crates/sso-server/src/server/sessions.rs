@@ -6,12 +6,10 @@ use sso_core::{BrokerId, is_loopback};
 
 use crate::{
     brokers::Broker,
-    browser::Browser,
     error::Unavailable,
-    server::{Parts, Server},
+    server::{Parts, Server, browser::Browser, task::Task},
     session::{CookieHash, CookieValue, Family, LinkKey, LinkState, Session, SessionId, lifecycle},
     store::Resolved,
-    task::Task,
 };
 
 /// How often a change is made anew because somebody was faster: each time one of those who change the record at once

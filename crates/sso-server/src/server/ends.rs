@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     error::Unavailable,
+    server::task::Task,
     session::{EndReason, Session},
-    task::Task,
 };
 
 /// How much was ended.

@@ -1,4 +1,12 @@
-//! The server: the parts that it is made of. What it can be asked to do is in the files of the tasks.
+//! The server: what it is built from, and what its operations share. The operations themselves are one floor up, in
+//! `operations/`: each adds its methods to [`Server`].
+
+pub(crate) mod account_check;
+pub(crate) mod browser;
+pub(crate) mod builder;
+pub(crate) mod ends;
+pub(crate) mod sessions;
+pub(crate) mod task;
 
 use std::{fmt, sync::Arc};
 

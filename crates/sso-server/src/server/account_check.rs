@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use crate::{
     error::Unavailable,
-    server::Parts,
+    server::{Parts, task::Task},
     session::{EndReason, Login, Session},
-    task::Task,
     users::{Account, PasswordHash},
 };
 
