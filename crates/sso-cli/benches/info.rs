@@ -26,8 +26,7 @@ use sso_core::{
 };
 use sso_engines::Engine;
 use sso_server::{
-    Account, Broker, BrokerList, Credentials, MemoryStore, PasswordHash, Server, Store, UserList,
-    attach::AttachOutcome,
+    Account, AttachOutcome, Broker, BrokerList, Credentials, MemoryStore, PasswordHash, Server, Store, UserList,
     clock::SystemClock,
     store::{RedisStore, SqlStore, StoreKeys},
     web::Site,

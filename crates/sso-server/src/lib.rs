@@ -21,20 +21,12 @@
 //! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places,
 //!   [`throttle`], [`clock`], [`words`]
 
-pub mod access;
-pub mod account;
-pub mod attach;
 mod brokers;
-pub mod change_password;
-pub mod data;
 pub mod directory;
-pub mod error;
-pub mod form;
-pub mod login;
-mod logout;
-pub mod operator;
-pub mod remember;
-pub mod resume;
+mod error;
+#[cfg(test)]
+mod floors;
+mod operations;
 mod server;
 pub mod session;
 pub mod store;
@@ -46,18 +38,30 @@ pub mod web;
 pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, BrokersUnavailable, Entry, InvalidBroker};
 #[cfg(feature = "sql")]
 pub use directory::sql::SqlDirectory;
-pub use error::{Error, Unavailable};
-pub use login::Credentials;
-pub use server::browser::{Browser, InvalidRememberToken, Remember, RememberToken, Visit};
-pub use server::builder::{BuildError, ServerBuilder, check_public_url};
-pub use server::ends::Ended;
-
-pub use resume::{Resumed, Told};
-pub use server::Server;
-pub use session::{Policy, Session, TokenPolicy};
+pub use error::{Error, PasswordError, Unavailable};
+pub use operations::{
+    access_token::{ActiveToken, Introspection},
+    account::{AccountChange, AccountOverview, OwnSession, RECENT_PASSWORD, RememberedBrowser},
+    attach::{AttachAnswer, AttachOutcome, CheckedAttach, RefusedAttach},
+    change_password::PasswordChange,
+    form_token::{FormError, TimeLimit},
+    login::Credentials,
+    session_lookup::{Resumed, Told},
+};
+pub use server::{
+    Server,
+    browser::{Browser, InvalidRememberToken, Remember, RememberToken, Visit},
+    builder::{BuildError, ServerBuilder, check_public_url},
+    ends::Ended,
+};
+pub use session::{
+    policy::{InvalidPolicy, Policy, Setting},
+    record::Session,
+    token_policy::TokenPolicy,
+};
 pub use sso_core as core;
 pub use sso_jwt as jwt;
-pub use store::{MemoryStore, Store};
+pub use store::{contract::Store, memory::MemoryStore};
 pub use users::{
     Account, HashingFailed, InvalidHash, PasswordHash, Passwords, SetOutcome, UserList, Users, UsersInMemory,
     UsersUnavailable, password_policy, username,

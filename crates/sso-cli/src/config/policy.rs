@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use sso_server::{
-    Policy, TokenPolicy,
-    session::policy::{InvalidPolicy, Setting},
-};
+use sso_server::{InvalidPolicy, Policy, Setting, TokenPolicy};
 use toml::Spanned;
 
 use super::{

@@ -1,7 +1,7 @@
 //! The server's account page in the look of its site.
 
 use sso_server::{
-    account::{OwnSession, RememberedBrowser},
+    OwnSession, RememberedBrowser,
     clock::Timestamp,
     humanize,
     password_policy::MIN_CHARS,

@@ -56,7 +56,7 @@ impl ServerSite {
         workers: usize,
         more: impl FnOnce(&mut web::ServiceConfig) + Send + Clone + 'static,
     ) -> Result<Running, Failure> {
-        actix_web::rt::spawn(self.site.server().clone().settle());
+        actix_web::rt::spawn(self.site.server().clone().settle_forever());
         run::serve(listeners, workers, move || {
             App::new()
                 .wrap(self.site.headers())

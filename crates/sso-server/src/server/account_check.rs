@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     error::Unavailable,
-    server::{Parts, task::Task},
+    server::{Context, task::Task},
     session::{EndReason, Login, Session},
     users::{Account, PasswordHash},
 };
@@ -56,7 +56,7 @@ impl Task<'_> {
     }
 }
 
-impl Parts {
+impl Context {
     fn verdict(&self, login: &Login, account: Option<Arc<Account>>) -> Result<Arc<Account>, EndReason> {
         let account = account.ok_or(EndReason::UserGone)?;
         let current = self.credential(&account.password);

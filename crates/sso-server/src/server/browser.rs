@@ -9,7 +9,7 @@ use crate::session::{CookieValue, Fingerprint, Session};
 pub struct Browser {
     /// Its session cookie.
     pub cookie: Option<CookieValue>,
-    /// What stays the same about it; see [`Server::fingerprint`](crate::Server::fingerprint).
+    /// What stays the same about it; see [`Server::fingerprint`](crate::server::Server::fingerprint).
     pub fingerprint: Option<Fingerprint>,
     /// What it calls itself; see [`browser_name`](crate::session::family::browser_name).
     pub name: Option<String>,

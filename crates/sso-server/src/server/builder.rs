@@ -9,13 +9,10 @@ use url::Url;
 
 use crate::{
     brokers::Brokers,
-    server::{Parts, Server},
+    server::{Context, Server},
     session::{Policy, TokenPolicy, policy::InvalidPolicy},
     store::{MemoryStore, Store},
-    users::{
-        Users,
-        password::{HashingFailed, Passwords},
-    },
+    users::{Passwords, Users, password::HashingFailed},
     util::{
         clock::{Clock, SystemClock},
         rate_limit::Throttle,
@@ -157,7 +154,7 @@ impl ServerBuilder {
             format!("sso_{:.8}", base36::exact(&secret.mac(&["session name: ", self.public_url.as_str()])))
         });
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
-        Ok(Server(Arc::new(Parts {
+        Ok(Server(Arc::new(Context {
             public_url: self.public_url,
             brokers: self.brokers,
             users: self.users,

@@ -10,18 +10,16 @@ pub(crate) mod task;
 
 use std::{fmt, sync::Arc};
 
-use serde_json::Value;
-use sso_core::{FormKey, checksum::MacKey, wire::User};
+use sso_core::{FormKey, checksum::MacKey};
 use sso_jwt::SharedKeys;
 use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
     brokers::Brokers,
-    error::Unavailable,
     session::{Policy, TokenPolicy},
     store::Store,
-    users::{SetOutcome, Users, password::Passwords},
+    users::{Passwords, Users},
     util::{
         clock::{Clock, Timestamp},
         rate_limit::Throttle,
@@ -30,10 +28,10 @@ use crate::{
 
 /// A server. Cheap to clone: clones are the same server.
 #[derive(Clone)]
-pub struct Server(pub(crate) Arc<Parts>);
+pub struct Server(pub(crate) Arc<Context>);
 
 /// What a server is made of.
-pub(crate) struct Parts {
+pub(crate) struct Context {
     pub(crate) public_url: Url,
     pub(crate) brokers: Box<dyn Brokers>,
     pub(crate) users: Box<dyn Users>,
@@ -64,7 +62,7 @@ pub(crate) struct Parts {
     pub(crate) remember_mac: MacKey,
 }
 
-impl Parts {
+impl Context {
     /// The server's name in tokens.
     pub(crate) fn origin(&self) -> String {
         self.public_url.origin().ascii_serialization()
@@ -84,37 +82,6 @@ impl Server {
     /// How browsers see this server.
     pub fn public_url(&self) -> &Url {
         &self.0.public_url
-    }
-
-    /// The user of this name as their account is now, past any cache: for a page that shows what was just saved, at
-    /// whatever node. `None`: there is no such account.
-    pub async fn user_now(&self, username: &str) -> Result<Option<User>, Unavailable> {
-        let account = self.task().look_up(self.0.users.find_now(username)).await?;
-        Ok(account.map(|account| account.user.clone()))
-    }
-
-    /// Whether something can be kept with the account of this name.
-    pub async fn can_set_attributes(&self, username: &str) -> Result<bool, Unavailable> {
-        self.task().look_up(self.0.users.can_set_attributes(username)).await
-    }
-
-    /// Keeps what a page of the server has of a user with their account, as one attribute, if what is there now is as
-    /// `expected` (`None`: there is none). A broker is told of it if its `attributes` say so.
-    pub async fn set_attribute(
-        &self,
-        username: &str,
-        name: &str,
-        expected: Option<&Value>,
-        value: &Value,
-    ) -> Result<SetOutcome, Unavailable> {
-        self.task().look_up(self.0.users.set_attribute(username, name, expected, value)).await
-    }
-
-    /// Whether the store answers, and what finds users.
-    pub async fn ready(&self) -> Result<(), Unavailable> {
-        let task = self.task();
-        task.ask(self.0.store.ping()).await?;
-        task.look_up(self.0.users.ping()).await
     }
 }
 

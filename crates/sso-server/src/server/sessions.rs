@@ -1,13 +1,13 @@
 //! What every task does with brokers, sessions and families: find them, and change a session.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use sso_core::{BrokerId, is_loopback};
 
 use crate::{
     brokers::Broker,
     error::Unavailable,
-    server::{Parts, Server, browser::Browser, task::Task},
+    server::{Context, browser::Browser, task::Task},
     session::{CookieHash, CookieValue, Family, LinkKey, LinkState, Session, SessionId, lifecycle},
     store::Resolved,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// has got through, and they are never so many. A store that says "conflict" without end is out of order.
 pub(crate) const ATTEMPTS: usize = 1_000;
 
-impl Parts {
+impl Context {
     /// What a link is now.
     pub(crate) fn link_state(&self, found: &Resolved) -> LinkState {
         found.link.state(&found.session, found.called, &self.policy, self.now())
@@ -31,7 +31,8 @@ impl Parts {
         (self.dated(session), cookie)
     }
 
-    fn dated(&self, mut session: Session) -> Session {
+    /// The session with the times that follow from its record: until when it is kept, and when its login ends.
+    pub(crate) fn dated(&self, mut session: Session) -> Session {
         session.keep_until = lifecycle::keep_until(&session, &self.policy);
         session.ends = lifecycle::ends(&session, &self.policy);
         session
@@ -52,7 +53,7 @@ impl Task<'_> {
         }))
     }
 
-    /// The session that a cookie leads to; see [`Store::load`](crate::Store::load).
+    /// The session that a cookie leads to; see [`Store::load`](crate::store::Store::load).
     pub(crate) async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, Unavailable> {
         self.seen(self.ask(self.store.load(cookie)).await?).await
     }
@@ -186,42 +187,5 @@ impl Task<'_> {
         }
         // Where it went away in between, whoever comes next is told so.
         Ok(Arc::new(used))
-    }
-
-    /// Writes the end of a login whose time is up, as every write to its session would.
-    async fn settle(&self, session: &Arc<Session>) -> Result<(), Unavailable> {
-        if self.change(session, |session| session.login.is_none()).await?.is_none() {
-            // It was used meanwhile, or its end was noted under another policy: the store is told the right one.
-            let _gone_or_changed = self.write(self.store.touch(&self.dated(Session::clone(session)))).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Server {
-    /// Writes down, every second and without end, which logins are over by their time, so that their data go and the
-    /// log tells of each once. Reads know it without. Every node does so: spawn it once in each. What fails is in the
-    /// log, and is tried again.
-    pub async fn settle(self) {
-        let mut every_second = tokio::time::interval(Duration::from_secs(1));
-        every_second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            every_second.tick().await;
-            while self.settle_due().await.is_ok_and(|settled| settled > 0) {}
-        }
-    }
-
-    /// One step of it: how many logins were found to be over, at most 500. One that fails keeps no other from it.
-    pub async fn settle_due(&self) -> Result<usize, Unavailable> {
-        const AT_ONCE: usize = 500;
-        let task = self.long_task();
-        let due = task.ask(task.store.due(task.now(), AT_ONCE)).await?;
-        let mut outcome = Ok(due.len());
-        for session in &due {
-            if let Err(error) = task.settle(session).await {
-                outcome = Err(error);
-            }
-        }
-        outcome
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     error::Unavailable,
-    server::{Parts, Server},
+    server::{Context, Server},
     store::StoreError,
 };
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The server's parts, for one task.
 pub(crate) struct Task<'a> {
-    parts: &'a Parts,
+    context: &'a Context,
     /// What is left of its patience; `None` where each question has all of it.
     left: Option<Mutex<Duration>>,
 }
@@ -40,25 +40,25 @@ pub(crate) enum Unwritten {
 impl Server {
     /// Begins a task. What it asks waits no longer, all in all, than one question may.
     pub(crate) fn task(&self) -> Task<'_> {
-        Task { parts: &self.0, left: Some(Mutex::new(PATIENCE)) }
+        Task { context: &self.0, left: Some(Mutex::new(PATIENCE)) }
     }
 
     /// Begins one that goes on with what another has begun, and has what that left of its patience.
     pub(crate) fn task_after(&self, left: Duration) -> Task<'_> {
-        Task { parts: &self.0, left: Some(Mutex::new(left)) }
+        Task { context: &self.0, left: Some(Mutex::new(left)) }
     }
 
     /// Begins one that is about many sessions, for which nobody waits at a page.
     pub(crate) fn long_task(&self) -> Task<'_> {
-        Task { parts: &self.0, left: None }
+        Task { context: &self.0, left: None }
     }
 }
 
 impl Deref for Task<'_> {
-    type Target = Parts;
+    type Target = Context;
 
-    fn deref(&self) -> &Parts {
-        self.parts
+    fn deref(&self) -> &Context {
+        self.context
     }
 }
 
@@ -110,7 +110,7 @@ impl Task<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BrokerList, UserList};
+    use crate::{brokers::BrokerList, users::UserList};
 
     fn server() -> Server {
         let (brokers, users) = (BrokerList::default(), UserList::default());

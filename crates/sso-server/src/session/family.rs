@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use sso_core::{base36, random};
 
-use super::{Policy, TokenPolicy};
+use super::TokenPolicy;
 use crate::util::clock::{CLOCK_SKEW, Timestamp};
 
 /// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole

@@ -38,7 +38,7 @@ fn due(session: &Session, policy: &Policy, now: Timestamp) -> Option<(EndReason,
 }
 
 /// Ends the login if its time is up, at the time when that was.
-pub fn settle(session: &mut Session, policy: &Policy, now: Timestamp) {
+pub(crate) fn settle(session: &mut Session, policy: &Policy, now: Timestamp) {
     if let Some((reason, at)) = due(session, policy, now) {
         session.end(reason, at);
         session.end_is_unwritten = true;
@@ -46,7 +46,7 @@ pub fn settle(session: &mut Session, policy: &Policy, now: Timestamp) {
 }
 
 /// What `session` is at `now`: as it is, or with its login ended.
-pub fn settled(session: Arc<Session>, policy: &Policy, now: Timestamp) -> Arc<Session> {
+pub(crate) fn settled(session: Arc<Session>, policy: &Policy, now: Timestamp) -> Arc<Session> {
     if due(&session, policy, now).is_none() {
         return session;
     }
@@ -56,12 +56,12 @@ pub fn settled(session: Arc<Session>, policy: &Policy, now: Timestamp) -> Arc<Se
 }
 
 /// Whether the session is gone, or was not written by this server.
-pub fn is_gone(session: &Session, now: Timestamp) -> bool {
+pub(crate) fn is_gone(session: &Session, now: Timestamp) -> bool {
     session.created == Timestamp::default() || now >= session.keep_until
 }
 
 /// When the login ends if nobody uses the session any more; [`NEVER`](Timestamp::NEVER) if it does not.
-pub fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
+pub(crate) fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
     if session.login.is_none() || policy.never_expire {
         return Timestamp::NEVER;
     }
@@ -70,7 +70,7 @@ pub fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
 }
 
 /// When it ends whatever happens; [`NEVER`](Timestamp::NEVER) if it does not.
-pub fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
+pub(crate) fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
     match &session.login {
         Some(login) if !policy.never_expire => login.at.after(policy.absolute_lifetime),
         _ => Timestamp::NEVER,
@@ -78,12 +78,12 @@ pub fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
 }
 
 /// When the login ends if nothing more happens to it; [`NEVER`](Timestamp::NEVER) without one.
-pub fn ends(session: &Session, policy: &Policy) -> Timestamp {
+pub(crate) fn ends(session: &Session, policy: &Policy) -> Timestamp {
     idle_end(session, policy).min(absolute_end(session, policy))
 }
 
 /// Until when a store must keep `session`, if nothing more happens to it.
-pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
+pub(crate) fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
     let used = session.last_seen.after(policy.effective_touch_every());
     if session.login.is_some() {
         return ends(session, policy).max(used).after(Policy::KEPT.max(policy.idle_timeout));
@@ -93,17 +93,17 @@ pub fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
 }
 
 /// Whether the use at `now` is worth a write. The first one always is: by it the session stays.
-pub fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
+pub(crate) fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
     session.last_seen == session.created || now.since(session.last_seen) >= policy.effective_touch_every()
 }
 
 /// The last use that is noted for one at `now`: never that of the beginning.
-pub fn use_at(session: &Session, now: Timestamp) -> Timestamp {
+pub(crate) fn use_at(session: &Session, now: Timestamp) -> Timestamp {
     now.max(session.created.after(Duration::from_millis(1)))
 }
 
 /// Whether a time in the record lies in the future: it was noted by a clock that was ahead and has been set right since.
-pub fn is_ahead(session: &Session, now: Timestamp) -> bool {
+pub(crate) fn is_ahead(session: &Session, now: Timestamp) -> bool {
     let login = session.login.as_ref();
     let times = [
         Some(session.created),
@@ -124,7 +124,7 @@ fn works_too_long(old: OldCookie, now: Timestamp) -> bool {
 }
 
 /// Makes the times in the record that lie in the future now: nothing that counts from them would end otherwise.
-pub fn set_right(session: &mut Session, now: Timestamp) {
+pub(crate) fn set_right(session: &mut Session, now: Timestamp) {
     let latest = now.after(CLOCK_SKEW);
     let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
     set(&mut session.created);
@@ -145,13 +145,13 @@ pub fn set_right(session: &mut Session, now: Timestamp) {
 }
 
 /// Whether this cookie value, which leads to the session, still does so at `now`.
-pub fn accepts(session: &Session, cookie: CookieHash, now: Timestamp) -> bool {
+pub(crate) fn accepts(session: &Session, cookie: CookieHash, now: Timestamp) -> bool {
     cookie == session.cookie || session.old_cookie.is_some_and(|old| old.hash == cookie && now < old.works_until)
 }
 
 /// What becomes of a session's cookie when its browser shows this value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewal {
+pub(crate) enum Renewal {
     /// Nothing.
     Keep,
     /// The successor was seen for the first time: the old value has [`RENEWAL_GRACE`](Policy::RENEWAL_GRACE) left.
@@ -163,7 +163,7 @@ pub enum Renewal {
 }
 
 /// Judges the value that a browser showed. See [`accepts`] first.
-pub fn renewal(session: &Session, policy: &Policy, shown: CookieHash, now: Timestamp) -> Renewal {
+pub(crate) fn renewal(session: &Session, policy: &Policy, shown: CookieHash, now: Timestamp) -> Renewal {
     let is_current = shown == session.cookie;
     let successor_unseen = session.old_cookie.is_some_and(|old| old.works_until == Timestamp::NEVER);
     let age = now.since(session.cookie_since);

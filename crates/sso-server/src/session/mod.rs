@@ -3,20 +3,21 @@
 //!
 //! Beside it: the [family] of tokens by which a browser is remembered, and the [`token_policy`].
 
-pub mod cookie;
-pub mod family;
-pub mod lifecycle;
-pub mod link;
-pub mod login;
-pub mod policy;
-pub mod record;
-pub mod token_policy;
+pub(crate) mod cookie;
+pub(crate) mod family;
+pub(crate) mod lifecycle;
+pub(crate) mod link;
+pub(crate) mod login;
+pub(crate) mod policy;
+pub(crate) mod record;
+pub(crate) mod token_policy;
 
 pub use cookie::{CookieHash, CookieValue, InvalidCookie, OldCookie};
-pub use family::{Family, OldToken, TokenState};
-pub use lifecycle::Renewal;
+pub use family::{Family, OldToken, TokenState, browser_name};
+pub(crate) use lifecycle::Renewal;
 pub use link::{Link, LinkKey, LinkState};
 pub use login::{AuthMethod, End, EndReason, Login};
-pub use policy::Policy;
-pub use record::{Fingerprint, Session, SessionId};
-pub use token_policy::TokenPolicy;
+pub(crate) use policy::Policy;
+pub(crate) use record::Session;
+pub use record::{Fingerprint, SessionId};
+pub(crate) use token_policy::TokenPolicy;

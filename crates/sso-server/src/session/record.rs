@@ -50,7 +50,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// A keyed hash of what stays the same about a browser; see [`Server::fingerprint`](crate::Server::fingerprint).
+/// A keyed hash of what stays the same about a browser; see [`Server::fingerprint`](crate::server::Server::fingerprint).
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
@@ -108,7 +108,7 @@ pub struct Session {
     /// The last end followed from the time alone, and no write has noted it yet.
     #[serde(skip)]
     pub end_is_unwritten: bool,
-    /// When the login ends if nobody uses it any more, by which a store [finds](crate::Store::due) those that are over;
+    /// When the login ends if nobody uses it any more, by which a store [finds](crate::store::Store::due) those that are over;
     /// [`NEVER`](Timestamp::NEVER) where there is none, or it has no end.
     pub ends: Timestamp,
     /// Until when the store must keep the record; see [`lifecycle::keep_until`](super::lifecycle::keep_until).

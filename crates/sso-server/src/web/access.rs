@@ -10,7 +10,7 @@ use super::{
     body::{fields, required, text},
     request::header_text,
 };
-use crate::Error;
+use crate::error::Error;
 
 /// `audience` may be left out.
 pub(super) async fn token(

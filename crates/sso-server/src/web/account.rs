@@ -14,12 +14,15 @@ use super::{
     login::{ReturnTo, local_path},
 };
 use crate::{
-    Credentials, Session,
-    account::AccountChange,
-    change_password::PasswordChange,
     error::{Error, PasswordError},
-    form::{FormRefusal, TimeLimit},
+    operations::{
+        account::AccountChange,
+        change_password::PasswordChange,
+        form_token::{FormError, TimeLimit},
+        login::Credentials,
+    },
     server::browser::Browser,
+    session::Session,
 };
 
 const ACCOUNT: &str = "/account";
@@ -103,7 +106,7 @@ impl Desk {
         self.form.token(&format!("{form} {}", user.username))
     }
 
-    fn check(&self, form: &str, user: &User, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
+    fn check(&self, form: &str, user: &User, token: &str, limit: TimeLimit) -> Result<(), FormError> {
         self.form.check(&format!("{form} {}", user.username), token, limit)
     }
 

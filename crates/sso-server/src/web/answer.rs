@@ -8,10 +8,7 @@ use actix_web::{
 use sso_core::wire::{ApiError, BearerErrorCode};
 
 use super::{ErrorPage, Site};
-use crate::{
-    Unavailable,
-    error::{Error, PasswordError},
-};
+use crate::error::{Error, PasswordError, Unavailable};
 
 /// The status of an error.
 pub(super) fn status_of(error: &Error) -> StatusCode {

@@ -14,7 +14,13 @@ use super::{
     extract, get_or_head,
     request::header_text,
 };
-use crate::{Credentials, Resumed, Session, resume::Told};
+use crate::{
+    operations::{
+        login::Credentials,
+        session_lookup::{Resumed, Told},
+    },
+    session::Session,
+};
 
 pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     let mut api = web::scope("/api")

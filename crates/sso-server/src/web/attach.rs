@@ -21,8 +21,8 @@ use super::{
     request::{accepts_html, header_text},
 };
 use crate::{
-    attach::{AttachOutcome, CheckedAttach, RefusedAttach},
     error::Error,
+    operations::attach::{AttachOutcome, CheckedAttach, RefusedAttach},
     server::browser::Browser,
 };
 

@@ -18,8 +18,10 @@ use super::{
     request::{accepts_html, header_text, site_of},
 };
 use crate::{
-    Error, Resumed, Session,
+    error::Error,
+    operations::session_lookup::Resumed,
     server::browser::{Browser, Visit},
+    session::Session,
 };
 
 /// A broker's proven call, and its session, whose user, if there is one, may use the broker. Without one the request is

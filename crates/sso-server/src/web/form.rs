@@ -11,7 +11,7 @@ use super::{
     request::{sent_by, site_of},
 };
 use crate::{
-    form::{FormRefusal, TimeLimit},
+    operations::form_token::{FormError, TimeLimit},
     session::CookieValue,
 };
 
@@ -48,9 +48,9 @@ impl Form {
     }
 
     /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in time.
-    pub fn check(&self, page: &str, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
+    pub fn check(&self, page: &str, token: &str, limit: TimeLimit) -> Result<(), FormError> {
         if self.is_new || self.sent_by == SentBy::Other {
-            return Err(FormRefusal::Forged);
+            return Err(FormError::InvalidToken);
         }
         self.site.server().check_form(page, &self.binding, token, limit)
     }

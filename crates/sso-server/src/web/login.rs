@@ -10,9 +10,10 @@ use super::{
     get_or_head,
 };
 use crate::{
-    Credentials, Error, Remember, Session,
-    form::TimeLimit,
-    server::browser::{Browser, Visit},
+    error::Error,
+    operations::{form_token::TimeLimit, login::Credentials},
+    server::browser::{Browser, Remember, Visit},
+    session::Session,
 };
 
 /// The login form's name in its tokens.

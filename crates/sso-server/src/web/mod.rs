@@ -56,8 +56,10 @@ pub use pages::{AccountNews, AccountPage, ConfirmPage, ErrorPage, LoginPage, Pag
 pub use request::accepts_html;
 
 use crate::{
-    Remember, Server,
-    server::browser::Browser,
+    server::{
+        Server,
+        browser::{Browser, Remember},
+    },
     session::{CookieValue, family::browser_name},
 };
 use cookie::Cookies;

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use sso_core::BrokerId;
 
-use crate::{Session, account::Account, session::EndReason, users::password_policy::MIN_CHARS, util::humanize};
+use crate::{
+    operations::account::AccountOverview,
+    session::{EndReason, Session},
+    users::password_policy::MIN_CHARS,
+    util::humanize,
+};
 
 /// Writes the pages that the protocol needs, as HTML. No inline script or style: the pages' CSP forbids it.
 pub trait Pages: Send + Sync + 'static {
@@ -68,7 +73,7 @@ const TOO_MANY: &str = "You were logged out in this browser because you are logg
 #[derive(Clone, Copy, Debug)]
 pub struct AccountPage<'a> {
     /// The user, the sessions, and the browsers that are remembered.
-    pub account: &'a Account,
+    pub account: &'a AccountOverview,
     /// The value of the hidden field `form_token` of all its forms but the next two.
     pub form_token: &'a str,
     /// What has just been done on it, to be said once.
@@ -335,7 +340,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        account::{OwnSession, RememberedBrowser},
+        operations::account::{OwnSession, RememberedBrowser},
         session::CookieValue,
         util::clock::Timestamp,
     };
@@ -394,7 +399,7 @@ mod tests {
             expires: now,
             is_this: true,
         };
-        let account = Account {
+        let account = AccountOverview {
             user,
             sessions: vec![own],
             browsers: vec![known],

@@ -16,7 +16,7 @@ use super::{
     get_or_head,
     request::{header_text, sent_by},
 };
-use crate::Remember;
+use crate::server::browser::Remember;
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
     app.service(web::resource("/sso/session").route(get_or_head().to(status)))

@@ -12,9 +12,8 @@ use sso_core::{
     Secret, Silent, Token, VerificationCode,
 };
 use sso_server::{
-    Account, Broker, BrokerList, Brokers, Credentials, Entry, Error, MemoryStore, Policy, Resumed, Server,
-    ServerBuilder, UserList, Users,
-    attach::AttachOutcome,
+    Account, AttachOutcome, Broker, BrokerList, Brokers, Credentials, Entry, Error, MemoryStore, Policy, Resumed,
+    Server, ServerBuilder, UserList, Users,
     clock::{Clock, ManualClock, SystemClock},
     session::{CookieValue, EndReason},
 };

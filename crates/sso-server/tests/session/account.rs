@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use sso_server::{
-    Browser as Shown, Error, Session, Store,
-    account::{Account, AccountChange, RECENT_PASSWORD},
+    AccountChange, AccountOverview, Browser as Shown, Error, RECENT_PASSWORD, Session, Store,
     clock::Clock,
     session::{CookieValue, Family},
     store::StoreError,
@@ -16,7 +15,7 @@ async fn session(world: &World, browser: &Browser) -> std::sync::Arc<Session> {
     world.server.session_of(browser.cookie.as_ref()).await.unwrap().unwrap()
 }
 
-async fn account(world: &World, browser: &Browser) -> Account {
+async fn account(world: &World, browser: &Browser) -> AccountOverview {
     world.server.account(&*session(world, browser).await).await.unwrap().unwrap()
 }
 

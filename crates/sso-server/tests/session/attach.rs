@@ -1,11 +1,7 @@
 //! What an attach that comes to nothing leaves behind: a browser whose cookie still works.
 
 use sso_core::{AttachRequest, BrowserHeaders, Mode, Token};
-use sso_server::{
-    Error,
-    attach::{AttachOutcome, CheckedAttach},
-    core::AttachError,
-};
+use sso_server::{AttachOutcome, CheckedAttach, Error, core::AttachError};
 
 use crate::common::{Attached, Browser, World, credentials, key};
 

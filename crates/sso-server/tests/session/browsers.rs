@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sso_server::{
-    Browser as Shown, Policy, Store,
-    error::Error::{LoggedInMeanwhile, NotAttached, Superseded},
+    Browser as Shown,
+    Error::{LoggedInMeanwhile, NotAttached, Superseded},
+    Policy, Store,
     session::{CookieValue, Fingerprint},
 };
 

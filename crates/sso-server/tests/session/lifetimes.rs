@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use sso_server::{
+    Error::{self, NotAttached, Superseded},
     Policy, Store,
     clock::Clock,
     core::{AttachError, Token},
-    error::Error::{self, NotAttached, Superseded},
     session::{EndReason, Link},
 };
 

@@ -3,8 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use sso_server::{
-    Browser as Shown, Policy, Remember, Visit,
-    account::AccountChange,
+    AccountChange, Browser as Shown, Policy, Remember, Visit,
     core::wire,
     session::{CookieValue, EndReason},
 };

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sso_server::{
+    Error::{self, NoBearer, NotAttached},
     Policy,
     core::{AttachError, Token},
-    error::Error::{self, NoBearer, NotAttached},
     session::Link,
 };
 

@@ -1,7 +1,7 @@
 //! Logins and logouts, and what becomes of the browser's cookie (threat: session fixation).
 
 use sso_server::{
-    error::Error::{self, Superseded},
+    Error::{self, Superseded},
     session::{CookieValue, EndReason},
 };
 

@@ -1,8 +1,8 @@
 //! Another password: this session goes on, all others end, and no browser is remembered any more.
 
 use sso_server::{
-    Account, Browser as Shown, Credentials, Error, PasswordHash, Remember, Session, Store, UserList,
-    change_password::PasswordChange, error::PasswordError, password_policy::PasswordPolicyError, session::EndReason,
+    Account, Browser as Shown, Credentials, Error, PasswordChange, PasswordError, PasswordHash, Remember, Session,
+    Store, UserList, password_policy::PasswordPolicyError, session::EndReason,
 };
 use tokio::task::JoinSet;
 

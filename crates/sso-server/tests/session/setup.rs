@@ -2,9 +2,7 @@
 
 use sso_core::{BrowserHeaders, Token};
 use sso_server::{
-    BrokerList, BuildError, Policy, Server, UserList,
-    account::AccountChange,
-    change_password::PasswordChange,
+    AccountChange, BrokerList, BuildError, PasswordChange, Policy, Server, UserList,
     core::{AttachError, is_loopback},
 };
 use std::time::Duration;
@@ -138,5 +136,5 @@ async fn every_task_can_be_spawned() {
     can_be_spawned(server.introspect("Alice", b"", ""));
     can_be_spawned(server.end_user("jackie"));
     can_be_spawned(server.end_everything());
-    can_be_spawned(server.clone().settle());
+    can_be_spawned(server.clone().settle_forever());
 }

@@ -13,9 +13,8 @@ use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use askama::Template;
 use serde::Deserialize;
 use sso_server::{
-    Session, SetOutcome, Unavailable,
+    FormError, Session, SetOutcome, TimeLimit, Unavailable,
     core::wire::User,
-    form::{FormRefusal, TimeLimit},
     web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
 };
 use sso_site::{Chrome, Way, html, see_other, theme_of};
@@ -188,7 +187,7 @@ struct Accepted<'a> {
 /// Why a page of the form leads to a page without it. Nothing was saved.
 enum Refused {
     /// It is not from this browser's own page.
-    Forged(FormRefusal),
+    Forged(FormError),
     /// Nobody is logged in any more.
     Ended,
     /// They are only remembered: the password comes first.
@@ -214,8 +213,8 @@ impl Desk {
     fn accept(&self, number: u8, begun_as: &str, token: &str, limit: TimeLimit) -> Result<Accepted<'_>, Refused> {
         let late = match self.form.check(&page_name(number, begun_as), token, limit) {
             Ok(()) => None,
-            Err(refusal @ FormRefusal::TimedOut { .. }) => Some(refusal.to_string()),
-            Err(refusal @ FormRefusal::Forged) => return Err(Refused::Forged(refusal)),
+            Err(refusal @ FormError::TimedOut { .. }) => Some(refusal.to_string()),
+            Err(refusal @ FormError::InvalidToken) => return Err(Refused::Forged(refusal)),
         };
         let (session, user) = self.user().ok_or(Refused::Ended)?;
         if user.username != begun_as {

@@ -73,8 +73,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Session, Store,
-        session::{CookieValue, Login},
+        session::{CookieValue, Login, Session},
+        store::Store,
         util::clock::{Clock, ManualClock, SystemClock},
     };
 

@@ -5,8 +5,7 @@ mod ends;
 use std::time::Duration;
 
 use sso_server::{
-    Browser, Error, Remember, RememberToken, Visit,
-    attach::AttachOutcome,
+    AttachOutcome, Browser, Error, Remember, RememberToken, Visit,
     core::{AttachError, AttachRequest, BrowserHeaders, Token},
     jwt::{Algorithm, Key, KeySet, Registered, RememberClaims, SharedKeys},
     session::CookieValue,

@@ -7,7 +7,7 @@ use sso_core::{AttachError, AttachRequest, AttachRules, BrokerId, BrowserHeaders
 use crate::{
     brokers::Broker,
     error::{Error, Unavailable},
-    resume::failure_key,
+    operations::session_lookup::failure_key,
     server::{
         Server,
         browser::{Browser, Remember},

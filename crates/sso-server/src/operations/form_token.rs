@@ -13,16 +13,16 @@ use crate::{
 pub enum TimeLimit {
     /// It is accepted whenever it comes.
     None,
-    /// It is accepted for [`form_timeout`](crate::Policy::form_timeout) after the page was served.
+    /// It is accepted for [`form_timeout`](crate::session::Policy::form_timeout) after the page was served.
     FormTimeout,
 }
 
 /// Why a form was not accepted; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FormRefusal {
+pub enum FormError {
     /// The page was not served to this browser, or sent from another site.
     #[error("This form is no longer valid. Try again.")]
-    Forged,
+    InvalidToken,
     /// It was served too long ago.
     #[error("This form timed out: send it within {} of opening it. Check what you typed and send it again.", humanize::limit(*limit_seconds))]
     TimedOut {
@@ -31,7 +31,7 @@ pub enum FormRefusal {
     },
 }
 
-impl FormRefusal {
+impl FormError {
     /// The same for a form with a password in it, which is never sent back and has to be typed again.
     pub fn of_password_form(self) -> String {
         match self {
@@ -39,7 +39,7 @@ impl FormRefusal {
                 "This form timed out: send it within {} of opening it. Enter your password again.",
                 humanize::limit(limit_seconds)
             ),
-            Self::Forged => self.to_string(),
+            Self::InvalidToken => self.to_string(),
         }
     }
 }
@@ -52,13 +52,13 @@ impl Server {
     }
 
     /// Judges the token that came with a page of a form.
-    pub fn check_form(&self, page: &str, binding: &str, token: &str, limit: TimeLimit) -> Result<(), FormRefusal> {
-        let served = self.0.form_key.served(page, binding, token).map_err(|_| FormRefusal::Forged)?;
+    pub fn check_form(&self, page: &str, binding: &str, token: &str, limit: TimeLimit) -> Result<(), FormError> {
+        let served = self.0.form_key.served(page, binding, token).map_err(|_| FormError::InvalidToken)?;
         let (served, now, timeout) = (Timestamp::from_millis(served), self.0.now(), self.0.policy.form_timeout);
         // A clock that was set back a little is no reason; one that says "tomorrow" is.
         let is_early = served > now.after(Duration::from_secs(60));
         if limit == TimeLimit::FormTimeout && (is_early || now.since(served) >= timeout) {
-            return Err(FormRefusal::TimedOut { limit_seconds: timeout.as_secs() });
+            return Err(FormError::TimedOut { limit_seconds: timeout.as_secs() });
         }
         Ok(())
     }

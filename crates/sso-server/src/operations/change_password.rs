@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, PasswordError, Unavailable},
-    login::{Credentials, no_turn},
+    operations::login::{Credentials, no_turn},
     server::{
         Server,
         browser::{Browser, Remember, Visit},

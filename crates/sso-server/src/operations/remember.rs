@@ -17,7 +17,7 @@ use sso_jwt::{Expected, Registered, RememberClaims};
 use crate::{
     error::Unavailable,
     server::{
-        Parts, Server,
+        Context, Server,
         browser::{Browser, Remember, RememberToken, Visit},
         sessions::ATTEMPTS,
         task::Task,
@@ -186,7 +186,7 @@ impl Task<'_> {
     }
 }
 
-impl Parts {
+impl Context {
     /// What the browser's token says, if it is one of ours.
     pub(crate) fn claims_of(&self, browser: &Browser) -> Option<RememberClaims> {
         let (token, origin) = (browser.remember.as_ref()?, self.origin());

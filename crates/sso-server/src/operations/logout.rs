@@ -4,7 +4,7 @@ use sso_core::wire::Ended;
 
 use crate::{
     error::{Error, Unavailable},
-    resume::{Resumed, check_link},
+    operations::session_lookup::{Resumed, check_link},
     server::{Server, browser::Browser, task::Task},
     session::{CookieValue, EndReason, LinkState, Session},
 };

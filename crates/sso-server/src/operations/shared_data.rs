@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{error::Error, resume::Resumed, server::Server, session::Session};
+use crate::{error::Error, operations::session_lookup::Resumed, server::Server, session::Session};
 
 impl Server {
     /// Merges `changes` key by key into the session's data, for a broker, and returns all of it; `null` removes a key.

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     brokers::Broker,
     error::{Error, Unavailable},
-    resume::Resumed,
+    operations::session_lookup::Resumed,
     server::{Server, task::Task},
     session::{Session, lifecycle},
     users::Account,
@@ -61,19 +61,19 @@ impl Server {
             Some(named) => audiences.iter().find(|known| *known == named).ok_or(Error::ForeignAudience)?,
         };
         let user = resumed.user()?.ok_or(Error::NotLoggedIn)?;
-        let (parts, session, now) = (&self.0, &resumed.session, self.0.now());
+        let (context, session, now) = (&self.0, &resumed.session, self.0.now());
         // Never longer than its login; nor is there one for less than a second.
-        let left = lifecycle::absolute_end(session, &parts.policy).since(now);
-        let lifetime = Duration::from_secs(parts.tokens.access_lifetime.min(left).as_secs());
+        let left = lifecycle::absolute_end(session, &context.policy).since(now);
+        let lifetime = Duration::from_secs(context.tokens.access_lifetime.min(left).as_secs());
         if lifetime.is_zero() {
             return Err(Error::NotLoggedIn);
         }
         let claims = AccessClaims {
-            registered: Registered::new(parts.origin(), &user.username, audience, now.as_secs(), lifetime),
+            registered: Registered::new(context.origin(), &user.username, audience, now.as_secs(), lifetime),
             client: resumed.broker.id.to_string(),
             session: Some(self.login_name(session)),
         };
-        let token = parts.access_keys.current().sign(&claims, now.as_secs());
+        let token = context.access_keys.current().sign(&claims, now.as_secs());
         let access_token = token.map_err(Unavailable::because)?;
         tracing::info!(broker = %resumed.broker.id, audience, "made an access token");
         Ok(AccessToken { access_token, token_type: TOKEN_TYPE.into(), expires_in: lifetime.as_secs() })

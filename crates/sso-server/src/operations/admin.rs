@@ -4,8 +4,8 @@
 use sso_core::BrokerId;
 
 use crate::{
-    account::OwnSession,
     error::Unavailable,
+    operations::account::OwnSession,
     server::{Server, ends::Ended},
     session::EndReason,
     store::Unlink,

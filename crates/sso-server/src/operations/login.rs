@@ -6,7 +6,7 @@ use sso_core::wire::User;
 
 use crate::{
     error::{Error, Unavailable},
-    resume::{Resumed, check_link, failure_key},
+    operations::session_lookup::{Resumed, check_link, failure_key},
     server::{
         Server,
         browser::{Browser, Remember, Visit},

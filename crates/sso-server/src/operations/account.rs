@@ -9,9 +9,9 @@ use sso_core::{BrokerId, base36, wire::User};
 
 use crate::{
     error::{Error, Unavailable},
-    login::Credentials,
+    operations::login::Credentials,
     server::{
-        Parts, Server,
+        Context, Server,
         browser::{Browser, Visit},
         task::Task,
     },
@@ -24,7 +24,7 @@ pub const RECENT_PASSWORD: Duration = Duration::from_secs(15 * 60);
 
 /// What the account page shows.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct AccountOverview {
     /// Who is logged in.
     pub user: User,
     /// Their sessions: this one first, then by their last use.
@@ -39,7 +39,7 @@ pub struct Account {
     pub now: Timestamp,
 }
 
-impl Account {
+impl AccountOverview {
     /// Whether there are other sessions or other remembered browsers than those that ask, which could be ended.
     pub fn has_others(&self) -> bool {
         self.sessions.iter().any(|own| !own.is_this) || self.browsers.iter().any(|known| !known.is_this)
@@ -97,7 +97,7 @@ pub enum AccountChange {
 
 impl Server {
     /// What the account page shows to the user of this session; `None` if nobody is logged in.
-    pub async fn account(&self, session: &Session) -> Result<Option<Account>, Unavailable> {
+    pub async fn account(&self, session: &Session) -> Result<Option<AccountOverview>, Unavailable> {
         let task = self.task();
         let Some(user) = session.user().cloned() else { return Ok(None) };
         let sessions = task.own_sessions(&user.username, Some(&session.id)).await?;
@@ -114,7 +114,7 @@ impl Server {
         browsers.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.last_used)));
         let can_change_password = task.look_up(task.users.can_set_password(&user.username)).await?;
         let now = task.now();
-        Ok(Some(Account {
+        Ok(Some(AccountOverview {
             user,
             sessions,
             browsers,
@@ -209,7 +209,7 @@ impl Task<'_> {
     }
 }
 
-impl Parts {
+impl Context {
     pub(crate) fn session_handle(&self, session: &Session) -> String {
         base36::exact(&self.handle_key.mac(&["session ", session.id.as_str()]))
     }
