@@ -42,11 +42,11 @@ enum Command {
     /// Makes, shows and replaces the keys of tokens; a running server takes up every change by itself
     Keys(keys::KeysOptions),
     /// Adds, shows and changes users in the directory, while servers run
-    Users(AdminOptions<users::Action>),
+    Users(AdminOptions<users::UsersAction>),
     /// Adds, shows and changes brokers in the directory, while servers run
-    Brokers(AdminOptions<brokers::Action>),
+    Brokers(AdminOptions<brokers::BrokersAction>),
     /// Shows where users are logged in, and ends that
-    Sessions(AdminOptions<sessions::Action>),
+    Sessions(AdminOptions<sessions::SessionsAction>),
     /// Copies the server's databases, keys and configuration into a new directory, while it runs
     Backup(backup::BackupOptions),
     /// Makes a secret for a new broker, and prints what the server and the broker need

@@ -8,13 +8,13 @@ use std::{
 use sso_core::Secret;
 use sso_server::{
     PasswordHash,
-    password_policy::{OwnWords, check_new},
+    password_policy::{ContextWords, check_new},
 };
 
 use crate::{Failure, config::secret_in};
 
 /// A new password for the user of whom this is known, by the rules of the page where users change it.
-pub(crate) fn new_password_of(own: &OwnWords) -> Result<PasswordHash, Failure> {
+pub(crate) fn new_password_of(own: &ContextWords) -> Result<PasswordHash, Failure> {
     let password = typed_password()?;
     check_new(&password, own).map_err(Failure::other)?;
     PasswordHash::new(&password).map_err(Failure::other)

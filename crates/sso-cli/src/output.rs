@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
-use sso_server::{Ended, directory::Unreadable};
+use sso_server::{EndedCounts, directory::Unreadable};
 
 use crate::{Failure, say};
 
@@ -56,7 +56,7 @@ pub(crate) fn count(number: u64, one: &str) -> String {
 }
 
 /// What was ended.
-pub(crate) fn ended(ended: &Ended) -> String {
+pub(crate) fn ended(ended: &EndedCounts) -> String {
     format!("{} and {}", count(ended.sessions, "session"), count(ended.browsers, "remembered browser"))
 }
 

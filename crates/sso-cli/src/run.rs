@@ -140,7 +140,7 @@ impl EndSignals {
 
 /// Announces the sites and runs them until Ctrl-C or SIGTERM, or until one of them ends by itself, which is a failure;
 /// then finishes what is under way.
-pub(crate) async fn until_told(servers: Vec<Server>, announcement: &str) -> Result<(), Failure> {
+pub(crate) async fn until_stopped(servers: Vec<Server>, announcement: &str) -> Result<(), Failure> {
     // First of all: whoever has read the announcement may already send one.
     let mut end = EndSignals::catch()?;
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
@@ -191,15 +191,15 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_site_that_ends_by_itself_ends_the_others_and_is_told() {
+    async fn a_site_that_ends_by_itself_ends_the_others_and_is_reported() {
         let ((ends, _), (stays, address)) = (site(), site());
         let handle = ends.handle();
-        let running = actix_web::rt::spawn(until_told(vec![stays, ends], "two sites"));
+        let running = actix_web::rt::spawn(until_stopped(vec![stays, ends], "two sites"));
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!running.is_finished() && TcpStream::connect(address).is_ok(), "both are up");
         handle.stop(false).await;
-        let told = timeout(Duration::from_secs(30), running).await.unwrap().unwrap();
-        assert_eq!(told.unwrap_err().to_string(), "a site ended by itself");
+        let ended = timeout(Duration::from_secs(30), running).await.unwrap().unwrap();
+        assert_eq!(ended.unwrap_err().to_string(), "a site ended by itself");
         assert!(TcpStream::connect(address).is_err(), "the other one is down");
     }
 }

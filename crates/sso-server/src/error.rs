@@ -10,7 +10,7 @@ use sso_core::{
 use crate::{
     session::Session,
     users::password_policy::PasswordPolicyError,
-    util::{humanize, rate_limit::TooEarly},
+    util::{humanize, rate_limit::RateLimited},
 };
 
 /// Something that an operation needs does not answer: the store, the users, the brokers. The cause is in the log.
@@ -131,8 +131,8 @@ pub enum PasswordError {
     ChangedMeanwhile,
 }
 
-impl From<TooEarly> for Error {
-    fn from(TooEarly { retry_after }: TooEarly) -> Self {
+impl From<RateLimited> for Error {
+    fn from(RateLimited { retry_after }: RateLimited) -> Self {
         Self::TooManyFailures { retry_after }
     }
 }

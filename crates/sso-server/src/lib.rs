@@ -6,20 +6,19 @@
 //!
 //! # Layout
 //!
-//! A floor uses only floors below it.
+//! The source folders are floors. A file imports only from its own floor and from those below it; a test checks this.
 //!
-//! - top: [`web`]: HTTP in and out; nothing is decided there
-//! - what the server can be asked to do, a file for each, which adds its methods to [`Server`]: [`attach`], [`login`],
-//!   `logout`, [`remember`] me, [`resume`] (whose session is this?), [`account`], [`change_password`], [`operator`],
-//!   [`data`], [`form`], [`access`] tokens
-//! - what they share: `standing` (may a session's user still be there?), `ends` of logins, `sessions` (find and change
-//!   them); [`browser`]: what a browser shows and gets
-//! - `task`: one task's questions to store, users and brokers, for whose answers it waits; [`server`]: the parts;
-//!   [`builder`]; [`error`]: what can happen to any task
-//! - [`store`]: the contract for keeping sessions, and the stores; `directory`: users and brokers in SQL (feature `sql`)
+//! - [`web`]: HTTP in and out; nothing is decided there
+//! - `operations`: what the server can be asked to do, one file each. Each adds its methods to [`Server`]: attach,
+//!   session lookup by cookie or bearer token, login, logout, remember me, account, password change, shared data,
+//!   form tokens, access tokens, administration, expiry
+//! - `server`: [`Server`], its builder, and what operations share; `error`. It knows no operation, so that each
+//!   operation can import it
+//! - [`directory`]: users and brokers in SQL (feature `sql`), and looked up in several places or through a cache
+//! - [`store`]: the contract for keeping sessions, and the stores
+//! - `brokers` ([`Brokers`]), `users` ([`Users`]): web sites and accounts, with their secrets and passwords
 //! - [`session`]: session, login and link as they are kept, the policy, and the lifecycle (has the login ended?)
-//! - ground: [`brokers`], [`users`] and their passwords, [`both`] and [`cached`] to look them up in several places,
-//!   [`throttle`], [`clock`], [`words`]
+//! - `util`: [`clock`], [`rate_limit`], [`humanize`]
 
 mod brokers;
 pub mod directory;
@@ -35,7 +34,7 @@ mod util;
 #[cfg(feature = "actix")]
 pub mod web;
 
-pub use brokers::{Broker, BrokerList, BrokerSettings, Brokers, BrokersUnavailable, Entry, InvalidBroker};
+pub use brokers::{AllowedUsers, Broker, BrokerList, BrokerSettings, Brokers, BrokersUnavailable, InvalidBroker};
 #[cfg(feature = "sql")]
 pub use directory::sql::SqlDirectory;
 pub use error::{Error, PasswordError, Unavailable};
@@ -46,13 +45,13 @@ pub use operations::{
     change_password::PasswordChange,
     form_token::{FormError, TimeLimit},
     login::Credentials,
-    session_lookup::{Resumed, Told},
+    session_lookup::{BrokerCall, LoggedOutStatus},
 };
 pub use server::{
     Server,
     browser::{Browser, InvalidRememberToken, Remember, RememberToken, Visit},
     builder::{BuildError, ServerBuilder, check_public_url},
-    ends::Ended,
+    ends::EndedCounts,
 };
 pub use session::{
     policy::{InvalidPolicy, Policy, Setting},

@@ -43,12 +43,12 @@ impl SiteInfo {
 
 /// What is around a site's pages: its own name, and links to all sites.
 #[derive(Clone, Debug)]
-pub struct Chrome {
+pub struct SiteFrame {
     site: SiteInfo,
     all: Arc<[SiteInfo]>,
 }
 
-impl Chrome {
+impl SiteFrame {
     /// For one site of `all`.
     pub fn new(site: &SiteInfo, all: &[SiteInfo]) -> Self {
         Self { site: site.clone(), all: all.into() }

@@ -68,7 +68,7 @@ pub struct SiteLink<'a> {
 }
 
 /// A link that leads on from an error page.
-pub struct Way<'a> {
+pub struct PageLink<'a> {
     /// What it says.
     pub label: &'a str,
     /// Where it goes.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use sso_broker::{EndReason, web::Script};
-use sso_site::{Layout, THEMES, User, Way};
+use sso_site::{Layout, PageLink, THEMES, User};
 
 /// `GET /` at a broker with redirects.
 #[derive(Template)]
@@ -98,7 +98,7 @@ pub(crate) struct BrokerProblem<'a> {
     /// Where a form goes that deletes the cookies, if that helps.
     pub(crate) clear: Option<&'a str>,
     /// Ways on.
-    pub(crate) ways: &'a [Way<'a>],
+    pub(crate) ways: &'a [PageLink<'a>],
     /// What goes the first of them by itself.
     pub(crate) script: Option<&'a Script>,
 }

@@ -1,7 +1,7 @@
 //! The pages of linked applications, and those on the way to one.
 
 use askama::Template;
-use sso_site::{Layout, Way};
+use sso_site::{Layout, PageLink};
 
 /// A page of a linked application.
 #[derive(Template)]
@@ -14,7 +14,7 @@ pub(crate) struct LinkedPage<'a> {
     /// The login form, which comes back to this page.
     pub(crate) login: &'a str,
     /// The menu: pages of this application and of others.
-    pub(crate) pages: &'a [Way<'a>],
+    pub(crate) pages: &'a [PageLink<'a>],
 }
 
 /// A linked application's own login form.

@@ -5,7 +5,7 @@
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
 use sso_server::web::get_or_head;
-use sso_site::{Chrome, User, no_store, page, page_policy};
+use sso_site::{SiteFrame, User, no_store, page, page_policy};
 
 use super::{
     broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},
@@ -18,23 +18,19 @@ use crate::pages::{AjaxHome, AjaxState, ended_words};
 #[derive(Clone)]
 pub struct AjaxBroker {
     sso: Sso,
-    chrome: Chrome,
+    frame: SiteFrame,
     silent: SilentMode,
 }
 
 impl AjaxBroker {
     /// `silent`: how its page attaches.
-    pub fn new(broker: Broker, chrome: Chrome, silent: SilentMode) -> Self {
+    pub fn new(broker: Broker, frame: SiteFrame, silent: SilentMode) -> Self {
         let server = format!(" {}", broker.server_origin());
         let policy = match silent {
             SilentMode::Json => page_policy(&server, &server, ""),
             SilentMode::Jsonp => page_policy(&server, "", &server),
         };
-        Self {
-            sso: Sso::new(broker).pages(SharedPages(chrome.clone())).page_policy(policy).ajax(silent),
-            chrome,
-            silent,
-        }
+        Self { sso: Sso::new(broker).pages(SharedPages(frame.clone())).page_policy(policy).ajax(silent), frame, silent }
     }
 
     /// The site, for one thread.
@@ -42,7 +38,7 @@ impl AjaxBroker {
         App::new()
             .wrap(self.sso.middleware())
             .wrap(no_store())
-            .configure(broker_forms::routes(&self.sso, &self.chrome))
+            .configure(broker_forms::routes(&self.sso, &self.frame))
             .configure(broker_forms::login_routes)
             .app_data(web::Data::new(self))
             .route("/", get_or_head().to(home))
@@ -53,7 +49,7 @@ impl AjaxBroker {
 async fn home(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<AjaxBroker>) -> HttpResponse {
     let theme = theme_of(&visitor).await;
     let template = AjaxHome {
-        layout: site.chrome.layout(&theme),
+        layout: site.frame.layout(&theme),
         silent: match site.silent {
             SilentMode::Json => "json",
             SilentMode::Jsonp => "jsonp",

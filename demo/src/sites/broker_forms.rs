@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sso_broker::{RequestError, Sso, SsoSession, Visitor};
 use sso_core::wire::for_pages;
 use sso_server::web::get_or_head;
-use sso_site::{Chrome, NO_THEME, THEMES, assets, page, see_other, theme_in};
+use sso_site::{NO_THEME, SiteFrame, THEMES, assets, page, see_other, theme_in};
 
 use super::shared_pages::not_found;
 use crate::pages::BrokerLogin;
@@ -16,12 +16,12 @@ pub(super) const HOME_FORM: &str = "home";
 pub(super) const LOGIN_FORM: &str = "login";
 
 /// All but the site's own pages.
-pub(super) fn routes(sso: &Sso, chrome: &Chrome) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
-    let (sso, chrome) = (sso.routes(), web::Data::new(chrome.clone()));
+pub(super) fn routes(sso: &Sso, frame: &SiteFrame) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let (sso, frame) = (sso.routes(), web::Data::new(frame.clone()));
     move |app| {
         app.configure(sso)
             .configure(assets::routes)
-            .app_data(chrome)
+            .app_data(frame)
             .route("/theme", web::post().to(set_theme))
             .route("/logout", web::post().to(log_out))
             .route("/healthz", get_or_head().to(HttpResponse::Ok))
@@ -39,12 +39,12 @@ pub(super) fn logout_token(visitor: &Visitor) -> String {
     visitor.user.as_ref().map(|_| visitor.form_token(HOME_FORM)).unwrap_or_default()
 }
 
-async fn show_login(visitor: Visitor, chrome: web::Data<Chrome>) -> HttpResponse {
+async fn show_login(visitor: Visitor, frame: web::Data<SiteFrame>) -> HttpResponse {
     if visitor.user.is_some() || !visitor.session.is_attached() {
         // Somebody is logged in already; or there is a problem, which the home page tells.
         return see_other("/");
     }
-    login_page(&chrome, &visitor.session, StatusCode::OK, "", None).await
+    login_page(&frame, &visitor.session, StatusCode::OK, "", None).await
 }
 
 #[derive(Default, Deserialize)]
@@ -57,7 +57,7 @@ struct LoginFields {
 
 async fn log_in(
     session: SsoSession,
-    chrome: web::Data<Chrome>,
+    frame: web::Data<SiteFrame>,
     fields: web::Form<LoginFields>,
 ) -> Result<HttpResponse, actix_web::Error> {
     session.check_form(LOGIN_FORM, &fields.form_token).await?;
@@ -65,14 +65,14 @@ async fn log_in(
         Ok(_) => Ok(see_other("/")),
         Err(RequestError::Refused { status, error }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            Ok(login_page(&chrome, &session, status, &fields.username, Some(for_pages(&error))).await)
+            Ok(login_page(&frame, &session, status, &fields.username, Some(for_pages(&error))).await)
         }
         Err(error) => Err(error.into()),
     }
 }
 
 async fn login_page(
-    chrome: &Chrome,
+    frame: &SiteFrame,
     session: &SsoSession,
     status: StatusCode,
     username: &str,
@@ -80,7 +80,7 @@ async fn login_page(
 ) -> HttpResponse {
     let theme = theme_in_session(session).await;
     let template = BrokerLogin {
-        layout: chrome.layout(&theme),
+        layout: frame.layout(&theme),
         form_token: &session.form_token(LOGIN_FORM),
         username,
         error,

@@ -21,11 +21,11 @@ use sso_server::{
     Passwords, UserList, Users,
     clock::{Clock, SystemClock},
     humanize,
-    rate_limit::Throttle,
+    rate_limit::RateLimiter,
     username::canonical,
     web::get_or_head,
 };
-use sso_site::{Chrome, NO_THEME, SiteInfo, Way, assets, html, no_store, page, page_policy, see_other};
+use sso_site::{NO_THEME, PageLink, SiteFrame, SiteInfo, assets, html, no_store, page, page_policy, see_other};
 use url::Url;
 
 use super::{
@@ -70,13 +70,13 @@ pub struct Setup {
 pub struct LinkedApp(Arc<Parts>);
 
 struct Parts {
-    chrome: Chrome,
+    frame: SiteFrame,
     origin: Url,
     leaving: Leaving,
     landing: Landing,
     users: UserList,
     passwords: Passwords,
-    failures: Throttle,
+    failures: RateLimiter,
     session_name: String,
     session_key: CookieKey,
     sessions: Sessions,
@@ -98,17 +98,17 @@ impl LinkedApp {
             }
             receiver = receiver.trust(TrustedIssuer::new(origin, keys.clone())?);
         }
-        let chrome = Chrome::new(&site, &all);
+        let frame = SiteFrame::new(&site, &all);
         let origin = receiver.origin().clone();
         Ok(Self(Arc::new(Parts {
             limits: *receiver.login_limits(),
-            landing: Landing::new(receiver, SharedPages(chrome.clone()), &session_key),
-            leaving: Leaving::new(issuer, SharedPages(chrome.clone()), &session_key),
-            chrome,
+            landing: Landing::new(receiver, SharedPages(frame.clone()), &session_key),
+            leaving: Leaving::new(issuer, SharedPages(frame.clone()), &session_key),
+            frame,
             origin,
             users,
             passwords: Passwords::new()?,
-            failures: Throttle::new(5, Duration::from_secs(30)),
+            failures: RateLimiter::new(5, Duration::from_secs(30)),
             session_name,
             session_key: CookieKey::derive_from(&session_key),
             sessions,
@@ -124,7 +124,7 @@ impl LinkedApp {
             .wrap(base_headers(BaseHeaders::new(&self.0.origin).page_policy(page_policy("", "", ""))))
             .configure(self.0.landing.routes())
             .configure(assets::routes)
-            .app_data(web::Data::new(self.0.chrome.clone()))
+            .app_data(web::Data::new(self.0.frame.clone()))
             .app_data(web::Data::new(self))
             .route("/", get_or_head().to(home))
             .route("/about", get_or_head().to(about))
@@ -138,7 +138,7 @@ impl LinkedApp {
 
     /// The session's cookie is read as browsers mean it.
     fn cookies(&self) -> PlainCookies {
-        self.0.landing.plain_cookies(&self.session_cookie()).pages(SharedPages(self.0.chrome.clone()))
+        self.0.landing.plain_cookies(&self.session_cookie()).pages(SharedPages(self.0.frame.clone()))
     }
 
     fn session_cookie(&self) -> String {
@@ -159,16 +159,16 @@ impl LinkedApp {
     }
 
     fn page(&self, request: &HttpRequest, session: &Session, heading: &str) -> HttpResponse {
-        let (chrome, login) = (&self.0.chrome, handoff::login_of(session));
-        let deep = linked_sites(chrome, &self.0.leaving, login.as_ref().map(Leaver::from));
+        let (frame, login) = (&self.0.frame, handoff::login_of(session));
+        let deep = linked_sites(frame, &self.0.leaving, login.as_ref().map(Leaver::from));
         let own = [("Home page", "/"), ("Report 2", "/reports/2"), ("About", "/about")];
-        let own = own.iter().map(|(label, href)| Way { label, href });
-        let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| Way { label, href })).collect();
+        let own = own.iter().map(|(label, href)| PageLink { label, href });
+        let pages: Vec<_> = own.chain(deep.iter().map(|(label, href)| PageLink { label, href })).collect();
         let to: String = url::form_urlencoded::byte_serialize(request.uri().path().as_bytes()).collect();
         page(
             StatusCode::OK,
             &LinkedPage {
-                layout: chrome.layout(NO_THEME),
+                layout: frame.layout(NO_THEME),
                 heading,
                 user: login.as_ref().map(Login::username),
                 login: &format!("/login?to={to}"),
@@ -243,20 +243,20 @@ struct LoginFields {
     password: String,
 }
 
-async fn show_login(request: HttpRequest, chrome: web::Data<Chrome>) -> HttpResponse {
-    login_page(&request, &chrome, StatusCode::OK, "", None)
+async fn show_login(request: HttpRequest, frame: web::Data<SiteFrame>) -> HttpResponse {
+    login_page(&request, &frame, StatusCode::OK, "", None)
 }
 
 fn login_page(
     request: &HttpRequest,
-    chrome: &Chrome,
+    frame: &SiteFrame,
     status: StatusCode,
     username: &str,
     error: Option<&str>,
 ) -> HttpResponse {
     let action = request.uri().path_and_query().map_or("/login", |path| path.as_str());
     let is_wrong = status == StatusCode::BAD_REQUEST;
-    page(status, &LinkedLogin { layout: chrome.layout(NO_THEME), action, username, error, is_wrong })
+    page(status, &LinkedLogin { layout: frame.layout(NO_THEME), action, username, error, is_wrong })
 }
 
 async fn log_in(
@@ -267,18 +267,18 @@ async fn log_in(
     fields: Option<web::Form<LoginFields>>,
 ) -> HttpResponse {
     let LoginFields { username, password } = fields.map(web::Form::into_inner).unwrap_or_default();
-    match app.judge(&request, &username, &password).await {
+    match app.validate(&request, &username, &password).await {
         Ok(username) => {
             handoff::sign_in(&session, &username, &app.0.limits);
             see_other(&app.local_page(&query.to))
         }
-        Err((status, error)) => login_page(&request, &app.0.chrome, status, &username, Some(&error)),
+        Err((status, error)) => login_page(&request, &app.0.frame, status, &username, Some(&error)),
     }
 }
 
 impl LinkedApp {
     /// The user who may log in now, with this name and password.
-    async fn judge(&self, request: &HttpRequest, typed: &str, password: &str) -> Result<String, (StatusCode, String)> {
+    async fn validate(&self, request: &HttpRequest, typed: &str, password: &str) -> Result<String, (StatusCode, String)> {
         if !self.sent_it(request) {
             return Err((StatusCode::FORBIDDEN, "This form is no longer valid. Try again.".into()));
         }

@@ -3,7 +3,7 @@
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, Sso, Visitor};
 use sso_server::web::get_or_head;
-use sso_site::{Chrome, User, no_store, page, page_policy};
+use sso_site::{SiteFrame, User, no_store, page, page_policy};
 
 use super::{
     broker_forms::{self, HOME_FORM, logout_token, theme_of},
@@ -17,7 +17,7 @@ use crate::pages::{BrokerAbout, BrokerHome, ended_words};
 #[derive(Clone)]
 pub struct RedirectBroker {
     sso: Sso,
-    chrome: Chrome,
+    frame: SiteFrame,
     own_form: bool,
     /// The origin of a service whose data it shows at `/reports`.
     api: Option<String>,
@@ -25,10 +25,10 @@ pub struct RedirectBroker {
 
 impl RedirectBroker {
     /// `own_form`: whether it also has a login form of its own, as jasny/sso's brokers do.
-    pub fn new(broker: Broker, chrome: Chrome, own_form: bool) -> Self {
+    pub fn new(broker: Broker, frame: SiteFrame, own_form: bool) -> Self {
         let policy = page_policy(&format!(" {}", broker.server_origin()), "", "");
-        let sso = Sso::new(broker).pages(SharedPages(chrome.clone())).page_policy(policy);
-        Self { sso, chrome, own_form, api: None }
+        let sso = Sso::new(broker).pages(SharedPages(frame.clone())).page_policy(policy);
+        Self { sso, frame, own_form, api: None }
     }
 
     /// Also shows data of the service at this origin.
@@ -42,7 +42,7 @@ impl RedirectBroker {
         App::new()
             .wrap(self.sso.middleware())
             .wrap(no_store())
-            .configure(broker_forms::routes(&self.sso, &self.chrome))
+            .configure(broker_forms::routes(&self.sso, &self.frame))
             .app_data(web::Data::new(self))
             .route("/", get_or_head().to(home))
             .route("/about", get_or_head().to(about))
@@ -66,7 +66,7 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
     page(
         StatusCode::OK,
         &BrokerHome {
-            layout: site.chrome.layout(&theme),
+            layout: site.frame.layout(&theme),
             user: visitor.user.as_ref().map(User::of),
             form_token: form_token.as_deref(),
             own_form: site.own_form,
@@ -84,7 +84,7 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
     page(
         StatusCode::OK,
         &BrokerAbout {
-            layout: site.chrome.layout(&theme),
+            layout: site.frame.layout(&theme),
             user: visitor.user.as_ref().map(User::of),
             logout_token: &logout_token(&visitor),
             attached: visitor.session.is_attached(),

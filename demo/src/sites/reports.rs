@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::Value;
 use sso_broker::{RequestError, ServiceError, Visitor};
 use sso_server::web::get_or_head;
-use sso_site::{Chrome, page};
+use sso_site::{SiteFrame, page};
 
 use super::broker_forms::{logout_token, theme_of};
 use crate::pages::BrokerReports;
@@ -24,7 +24,7 @@ pub(super) fn routes(service: String) -> impl FnOnce(&mut web::ServiceConfig) {
 /// The token stays here: neither the page nor the browser sees it.
 async fn reports(
     visitor: Visitor,
-    chrome: web::Data<Chrome>,
+    frame: web::Data<SiteFrame>,
     service: web::Data<Service>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let theme = theme_of(&visitor).await;
@@ -35,7 +35,7 @@ async fn reports(
     let answered = answer.as_ref().and_then(|answer| answer.as_deref().err()).map(String::as_str);
     let unknown = if visitor.server_down { Some(SERVER_DOWN) } else { visitor.problem.as_deref() };
     let shown = BrokerReports {
-        layout: chrome.layout(&theme),
+        layout: frame.layout(&theme),
         username: visitor.user.as_ref().map(|user| user.username.as_str()),
         logout_token: &logout_token(&visitor),
         service: &service.0,
@@ -81,8 +81,8 @@ mod tests {
         let broker = Broker::builder("http://127.0.0.1:1/attach", "Alice".parse().unwrap(), Secret::new("s"));
         let broker = broker.public_url("http://alice.localhost:8001").build().unwrap();
         let alice = SiteInfo::new("Alice", "http://alice.localhost:8001", "");
-        let chrome = Chrome::new(&alice, std::slice::from_ref(&alice));
-        let app = App::new().wrap(Sso::new(broker).middleware()).app_data(web::Data::new(chrome));
+        let frame = SiteFrame::new(&alice, std::slice::from_ref(&alice));
+        let app = App::new().wrap(Sso::new(broker).middleware()).app_data(web::Data::new(frame));
         let app = test::init_service(app.configure(routes("http://api.localhost:8006".into()))).await;
         let asked = test::TestRequest::get().uri("/reports").insert_header(("Accept", "text/html")).to_request();
         let page = String::from_utf8(test::call_and_read_body(&app, asked).await.to_vec()).unwrap();

@@ -8,9 +8,9 @@ use sso_handoff::{
 };
 use sso_server::{
     Session,
-    web::{Site, Visitor, get_or_head},
+    web::{PageVisit, Site, get_or_head},
 };
-use sso_site::Chrome;
+use sso_site::SiteFrame;
 
 use super::shared_pages::{SharedPages, linked_sites};
 
@@ -18,15 +18,15 @@ use super::shared_pages::{SharedPages, linked_sites};
 #[derive(Clone)]
 pub struct ServerHandoff {
     leaving: Leaving,
-    chrome: Chrome,
+    frame: SiteFrame,
 }
 
 impl ServerHandoff {
     /// For the server's site with this around its pages.
-    pub fn new(issuer: Issuer, chrome: &Chrome) -> Self {
+    pub fn new(issuer: Issuer, frame: &SiteFrame) -> Self {
         // The links are good until the server is started again, and ask from then on.
-        let leaving = Leaving::new(issuer, SharedPages(chrome.clone()), Secret::generate().expose());
-        Self { leaving, chrome: chrome.clone() }
+        let leaving = Leaving::new(issuer, SharedPages(frame.clone()), Secret::generate().expose());
+        Self { leaving, frame: frame.clone() }
     }
 
     /// The way out, for the server's site.
@@ -39,14 +39,14 @@ impl ServerHandoff {
     /// Links to the applications for the visitor of this session, as (label, address).
     pub fn links(&self, site: &Site, session: Option<&Session>) -> Vec<(String, String)> {
         let user = LoggedIn::of(site, session);
-        linked_sites(&self.chrome, &self.leaving, user.as_ref().map(LoggedIn::leaver))
+        linked_sites(&self.frame, &self.leaving, user.as_ref().map(LoggedIn::leaver))
     }
 }
 
 /// On to a page of a linked application.
 async fn external(
     request: HttpRequest,
-    visitor: Visitor,
+    visitor: PageVisit,
     site: web::Data<Site>,
     leaving: web::Data<Leaving>,
 ) -> HttpResponse {

@@ -4,21 +4,21 @@
 use actix_web::{HttpResponse, http::StatusCode, web};
 use sso_broker::{Pages, web::Problem};
 use sso_handoff::{Leaver, LeavingPage, LeavingPages, MayLeavePage, actix::Leaving};
-use sso_site::{Chrome, NO_THEME, SiteInfo, Way, html, page};
+use sso_site::{NO_THEME, PageLink, SiteFrame, SiteInfo, html, page};
 
 use crate::pages::{BrokerProblem, MayLeave, OnTheWay};
 
-const HOME: Way<'_> = Way { label: "Go to the home page", href: "/" };
+const HOME: PageLink<'_> = PageLink { label: "Go to the home page", href: "/" };
 const TO_SERVER: &str = "Ask the login server who is logged in";
 
 /// These pages in one site's look.
 #[derive(Clone, Debug)]
-pub(super) struct SharedPages(pub(super) Chrome);
+pub(super) struct SharedPages(pub(super) SiteFrame);
 
 /// A page that says what is wrong, from which the only way leads home.
-fn dead_end<'a>(chrome: &'a Chrome, heading: &'a str, text: &'a str) -> BrokerProblem<'a> {
+fn dead_end<'a>(frame: &'a SiteFrame, heading: &'a str, text: &'a str) -> BrokerProblem<'a> {
     BrokerProblem {
-        layout: chrome.layout(NO_THEME),
+        layout: frame.layout(NO_THEME),
         heading,
         text,
         fields: &[],
@@ -31,8 +31,8 @@ fn dead_end<'a>(chrome: &'a Chrome, heading: &'a str, text: &'a str) -> BrokerPr
 }
 
 /// The answer of a broker or a linked application to an address that it does not have.
-pub(super) async fn not_found(chrome: web::Data<Chrome>) -> HttpResponse {
-    page(StatusCode::NOT_FOUND, &dead_end(&chrome, "Page not found", "There is nothing at this address."))
+pub(super) async fn not_found(frame: web::Data<SiteFrame>) -> HttpResponse {
+    page(StatusCode::NOT_FOUND, &dead_end(&frame, "Page not found", "There is nothing at this address."))
 }
 
 /// A broker's pages for problems.
@@ -42,8 +42,8 @@ impl Pages for SharedPages {
             Some(detail) => format!("{} The server says: {detail}", problem.kind.text()),
             None => problem.kind.text().to_owned(),
         };
-        let to_server = problem.leave.as_ref().map(|leave| Way { label: TO_SERVER, href: &leave.server });
-        let retry = Way { label: problem.kind.retry_label(), href: &problem.retry };
+        let to_server = problem.leave.as_ref().map(|leave| PageLink { label: TO_SERVER, href: &leave.server });
+        let retry = PageLink { label: problem.kind.retry_label(), href: &problem.retry };
         // Where the first of them is the home page, once is enough.
         let home = (problem.retry != HOME.href).then_some(HOME);
         let ways: Vec<_> = to_server.into_iter().chain([retry]).chain(home).collect();
@@ -76,8 +76,8 @@ impl LeavingPages for SharedPages {
 }
 
 /// Links to a deep page of each site that users are handed to, as (label, address).
-pub(super) fn linked_sites(chrome: &Chrome, leaving: &Leaving, leaver: Option<Leaver<'_>>) -> Vec<(String, String)> {
-    let targets = chrome.sites().iter().filter(|site| leaving.issuer().allows(&site.url));
+pub(super) fn linked_sites(frame: &SiteFrame, leaving: &Leaving, leaver: Option<Leaver<'_>>) -> Vec<(String, String)> {
+    let targets = frame.sites().iter().filter(|site| leaving.issuer().allows(&site.url));
     let link = |site: &SiteInfo| {
         (format!("Report 2 at {}", site.name), leaving.link(&format!("{}/reports/2", site.url), leaver))
     };

@@ -15,7 +15,7 @@ use sso_server::{
     Broker, Server, SqlDirectory, Unavailable,
     core::wire::User,
     directory::{DirectoryError, Unreadable},
-    password_policy::OwnWords,
+    password_policy::ContextWords,
     username::canonical,
 };
 
@@ -72,16 +72,16 @@ pub(super) struct Admin {
 
 /// Whether the files of the store and the directory, and their keys, are made where there are none.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(super) enum MissingFile {
     /// The first user or broker is added before the first start of the server.
-    Made,
-    Told,
+    Create,
+    Fail,
 }
 
 impl Admin {
-    pub(super) async fn open(options: &ConfigOptions, missing: Missing) -> Result<Self, Failure> {
+    pub(super) async fn open(options: &ConfigOptions, missing: MissingFile) -> Result<Self, Failure> {
         let config = options.load()?;
-        if missing == Missing::Told {
+        if missing == MissingFile::Fail {
             config.check_files()?;
         }
         let configured_users = config.usernames().map(str::to_owned).collect();
@@ -131,8 +131,8 @@ impl Admin {
     }
 
     /// What others know of this user's account.
-    pub(super) fn own_words(&self, user: &User) -> OwnWords {
-        OwnWords::new(user, self.server.public_url())
+    pub(super) fn own_words(&self, user: &User) -> ContextWords {
+        ContextWords::new(user, self.server.public_url())
     }
 
     /// The directory, to change this broker in it.

@@ -60,14 +60,14 @@ pub(crate) async fn run(options: &BackupOptions) -> Result<(), Failure> {
         made = write(&draft, options, &config) => made,
         () = end.come() => Err(Failure::other("the backup was interrupted")),
     };
-    let made = made.and_then(|told| {
+    let made = made.and_then(|summary| {
         fs::rename(&draft, &options.dir).map_err(|error| failed(&options.dir, &error))?;
         let parent = options.dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         sync(parent)?;
-        Ok(told)
+        Ok(summary)
     });
     match made {
-        Ok(told) => say(format_args!("{} has:\n{told}", options.dir.display())),
+        Ok(summary) => say(format_args!("{} has:\n{summary}", options.dir.display())),
         Err(error) => {
             return match remove(&draft) {
                 Ok(()) => Err(error),
@@ -97,8 +97,8 @@ async fn write(dir: &Path, options: &BackupOptions, config: &Config) -> Result<S
     for dir in [dir, &data, &secrets] {
         make_directory(dir)?;
     }
-    let mut told = Vec::new();
-    let mut tell = |name: &str, what: &str| told.push(format!("  {name:<24} {what}"));
+    let mut summary = Vec::new();
+    let mut tell = |name: &str, what: &str| summary.push(format!("  {name:<24} {what}"));
     if let Some(key) = config.store_key() {
         write_file(&secrets.join("store.key"), key.text())?;
         tell("secrets/store.key", "the key of the store and the directory");
@@ -145,12 +145,12 @@ async fn write(dir: &Path, options: &BackupOptions, config: &Config) -> Result<S
     }
     let variables = Config::variables_in_use();
     if !variables.is_empty() {
-        told.push(format!("Not in it, since it was in the environment: {}", variables.join(", ")));
+        summary.push(format!("Not in it, since it was in the environment: {}", variables.join(", ")));
     }
     for dir in [&data, &secrets, dir] {
         sync(dir)?;
     }
-    Ok(told.join("\n"))
+    Ok(summary.join("\n"))
 }
 
 async fn copy_database(from: &Path, to: &Path, key: &StoreKey, with_sessions: bool) -> Result<(), Failure> {

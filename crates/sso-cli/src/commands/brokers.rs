@@ -12,7 +12,7 @@ use sso_server::{
 };
 
 use super::{
-    admin::{Admin, AdminOptions, Missing, failed, store_failed},
+    admin::{Admin, AdminOptions, MissingFile, failed, store_failed},
     broker_rules::{Rules, SecretOptions, replace},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum BrokersAction {
     /// Adds a broker, and prints its new secret and what else it needs, once
     Add {
         /// The broker's id: letters, digits and underscores
@@ -87,14 +87,15 @@ pub(crate) enum Action {
 }
 
 /// Runs the command.
-pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
-    let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
+pub(crate) async fn run(options: &AdminOptions<BrokersAction>) -> Result<(), Failure> {
+    let missing =
+        if matches!(options.action, BrokersAction::Add { .. }) { MissingFile::Create } else { MissingFile::Fail };
     let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
-        Action::Add { id, origins, rules, secret } => add(&admin, id, origins, rules, secret).await,
-        Action::List { json } => list(&admin, *json).await,
-        Action::Show { id } => output::json(&text(&admin, &known(&admin, id).await?)),
-        Action::Set { id, origins, rules } => {
+        BrokersAction::Add { id, origins, rules, secret } => add(&admin, id, origins, rules, secret).await,
+        BrokersAction::List { json } => list(&admin, *json).await,
+        BrokersAction::Show { id } => output::json(&text(&admin, &known(&admin, id).await?)),
+        BrokersAction::Set { id, origins, rules } => {
             let change = |broker: &mut StoredBroker| {
                 replace(&mut broker.settings.origins, origins);
                 rules.put(&mut broker.settings);
@@ -102,21 +103,21 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
             set(&admin, id, change).await?;
             done(id, "changed")
         }
-        Action::Disable { id } => {
+        BrokersAction::Disable { id } => {
             disable(&admin, id, true).await?;
             cut(&admin, id, "disabled").await
         }
-        Action::Enable { id } => {
+        BrokersAction::Enable { id } => {
             disable(&admin, id, false).await?;
             done(id, "enabled")
         }
-        Action::RotateSecret { id, keep_old, replace_previous, secret } => {
+        BrokersAction::RotateSecret { id, keep_old, replace_previous, secret } => {
             rotate(&admin, id, *keep_old, *replace_previous, secret).await
         }
-        Action::Remove { id } => {
-            let told = |error| failed("broker", id.as_str(), error);
-            if !admin.directory_for_broker(id)?.remove_broker(id).await.map_err(told)? {
-                return Err(told(DirectoryError::NotFound));
+        BrokersAction::Remove { id } => {
+            let explain = |error| failed("broker", id.as_str(), error);
+            if !admin.directory_for_broker(id)?.remove_broker(id).await.map_err(explain)? {
+                return Err(explain(DirectoryError::NotFound));
             }
             cut(&admin, id, "removed").await
         }
@@ -130,14 +131,14 @@ async fn add(
     rules: &Rules,
     secret: &SecretOptions,
 ) -> Result<(), Failure> {
-    let told = |error| failed("broker", id.as_str(), error);
+    let explain = |error| failed("broker", id.as_str(), error);
     let directory = admin.directory_for_broker(id)?;
     let mut settings = BrokerSettings::new(origins.to_vec());
     rules.put(&mut settings);
     let (secret, is_new) = secret.secret()?;
     let broker = StoredBroker::new(id.clone(), settings, secret);
-    admin.check_strength(&broker.broker().map_err(|error| told(error.into()))?)?;
-    directory.add_broker(&broker).await.map_err(told)?;
+    admin.check_strength(&broker.broker().map_err(|error| explain(error.into()))?)?;
+    directory.add_broker(&broker).await.map_err(explain)?;
     done(id, "added")?;
     if is_new {
         hand_over(admin, &broker, "for the broker's environment");
@@ -224,9 +225,9 @@ async fn disable(admin: &Admin, id: &BrokerId, is_disabled: bool) -> Result<(), 
 }
 
 async fn known(admin: &Admin, id: &BrokerId) -> Result<StoredBroker, Failure> {
-    let told = |error| failed("broker", id.as_str(), error);
-    let broker = admin.directory_for_broker(id)?.broker(id).await.map_err(told)?;
-    broker.ok_or_else(|| told(DirectoryError::NotFound))
+    let explain = |error| failed("broker", id.as_str(), error);
+    let broker = admin.directory_for_broker(id)?.broker(id).await.map_err(explain)?;
+    broker.ok_or_else(|| explain(DirectoryError::NotFound))
 }
 
 async fn cut(admin: &Admin, id: &BrokerId, what: &str) -> Result<(), Failure> {

@@ -29,11 +29,11 @@ pub(crate) struct KeysOptions {
     #[arg(long, global = true)]
     dir: Option<PathBuf>,
     #[command(subcommand)]
-    action: Action,
+    action: KeysAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum KeysAction {
     /// Makes the directory and the first key of a purpose [default: of all of them]
     New {
         #[arg(long)]
@@ -71,13 +71,13 @@ pub(crate) fn run(options: &KeysOptions) -> Result<(), Failure> {
     let configured = TokenConfig::load(options.config.as_deref())?;
     let dir = options.dir.as_ref().or(configured.keys.as_ref()).map_or(Path::new(DEFAULT_DIRECTORY), PathBuf::as_path);
     match &options.action {
-        Action::New { purpose, algorithm } => new(dir, *purpose, *algorithm),
-        Action::List => list(dir),
-        Action::Rotate { purpose, publish_for, token_lifetime } => {
+        KeysAction::New { purpose, algorithm } => new(dir, *purpose, *algorithm),
+        KeysAction::List => list(dir),
+        KeysAction::Rotate { purpose, publish_for, token_lifetime } => {
             let lifetime = |purpose: Purpose| token_lifetime.unwrap_or(purpose.token_lifetime(&configured.tokens));
             rotate(dir, *purpose, *publish_for, lifetime)
         }
-        Action::Retire { kid } => retire(dir, kid),
+        KeysAction::Retire { kid } => retire(dir, kid),
     }
 }
 

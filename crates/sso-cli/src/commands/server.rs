@@ -3,13 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use sso_site::{Chrome, SiteInfo};
+use sso_site::{SiteFrame, SiteInfo};
 
 use crate::{
     Failure,
     config::{Config, StoreOption, StoreUrl},
     run,
-    site::{Look, ServerSite},
+    site::{ServerPages, ServerSite},
 };
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
         Some(SiteInfo::new(broker.id.as_str(), origin, "A site that takes part."))
     });
     let sites: Vec<_> = std::iter::once(this.clone()).chain(brokers).collect();
-    let look = Look { chrome: Chrome::new(&this, &sites), test_users: Vec::new(), links: None };
+    let pages = ServerPages { frame: SiteFrame::new(&this, &sites), test_users: Vec::new(), links: None };
 
     let listeners = run::listen(config.listen)?;
     let (cross_site, php_routes) = (config.has_silent_broker(), config.php_routes);
@@ -47,7 +47,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), Failure> {
         tracing::warn!("memory: without [jwt] keys: tokens and remembered browsers last until the server ends");
     }
     let public_url = config.public_url.clone();
-    let server = ServerSite::new(config.open().await?.server, look, cross_site, false, php_routes);
+    let server = ServerSite::new(config.open().await?.server, pages, cross_site, false, php_routes);
     let server = server.serve(listeners, run::all_cores(), |_| {})?;
-    run::until_told(vec![server], &format!("The SSO server is at {public_url}")).await
+    run::until_stopped(vec![server], &format!("The SSO server is at {public_url}")).await
 }

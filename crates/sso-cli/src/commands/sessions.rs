@@ -8,7 +8,7 @@ use sso_core::BrokerId;
 use sso_server::Server;
 
 use super::{
-    admin::{Admin, AdminOptions, Missing, store_failed},
+    admin::{Admin, AdminOptions, MissingFile, store_failed},
     users,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum SessionsAction {
     /// Shows where users are logged in
     List {
         /// This user only [default: all users of the configuration and of the directory]
@@ -52,37 +52,37 @@ pub(crate) struct Which {
 }
 
 /// Runs the command.
-pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
-    let admin = Admin::open(&options.config, Missing::Told).await?;
+pub(crate) async fn run(options: &AdminOptions<SessionsAction>) -> Result<(), Failure> {
+    let admin = Admin::open(&options.config, MissingFile::Fail).await?;
     let server = admin.sessions()?;
     let store = &admin.store;
     match &options.action {
-        Action::List { user: Some(user), json } => {
+        SessionsAction::List { user: Some(user), json } => {
             let user = admin.user_meant(user).await?.into_owned();
             list(server, &BTreeSet::from([user]), *json).await
         }
-        Action::List { user: None, json } => {
+        SessionsAction::List { user: None, json } => {
             let mut known = admin.configured_users.clone();
             known.extend(users::all_names(&admin).await?);
             list(server, &known, *json).await
         }
-        Action::Revoke(Which { user: Some(user), session: Some(handle), .. }) => {
+        SessionsAction::Revoke(Which { user: Some(user), session: Some(handle), .. }) => {
             let user = &*admin.user_meant(user).await?;
             if !server.end_session(user, handle).await.map_err(store_failed)? {
                 return Err(Failure::other(format!("user {} has no session {}", printable(user), printable(handle))));
             }
             done(format!("the session of user {} in {store} is ended", printable(user)))
         }
-        Action::Revoke(Which { user: Some(user), .. }) => {
+        SessionsAction::Revoke(Which { user: Some(user), .. }) => {
             let user = &*admin.user_meant(user).await?;
             let ended = server.end_user(user).await.map_err(store_failed)?;
             done(format!("{} of user {} in {store} ended", output::ended(&ended), printable(user)))
         }
-        Action::Revoke(Which { broker: Some(id), .. }) => {
+        SessionsAction::Revoke(Which { broker: Some(id), .. }) => {
             let links = server.revoke_links(Some(id)).await.map_err(store_failed)?;
             done(format!("{} of broker {id} in {store} cut", count(links, "link")))
         }
-        Action::Revoke(Which { yes, .. }) => {
+        SessionsAction::Revoke(Which { yes, .. }) => {
             if !yes && !input::confirmed("This logs everybody out, everywhere.")? {
                 return Err(Failure::other("nothing was ended"));
             }

@@ -9,7 +9,7 @@ use sso_server::{
     username::{canonical, check_username, visible},
 };
 
-use super::admin::{Admin, AdminOptions, Missing, failed, store_failed};
+use super::admin::{Admin, AdminOptions, MissingFile, failed, store_failed};
 use crate::{
     Failure, input,
     output::{self, names, printable},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum UsersAction {
     /// Adds a user. The password, of 15 characters or more, comes from the terminal, or is the first line of standard
     /// input
     Add {
@@ -112,14 +112,15 @@ impl About {
 }
 
 /// Runs the command.
-pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
-    let missing = if matches!(options.action, Action::Add { .. }) { Missing::Made } else { Missing::Told };
+pub(crate) async fn run(options: &AdminOptions<UsersAction>) -> Result<(), Failure> {
+    let missing =
+        if matches!(options.action, UsersAction::Add { .. }) { MissingFile::Create } else { MissingFile::Fail };
     let admin = Admin::open(&options.config, missing).await?;
     match &options.action {
-        Action::Add { name, about, hash } => add(&admin, &canonical(name), about, *hash).await,
-        Action::List { json } => list(&admin, *json).await,
-        Action::Show { name } => show(&admin, &admin.user_meant(name).await?).await,
-        Action::Set { name, about, drop_attribute, drop_group } => {
+        UsersAction::Add { name, about, hash } => add(&admin, &canonical(name), about, *hash).await,
+        UsersAction::List { json } => list(&admin, *json).await,
+        UsersAction::Show { name } => show(&admin, &admin.user_meant(name).await?).await,
+        UsersAction::Set { name, about, drop_attribute, drop_group } => {
             let name = &*admin.user_meant(name).await?;
             let change = |user: &mut StoredUser| {
                 user.attributes.retain(|name, _| !drop_attribute.contains(name));
@@ -130,17 +131,17 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
             set(&admin, name, change).await?;
             done(name, "changed")
         }
-        Action::Disable { name } => {
+        UsersAction::Disable { name } => {
             let name = &*admin.user_meant(name).await?;
             disable(&admin, name, true).await?;
             end(&admin, name, "disabled").await
         }
-        Action::Enable { name } => {
+        UsersAction::Enable { name } => {
             let name = &*admin.user_meant(name).await?;
             disable(&admin, name, false).await?;
             done(name, "enabled")
         }
-        Action::SetPassword { name, hash } => {
+        UsersAction::SetPassword { name, hash } => {
             // Nobody types a password for nothing; what cannot be read may be the old one.
             let name = &*admin.user_meant(name).await?;
             let directory = admin.directory_for_user(name)?;
@@ -155,7 +156,7 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
             directory.replace_password(name, &password).await.map_err(|error| failed("user", name, error))?;
             end(&admin, name, "has another password").await
         }
-        Action::Remove { name } => {
+        UsersAction::Remove { name } => {
             let name = &*admin.user_meant(name).await?;
             let directory = admin.directory_for_user(name)?;
             if !directory.remove_user(name).await.map_err(|error| failed("user", name, error))? {
@@ -168,8 +169,8 @@ pub(crate) async fn run(options: &AdminOptions<Action>) -> Result<(), Failure> {
 
 async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<(), Failure> {
     let directory = admin.directory_for_user(name)?;
-    let told = |error| failed("user", name, error);
-    check_username(name).map_err(|error| told(error.into()))?;
+    let explain = |error| failed("user", name, error);
+    check_username(name).map_err(|error| explain(error.into()))?;
     check_twins(admin, name).await?;
     let mut user = User { username: name.to_owned(), attributes: Map::new() };
     about.put(&mut user.attributes);
@@ -178,7 +179,7 @@ async fn add(admin: &Admin, name: &str, about: &About, is_hash: bool) -> Result<
     let mut user = StoredUser::new(name, password);
     user.attributes = attributes;
     about.put_groups(&mut user.groups);
-    directory.add_user(&user).await.map_err(told)?;
+    directory.add_user(&user).await.map_err(explain)?;
     done(name, "added")
 }
 
@@ -209,9 +210,9 @@ async fn disable(admin: &Admin, name: &str, is_disabled: bool) -> Result<(), Fai
 }
 
 async fn known(admin: &Admin, name: &str) -> Result<StoredUser, Failure> {
-    let told = |error| failed("user", name, error);
-    let user = admin.directory_for_user(name)?.user(name).await.map_err(told)?;
-    user.ok_or_else(|| told(DirectoryError::NotFound))
+    let explain = |error| failed("user", name, error);
+    let user = admin.directory_for_user(name)?.user(name).await.map_err(explain)?;
+    user.ok_or_else(|| explain(DirectoryError::NotFound))
 }
 
 /// Ends what the user has: at once where the store is within reach, else at their next request.

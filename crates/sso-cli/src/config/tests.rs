@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sso_server::Entry;
+use sso_server::AllowedUsers;
 
 use super::{
     layers::{check_variables, parse},
@@ -129,18 +129,24 @@ fn browsers_that_are_remembered_for_longer_than_180_days_need_no_second_setting(
 fn a_brokers_rules_and_its_older_secret_are_read() {
     let text = |more: &str| format!("{GOOD}[[brokers]]\nid = \"A\"\norigins = [\"https://a\"]\n{STRONG}\n{more}\n");
     let broker = |more: &str| read(&text(more), &[]).unwrap().brokers[0].broker().unwrap();
-    assert_eq!((broker("").entry, broker("").attributes), (Entry::Everyone, None));
+    assert_eq!((broker("").allowed_users, broker("").attributes), (AllowedUsers::Everyone, None));
     let rules = "allow_users = [\"jackie\"]\nallow_groups = [\"staff\"]\nattributes = [\"fullname\"]\n\
          previous_secret = \"9876543210987654321098765432109876543210\"";
     let (users, groups) = (["jackie".to_owned()].into(), ["staff".to_owned()].into());
-    assert_eq!(broker(rules).entry, Entry::Only { users, groups });
+    assert_eq!(broker(rules).allowed_users, AllowedUsers::Only { users, groups });
     assert_eq!(broker(rules).attributes, Some(vec!["fullname".to_owned()]));
     assert!(broker(rules).is_strong());
     let users = ["jackie".to_owned()].into();
-    assert_eq!(broker("allow_users = [\"jackie\"]").entry, Entry::Only { users, groups: Default::default() });
+    assert_eq!(
+        broker("allow_users = [\"jackie\"]").allowed_users,
+        AllowedUsers::Only { users, groups: Default::default() }
+    );
     // As it is written, and in the form that counts.
     let users = ["Zoe\u{308}".to_owned(), "Zo\u{eb}".to_owned()].into();
-    assert_eq!(broker("allow_users = [\"Zoe\\u0308\"]").entry, Entry::Only { users, groups: Default::default() });
+    assert_eq!(
+        broker("allow_users = [\"Zoe\\u0308\"]").allowed_users,
+        AllowedUsers::Only { users, groups: Default::default() }
+    );
 }
 
 #[test]

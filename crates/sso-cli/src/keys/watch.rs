@@ -60,20 +60,20 @@ impl Watch {
         let mut poll = interval(POLL_EVERY);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_told = tokio::select! {
+            let is_requested = tokio::select! {
                 _ = hangup.recv() => true,
                 _ = poll.tick() => false,
             };
             // Before it is read: a change in between is seen the next time.
             let stamp = Stamp::of(&self.path);
-            if is_told || stamp != self.loaded || self.failure.is_some() {
-                self.reload(stamp, is_told);
+            if is_requested || stamp != self.loaded || self.failure.is_some() {
+                self.reload(stamp, is_requested);
             }
         }
     }
 
     /// What cannot be used leaves the old keys in place, and is logged once, or whenever a signal asks.
-    fn reload(&mut self, stamp: Stamp, is_told: bool) {
+    fn reload(&mut self, stamp: Stamp, is_requested: bool) {
         match file::load(&self.dir, self.purpose) {
             Ok(keys) => {
                 self.keys.replace(keys);
@@ -83,7 +83,7 @@ impl Watch {
             }
             Err(error) => {
                 let error = error.to_string();
-                if is_told || self.failure.as_ref() != Some(&error) {
+                if is_requested || self.failure.as_ref() != Some(&error) {
                     tracing::error!(purpose = self.purpose.name(), %error, "cannot reload keys: the old ones go on");
                 }
                 self.failure = Some(error);

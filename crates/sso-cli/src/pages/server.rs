@@ -1,7 +1,7 @@
 //! The server's home, login and error pages.
 
 use askama::Template;
-use sso_site::{Layout, User, Way};
+use sso_site::{Layout, PageLink, User};
 
 /// `GET /` at the server.
 #[derive(Template)]
@@ -15,7 +15,7 @@ pub(crate) struct ServerHome<'a> {
     /// For the logout form, which is only shown with a user.
     pub(crate) logout_token: &'a str,
     /// Pages of linked applications, to which the user is handed over.
-    pub(crate) linked: &'a [Way<'a>],
+    pub(crate) linked: &'a [PageLink<'a>],
 }
 
 /// The login page at the server.
@@ -66,5 +66,5 @@ pub(crate) struct ServerError<'a> {
     /// Where a form goes that deletes the cookies, if that helps.
     pub(crate) clear: Option<&'a str>,
     /// Ways on.
-    pub(crate) ways: &'a [Way<'a>],
+    pub(crate) ways: &'a [PageLink<'a>],
 }

@@ -5,22 +5,22 @@ use sso_server::{
     clock::Timestamp,
     humanize,
     password_policy::MIN_CHARS,
-    web::{AccountNews, AccountPage, ConfirmPage},
+    web::{AccountNotice, AccountPage, ConfirmPage},
 };
-use sso_site::{Chrome, html, theme_of};
+use sso_site::{SiteFrame, html, theme_of};
 
 use crate::{
     output,
     pages::{Begun, BrowserRow, PasswordForm, ServerAccount, ServerConfirm, SessionRow, When},
 };
 
-pub(super) fn account(chrome: &Chrome, page: &AccountPage<'_>) -> String {
+pub(super) fn account(frame: &SiteFrame, page: &AccountPage<'_>) -> String {
     let account = page.account;
     let sessions: Vec<_> = account.sessions.iter().map(|own| session_row(own, account.now)).collect();
     let browsers: Vec<_> = account.browsers.iter().map(|known| browser_row(known, account.now)).collect();
-    let news: Vec<_> = [page.news.map(AccountNews::text), page.notice()].into_iter().flatten().collect();
+    let news: Vec<_> = [page.news.map(AccountNotice::text), page.notice()].into_iter().flatten().collect();
     html(&ServerAccount {
-        layout: chrome.layout(theme_of(Some(page.session))),
+        layout: frame.layout(theme_of(Some(page.session))),
         username: &account.user.username,
         news: &news,
         has_others: account.has_others(),
@@ -38,9 +38,9 @@ pub(super) fn account(chrome: &Chrome, page: &AccountPage<'_>) -> String {
     })
 }
 
-pub(super) fn confirm(chrome: &Chrome, page: &ConfirmPage<'_>) -> String {
+pub(super) fn confirm(frame: &SiteFrame, page: &ConfirmPage<'_>) -> String {
     html(&ServerConfirm {
-        layout: chrome.layout(theme_of(page.session)),
+        layout: frame.layout(theme_of(page.session)),
         action: page.action,
         form_token: page.form_token,
         username: page.username,

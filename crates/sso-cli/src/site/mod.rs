@@ -4,4 +4,4 @@ mod account;
 mod profile;
 mod server;
 
-pub(crate) use server::{Look, ServerSite};
+pub(crate) use server::{ServerPages, ServerSite};

@@ -6,11 +6,11 @@ use actix_web::{App, HttpResponse, dev::Server as Running, http::StatusCode, web
 use sso_server::{
     Server, Session,
     web::{
-        AccountPage, ConfirmPage, ErrorPage, Form, LOGOUT_FORM, LoginPage, Pages, ReturningVisitor, Site, Visitor,
-        get_or_head, page_headers,
+        AccountPage, ConfirmPage, ErrorPage, FormTokens, LOGOUT_FORM, LoginPage, PageVisit, Pages, RememberMeVisit,
+        Site, get_or_head, page_headers,
     },
 };
-use sso_site::{Chrome, NO_THEME, User, Way, assets, html, theme_of};
+use sso_site::{NO_THEME, PageLink, SiteFrame, User, assets, html, theme_of};
 
 use super::{account, profile};
 use crate::{
@@ -23,13 +23,13 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct ServerSite {
     site: Site,
-    look: Look,
+    pages: ServerPages,
 }
 
 /// How the server's pages look.
 #[derive(Clone)]
-pub(crate) struct Look {
-    pub(crate) chrome: Chrome,
+pub(crate) struct ServerPages {
+    pub(crate) frame: SiteFrame,
     /// (username, password) pairs to try the demo with.
     pub(crate) test_users: Vec<(&'static str, &'static str)>,
     /// Links to other applications on the home page.
@@ -41,12 +41,18 @@ pub(crate) type Links = Arc<dyn Fn(&Site, Option<&Session>) -> Vec<(String, Stri
 
 impl ServerSite {
     /// `cross_site`: some broker attaches silently, so the session cookie must go with requests from other sites.
-    pub(crate) fn new(server: Server, look: Look, cross_site: bool, secure_cookies: bool, php_routes: bool) -> Self {
-        let mut site = Site::new(server).pages(look.clone()).cross_site_cookie(cross_site).php_routes(php_routes);
+    pub(crate) fn new(
+        server: Server,
+        pages: ServerPages,
+        cross_site: bool,
+        secure_cookies: bool,
+        php_routes: bool,
+    ) -> Self {
+        let mut site = Site::new(server).pages(pages.clone()).cross_site_cookie(cross_site).php_routes(php_routes);
         if secure_cookies {
             site = site.secure_cookies();
         }
-        Self { site, look }
+        Self { site, pages }
     }
 
     /// `more`: routes beside the server's own.
@@ -64,18 +70,18 @@ impl ServerSite {
                 .configure(more.clone())
                 .configure(assets::routes)
                 .configure(profile::routes)
-                .app_data(web::Data::new(self.look.clone()))
-                .app_data(web::Data::new(self.look.chrome.clone()))
+                .app_data(web::Data::new(self.pages.clone()))
+                .app_data(web::Data::new(self.pages.frame.clone()))
                 .route("/", get_or_head().to(home))
                 .default_service(web::to(not_found))
         })
     }
 }
 
-impl Pages for Look {
+impl Pages for ServerPages {
     fn login(&self, page: &LoginPage<'_>) -> String {
         html(&ServerLogin {
-            layout: self.chrome.layout(theme_of(page.session)),
+            layout: self.frame.layout(theme_of(page.session)),
             action: page.action,
             form_token: page.form_token,
             notice: page.notice(),
@@ -90,22 +96,22 @@ impl Pages for Look {
     }
 
     fn account(&self, page: &AccountPage<'_>) -> String {
-        account::account(&self.chrome, page)
+        account::account(&self.frame, page)
     }
 
     fn confirm(&self, page: &ConfirmPage<'_>) -> String {
-        account::confirm(&self.chrome, page)
+        account::confirm(&self.frame, page)
     }
 
     fn log_out(&self, logout_token: &str) -> String {
-        html(&ServerLogout { layout: self.chrome.layout(NO_THEME), logout_token })
+        html(&ServerLogout { layout: self.frame.layout(NO_THEME), logout_token })
     }
 
     fn error(&self, page: &ErrorPage<'_>) -> String {
-        let mut ways = vec![Way { label: "Go to the server's home page", href: "/" }];
-        let layout = self.chrome.layout(theme_of(page.session));
+        let mut ways = vec![PageLink { label: "Go to the server's home page", href: "/" }];
+        let layout = self.frame.layout(theme_of(page.session));
         ways.extend(
-            layout.sites.iter().filter(|site| !site.current).map(|site| Way { label: site.name, href: site.url }),
+            layout.sites.iter().filter(|site| !site.current).map(|site| PageLink { label: site.name, href: site.url }),
         );
         html(&ServerError {
             ways: &ways,
@@ -118,7 +124,12 @@ impl Pages for Look {
     }
 }
 
-async fn home(returning: ReturningVisitor, form: Form, look: web::Data<Look>, site: web::Data<Site>) -> HttpResponse {
+async fn home(
+    returning: RememberMeVisit,
+    form: FormTokens,
+    pages: web::Data<ServerPages>,
+    site: web::Data<Site>,
+) -> HttpResponse {
     let session = returning.visitor.session.as_deref();
     let user = session.and_then(Session::user);
     let has_profile = match user {
@@ -127,11 +138,11 @@ async fn home(returning: ReturningVisitor, form: Form, look: web::Data<Look>, si
         }
         _ => false,
     };
-    let linked = look.links.as_ref().map(|links| links(&site, session)).unwrap_or_default();
-    let linked: Vec<_> = linked.iter().map(|(label, href)| Way { label, href }).collect();
+    let linked = pages.links.as_ref().map(|links| links(&site, session)).unwrap_or_default();
+    let linked: Vec<_> = linked.iter().map(|(label, href)| PageLink { label, href }).collect();
     let html = html(&ServerHome {
         linked: &linked,
-        layout: look.chrome.layout(theme_of(session)),
+        layout: pages.frame.layout(theme_of(session)),
         user: user.map(User::of),
         has_profile,
         logout_token: &form.token(LOGOUT_FORM),
@@ -145,16 +156,20 @@ async fn home(returning: ReturningVisitor, form: Form, look: web::Data<Look>, si
 }
 
 /// Whoever it is: where that cannot be known now, the page is nobody's.
-async fn not_found(visitor: Option<Visitor>, form: Option<Form>, look: web::Data<Look>) -> HttpResponse {
+async fn not_found(
+    visitor: Option<PageVisit>,
+    form: Option<FormTokens>,
+    pages: web::Data<ServerPages>,
+) -> HttpResponse {
     let mut response = HttpResponse::NotFound();
     page_headers(&mut response, &[]);
-    let Visitor { session, set_cookie } = visitor.unwrap_or(Visitor { session: None, set_cookie: None });
+    let PageVisit { session, set_cookie } = visitor.unwrap_or(PageVisit { session: None, set_cookie: None });
     let form = form.filter(|_| session.as_ref().is_some_and(|session| session.user().is_some()));
     let logout_token = form.as_ref().map(|form| form.token(LOGOUT_FORM));
     for cookie in set_cookie.into_iter().chain(form.and_then(|form| form.set_cookie())) {
         response.cookie(cookie);
     }
-    response.body(look.error(&ErrorPage {
+    response.body(pages.error(&ErrorPage {
         status: StatusCode::NOT_FOUND.as_u16(),
         message: "There is nothing at this address.",
         session: session.as_deref(),

@@ -37,16 +37,16 @@ pub struct Broker {
     /// is meant where it names none (default: none).
     pub audiences: Vec<String>,
     /// Who may use it while logged in (default: everyone).
-    pub entry: Entry,
+    pub allowed_users: AllowedUsers,
     /// Which of the user's attributes it is told; `None`, the default: all.
     pub attributes: Option<Vec<String>>,
-    secret: Known,
-    previous: Option<(Known, Option<Timestamp>)>,
+    secret: PreparedSecret,
+    previous: Option<(PreparedSecret, Option<Timestamp>)>,
 }
 
 /// Whom a broker lets in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Entry {
+pub enum AllowedUsers {
     /// Everyone who has an account.
     #[default]
     Everyone,
@@ -59,9 +59,9 @@ pub enum Entry {
     },
 }
 
-impl Entry {
+impl AllowedUsers {
     /// Whether this user may enter.
-    pub fn admits(&self, account: &Account) -> bool {
+    pub fn allows(&self, account: &Account) -> bool {
         match self {
             Self::Everyone => true,
             Self::Only { users, groups } => {
@@ -73,7 +73,7 @@ impl Entry {
 
 /// A secret, made ready to judge what is shown.
 #[derive(Clone, Debug)]
-struct Known {
+struct PreparedSecret {
     /// Computes checksums.
     key: ChecksumKey,
     /// Judges the secret where the broker shows it itself.
@@ -81,7 +81,7 @@ struct Known {
     strength_bits: u32,
 }
 
-impl Known {
+impl PreparedSecret {
     fn new(secret: &Secret, encoding: Encoding) -> Self {
         Self {
             key: ChecksumKey::new(secret, encoding),
@@ -101,9 +101,9 @@ impl Broker {
             silent_start: false,
             password_login: false,
             audiences: Vec::new(),
-            entry: Entry::Everyone,
+            allowed_users: AllowedUsers::Everyone,
             attributes: None,
-            secret: Known::new(secret, encoding),
+            secret: PreparedSecret::new(secret, encoding),
             previous: None,
         }
     }
@@ -112,7 +112,7 @@ impl Broker {
     /// need not change it at the same moment. It must be as strong as the other one.
     #[must_use]
     pub fn previous_secret(mut self, secret: &Secret, until: Option<Timestamp>) -> Self {
-        self.previous = Some((Known::new(secret, self.encoding()), until));
+        self.previous = Some((PreparedSecret::new(secret, self.encoding()), until));
         self
     }
 
@@ -135,9 +135,9 @@ impl Broker {
     /// About how many bytes it takes in memory.
     pub(crate) fn size(&self) -> usize {
         let attributes = self.attributes.as_ref().map_or(0, |names| names.iter().map(String::len).sum());
-        let entry = match &self.entry {
-            Entry::Everyone => 0,
-            Entry::Only { users, groups } => users.iter().chain(groups).map(String::len).sum::<usize>(),
+        let entry = match &self.allowed_users {
+            AllowedUsers::Everyone => 0,
+            AllowedUsers::Only { users, groups } => users.iter().chain(groups).map(String::len).sum::<usize>(),
         };
         size_of::<Self>() + attributes + entry
     }
@@ -167,7 +167,7 @@ impl Broker {
     }
 
     /// The secret, and the one before it while that is accepted. Which of them fits is no secret to whoever showed it.
-    fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &Known> {
+    fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &PreparedSecret> {
         let previous = self.previous.as_ref().filter(|(_, until)| until.is_none_or(|until| now < until));
         std::iter::once(&self.secret).chain(previous.map(|(known, _)| known))
     }

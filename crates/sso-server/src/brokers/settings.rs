@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, origin::InvalidOrigin};
 
-use super::{Broker, Entry};
+use super::{AllowedUsers, Broker};
 use crate::users::username::canonical;
 
 /// What a broker may do and where it lives: the keys of a `[[brokers]]` entry but its id and its secrets. A key that is not there has its default.
@@ -88,7 +88,7 @@ impl BrokerSettings {
         broker.audiences.clone_from(&self.audiences);
         broker.attributes.clone_from(&self.attributes);
         if !self.allow_users.is_empty() || !self.allow_groups.is_empty() {
-            broker.entry = Entry::Only {
+            broker.allowed_users = AllowedUsers::Only {
                 // As they are written, and as they were meant. An account is never let in under another name than its own.
                 users: self.allow_users.iter().flat_map(|name| [name.clone(), canonical(name).into_owned()]).collect(),
                 groups: self.allow_groups.iter().cloned().collect(),

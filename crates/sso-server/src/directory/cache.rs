@@ -25,7 +25,7 @@ const OVERHEAD: usize = 256;
 pub struct Cached<T, K, V> {
     source: T,
     clock: Arc<dyn Clock>,
-    found: Cache<K, Found<V>>,
+    found: Cache<K, Answer<V>>,
 }
 
 /// Remembers accounts.
@@ -36,7 +36,7 @@ pub type CachedBrokers<T> = Cached<T, BrokerId, Arc<Broker>>;
 
 /// An answer, and when it was asked for: what changed since then is not in it.
 #[derive(Clone)]
-struct Found<V> {
+struct Answer<V> {
     asked: Timestamp,
     value: Option<V>,
 }
@@ -63,7 +63,7 @@ where
     fn new(source: T, clock: impl Clock, size: fn(&K, Option<&V>) -> usize) -> Self {
         let found = Cache::builder()
             .max_capacity(CAPACITY)
-            .weigher(move |key, found: &Found<V>| {
+            .weigher(move |key, found: &Answer<V>| {
                 u32::try_from(size(key, found.value.as_ref()) + OVERHEAD).unwrap_or(u32::MAX)
             })
             // Frees the memory; how old an answer is, the clock tells.
@@ -87,9 +87,9 @@ where
         found.map(|found| found.value).map_err(|error| E::clone(&error))
     }
 
-    async fn ask<E>(&self, answer: impl Future<Output = Result<Option<V>, E>> + Send) -> Result<Found<V>, E> {
+    async fn ask<E>(&self, answer: impl Future<Output = Result<Option<V>, E>> + Send) -> Result<Answer<V>, E> {
         let asked = self.clock.now();
-        Ok(Found { asked, value: answer.await? })
+        Ok(Answer { asked, value: answer.await? })
     }
 }
 

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     brokers::Broker,
     error::{Error, Unavailable},
-    operations::session_lookup::Resumed,
+    operations::session_lookup::BrokerCall,
     server::{Server, task::Task},
     session::{Session, lifecycle},
     users::Account,
@@ -53,15 +53,15 @@ const INACTIVE: Introspection = Introspection { active: false, token: None };
 impl Server {
     /// A token for calls to another service in the name of the session's user: to `audience`, or to the first of the
     /// broker's.
-    pub fn access_token(&self, resumed: &Resumed, audience: Option<&str>) -> Result<AccessToken, Error> {
-        let audiences = &resumed.broker.audiences;
+    pub fn access_token(&self, call: &BrokerCall, audience: Option<&str>) -> Result<AccessToken, Error> {
+        let audiences = &call.broker.audiences;
         let first = audiences.first().ok_or(Error::NoAudiences)?;
         let audience = match audience {
             None => first,
             Some(named) => audiences.iter().find(|known| *known == named).ok_or(Error::ForeignAudience)?,
         };
-        let user = resumed.user()?.ok_or(Error::NotLoggedIn)?;
-        let (context, session, now) = (&self.0, &resumed.session, self.0.now());
+        let user = call.user()?.ok_or(Error::NotLoggedIn)?;
+        let (context, session, now) = (&self.0, &call.session, self.0.now());
         // Never longer than its login; nor is there one for less than a second.
         let left = lifecycle::absolute_end(session, &context.policy).since(now);
         let lifetime = Duration::from_secs(context.tokens.access_lifetime.min(left).as_secs());
@@ -70,12 +70,12 @@ impl Server {
         }
         let claims = AccessClaims {
             registered: Registered::new(context.origin(), &user.username, audience, now.as_secs(), lifetime),
-            client: resumed.broker.id.to_string(),
+            client: call.broker.id.to_string(),
             session: Some(self.login_name(session)),
         };
         let token = context.access_keys.current().sign(&claims, now.as_secs());
         let access_token = token.map_err(Unavailable::because)?;
-        tracing::info!(broker = %resumed.broker.id, audience, "made an access token");
+        tracing::info!(broker = %call.broker.id, audience, "made an access token");
         Ok(AccessToken { access_token, token_type: TOKEN_TYPE.into(), expires_in: lifetime.as_secs() })
     }
 
@@ -97,10 +97,13 @@ impl Server {
             claims.session.as_ref().is_some_and(|wanted| name.as_bytes().ct_eq(wanted.as_bytes()).into())
         };
         let Some(session) = sessions.into_iter().find(|session| is_its(session)) else { return Ok(INACTIVE) };
-        let Some(account) = task.judge(session).await?.1 else { return Ok(INACTIVE) };
+        let Some(account) = task.validate_login(session).await?.1 else { return Ok(INACTIVE) };
         // Not what somebody else is, who has logged in there since.
         let is_theirs = account.user.username == claims.registered.sub;
-        if !is_theirs || !broker.entry.admits(&account) || !task.may_still_enter(&claims.client, &account).await? {
+        if !is_theirs
+            || !broker.allowed_users.allows(&account)
+            || !task.may_still_enter(&claims.client, &account).await?
+        {
             return Ok(INACTIVE);
         }
         let AccessClaims { registered, client, .. } = claims;
@@ -150,6 +153,6 @@ impl Task<'_> {
     /// Whether the broker that got the token is still one, and the user still one of its users.
     async fn may_still_enter(&self, client: &str, account: &Account) -> Result<bool, Unavailable> {
         let Ok(id) = client.parse::<BrokerId>() else { return Ok(false) };
-        Ok(self.broker(&id).await?.is_some_and(|broker| broker.entry.admits(account)))
+        Ok(self.broker(&id).await?.is_some_and(|broker| broker.allowed_users.allows(account)))
     }
 }

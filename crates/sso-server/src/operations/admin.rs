@@ -6,7 +6,7 @@ use sso_core::BrokerId;
 use crate::{
     error::Unavailable,
     operations::account::OwnSession,
-    server::{Server, ends::Ended},
+    server::{Server, ends::EndedCounts},
     session::EndReason,
     store::Unlink,
 };
@@ -30,17 +30,17 @@ impl Server {
     }
 
     /// Ends all logins of a user and forgets all browsers that remember them. Their brokers are told at the next call.
-    pub async fn end_user(&self, username: &str) -> Result<Ended, Unavailable> {
+    pub async fn end_user(&self, username: &str) -> Result<EndedCounts, Unavailable> {
         self.long_task().end_all(username, None, EndReason::Revoked).await
     }
 
     /// Ends all sessions, cuts all links and forgets all browsers, of everybody: what one does after a restored backup,
     /// or a leak. It goes in steps, each of which the store itself bounds; what is begun meanwhile may stay. Access
     /// tokens go on until their time is up.
-    pub async fn end_everything(&self) -> Result<Ended, Unavailable> {
+    pub async fn end_everything(&self) -> Result<EndedCounts, Unavailable> {
         let removed = self.0.store.remove_all().await.map_err(Unavailable::because)?;
         tracing::info!(removed.sessions, removed.families, "everything was ended");
-        Ok(Ended { sessions: removed.sessions, browsers: removed.families })
+        Ok(EndedCounts { sessions: removed.sessions, browsers: removed.families })
     }
 
     /// Cuts all links of one broker, or of all (`None`), in such steps: every bearer token made from them is dead, and

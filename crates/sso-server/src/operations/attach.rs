@@ -27,7 +27,7 @@ pub struct CheckedAttach {
     /// Where the browser goes afterwards, in redirect mode.
     pub return_url: Option<ReturnUrl>,
     /// How long the attach may still wait.
-    left: Duration,
+    remaining: Duration,
 }
 
 /// A refused attach. With a return URL, which was checked, the browser takes the error there.
@@ -83,7 +83,7 @@ impl Server {
         let return_url = rules.return_url(&request)?;
         let checked = self.check_checksum(&broker, &rules, &request);
         match checked.and_then(|()| Ok(rules.check_source(&request, headers)?)) {
-            Ok(()) => Ok(CheckedAttach { broker, request, return_url, left: task.left() }),
+            Ok(()) => Ok(CheckedAttach { broker, request, return_url, remaining: task.remaining() }),
             Err(error) => Err(RefusedAttach { error, return_url }),
         }
     }
@@ -106,7 +106,8 @@ impl Server {
     /// session whose cookie the browser sends by itself, unless the broker may start one.
     pub async fn attach(&self, attach: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
         let (mut set_cookie, mut remember) = (None, Remember::Keep);
-        let outcome = self.task_after(attach.left).attach(attach, browser.into(), &mut set_cookie, &mut remember).await;
+        let outcome =
+            self.task_with(attach.remaining).attach(attach, browser.into(), &mut set_cookie, &mut remember).await;
         AttachAnswer { outcome, set_cookie, remember }
     }
 
@@ -128,7 +129,7 @@ impl Task<'_> {
         let may_start = !is_silent || attach.broker.silent_start;
         let mut found = self.by_cookie(&browser).await?;
         let mut is_noted = is_silent;
-        if !is_silent && let Some(visit) = self.recognise(&browser, found.as_deref()).await? {
+        if !is_silent && let Some(visit) = self.restore_login(&browser, found.as_deref()).await? {
             browser.cookie.clone_from(&visit.set_cookie);
             (*set_cookie, *remember) = (visit.set_cookie, visit.remember);
             (found, is_noted) = (Some(visit.session), true);

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, PasswordError, Unavailable},
-    operations::login::{Credentials, no_turn},
+    operations::login::{Credentials, password_queue_full},
     server::{
         Server,
         browser::{Browser, Remember, Visit},
@@ -10,7 +10,7 @@ use crate::{
     session::{CookieValue, EndReason, Session},
     users::{
         SetOutcome,
-        password_policy::{OwnWords, check_length},
+        password_policy::{ContextWords, check_length},
         username::nfc,
     },
 };
@@ -53,9 +53,13 @@ impl Server {
         if nfc(&change.new) == nfc(&change.old) {
             return Err(PasswordError::Unchanged.into());
         }
-        let own = OwnWords::new(user, &task.public_url);
-        task.passwords.judge(&change.new, own).await.ok_or_else(no_turn)?.map_err(PasswordError::Policy)?;
-        let turn = task.passwords.turn().await.ok_or_else(no_turn)?;
+        let own = ContextWords::new(user, &task.public_url);
+        task.passwords
+            .validate(&change.new, own)
+            .await
+            .ok_or_else(password_queue_full)?
+            .map_err(PasswordError::Policy)?;
+        let turn = task.passwords.turn().await.ok_or_else(password_queue_full)?;
         let hash = turn.hash(&change.new).await.map_err(Unavailable::because)?;
 
         // Accounts and sessions are not changed at one instant, so this session first knows both passwords: whenever it

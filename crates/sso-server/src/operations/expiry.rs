@@ -9,9 +9,8 @@ use crate::{
 };
 
 impl Server {
-    /// Writes down, every second and without end, which logins are over by their time, so that their data go and the
-    /// log tells of each once. Reads know it without. Every node does so: spawn it once in each. What fails is in the
-    /// log, and is tried again.
+    /// Writes, once a second, the ends of logins whose time is up. It never returns: spawn it once on every node. Errors
+    /// are logged, and the write is retried.
     pub async fn settle_forever(self) {
         let mut every_second = tokio::time::interval(Duration::from_secs(1));
         every_second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -21,7 +20,8 @@ impl Server {
         }
     }
 
-    /// One step of it: how many logins were found to be over, at most 500. One that fails keeps no other from it.
+    /// One step of [`settle_forever`](Self::settle_forever): returns how many logins had ended, at most 500. An error at
+    /// one session does not stop the others.
     pub async fn settle_due(&self) -> Result<usize, Unavailable> {
         const AT_ONCE: usize = 500;
         let task = self.long_task();

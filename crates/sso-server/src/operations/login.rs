@@ -6,7 +6,7 @@ use sso_core::wire::User;
 
 use crate::{
     error::{Error, Unavailable},
-    operations::session_lookup::{Resumed, check_link, failure_key},
+    operations::session_lookup::{BrokerCall, check_link, failure_key},
     server::{
         Server,
         browser::{Browser, Remember, Visit},
@@ -106,23 +106,23 @@ impl Server {
 
     /// Logs in through a broker's back end. The browser's cookie cannot be reached from here; its value is replaced at
     /// the browser's next visit.
-    pub async fn broker_log_in(&self, resumed: &Resumed, credentials: &Credentials) -> Result<User, Error> {
-        let (task, broker) = (self.task_after(resumed.left), &resumed.broker);
+    pub async fn broker_log_in(&self, call: &BrokerCall, credentials: &Credentials) -> Result<User, Error> {
+        let (task, broker) = (self.task_with(call.remaining), &call.broker);
         if !broker.password_login {
             return Err(Error::PasswordLoginOff);
         }
-        let link = format!("link {}", failure_key(&resumed.key));
-        let is_known = is_known_to(&resumed.session, &credentials.username);
+        let link = format!("link {}", failure_key(&call.key));
+        let is_known = is_known_to(&call.session, &credentials.username);
         let account = task.authenticate(credentials, is_known, Some(&link)).await?;
         let username = &account.user.username;
-        if !broker.entry.admits(&account) {
+        if !broker.allowed_users.allows(&account) {
             tracing::warn!(broker = %broker.id, username, "may not use this broker");
             return Err(Error::MayNotEnter);
         }
-        let login = Login { through: Some(resumed.link.code.clone()), ..task.login_of(&account) };
+        let login = Login { through: Some(call.link.code.clone()), ..task.login_of(&account) };
         let (now, mut former, mut state) = (login.at, None, LinkState::Good);
         let log_in = |session: &mut Session| {
-            state = resumed.link.state(session, Some(now), &task.policy, now);
+            state = call.link.state(session, Some(now), &task.policy, now);
             if state != LinkState::Good {
                 return false;
             }
@@ -135,7 +135,7 @@ impl Server {
             session.renew_cookie = true;
             true
         };
-        let logged_in = task.change(&resumed.session, log_in).await?;
+        let logged_in = task.change(&call.session, log_in).await?;
         check_link(state)?;
         let session = logged_in.ok_or(Error::NotAttached)?;
         task.forget(former.as_deref()).await?;
@@ -163,7 +163,7 @@ impl Task<'_> {
         // Before it is one's turn: nobody waits for others who wait for the directory.
         let account = self.find(&credentials.username).await?;
         // Few at a time, and asked only when it is one's turn: guesses sent all at once cannot all slip through.
-        let turn = self.passwords.turn().await.ok_or_else(no_turn)?;
+        let turn = self.passwords.turn().await.ok_or_else(password_queue_full)?;
         let now = self.now();
         keys().try_for_each(|key| self.login_failures.check(key, now))?;
         for key in keys() {
@@ -222,7 +222,7 @@ impl Task<'_> {
 }
 
 /// Passwords are checked few at a time, and this one waited too long for its turn.
-pub(crate) fn no_turn() -> Unavailable {
+pub(crate) fn password_queue_full() -> Unavailable {
     Unavailable::because("too many passwords are checked already")
 }
 

@@ -4,7 +4,7 @@ use sso_core::wire::Ended;
 
 use crate::{
     error::{Error, Unavailable},
-    operations::session_lookup::{Resumed, check_link},
+    operations::session_lookup::{BrokerCall, check_link},
     server::{Server, browser::Browser, task::Task},
     session::{CookieValue, EndReason, LinkState, Session},
 };
@@ -18,7 +18,7 @@ impl Server {
         if let Some(claims) = task.claims_of(&browser) {
             task.end_family(&claims.registered.sub, &claims.family, EndReason::LoggedOut).await?;
         }
-        let Some(session) = task.unjudged(&browser).await? else { return Ok(None) };
+        let Some(session) = task.unvalidated(&browser).await? else { return Ok(None) };
         task.log_out_of_family(&session).await?;
         let (cookie, now, epoch) = (CookieValue::generate(), task.now(), session.epoch);
         // Ended here, so that the cookie is replaced afterwards.
@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Logs out through a broker's back end: everywhere. `authorization` and `by_person` are as for
-    /// [`resume`](Self::resume). How the login that the broker saw ended: where it had ended already, only the memory
+    /// [`broker_call`](Self::broker_call). How the login that the broker saw ended: where it had ended already, only the memory
     /// of its browser is left to go.
     pub async fn broker_log_out(&self, authorization: Option<&str>, by_person: bool) -> Result<Option<Ended>, Error> {
         let task = self.task();
@@ -54,7 +54,7 @@ impl Server {
             };
             let logged_out = task.end_and_forget(&call.session, EndReason::LoggedOut, is_meant).await?;
             check_link(state)?;
-            call = Resumed { session: logged_out.unwrap_or(call.session), ..call };
+            call = BrokerCall { session: logged_out.unwrap_or(call.session), ..call };
             tracing::info!(broker = %call.broker.id, "logged out through a broker");
         }
         if by_person {
@@ -64,7 +64,7 @@ impl Server {
             return Ok(call.session.ended(task.now()));
         }
         // Whoever may not use the broker is none of its business, and a logout does not fail for that.
-        Ok(task.told(&call).await.unwrap_or_default().ended)
+        Ok(task.logged_out_status(&call).await.unwrap_or_default().ended)
     }
 }
 

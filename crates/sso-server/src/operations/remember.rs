@@ -34,10 +34,10 @@ impl Server {
 
     /// The visit of a browser to a page that logs in: a [`visit`](Self::visit), but where nobody is logged in, the user
     /// of a remembered browser is.
-    pub async fn come_back(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
+    pub async fn visit_with_remember_me(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
         let (task, browser) = (self.task(), browser.into());
         let found = task.by_cookie(&browser).await?;
-        match (task.recognise(&browser, found.as_deref()).await?, found) {
+        match (task.restore_login(&browser, found.as_deref()).await?, found) {
             (None, Some(session)) => task.used(session, &browser).await,
             (came_back, _) => Ok(came_back),
         }
@@ -65,7 +65,7 @@ impl Task<'_> {
 
     /// Logs the user of a remembered browser in where nobody is. `found`: the browser's session, which else is as it
     /// was.
-    pub(crate) async fn recognise(
+    pub(crate) async fn restore_login(
         &self,
         browser: &Browser,
         found: Option<&Session>,

@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::{error::Error, operations::session_lookup::Resumed, server::Server, session::Session};
+use crate::{error::Error, operations::session_lookup::BrokerCall, server::Server, session::Session};
 
 impl Server {
     /// Merges `changes` key by key into the session's data, for a broker, and returns all of it; `null` removes a key.
     /// What was meant for the user of the session that it called for is not given to another.
     pub async fn merge_data(
         &self,
-        resumed: &Resumed,
+        call: &BrokerCall,
         changes: &Map<String, Value>,
     ) -> Result<Map<String, Value>, Error> {
-        resumed.user()?;
+        call.user()?;
         let mut refusal = Error::NotAttached;
         let merge = |session: &mut Session| {
-            if session.epoch != resumed.session.epoch {
+            if session.epoch != call.session.epoch {
                 refusal = Error::UserChanged;
                 return false;
             }
@@ -31,7 +31,7 @@ impl Server {
             }
             fits
         };
-        let merged = self.task_after(resumed.left).change(&resumed.session, merge).await?;
+        let merged = self.task_with(call.remaining).change(&call.session, merge).await?;
         merged.map(|session| session.data.clone()).ok_or(refusal)
     }
 }

@@ -20,7 +20,7 @@ impl Task<'_> {
     /// or has another password.
     ///
     /// The session then, which tells its user as the account does now, and the account of who is logged in.
-    pub(crate) async fn judge(
+    pub(crate) async fn validate_login(
         &self,
         session: Arc<Session>,
     ) -> Result<(Arc<Session>, Option<Arc<Account>>), Unavailable> {

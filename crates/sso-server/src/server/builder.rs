@@ -15,7 +15,7 @@ use crate::{
     users::{Passwords, Users, password::HashingFailed},
     util::{
         clock::{Clock, SystemClock},
-        rate_limit::Throttle,
+        rate_limit::RateLimiter,
     },
 };
 
@@ -159,14 +159,14 @@ impl ServerBuilder {
             brokers: self.brokers,
             users: self.users,
             store,
-            store_places: Semaphore::new(MAX_WAITING),
-            look_up_places: Semaphore::new(MAX_WAITING),
+            store_permits: Semaphore::new(MAX_WAITING),
+            lookup_permits: Semaphore::new(MAX_WAITING),
             clock: self.clock,
             policy: self.policy,
             tokens: self.tokens,
             passwords: Passwords::new()?,
-            login_failures: Throttle::new(5, Duration::from_secs(30)),
-            checksum_failures: Throttle::new(10, Duration::from_secs(60)),
+            login_failures: RateLimiter::new(5, Duration::from_secs(30)),
+            checksum_failures: RateLimiter::new(10, Duration::from_secs(60)),
             form_key: FormKey::new(&self.secret),
             session_name,
             access_keys: keys(self.access_keys, Algorithm::EdDsa, "access")?,

@@ -10,7 +10,7 @@ use crate::{
 
 /// How much was ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedCounts {
     /// Sessions in which somebody was logged in; with everything, also those in which nobody was.
     pub sessions: u64,
     /// Browsers that were remembered.
@@ -99,10 +99,10 @@ impl Task<'_> {
         username: &str,
         keep: Option<&Session>,
         reason: EndReason,
-    ) -> Result<Ended, Unavailable> {
+    ) -> Result<EndedCounts, Unavailable> {
         let unreadable = self.ask(self.store.remove_unreadable(username)).await?;
-        let mut ended = Ended { sessions: unreadable.sessions, browsers: unreadable.families };
-        if ended != Ended::default() {
+        let mut ended = EndedCounts { sessions: unreadable.sessions, browsers: unreadable.families };
+        if ended != EndedCounts::default() {
             tracing::warn!(username, ended.sessions, ended.browsers, "what could not be read was removed");
         }
         // First what could begin new ones.

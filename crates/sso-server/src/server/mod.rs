@@ -22,7 +22,7 @@ use crate::{
     users::{Passwords, Users},
     util::{
         clock::{Clock, Timestamp},
-        rate_limit::Throttle,
+        rate_limit::RateLimiter,
     },
 };
 
@@ -37,17 +37,17 @@ pub(crate) struct Context {
     pub(crate) users: Box<dyn Users>,
     pub(crate) store: Box<dyn Store>,
     /// Where tasks wait for the store.
-    pub(crate) store_places: Semaphore,
+    pub(crate) store_permits: Semaphore,
     /// Where they wait for users and brokers. Who waits for those keeps nobody from the store: a logout needs no user.
-    pub(crate) look_up_places: Semaphore,
+    pub(crate) lookup_permits: Semaphore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
     pub(crate) passwords: Passwords,
     /// Failed logins, by user, where the user is known and elsewhere, and by link.
-    pub(crate) login_failures: Throttle,
+    pub(crate) login_failures: RateLimiter,
     /// Wrong checksums, by broker and token: so that nobody can block a broker by failing on purpose.
-    pub(crate) checksum_failures: Throttle,
+    pub(crate) checksum_failures: RateLimiter,
     pub(crate) form_key: FormKey,
     pub(crate) fingerprint_key: MacKey,
     /// Names sessions, logins and remembered browsers where their ids must not be seen.

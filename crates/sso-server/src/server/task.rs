@@ -1,5 +1,5 @@
-//! One task: what is asked while a request is answered, of the store, the users and the brokers. Few wait for an answer
-//! at once, and nobody waits long.
+//! One task: the calls to the store, the users and the brokers that answer one request. Both the number of waiting calls
+//! and the time that a task may wait are limited.
 
 use std::{
     future::Future,
@@ -16,17 +16,17 @@ use crate::{
     store::StoreError,
 };
 
-/// How long all questions of one task wait together: a broker waits five seconds for an answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long all calls of one task may wait in total. A broker waits five seconds for an answer.
+const WAIT_LIMIT: Duration = Duration::from_secs(4);
 
-/// The server's parts, for one task.
+/// The server's context, for one task.
 pub(crate) struct Task<'a> {
     context: &'a Context,
-    /// What is left of its patience; `None` where each question has all of it.
-    left: Option<Mutex<Duration>>,
+    /// The wait time that remains; `None` if each call has the whole limit.
+    remaining: Option<Mutex<Duration>>,
 }
 
-/// Why the store did not write, as far as a caller chooses by it.
+/// Why the store refused a write, where callers handle the reasons differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unwritten {
     /// Somebody else was faster, or the record is gone.
@@ -38,19 +38,19 @@ pub(crate) enum Unwritten {
 }
 
 impl Server {
-    /// Begins a task. What it asks waits no longer, all in all, than one question may.
+    /// Begins a task, whose calls share one wait limit.
     pub(crate) fn task(&self) -> Task<'_> {
-        Task { context: &self.0, left: Some(Mutex::new(PATIENCE)) }
+        Task { context: &self.0, remaining: Some(Mutex::new(WAIT_LIMIT)) }
     }
 
-    /// Begins one that goes on with what another has begun, and has what that left of its patience.
-    pub(crate) fn task_after(&self, left: Duration) -> Task<'_> {
-        Task { context: &self.0, left: Some(Mutex::new(left)) }
+    /// Begins a task that continues another one, with the wait time that remained.
+    pub(crate) fn task_with(&self, remaining: Duration) -> Task<'_> {
+        Task { context: &self.0, remaining: Some(Mutex::new(remaining)) }
     }
 
-    /// Begins one that is about many sessions, for which nobody waits at a page.
+    /// Begins a task on many sessions: each of its calls has the whole wait limit. No page waits for it.
     pub(crate) fn long_task(&self) -> Task<'_> {
-        Task { context: &self.0, left: None }
+        Task { context: &self.0, remaining: None }
     }
 }
 
@@ -63,22 +63,22 @@ impl Deref for Task<'_> {
 }
 
 impl Task<'_> {
-    /// What is left of its patience.
-    pub(crate) fn left(&self) -> Duration {
-        self.left.as_ref().map_or(PATIENCE, |left| *left.lock())
+    /// The wait time that remains.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.remaining.as_ref().map_or(WAIT_LIMIT, |remaining| *remaining.lock())
     }
 
-    /// Asks the store.
+    /// Calls the store.
     pub(crate) async fn ask<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, Unavailable> {
-        self.wait(&self.store_places, call).await?.map_err(Unavailable::because)
+        self.wait(&self.store_permits, call).await?.map_err(Unavailable::because)
     }
 
-    /// Has the store write what it may refuse.
+    /// Calls the store for a write that it may refuse.
     pub(crate) async fn write<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Result<T, Unwritten>, Unavailable> {
-        match self.wait(&self.store_places, call).await? {
+        match self.wait(&self.store_permits, call).await? {
             Ok(written) => Ok(Ok(written)),
             Err(StoreError::Conflict) => Ok(Err(Unwritten::Conflict)),
             Err(StoreError::Taken) => Ok(Err(Unwritten::Taken)),
@@ -92,16 +92,16 @@ impl Task<'_> {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
-        self.wait(&self.look_up_places, call).await?.map_err(Unavailable::because)
+        self.wait(&self.lookup_permits, call).await?.map_err(Unavailable::because)
     }
 
     async fn wait<T>(&self, places: &Semaphore, call: impl Future<Output = T>) -> Result<T, Unavailable> {
         let _place = places.try_acquire().map_err(|_| Unavailable::because("too many wait for an answer already"))?;
         let started = Instant::now();
-        let answer = tokio::time::timeout(self.left(), call).await;
-        if let Some(left) = &self.left {
-            let mut left = left.lock();
-            *left = left.saturating_sub(started.elapsed());
+        let answer = tokio::time::timeout(self.remaining(), call).await;
+        if let Some(remaining) = &self.remaining {
+            let mut remaining = remaining.lock();
+            *remaining = remaining.saturating_sub(started.elapsed());
         }
         answer.map_err(|_| Unavailable::because("there was no answer in time"))
     }
@@ -132,10 +132,10 @@ mod tests {
         let task = server.task();
         assert_eq!(task.ask(slow(3)).await, Ok(()));
         assert!(task.ask(hang()).await.is_err());
-        assert!(task.look_up(hang()).await.is_err(), "users and brokers have no patience of their own");
+        assert!(task.look_up(hang()).await.is_err(), "users and brokers share the limit");
         assert_eq!(task.ask(async { Ok(1) }).await, Ok(1), "what is done at once is done");
-        assert!((PATIENCE..PATIENCE + Duration::from_secs(30)).contains(&started.elapsed()));
-        assert!(server.task_after(task.left()).ask(slow(1)).await.is_err(), "nor does one that goes on with it");
+        assert!((WAIT_LIMIT..WAIT_LIMIT + Duration::from_secs(30)).contains(&started.elapsed()));
+        assert!(server.task_with(task.remaining()).ask(slow(1)).await.is_err(), "nor does one that goes on with it");
         assert_eq!(server.task().ask(slow(1)).await, Ok(()), "the next one has all of it");
         let long = server.long_task();
         for _ in 0..2 {
@@ -150,14 +150,14 @@ mod tests {
             let server = server.clone();
             tokio::spawn(async move { server.task().look_up(hang()).await })
         };
-        let waiting: Vec<_> = (0..server.0.look_up_places.available_permits()).map(|_| wait_for_users()).collect();
-        while server.0.look_up_places.available_permits() > 0 {
+        let waiting: Vec<_> = (0..server.0.lookup_permits.available_permits()).map(|_| wait_for_users()).collect();
+        while server.0.lookup_permits.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         let started = Instant::now();
         assert!(server.task().look_up(async { Ok::<_, StoreError>(()) }).await.is_err());
         assert_eq!(server.task().ask(async { Ok(()) }).await, Ok(()), "the store is free");
-        assert!(started.elapsed() < PATIENCE / 2);
+        assert!(started.elapsed() < WAIT_LIMIT / 2);
         for task in waiting {
             assert!(task.await.unwrap().is_err());
         }

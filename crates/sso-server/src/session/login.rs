@@ -150,7 +150,7 @@ impl EndReason {
     }
 
     /// What brokers are told.
-    pub fn told(self) -> sso_core::wire::EndReason {
+    pub fn to_wire(self) -> sso_core::wire::EndReason {
         match self {
             Self::Idle | Self::Absolute => sso_core::wire::EndReason::Expired,
             Self::LoggedOut => sso_core::wire::EndReason::LoggedOut,

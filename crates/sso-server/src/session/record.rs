@@ -194,7 +194,7 @@ impl Session {
     /// How the last login ended, if nobody is logged in: as those are told who may know of it.
     pub fn ended(&self, now: Timestamp) -> Option<Ended> {
         let end = self.last_end.as_ref().filter(|_| self.login.is_none())?;
-        Some(Ended { reason: end.reason.told(), n: end.epoch, seconds_ago: now.since(end.at).as_secs() })
+        Some(Ended { reason: end.reason.to_wire(), n: end.epoch, seconds_ago: now.since(end.at).as_secs() })
     }
 
     /// The [`Family`](super::Family) by which the browser of the login is remembered; where it has ended other than by

@@ -25,12 +25,12 @@ use crate::{
 /// Sessions in which somebody is logged in are never thrown out for lack of room. The others are bounded in number: the
 /// longest unused make room.
 pub struct MemoryStore {
-    state: RwLock<State>,
+    state: RwLock<Tables>,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
-struct State {
+struct Tables {
     records: Slab<Record>,
     /// Names are here as hashes: their texts are kept once, in the records.
     index: BTreeSet<(By, i64, u32)>,
@@ -51,12 +51,12 @@ enum Record {
 
 struct Place {
     session: Arc<Session>,
-    links: Vec<Linked>,
+    links: Vec<StoredLink>,
     /// The number of the write that used it last.
     used: i64,
 }
 
-struct Linked {
+struct StoredLink {
     key: LinkKey,
     link: Link,
     called: Option<Timestamp>,
@@ -126,7 +126,7 @@ impl Record {
     }
 }
 
-impl State {
+impl Tables {
     fn range(&self, by: By, from: i64, to: i64) -> impl Iterator<Item = (usize, &Record)> {
         let numbers = self.index.range((by, from, 0)..=(by, to, u32::MAX)).map(|(_, _, number)| *number as usize);
         numbers.filter_map(|number| Some((number, self.records.get(number)?)))
@@ -221,12 +221,12 @@ impl MemoryStore {
 
     /// The same with room for so many sessions without a user, at least one.
     pub fn bounded(clock: impl Clock, max_anonymous: usize) -> Self {
-        let state = State { max_anonymous: max_anonymous.max(1), ..State::default() };
+        let state = Tables { max_anonymous: max_anonymous.max(1), ..Tables::default() };
         Self { state: RwLock::new(state), clock: Arc::new(clock) }
     }
 
     /// Locks the state for a change. What is over goes first, some at a time so that nobody waits long.
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
         let (now, mut state) = (self.clock.now().as_millis(), self.state.write());
         state.writes += 1;
         let _over = (0..100).take_while(|_| state.remove_first(By::KeepUntil, now)).count();
@@ -234,7 +234,7 @@ impl MemoryStore {
     }
 
     /// Does it for every record, between which others get their turn; the sum.
-    async fn each(&self, change: impl Fn(&mut State, usize) -> u64 + Send + Sync) -> u64 {
+    async fn each(&self, change: impl Fn(&mut Tables, usize) -> u64 + Send + Sync) -> u64 {
         let numbers: Vec<_> = self.state.read().records.iter().map(|(number, _)| number).collect();
         let mut sum = 0;
         for number in numbers {
@@ -245,7 +245,7 @@ impl MemoryStore {
     }
 
     async fn remove_each(&self, is_meant: fn(&Record) -> bool) -> u64 {
-        let is_there = |state: &State, number| state.records.get(number).is_some_and(is_meant);
+        let is_there = |state: &Tables, number| state.records.get(number).is_some_and(is_meant);
         self.each(|state, number| (is_there(state, number) && state.remove(number)).into()).await
     }
 }
@@ -254,7 +254,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn insert(&self, session: Session, first: Option<(LinkKey, Link)>) -> Result<Arc<Session>, StoreError> {
         let session = Arc::new(session);
-        let links: Vec<_> = first.into_iter().map(|(key, link)| Linked { key, link, called: None }).collect();
+        let links: Vec<_> = first.into_iter().map(|(key, link)| StoredLink { key, link, called: None }).collect();
         let state = &mut *self.write();
         if links.iter().any(|linked| state.number(&Name::Link(&linked.key)).is_ok()) {
             return Err(StoreError::Taken);
@@ -324,12 +324,12 @@ impl Store for MemoryStore {
                 return Err(StoreError::Taken);
             }
             let other =
-                |Linked { key, link, called }: &Linked| OtherLink { key: key.clone(), made: link.at, called: *called };
+                |StoredLink { key, link, called }: &StoredLink| OtherLink { key: key.clone(), made: link.at, called: *called };
             let others = place.links.iter().filter(|other| other.key.broker == key.broker).map(other);
             let going = room_for(&link, others.collect()).ok_or(StoreError::NoRoom)?;
             place.links.retain(|other| !going.contains(&other.key));
             place.links.reserve_exact(1);
-            place.links.push(Linked { key, link, called: None });
+            place.links.push(StoredLink { key, link, called: None });
             Ok(())
         })
     }
@@ -346,7 +346,7 @@ impl Store for MemoryStore {
     }
 
     async fn unlink(&self, which: &Unlink) -> Result<u64, StoreError> {
-        let is_meant = |linked: &mut Linked| match which {
+        let is_meant = |linked: &mut StoredLink| match which {
             Unlink::One(key) => linked.key == *key,
             Unlink::Broker(id) => linked.key.broker == *id,
             Unlink::All => true,

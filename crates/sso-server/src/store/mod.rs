@@ -28,16 +28,16 @@
 #[allow(dead_code, reason = "used by the stores outside this process, each of which is a feature")]
 mod codec;
 pub(crate) mod contract;
-#[cfg(any(feature = "redis", feature = "sql"))]
-mod home;
 #[allow(dead_code, reason = "likewise")]
 pub(crate) mod keys;
-#[cfg(any(feature = "redis", feature = "sql"))]
-mod listed;
 pub(crate) mod memory;
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod partial_list;
 #[cfg(feature = "redis")]
 mod redis;
 mod rules;
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod runtime;
 #[cfg(feature = "sql")]
 pub(crate) mod sql;
 

@@ -7,13 +7,13 @@ use super::{StoreError, keys::Kind};
 use crate::session::{Family, Session};
 
 /// The records of a list. One that cannot be read does not hide the others.
-pub(super) struct Listed<T> {
+pub(super) struct PartialList<T> {
     pub(super) readable: Vec<T>,
     /// The names, in the store, of those that cannot be read.
     pub(super) unreadable: Vec<String>,
 }
 
-impl<T> Listed<T> {
+impl<T> PartialList<T> {
     /// From records by their names, which are keyed hashes and no secrets. Each that cannot be read is told in the log.
     pub(super) fn of(kind: Kind, records: impl IntoIterator<Item = (String, Result<T, StoreError>)>) -> Self {
         let mut listed = Self { readable: Vec::new(), unreadable: Vec::new() };
@@ -30,7 +30,7 @@ impl<T> Listed<T> {
     }
 }
 
-impl Listed<Arc<Session>> {
+impl PartialList<Arc<Session>> {
     /// Those in which this user is logged in by what was sealed: who can write to the store, but has not its key, could
     /// list others' here.
     pub(super) fn of_user(self, username: &str) -> Vec<Arc<Session>> {
@@ -39,7 +39,7 @@ impl Listed<Arc<Session>> {
     }
 }
 
-impl Listed<Arc<Family>> {
+impl PartialList<Arc<Family>> {
     /// Those of this user, likewise.
     pub(super) fn of_user(self, username: &str) -> Vec<Arc<Family>> {
         self.readable.into_iter().filter(|family| family.username == username).collect()

@@ -21,7 +21,7 @@ pub struct Account {
     pub user: User,
     /// The password's hash.
     pub password: PasswordHash,
-    /// The groups that the user is in; a broker's [`Entry`](crate::brokers::Entry) may name them. No broker is told.
+    /// The groups that the user is in; a broker's [`AllowedUsers`](crate::AllowedUsers) may name them. No broker is told.
     pub groups: Vec<String>,
 }
 

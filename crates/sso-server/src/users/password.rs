@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
-    password_policy::{OwnWords, PasswordPolicyError, check_new},
+    password_policy::{ContextWords, PasswordPolicyError, check_new},
     username::nfc,
 };
 
@@ -199,7 +199,7 @@ impl Passwords {
     }
 
     /// Judges a new password of an account; `None` when it took too long until it could be.
-    pub async fn judge(&self, password: &str, own: OwnWords) -> Option<Result<(), PasswordPolicyError>> {
+    pub async fn validate(&self, password: &str, own: ContextWords) -> Option<Result<(), PasswordPolicyError>> {
         let wait = tokio::time::timeout(Self::LONGEST_WAIT, self.judging.clone().acquire_owned());
         let permit = wait.await.ok()?.ok()?;
         let password = password.to_owned();

@@ -38,9 +38,9 @@ pub enum PasswordPolicyError {
 
 /// What others know of an account: the first that they try.
 #[derive(Clone, Debug, Default)]
-pub struct OwnWords(BTreeSet<String>);
+pub struct ContextWords(BTreeSet<String>);
 
-impl OwnWords {
+impl ContextWords {
     /// Of the user's name and attributes, such as the full name and the e-mail address, and of the site's host.
     pub fn new(user: &User, site: &Url) -> Self {
         let attributes = user.attributes.values().flat_map(texts_in);
@@ -78,7 +78,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Judges a new password of an account. That takes some hundred milliseconds at most, or seconds for one that is made to take them.
-pub fn check_new(password: &str, own: &OwnWords) -> Result<(), PasswordPolicyError> {
+pub fn check_new(password: &str, own: &ContextWords) -> Result<(), PasswordPolicyError> {
     check_length(password)?;
     let password = nfc(password);
     if own.make_up(&nfc(&password.to_lowercase())) {
@@ -105,13 +105,13 @@ pub fn check_length(password: &str) -> Result<(), PasswordPolicyError> {
 mod tests {
     use super::*;
 
-    fn jackie() -> OwnWords {
+    fn jackie() -> ContextWords {
         let mut user = User { username: "jackie".into(), attributes: Default::default() };
         user.attributes.insert("fullname".into(), "Jackie Bl\u{fc}ck".into());
         user.attributes.insert("email".into(), "jackie.b@shop.example".into());
         user.attributes.insert("age".into(), 38.into());
         user.attributes.insert("profile".into(), serde_json::json!({ "town": "Llanfairpwllgwyngyll" }));
-        OwnWords::new(&user, &"https://sso.example.com".parse().unwrap())
+        ContextWords::new(&user, &"https://sso.example.com".parse().unwrap())
     }
 
     #[test]
@@ -192,6 +192,6 @@ mod tests {
             assert_eq!(check_new(bad, &jackie()), Err(PasswordPolicyError::Common), "{bad}");
         }
         // Of another account they are as good as other names.
-        assert_eq!(check_new("jackie.bl\u{fc}ck@shop.example", &OwnWords::default()), Ok(()));
+        assert_eq!(check_new("jackie.bl\u{fc}ck@shop.example", &ContextWords::default()), Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! Slows down guessing: after a few failures under one key, each next try must wait, twice as long each time.
 //!
 //! Each node counts for itself: to count in the store would cost every login a round trip. Several nodes would so allow
-//! as many tries more. Where that matters, a try that had to wait also takes a [`Slot`] of time, and the store gives
+//! as many tries more. Where that matters, a try that had to wait also takes a [`TimeSlot`] of time, and the store gives
 //! each slot to one node only.
 
 use std::{fmt, time::Duration};
@@ -15,7 +15,7 @@ use super::clock::{CLOCK_SKEW, Timestamp};
 /// and quiet keys are forgotten.
 ///
 /// Its memory is bounded; under a flood of keys those that were longest unused are forgotten first.
-pub struct Throttle {
+pub struct RateLimiter {
     free_tries: u32,
     longest_wait: Duration,
     /// By hashed key: what strangers send must not decide how much is kept.
@@ -30,7 +30,7 @@ struct Failures {
 
 /// A piece of time, as long as the wait after the last failure: there is one try in it, of all nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct TimeSlot {
     /// Its name; the same on all nodes whose wait is as long.
     pub id: String,
     /// When it is over.
@@ -39,12 +39,12 @@ pub struct Slot {
 
 /// It is too early to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooEarly {
+pub struct RateLimited {
     /// Whole seconds to wait, at least one: for `Retry-After`.
     pub retry_after: u64,
 }
 
-impl Throttle {
+impl RateLimiter {
     const KEYS: u64 = 100_000;
     const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 
@@ -60,7 +60,7 @@ impl Throttle {
     }
 
     /// Whether a try may be made now. A wait that is longer than any was noted by a clock that was ahead: it is over.
-    pub fn check(&self, key: &str, now: Timestamp) -> Result<(), TooEarly> {
+    pub fn check(&self, key: &str, now: Timestamp) -> Result<(), RateLimited> {
         let longest = now.after(self.longest_wait).after(CLOCK_SKEW);
         let failures = self.failures.get(&hash(key)).filter(|failures| failures.next_try <= longest);
         failures.map_or(Ok(()), |failures| failures.check(now))
@@ -69,20 +69,20 @@ impl Throttle {
     /// The slot that a try under this key takes now; `None` while tries are free.
     ///
     /// Who has waited as [`check`](Self::check) says is in another slot than the failure was: alone, a node never finds its slot taken.
-    pub fn slot(&self, key: &str, now: Timestamp) -> Option<Slot> {
+    pub fn slot(&self, key: &str, now: Timestamp) -> Option<TimeSlot> {
         let wait = self.wait_after(self.failures.get(&hash(key))?.count).as_millis() as i64;
         let number = now.as_millis().checked_div(wait)?;
         let until = Timestamp::from_millis(number.saturating_add(1).saturating_mul(wait));
-        Some(Slot { id: format!("try {wait} {number} {key}"), until })
+        Some(TimeSlot { id: format!("try {wait} {number} {key}"), until })
     }
 
     /// Another node has the slot: the next try under this key must wait for the next one.
-    pub fn taken(&self, key: &str, slot: &Slot, now: Timestamp) -> TooEarly {
+    pub fn taken(&self, key: &str, slot: &TimeSlot, now: Timestamp) -> RateLimited {
         self.failures.entry(hash(key)).and_upsert_with(|entry| {
             let failures = entry.map_or(Failures { count: 0, next_try: slot.until }, |entry| *entry.value());
             Failures { next_try: failures.next_try.max(slot.until), ..failures }
         });
-        TooEarly { retry_after: seconds_until(slot.until, now).max(1) }
+        RateLimited { retry_after: seconds_until(slot.until, now).max(1) }
     }
 
     /// Counts a failure.
@@ -111,11 +111,11 @@ fn hash(key: &str) -> [u8; 32] {
 }
 
 impl Failures {
-    fn check(self, now: Timestamp) -> Result<(), TooEarly> {
+    fn check(self, now: Timestamp) -> Result<(), RateLimited> {
         if now >= self.next_try {
             return Ok(());
         }
-        Err(TooEarly { retry_after: seconds_until(self.next_try, now) })
+        Err(RateLimited { retry_after: seconds_until(self.next_try, now) })
     }
 }
 
@@ -123,9 +123,9 @@ fn seconds_until(then: Timestamp, now: Timestamp) -> u64 {
     then.since(now).as_millis().div_ceil(1_000) as u64
 }
 
-impl fmt::Debug for Throttle {
+impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Throttle").field("free_tries", &self.free_tries).finish_non_exhaustive()
+        f.debug_struct("RateLimiter").field("free_tries", &self.free_tries).finish_non_exhaustive()
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_right_locks_nobody_out() {
-        let throttle = Throttle::new(0, Duration::from_secs(5));
+        let throttle = RateLimiter::new(0, Duration::from_secs(5));
         let now = Timestamp::from_millis(0);
         throttle.failed("k", now.after(Duration::from_secs(3_600)));
         assert_eq!(throttle.check("k", now), Ok(()));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_their_limit_and_end() {
-        let throttle = Throttle::new(3, Duration::from_secs(5));
+        let throttle = RateLimiter::new(3, Duration::from_secs(5));
         let mut now = Timestamp::from_millis(0);
         for _ in 0..3 {
             throttle.failed("k", now);
@@ -153,7 +153,7 @@ mod tests {
         }
         for wait in [1, 2, 4, 5, 5] {
             throttle.failed("k", now);
-            assert_eq!(throttle.check("k", now), Err(TooEarly { retry_after: wait }));
+            assert_eq!(throttle.check("k", now), Err(RateLimited { retry_after: wait }));
             now = now.after(Duration::from_secs(wait));
             assert_eq!(throttle.check("k", now), Ok(()));
         }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn nodes_that_wait_share_slots_and_one_alone_has_each_for_itself() {
-        let nodes = [(); 2].map(|()| Throttle::new(2, Duration::from_secs(8)));
+        let nodes = [(); 2].map(|()| RateLimiter::new(2, Duration::from_secs(8)));
         let mut now = Timestamp::from_millis(1_234_567);
         let mut seen = std::collections::HashSet::new();
         for (failures, wait) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 4), (6, 8), (7, 8), (8, 8)] {
@@ -186,10 +186,10 @@ mod tests {
 
     #[test]
     fn other_keys_and_success_are_free() {
-        let throttle = Throttle::new(0, Duration::from_secs(60));
+        let throttle = RateLimiter::new(0, Duration::from_secs(60));
         let now = Timestamp::from_millis(0);
         throttle.failed("a", now);
-        assert_eq!(throttle.check("a", now), Err(TooEarly { retry_after: 1 }));
+        assert_eq!(throttle.check("a", now), Err(RateLimited { retry_after: 1 }));
         assert_eq!(throttle.check("b", now), Ok(()));
         throttle.succeeded("a");
         assert_eq!(throttle.check("a", now), Ok(()));

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, we
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
-    Linked, Site,
+    ApiCall, Site,
     answer::{Answer, ok},
     body::{fields, required, text},
     request::header_text,
@@ -14,13 +14,13 @@ use crate::error::Error;
 
 /// `audience` may be left out.
 pub(super) async fn token(
-    linked: Linked,
+    call: ApiCall,
     request: HttpRequest,
     site: web::Data<Site>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Answer {
     let audience = text(&mut fields(&request, body)?, "audience")?;
-    let token = site.server().access_token(&linked, audience.as_deref())?;
+    let token = site.server().access_token(&call, audience.as_deref())?;
     Ok(answer().json(token))
 }
 

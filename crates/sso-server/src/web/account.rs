@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sso_core::wire::{User, for_pages};
 
 use super::{
-    AccountNews, AccountPage, ConfirmPage, ErrorPage, Form, LOGOUT_FORM, PasswordForm, Site, Visitor,
+    AccountNotice, AccountPage, ConfirmPage, ErrorPage, FormTokens, LOGOUT_FORM, PageVisit, PasswordForm, Site,
     answer::{again, failed_page, page, see_other, show_error, status_of},
     extract::Extracting,
     get_or_head,
@@ -69,19 +69,19 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 }
 
 /// A request for one of these pages, and what it is answered with.
-struct Desk {
+struct AccountRequest {
     request: HttpRequest,
     site: web::Data<Site>,
-    visitor: Visitor,
-    form: Form,
+    visitor: PageVisit,
+    form: FormTokens,
 }
 
-impl FromRequest for Desk {
+impl FromRequest for AccountRequest {
     type Error = actix_web::Error;
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let parts = <(HttpRequest, web::Data<Site>, Visitor, Form)>::from_request(request, payload);
+        let parts = <(HttpRequest, web::Data<Site>, PageVisit, FormTokens)>::from_request(request, payload);
         Box::pin(async {
             let (request, site, visitor, form) = parts.await?;
             Ok(Self { request, site, visitor, form })
@@ -89,7 +89,7 @@ impl FromRequest for Desk {
     }
 }
 
-impl Desk {
+impl AccountRequest {
     /// Who is logged in.
     fn user(&self) -> Option<(&Arc<Session>, &User)> {
         let session = self.visitor.session.as_ref()?;
@@ -121,7 +121,7 @@ impl Desk {
 
     /// To the account page, which then says this first. A link of a stranger's cannot make it say so: the proof is good
     /// for this browser, this user, and these news.
-    fn go_with(&self, news: AccountNews, user: &User) -> String {
+    fn go_with(&self, news: AccountNotice, user: &User) -> String {
         let name = news.name();
         format!("{ACCOUNT}?done={name}&proof={}", self.token(&format!("news of {name}"), user))
     }
@@ -183,104 +183,104 @@ impl Desk {
 /// What the account page says besides what it lists.
 #[derive(Clone, Copy, Default)]
 struct Say<'a> {
-    news: Option<AccountNews>,
+    news: Option<AccountNotice>,
     /// Why the password was not changed.
     error: Option<&'a str>,
     /// The field of that.
     wrong: Option<&'a str>,
 }
 
-async fn show(desk: Desk, told: Option<web::Query<News>>) -> HttpResponse {
-    let news = told.zip(desk.user()).and_then(|(told, (_, user))| {
-        let news = AccountNews::named(&told.done)?;
-        let proven = desk.check(&format!("news of {}", news.name()), user, &told.proof, TimeLimit::FormTimeout);
+async fn show(request: AccountRequest, told: Option<web::Query<News>>) -> HttpResponse {
+    let news = told.zip(request.user()).and_then(|(told, (_, user))| {
+        let news = AccountNotice::named(&told.done)?;
+        let proven = request.check(&format!("news of {}", news.name()), user, &told.proof, TimeLimit::FormTimeout);
         proven.is_ok().then_some(news)
     });
-    desk.account_page(StatusCode::OK, Say { news, ..Say::default() }).await
+    request.account_page(StatusCode::OK, Say { news, ..Say::default() }).await
 }
 
-async fn submit(desk: Desk, fields: Option<web::Form<ChangeFields>>) -> HttpResponse {
+async fn submit(request: AccountRequest, fields: Option<web::Form<ChangeFields>>) -> HttpResponse {
     let ChangeFields { form_token, action, handle } = fields.map(web::Form::into_inner).unwrap_or_default();
-    let Some((session, user)) = desk.user() else { return desk.go(LOGIN) };
+    let Some((session, user)) = request.user() else { return request.go(LOGIN) };
     // There is nothing to type on the page, so it may lie open.
-    if let Err(refusal) = desk.check("account", user, &form_token, TimeLimit::None) {
-        return desk.problem(StatusCode::FORBIDDEN, &refusal.to_string());
+    if let Err(refusal) = request.check("account", user, &form_token, TimeLimit::None) {
+        return request.problem(StatusCode::FORBIDDEN, &refusal.to_string());
     }
     let (change, news) = match action.as_str() {
-        "end" => (AccountChange::End(handle), AccountNews::SessionEnded),
-        "end_others" => (AccountChange::EndOthers, AccountNews::OthersEnded),
-        "forget" => (AccountChange::Forget(handle), AccountNews::BrowserForgotten),
-        _ => return desk.problem(StatusCode::BAD_REQUEST, "Nothing was chosen."),
+        "end" => (AccountChange::End(handle), AccountNotice::SessionEnded),
+        "end_others" => (AccountChange::EndOthers, AccountNotice::OthersEnded),
+        "forget" => (AccountChange::Forget(handle), AccountNotice::BrowserForgotten),
+        _ => return request.problem(StatusCode::BAD_REQUEST, "Nothing was chosen."),
     };
-    match desk.site.server().change_account(session, &change).await {
-        Ok(()) => desk.go(&desk.go_with(news, user)),
-        Err(Error::AlreadyEnded) => desk.go(&desk.go_with(AccountNews::AlreadyEnded, user)),
-        Err(Error::NotLoggedIn) => desk.go(LOGIN),
-        Err(Error::PasswordNeeded) => desk.go(CONFIRM),
-        Err(error) => desk.failed(&error),
+    match request.site.server().change_account(session, &change).await {
+        Ok(()) => request.go(&request.go_with(news, user)),
+        Err(Error::AlreadyEnded) => request.go(&request.go_with(AccountNotice::AlreadyEnded, user)),
+        Err(Error::NotLoggedIn) => request.go(LOGIN),
+        Err(Error::PasswordNeeded) => request.go(CONFIRM),
+        Err(error) => request.failed(&error),
     }
 }
 
-async fn change_password(desk: Desk, fields: Option<web::Form<PasswordFields>>) -> HttpResponse {
+async fn change_password(request: AccountRequest, fields: Option<web::Form<PasswordFields>>) -> HttpResponse {
     let PasswordFields { form_token, old, new, again: repeated } =
         fields.map(web::Form::into_inner).unwrap_or_default();
-    let Some((_, user)) = desk.user() else { return desk.go(LOGIN) };
-    if let Err(refusal) = desk.check("password", user, &form_token, TimeLimit::FormTimeout) {
+    let Some((_, user)) = request.user() else { return request.go(LOGIN) };
+    if let Err(refusal) = request.check("password", user, &form_token, TimeLimit::FormTimeout) {
         let why = refusal.of_password_form();
-        return desk.account_page(StatusCode::FORBIDDEN, Say { error: Some(&why), ..Say::default() }).await;
+        return request.account_page(StatusCode::FORBIDDEN, Say { error: Some(&why), ..Say::default() }).await;
     }
     let change = PasswordChange { old, new, again: repeated };
-    let error = match desk.site.server().change_password(desk.browser(), &change).await {
+    let error = match request.site.server().change_password(request.browser(), &change).await {
         Ok(visit) => {
-            let to = desk.go_with(AccountNews::PasswordChanged, user);
-            let cookies = desk.site.cookies(visit.set_cookie.as_ref(), &visit.remember);
+            let to = request.go_with(AccountNotice::PasswordChanged, user);
+            let cookies = request.site.cookies(visit.set_cookie.as_ref(), &visit.remember);
             // Where it got none, the one that this visit was due for.
-            let renewed = desk.visitor.set_cookie.clone().filter(|_| visit.set_cookie.is_none());
+            let renewed = request.visitor.set_cookie.clone().filter(|_| visit.set_cookie.is_none());
             return see_other(&to, cookies.into_iter().chain(renewed));
         }
         Err(error) => error,
     };
     let why = error.to_string();
     let (why, wrong) = match &error {
-        Error::NotLoggedIn => return desk.go(LOGIN),
+        Error::NotLoggedIn => return request.go(LOGIN),
         // This session is of the password before, too, and has nothing more to see of the account.
-        Error::Password(PasswordError::ChangedMeanwhile) => return failed_page(&desk.site, &error),
+        Error::Password(PasswordError::ChangedMeanwhile) => return failed_page(&request.site, &error),
         // There is no form for it, so nobody has come from here.
-        Error::Password(PasswordError::CannotChange) | Error::Unavailable(_) => return desk.failed(&error),
+        Error::Password(PasswordError::CannotChange) | Error::Unavailable(_) => return request.failed(&error),
         Error::InvalidCredentials => ("The current password is incorrect.", Some("old")),
         Error::Password(PasswordError::NotRepeated) => (why.as_str(), Some("again")),
         Error::Password(_) => (why.as_str(), Some("new")),
         _ => (why.as_str(), None),
     };
-    again(&error, desk.account_page(status_of(&error), Say { error: Some(why), wrong, news: None }).await)
+    again(&error, request.account_page(status_of(&error), Say { error: Some(why), wrong, news: None }).await)
 }
 
-async fn show_confirm(desk: Desk, to: Option<web::Query<ReturnTo>>) -> HttpResponse {
-    match desk.user() {
-        Some((_, user)) => desk.confirm_page(StatusCode::OK, user, None),
-        None => desk.log_in(to),
+async fn show_confirm(request: AccountRequest, to: Option<web::Query<ReturnTo>>) -> HttpResponse {
+    match request.user() {
+        Some((_, user)) => request.confirm_page(StatusCode::OK, user, None),
+        None => request.log_in(to),
     }
 }
 
 async fn submit_confirm(
-    desk: Desk,
+    request: AccountRequest,
     to: Option<web::Query<ReturnTo>>,
     fields: Option<web::Form<ConfirmFields>>,
 ) -> HttpResponse {
     let ConfirmFields { form_token, password } = fields.map(web::Form::into_inner).unwrap_or_default();
-    let Some((_, user)) = desk.user() else { return desk.log_in(to) };
-    if let Err(refusal) = desk.check("confirm", user, &form_token, TimeLimit::FormTimeout) {
-        return desk.confirm_page(StatusCode::FORBIDDEN, user, Some(&refusal.of_password_form()));
+    let Some((_, user)) = request.user() else { return request.log_in(to) };
+    if let Err(refusal) = request.check("confirm", user, &form_token, TimeLimit::FormTimeout) {
+        return request.confirm_page(StatusCode::FORBIDDEN, user, Some(&refusal.of_password_form()));
     }
     let credentials = Credentials { username: user.username.clone(), password, ..Credentials::default() };
-    match desk.site.server().confirm_password(desk.browser(), &credentials).await {
+    match request.site.server().confirm_password(request.browser(), &credentials).await {
         Ok(visit) => {
-            let cookies = desk.site.cookies(visit.set_cookie.as_ref(), &visit.remember);
-            see_other(&local_path(&desk.site, to), cookies)
+            let cookies = request.site.cookies(visit.set_cookie.as_ref(), &visit.remember);
+            see_other(&local_path(&request.site, to), cookies)
         }
-        Err(Error::NotLoggedIn) => desk.log_in(to),
+        Err(Error::NotLoggedIn) => request.log_in(to),
         Err(error) => {
-            let page = desk.confirm_page(status_of(&error), user, Some(for_pages(&error.to_string())));
+            let page = request.confirm_page(status_of(&error), user, Some(for_pages(&error.to_string())));
             again(&error, page)
         }
     }

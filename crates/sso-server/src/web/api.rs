@@ -8,7 +8,7 @@ use actix_web::{
 use sso_core::wire::{ENDED_HEADER, Ended, RESUME_HEADER, SessionStatus};
 
 use super::{
-    Linked, Site, access,
+    ApiCall, Site, access_token,
     answer::{Answer, ApiFailure, no_content, ok},
     body::{fields, required},
     extract, get_or_head,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     operations::{
         login::Credentials,
-        session_lookup::{Resumed, Told},
+        session_lookup::{BrokerCall, LoggedOutStatus},
     },
     session::Session,
 };
@@ -29,8 +29,8 @@ pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
         .service(call("/data", "GET, HEAD, POST").route(get_or_head().to(data)).route(web::post().to(set_data)))
         .service(call("/session", "GET, HEAD").route(get_or_head().to(session)))
         .service(call("/session/keepalive", "POST").route(web::post().to(keep_alive)))
-        .service(call("/token", "POST").route(web::post().to(access::token)))
-        .service(call("/introspect", "POST").route(web::post().to(access::introspect)))
+        .service(call("/token", "POST").route(web::post().to(access_token::token)))
+        .service(call("/introspect", "POST").route(web::post().to(access_token::introspect)))
         .default_service(web::to(not_found));
     for suffix in ["", ".php"].into_iter().take(1 + usize::from(php)) {
         api = api
@@ -47,11 +47,11 @@ fn call(path: &str, methods: &'static str) -> Resource {
 }
 
 async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
-    let resumed = extract::resume(&site, &request).await?;
-    Ok(match resumed.user()? {
+    let call = extract::broker_call(&site, &request).await?;
+    Ok(match call.user()? {
         Some(user) => ok().json(user),
         None => {
-            let Told { ended, resume } = site.server().told(&resumed).await?;
+            let LoggedOutStatus { ended, resume } = site.server().logged_out_status(&call).await?;
             let mut nobody = nobody(ended);
             if resume {
                 nobody.insert_header((RESUME_HEADER, "1"));
@@ -62,12 +62,12 @@ async fn info(request: HttpRequest, site: web::Data<Site>) -> Answer {
 }
 
 async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::Bytes, actix_web::Error>) -> Answer {
-    let resumed = extract::resume(&site, &request).await?;
+    let call = extract::broker_call(&site, &request).await?;
     let mut fields = fields(&request, body)?;
     let mut field = |name| required(&mut fields, name);
     let credentials =
         Credentials { username: field("username")?, password: field("password")?, ..Credentials::default() };
-    let user = site.server().broker_log_in(&resumed, &credentials).await?;
+    let user = site.server().broker_log_in(&call, &credentials).await?;
     Ok(ok().json(user))
 }
 
@@ -89,39 +89,39 @@ fn nobody(ended: Option<Ended>) -> HttpResponseBuilder {
 
 /// What is left of the login. Asking never extends it.
 async fn session(request: HttpRequest, site: web::Data<Site>) -> Answer {
-    let resumed = extract::resume_as(&site, &request, false).await?.admitted()?;
-    status(&site, &resumed).await
+    let call = extract::broker_call_as(&site, &request, false).await?.require_allowed()?;
+    status(&site, &call).await
 }
 
 /// Extends the login, since its user asked for that.
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
-    let resumed = extract::resume_as(&site, &request, false).await?.admitted()?;
-    match resumed.session.user() {
-        Some(_) => Ok(ok().json(site.server().keep_alive(&resumed.session).await?)),
-        None => status(&site, &resumed).await,
+    let call = extract::broker_call_as(&site, &request, false).await?.require_allowed()?;
+    match call.session.user() {
+        Some(_) => Ok(ok().json(site.server().keep_alive(&call.session).await?)),
+        None => status(&site, &call).await,
     }
 }
 
-async fn status(site: &Site, resumed: &Resumed) -> Answer {
-    let ended = match resumed.session.user() {
+async fn status(site: &Site, call: &BrokerCall) -> Answer {
+    let ended = match call.session.user() {
         Some(_) => None,
-        None => site.server().told(resumed).await?.ended,
+        None => site.server().logged_out_status(call).await?.ended,
     };
-    Ok(ok().json(SessionStatus { ended, ..site.server().status(&resumed.session) }))
+    Ok(ok().json(SessionStatus { ended, ..site.server().status(&call.session) }))
 }
 
-async fn data(linked: Linked) -> HttpResponse {
-    ok().json(&linked.session.data)
+async fn data(call: ApiCall) -> HttpResponse {
+    ok().json(&call.session.data)
 }
 
 async fn set_data(
-    linked: Linked,
+    call: ApiCall,
     request: HttpRequest,
     site: web::Data<Site>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Answer {
     let changes = fields(&request, body)?;
-    Ok(ok().json(site.server().merge_data(&linked, &changes).await?))
+    Ok(ok().json(site.server().merge_data(&call, &changes).await?))
 }
 
 async fn method_not_allowed(methods: &'static str) -> HttpResponse {

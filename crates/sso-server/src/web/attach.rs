@@ -14,7 +14,7 @@ use sso_core::{
 };
 
 use super::{
-    Form, Site,
+    FormTokens, Site,
     answer::{again, error_page, failed_page, status_of},
     get_or_head,
     login::{LoginFields, LoginForm},
@@ -37,7 +37,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig, php: bool) {
     }
 }
 
-async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> HttpResponse {
+async fn attach(request: HttpRequest, site: web::Data<Site>, form: FormTokens) -> HttpResponse {
     let headers = BrowserHeaders {
         origin: header_text(&request, header::ORIGIN),
         referer: header_text(&request, header::REFERER),
@@ -68,7 +68,7 @@ async fn attach(request: HttpRequest, site: web::Data<Site>, form: Form) -> Http
 async fn log_in(
     request: HttpRequest,
     site: web::Data<Site>,
-    form: Form,
+    form: FormTokens,
     fields: Option<web::Form<LoginFields>>,
 ) -> HttpResponse {
     // This POST comes from our own page, which the form token proves, and not from the broker's.
@@ -126,7 +126,7 @@ fn refused(checked: &CheckedAttach, error: Error) -> RefusedAttach {
 
 fn login_form<'a>(
     site: &'a Site,
-    form: &'a Form,
+    form: &'a FormTokens,
     request: &'a HttpRequest,
     checked: &'a CheckedAttach,
 ) -> LoginForm<'a> {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    operations::session_lookup::Resumed,
+    operations::session_lookup::BrokerCall,
     server::browser::{Browser, Visit},
     session::Session,
 };
@@ -27,12 +27,12 @@ use crate::{
 /// A broker's proven call, and its session, whose user, if there is one, may use the broker. Without one the request is
 /// answered as in the broker API: 401, 403, or 503.
 #[derive(Clone, Debug)]
-pub struct Linked(Resumed);
+pub struct ApiCall(BrokerCall);
 
-impl Deref for Linked {
-    type Target = Resumed;
+impl Deref for ApiCall {
+    type Target = BrokerCall;
 
-    fn deref(&self) -> &Resumed {
+    fn deref(&self) -> &BrokerCall {
         &self.0
     }
 }
@@ -40,39 +40,39 @@ impl Deref for Linked {
 /// What an extractor does.
 pub(super) type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
 
-impl FromRequest for Linked {
+impl FromRequest for ApiCall {
     type Error = actix_web::Error;
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let resumed = resume(site_of(&request)?, &request).await.and_then(Resumed::admitted);
-            Ok(Self(resumed.map_err(ApiFailure::from)?))
+            let call = broker_call(site_of(&request)?, &request).await.and_then(BrokerCall::require_allowed);
+            Ok(Self(call.map_err(ApiFailure::from)?))
         })
     }
 }
 
 /// The session of a call; nobody may be logged in.
-pub(super) async fn resume(site: &Site, request: &HttpRequest) -> Result<Resumed, Error> {
-    resume_as(site, request, is_by_person(request)).await
+pub(super) async fn broker_call(site: &Site, request: &HttpRequest) -> Result<BrokerCall, Error> {
+    broker_call_as(site, request, is_by_person(request)).await
 }
 
 /// The same, where the call itself decides whether it extends the login.
-pub(super) async fn resume_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<Resumed, Error> {
-    site.server().resume(header_text(request, header::AUTHORIZATION), by_person).await
+pub(super) async fn broker_call_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<BrokerCall, Error> {
+    site.server().broker_call(header_text(request, header::AUTHORIZATION), by_person).await
 }
 
 /// The browser's session on a visit to a page of the server: it extends the login.
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub struct PageVisit {
     /// The session, if there is one.
     pub session: Option<Arc<Session>>,
     /// To be set on the answer.
     pub set_cookie: Option<Cookie<'static>>,
 }
 
-impl Visitor {
+impl PageVisit {
     /// The browser with the cookie that it has by now: the visit may have replaced the one that was sent.
     pub(super) fn browser(&self, sent: Browser) -> Browser {
         let renewed = self.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
@@ -80,7 +80,7 @@ impl Visitor {
     }
 }
 
-impl FromRequest for Visitor {
+impl FromRequest for PageVisit {
     type Error = actix_web::Error;
     type Future = Extracting<Self>;
 
@@ -92,21 +92,21 @@ impl FromRequest for Visitor {
 
 /// A visit to a page that also logs the user of a remembered browser in, such as a home page.
 #[derive(Clone, Debug)]
-pub struct ReturningVisitor {
+pub struct RememberMeVisit {
     /// The visitor, logged in by now where the browser is remembered.
-    pub visitor: Visitor,
+    pub visitor: PageVisit,
     /// The remember-me cookie, to be set on the answer too.
     pub remember_cookie: Option<Cookie<'static>>,
 }
 
-impl ReturningVisitor {
+impl RememberMeVisit {
     /// Both cookies.
     pub fn cookies(self) -> impl Iterator<Item = Cookie<'static>> {
         self.visitor.set_cookie.into_iter().chain(self.remember_cookie)
     }
 }
 
-impl FromRequest for ReturningVisitor {
+impl FromRequest for RememberMeVisit {
     type Error = actix_web::Error;
     type Future = Extracting<Self>;
 
@@ -117,13 +117,13 @@ impl FromRequest for ReturningVisitor {
 }
 
 /// `logs_in`: the page also logs the user of a remembered browser in.
-async fn visitor_of(request: &HttpRequest, logs_in: bool) -> Result<ReturningVisitor, actix_web::Error> {
+async fn visitor_of(request: &HttpRequest, logs_in: bool) -> Result<RememberMeVisit, actix_web::Error> {
     let site = site_of(request)?;
     check_page(request, site)?;
     let (server, browser) = (site.server(), site.browser(request));
     let found = match is_visit(request) {
         false => server.session_of(browser).await.map(|session| session.map(Visit::unchanged)),
-        true if logs_in => server.come_back(browser).await,
+        true if logs_in => server.visit_with_remember_me(browser).await,
         true => server.visit(browser).await,
     };
     let found = found.map_err(|error| -> actix_web::Error {
@@ -135,11 +135,11 @@ async fn visitor_of(request: &HttpRequest, logs_in: bool) -> Result<ReturningVis
     })?;
     let remember_cookie = found.as_ref().and_then(|visit| site.remember_cookie(&visit.remember));
     let set_cookie = found.as_ref().and_then(|visit| visit.set_cookie.as_ref());
-    let visitor = Visitor {
+    let visitor = PageVisit {
         set_cookie: set_cookie.map(|value| site.0.cookies.set_session(value)),
         session: found.map(|visit| visit.session),
     };
-    Ok(ReturningVisitor { visitor, remember_cookie })
+    Ok(RememberMeVisit { visitor, remember_cookie })
 }
 
 /// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, HEAD, or a script that

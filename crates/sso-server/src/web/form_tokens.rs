@@ -23,7 +23,7 @@ pub const LOGOUT_FORM: &str = "logout";
 ///
 /// A page puts [`token`](Self::token) into its form and [`set_cookie`](Self::set_cookie) on its answer.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub struct FormTokens {
     site: web::Data<Site>,
     binding: String,
     is_new: bool,
@@ -32,7 +32,7 @@ pub struct Form {
     is_safe: bool,
 }
 
-impl Form {
+impl FormTokens {
     /// The token for the hidden field `form_token` of this page of a form, as served now.
     pub fn token(&self, page: &str) -> String {
         self.site.server().form_token(page, &self.binding)
@@ -66,7 +66,7 @@ impl Form {
     }
 }
 
-impl FromRequest for Form {
+impl FromRequest for FormTokens {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use sso_core::{BrokerId, wire::for_pages};
 
 use super::{
-    Form, LOGOUT_FORM, LoginPage, ReturningVisitor, Site, Visitor,
+    FormTokens, LOGOUT_FORM, LoginPage, PageVisit, RememberMeVisit, Site,
     answer::{again, failed_page, page, see_other, status_of},
     get_or_head,
 };
@@ -52,8 +52,8 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 async fn show(
     request: HttpRequest,
     site: web::Data<Site>,
-    visitor: ReturningVisitor,
-    form: Form,
+    visitor: RememberMeVisit,
+    form: FormTokens,
     to: Option<web::Query<ReturnTo>>,
 ) -> HttpResponse {
     if visitor.visitor.session.as_ref().is_some_and(|session| session.user().is_some()) {
@@ -65,7 +65,7 @@ async fn show(
 async fn submit(
     request: HttpRequest,
     site: web::Data<Site>,
-    form: Form,
+    form: FormTokens,
     to: Option<web::Query<ReturnTo>>,
     fields: Option<web::Form<LoginFields>>,
 ) -> HttpResponse {
@@ -77,14 +77,14 @@ async fn submit(
 }
 
 /// Where it cannot be known whether the visitor wants to. Whose session it is does not matter, so none is looked up.
-async fn ask_for_logout(site: web::Data<Site>, form: Form) -> HttpResponse {
+async fn ask_for_logout(site: web::Data<Site>, form: FormTokens) -> HttpResponse {
     page(StatusCode::OK, &[], form.set_cookie(), site.0.pages.log_out(&form.token(LOGOUT_FORM)))
 }
 
 async fn log_out(
     request: HttpRequest,
     site: web::Data<Site>,
-    form: Form,
+    form: FormTokens,
     fields: Option<web::Form<LogoutFields>>,
 ) -> HttpResponse {
     let token = fields.map(|fields| fields.into_inner().form_token).unwrap_or_default();
@@ -102,7 +102,7 @@ async fn log_out(
 /// The login form of a request, shown at `/login` and on the way through `/attach`. It posts back to where it was asked for.
 pub(super) struct LoginForm<'a> {
     site: &'a Site,
-    form: &'a Form,
+    form: &'a FormTokens,
     request: &'a HttpRequest,
     session: Option<&'a Session>,
     /// The visit may have replaced the session's cookie.
@@ -116,7 +116,7 @@ pub(super) struct LoginForm<'a> {
 }
 
 impl<'a> LoginForm<'a> {
-    pub(super) fn new(site: &'a Site, form: &'a Form, request: &'a HttpRequest) -> Self {
+    pub(super) fn new(site: &'a Site, form: &'a FormTokens, request: &'a HttpRequest) -> Self {
         Self {
             site,
             form,
@@ -131,7 +131,7 @@ impl<'a> LoginForm<'a> {
         }
     }
 
-    fn visitor(mut self, visitor: &'a Visitor) -> Self {
+    fn visitor(mut self, visitor: &'a PageVisit) -> Self {
         self.renewed.clone_from(&visitor.set_cookie);
         self.session(visitor.session.as_deref())
     }

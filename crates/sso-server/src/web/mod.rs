@@ -11,16 +11,16 @@
 //! # }
 //! ```
 //!
-//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access`: access tokens and the keys for those; `status`: what the
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access_token`: access tokens and the keys for those; `status`: what the
 //!   server's own pages ask by script
 //! - `account`: `/account` and `/confirm`
-//! - [`Linked`], [`Visitor`], [`ReturningVisitor`], [`Form`]: extractors for routes of your own
+//! - [`ApiCall`], [`PageVisit`], [`RememberMeVisit`], [`FormTokens`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look
 //! - `headers`: what every answer carries
 //! - `cookie`: the three cookies; `clear`: when a browser sends two of one name
 //! - `request`: what a request says of itself; `body`: what is sent with it; `answer`: how errors become HTTP
 
-mod access;
+mod access_token;
 mod account;
 mod answer;
 mod api;
@@ -29,7 +29,7 @@ mod body;
 mod clear;
 mod cookie;
 mod extract;
-mod form;
+mod form_tokens;
 mod headers;
 mod login;
 mod pages;
@@ -50,9 +50,9 @@ use actix_web::{
 };
 
 pub use answer::page_headers;
-pub use extract::{Linked, ReturningVisitor, Visitor};
-pub use form::{Form, LOGOUT_FORM};
-pub use pages::{AccountNews, AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
+pub use extract::{ApiCall, PageVisit, RememberMeVisit};
+pub use form_tokens::{FormTokens, LOGOUT_FORM};
+pub use pages::{AccountNotice, AccountPage, ConfirmPage, ErrorPage, LoginPage, Pages, PasswordForm, PlainPages};
 pub use request::accepts_html;
 
 use crate::{
@@ -175,7 +175,7 @@ impl Site {
                 .configure(|app| api::routes(app, php))
                 .configure(status::routes)
                 .configure(clear::routes)
-                .route("/.well-known/jwks.json", get_or_head().to(access::jwks))
+                .route("/.well-known/jwks.json", get_or_head().to(access_token::jwks))
                 .route("/healthz", get_or_head().to(HttpResponse::Ok))
                 .route("/readyz", get_or_head().to(ready));
         }

@@ -77,7 +77,7 @@ pub struct AccountPage<'a> {
     /// The value of the hidden field `form_token` of all its forms but the next two.
     pub form_token: &'a str,
     /// What has just been done on it, to be said once.
-    pub news: Option<AccountNews>,
+    pub news: Option<AccountNotice>,
     /// The form for another password; `None` where passwords cannot be changed here.
     pub password: Option<PasswordForm<'a>>,
     /// The same of a logout form, which posts to `/logout`.
@@ -98,7 +98,7 @@ const TOO_MANY_BEFORE: &str = "Before this login you were logged out in this bro
 
 /// What was done on the account page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountNews {
+pub enum AccountNotice {
     /// A session was ended.
     SessionEnded,
     /// All other sessions were ended.
@@ -111,7 +111,7 @@ pub enum AccountNews {
     PasswordChanged,
 }
 
-impl AccountNews {
+impl AccountNotice {
     const ALL: [Self; 5] =
         [Self::SessionEnded, Self::OthersEnded, Self::BrowserForgotten, Self::AlreadyEnded, Self::PasswordChanged];
 
@@ -245,7 +245,7 @@ impl Pages for PlainPages {
             &format!(
                 "{}{}<p>You are {}.</p><h2>Sessions</h2><ul>{sessions}</ul>{others}\
                  <h2>Remembered browsers</h2><ul>{browsers}</ul>{}{}",
-                said("status", page.news.map(AccountNews::text)),
+                said("status", page.news.map(AccountNotice::text)),
                 said("status", page.notice()),
                 escape(&account.user.username),
                 page.password.map(|form| password_form(&form, &account.user.username)).unwrap_or_default(),

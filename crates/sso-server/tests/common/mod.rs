@@ -12,8 +12,8 @@ use sso_core::{
     Secret, Silent, Token, VerificationCode,
 };
 use sso_server::{
-    Account, AttachOutcome, Broker, BrokerList, Brokers, Credentials, Entry, Error, MemoryStore, Policy, Resumed,
-    Server, ServerBuilder, UserList, Users,
+    Account, AllowedUsers, AttachOutcome, Broker, BrokerCall, BrokerList, Brokers, Credentials, Error, MemoryStore,
+    Policy, Server, ServerBuilder, UserList, Users,
     clock::{Clock, ManualClock, SystemClock},
     session::{CookieValue, EndReason},
 };
@@ -134,14 +134,14 @@ impl World {
     }
 
     /// A call of the broker with somebody behind it.
-    pub(crate) async fn resume(&self, link: &Attached) -> Result<Resumed, Error> {
-        self.server.resume(Some(&link.authorization()), true).await
+    pub(crate) async fn broker_call(&self, link: &Attached) -> Result<BrokerCall, Error> {
+        self.server.broker_call(Some(&link.authorization()), true).await
     }
 
     /// What `info` answers: the user's name, if anyone is logged in.
     pub(crate) async fn info(&self, link: &Attached) -> Result<Option<String>, Error> {
-        let resumed = self.resume(link).await?;
-        Ok(resumed.user()?.map(|user| user.username.clone()))
+        let call = self.broker_call(link).await?;
+        Ok(call.user()?.map(|user| user.username.clone()))
     }
 
     /// The broker's back end logs out.
@@ -158,7 +158,7 @@ impl World {
     /// Why the last login ended in the session of this link.
     pub(crate) async fn end_of(&self, link: &Attached) -> Option<EndReason> {
         self.server
-            .resume(Some(&link.authorization()), false)
+            .broker_call(Some(&link.authorization()), false)
             .await
             .unwrap()
             .session
@@ -246,7 +246,7 @@ fn broker(id: &str) -> Broker {
     };
     if id.ends_with("Club") {
         let set = |name: &str| HashSet::from([name.to_owned()]);
-        broker.entry = Entry::Only { users: set("jackie"), groups: set("staff") };
+        broker.allowed_users = AllowedUsers::Only { users: set("jackie"), groups: set("staff") };
         broker.attributes = Some(vec!["fullname".into()]);
     }
     broker.silent = match id {

@@ -9,7 +9,7 @@ use crate::common::{Attached, Browser, World, credentials, key};
 async fn renewal_due(world: &World) -> (Browser, Attached) {
     let mut browser = Browser::default();
     let link = world.attach(&mut browser, "Alice").await;
-    world.server.broker_log_in(&world.resume(&link).await.unwrap(), &credentials("jackie")).await.unwrap();
+    world.server.broker_log_in(&world.broker_call(&link).await.unwrap(), &credentials("jackie")).await.unwrap();
     (browser, link)
 }
 
@@ -46,10 +46,10 @@ async fn asking_for_a_login_does_not_cost_the_browser_its_session() {
     world.broker_log_out(&alice).await.unwrap();
     // The visitor comes to log in again, which may take a while; the browser's cookie still leads to this session.
     assert!(world.try_attach(&mut browser, "Greg", &Token::generate(), true).await.unwrap().is_none());
-    let session = world.resume(&alice).await.unwrap().session.id.clone();
+    let session = world.broker_call(&alice).await.unwrap().session.id.clone();
     world.log_in(&mut browser, "jackie").await;
     let anew = world.attach(&mut browser, "Alice").await;
-    assert_eq!(world.resume(&anew).await.unwrap().session.id, session);
+    assert_eq!(world.broker_call(&anew).await.unwrap().session.id, session);
     assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
 }
 

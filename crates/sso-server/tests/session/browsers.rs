@@ -193,7 +193,7 @@ async fn a_destroyed_session_does_not_come_back_to_who_had_its_cookie_or_its_tok
     assert_eq!(world.info(&alice).await, Err(NotAttached));
 
     // The one broker that cannot attach anew logs its visitor in again.
-    world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
+    world.server.broker_log_in(&world.broker_call(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
     assert_eq!(world.info(&alice).await, Err(NotAttached), "a token of before is dead");
     for fingerprint in [own.fingerprint, print("Thief/1"), None] {
@@ -230,13 +230,13 @@ async fn the_status_tells_what_is_left_and_only_keepalive_extends_it() {
 
     for _ in 0..5 {
         world.advance(MINUTE);
-        let asked = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+        let asked = world.server.broker_call(Some(&alice.authorization()), false).await.unwrap();
         world.server.status(&asked.session);
     }
-    let asked = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+    let asked = world.server.broker_call(Some(&alice.authorization()), false).await.unwrap();
     assert_eq!(world.server.status(&asked.session).expires_in, Some(14 * 60), "asking extends nothing");
     assert_eq!(world.server.keep_alive(&asked.session).await.unwrap().expires_in, Some(20 * 60));
-    let asked = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
+    let asked = world.server.broker_call(Some(&alice.authorization()), false).await.unwrap();
     assert_eq!(world.server.status(&asked.session).idle_expires_in, Some(20 * 60));
 
     let forever = World::living(Policy { never_expire: true, ..Policy::default() });
@@ -258,7 +258,7 @@ async fn brokers_of_both_kinds_stay_in_one_session_after_its_end() {
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
     world.advance(HOUR);
     // So is one through the form of the one that cannot attach anew.
-    world.server.broker_log_in(&world.resume(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
+    world.server.broker_log_in(&world.broker_call(&php).await.unwrap(), &credentials("jackie")).await.unwrap();
     let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
 }
@@ -273,8 +273,8 @@ async fn of_visits_at_once_one_gets_a_new_cookie_and_it_works() {
         let old = browser.cookie.clone().unwrap();
         if through_broker {
             // The old value dies at the next visit.
-            let resumed = world.resume(&php).await.unwrap();
-            world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+            let call = world.broker_call(&php).await.unwrap();
+            world.server.broker_log_in(&call, &credentials("jackie")).await.unwrap();
         } else {
             // The old value works until the new one is seen.
             world.advance(Policy::default().regenerate_every);

@@ -33,8 +33,8 @@ async fn is_logged_in(world: &World, browser: &Browser, alice: &Attached, questi
             visit.is_some_and(|visit| visit.session.user().is_some())
         }
         "broker" => {
-            let resumed = world.server.resume(Some(&alice.authorization()), false).await.unwrap();
-            resumed.user().is_ok_and(|user| user.is_some())
+            let call = world.server.broker_call(Some(&alice.authorization()), false).await.unwrap();
+            call.user().is_ok_and(|user| user.is_some())
         }
         _ => !world.server.sessions_of("jackie").await.unwrap().is_empty(),
     }
@@ -122,8 +122,8 @@ async fn a_browser_is_not_remembered_for_longer() {
 
 /// Who is logged in by this link, as a node says; and nobody is behind the call, or somebody is.
 async fn seen_at(node: &Server, link: &Attached, by_person: bool) -> Option<String> {
-    let resumed = node.resume(Some(&link.authorization()), by_person).await.unwrap();
-    resumed.user().unwrap().map(|user| user.username.clone())
+    let call = node.broker_call(Some(&link.authorization()), by_person).await.unwrap();
+    call.user().unwrap().map(|user| user.username.clone())
 }
 
 #[tokio::test]

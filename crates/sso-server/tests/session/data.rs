@@ -10,11 +10,11 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 async fn merge(world: &World, link: &Attached, changes: Value) -> Result<Map<String, Value>, Error> {
-    world.server.merge_data(&world.resume(link).await.unwrap(), &map(changes)).await
+    world.server.merge_data(&world.broker_call(link).await.unwrap(), &map(changes)).await
 }
 
 async fn read(world: &World, link: &Attached) -> Value {
-    Value::Object(world.resume(link).await.unwrap().session.data.clone())
+    Value::Object(world.broker_call(link).await.unwrap().session.data.clone())
 }
 
 /// Two brokers of a browser, in which this user is logged in.
@@ -86,7 +86,7 @@ async fn data_is_wiped_when_another_user_logs_in_and_kept_for_the_same() {
     let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(read(&world, &alice).await, json!({}));
     merge(&world, &alice, json!({"theme": "ocean"})).await.unwrap();
-    world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await.unwrap();
+    world.server.broker_log_in(&world.broker_call(&alice).await.unwrap(), &credentials("jackie")).await.unwrap();
     assert_eq!(read(&world, &alice).await, json!({}));
 }
 
@@ -96,18 +96,18 @@ async fn a_write_that_was_meant_for_another_user_is_refused() {
     let (mut browser, alice, _) = two_brokers_of(&world, "jackie").await;
     let changes = map(json!({"secret": "jackie's"}));
     // The call is on its way; meanwhile the user changes.
-    let on_its_way = world.resume(&alice).await.unwrap();
+    let on_its_way = world.broker_call(&alice).await.unwrap();
     world.log_in(&mut browser, "john").await;
     assert_eq!(world.server.merge_data(&on_its_way, &changes).await, Err(Error::UserChanged));
     let alice = world.attach(&mut browser, "Alice").await;
     assert_eq!(read(&world, &alice).await, json!({}));
 
-    let on_its_way = world.resume(&alice).await.unwrap();
+    let on_its_way = world.broker_call(&alice).await.unwrap();
     browser.receive(world.server.log_out(browser.cookie.as_ref()).await.unwrap());
     assert_eq!(world.server.merge_data(&on_its_way, &changes).await, Err(Error::UserChanged));
     assert_eq!(world.info(&alice).await, Ok(None), "and the user does not come back");
 
-    let in_time = world.resume(&alice).await.unwrap();
+    let in_time = world.broker_call(&alice).await.unwrap();
     merge(&world, &alice, json!({"other": "write"})).await.unwrap();
     let all = world.server.merge_data(&in_time, &map(json!({"mine": 1}))).await.unwrap();
     assert_eq!(Value::Object(all), json!({"other": "write", "mine": 1}), "a mere write between is no reason");
@@ -131,11 +131,11 @@ async fn a_logout_racing_data_writes_is_final() {
     for _ in 0..20 {
         let (_, alice, greg) = two_brokers_of(&world, "jackie").await;
         let mut tasks = tokio::task::JoinSet::new();
-        let resumed = world.resume(&alice).await.unwrap();
+        let call = world.broker_call(&alice).await.unwrap();
         for n in 0..20 {
-            let (server, resumed) = (world.server.clone(), resumed.clone());
+            let (server, call) = (world.server.clone(), call.clone());
             tasks.spawn(async move {
-                let _done_or_refused = server.merge_data(&resumed, &map(json!({ format!("k{n}"): n }))).await;
+                let _done_or_refused = server.merge_data(&call, &map(json!({ format!("k{n}"): n }))).await;
             });
         }
         let (server, authorization) = (world.server.clone(), greg.authorization());
@@ -169,11 +169,11 @@ async fn what_is_kept_with_the_account_passes_the_attributes_of_each_broker() {
     assert_eq!(set("jackie", Some(&json!({ "town": "Delft" })), "Leiden").await, SetOutcome::Set);
     assert_eq!(set("john", None, "Leiden").await, SetOutcome::NoAccount);
     for (link, sees) in [(&alice, true), (&club, false)] {
-        let resumed = world.resume(link).await.unwrap();
-        let user = resumed.user().unwrap().unwrap().into_owned();
+        let call = world.broker_call(link).await.unwrap();
+        let user = call.user().unwrap().unwrap().into_owned();
         assert_eq!(user.attributes["fullname"], "Jackie Black");
         assert_eq!(user.attributes.get("profile"), Some(&json!({ "town": "Leiden" })).filter(|_| sees));
-        assert!(resumed.session.data.is_empty());
+        assert!(call.session.data.is_empty());
     }
     // Of accounts that are a list, nothing is changed.
     let list = World::new();

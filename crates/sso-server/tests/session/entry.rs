@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sso_core::{
     AllowedOrigins, AttachError, BearerToken, BrowserHeaders, ChecksumKey, Encoding, ReturnPages, Secret, Token,
 };
-use sso_server::{Broker, BrokerList, Entry, Error, clock::Clock};
+use sso_server::{AllowedUsers, Broker, BrokerList, Error, clock::Clock};
 
 use crate::common::{
     API, Attached, Browser, HOUR, MINUTE, World, credentials, directory::Directory, redirect_request, secret,
@@ -72,22 +72,22 @@ async fn of_who_may_not_enter_a_broker_learns_nothing_and_changes_nothing_but_a_
     let (_, club, alice) = logged_in(&world, "john").await;
     let changes = serde_json::json!({ "theme": "forest" });
     let changes = changes.as_object().unwrap();
-    world.server.merge_data(&world.resume(&alice).await.unwrap(), changes).await.unwrap();
+    world.server.merge_data(&world.broker_call(&alice).await.unwrap(), changes).await.unwrap();
 
-    let resumed = world.resume(&club).await.unwrap();
-    assert!(resumed.is_barred);
-    assert_eq!(resumed.user().unwrap_err(), Error::UserNotAllowed);
-    assert_eq!(resumed.clone().admitted().unwrap_err(), Error::UserNotAllowed);
-    assert_eq!(world.server.merge_data(&resumed, changes).await, Err(Error::UserNotAllowed));
-    assert_eq!(world.server.access_token(&resumed, None).unwrap_err(), Error::UserNotAllowed);
+    let call = world.broker_call(&club).await.unwrap();
+    assert!(call.user_not_allowed);
+    assert_eq!(call.user().unwrap_err(), Error::UserNotAllowed);
+    assert_eq!(call.clone().require_allowed().unwrap_err(), Error::UserNotAllowed);
+    assert_eq!(world.server.merge_data(&call, changes).await, Err(Error::UserNotAllowed));
+    assert_eq!(world.server.access_token(&call, None).unwrap_err(), Error::UserNotAllowed);
     world.broker_log_out(&club).await.unwrap();
     assert_eq!(world.info(&alice).await, Ok(None));
     assert_eq!(world.info(&club).await, Ok(None), "nobody is not barred");
 
     let (_, club, _) = logged_in(&world, "jackie").await;
-    let resumed = world.resume(&club).await.unwrap().admitted().unwrap();
-    assert!(world.server.merge_data(&resumed, changes).await.is_ok());
-    assert!(world.server.access_token(&resumed, None).is_ok());
+    let call = world.broker_call(&club).await.unwrap().require_allowed().unwrap();
+    assert!(world.server.merge_data(&call, changes).await.is_ok());
+    assert!(world.server.access_token(&call, None).is_ok());
 }
 
 #[tokio::test]
@@ -112,23 +112,23 @@ async fn a_login_through_a_broker_is_for_its_users_and_tells_strangers_nothing()
     let mut browser = Browser::default();
     let club = world.attach(&mut browser, "Club").await;
     let alice = world.attach(&mut browser, "Alice").await;
-    let resumed = world.resume(&club).await.unwrap();
-    let before = resumed.session.version;
+    let call = world.broker_call(&club).await.unwrap();
+    let before = call.session.version;
     for wrong in [wrong_credentials("john"), wrong_credentials("jackie"), credentials("nobody")] {
-        let refused = world.server.broker_log_in(&resumed, &wrong).await;
+        let refused = world.server.broker_log_in(&call, &wrong).await;
         assert_eq!(refused.unwrap_err(), Error::InvalidCredentials);
     }
-    let refused = world.server.broker_log_in(&resumed, &credentials("john")).await;
+    let refused = world.server.broker_log_in(&call, &credentials("john")).await;
     assert_eq!(refused.unwrap_err(), Error::MayNotEnter);
-    let resumed = world.resume(&club).await.unwrap();
-    assert!(resumed.session.user().is_none() && resumed.session.version == before, "nothing was changed");
+    let call = world.broker_call(&club).await.unwrap();
+    assert!(call.session.user().is_none() && call.session.version == before, "nothing was changed");
     assert_eq!(world.info(&alice).await, Ok(None));
     // Nor is who is logged in replaced by somebody who may not enter.
-    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    let user = world.server.broker_log_in(&call, &credentials("jackie")).await.unwrap();
     let told: Vec<_> = user.attributes.keys().map(String::as_str).collect();
     assert_eq!((user.username.as_str(), told), ("jackie", vec!["fullname"]));
-    let resumed = world.resume(&club).await.unwrap();
-    let refused = world.server.broker_log_in(&resumed, &credentials("john")).await;
+    let call = world.broker_call(&club).await.unwrap();
+    let refused = world.server.broker_log_in(&call, &credentials("john")).await;
     assert_eq!(refused.unwrap_err(), Error::MayNotEnter);
     assert_eq!(world.info(&club).await.unwrap().as_deref(), Some("jackie"));
 }
@@ -138,9 +138,9 @@ async fn a_broker_is_told_the_attributes_that_are_its_own() {
     let (world, _) = world();
     let (_, club, alice) = logged_in(&world, "jackie").await;
     let told = async |link| {
-        let resumed = world.resume(link).await.unwrap();
+        let call = world.broker_call(link).await.unwrap();
         // In what order depends on serde_json's features.
-        let mut names: Vec<_> = resumed.user().unwrap().unwrap().attributes.keys().cloned().collect();
+        let mut names: Vec<_> = call.user().unwrap().unwrap().attributes.keys().cloned().collect();
         names.sort();
         names
     };
@@ -152,7 +152,7 @@ async fn a_broker_is_told_the_attributes_that_are_its_own() {
 async fn a_token_is_good_only_while_its_user_may_use_both_ends() {
     let (world, directory) = world();
     let (_, club, _) = logged_in(&world, "john").await;
-    let token = world.server.access_token(&world.resume(&club).await.unwrap(), None).unwrap().access_token;
+    let token = world.server.access_token(&world.broker_call(&club).await.unwrap(), None).unwrap().access_token;
     let active = async |broker: &str| {
         let known = world.server.introspect(broker, secret(broker).expose(), &token).await.unwrap();
         known.active
@@ -177,8 +177,8 @@ async fn a_token_is_good_only_while_its_user_may_use_both_ends() {
 async fn a_service_hears_nothing_of_who_may_not_use_it() {
     let (world, directory) = world();
     let (_, _, alice) = logged_in(&world, "john").await;
-    let resumed = world.resume(&alice).await.unwrap();
-    let token = world.server.access_token(&resumed, Some(API)).unwrap().access_token;
+    let call = world.broker_call(&alice).await.unwrap();
+    let token = world.server.access_token(&call, Some(API)).unwrap().access_token;
     let known = async || world.server.introspect("Club", secret("Club").expose(), &token).await.unwrap().active;
     assert!(known().await);
     dismiss_john(&directory);
@@ -205,15 +205,15 @@ async fn accepts(world: &World, link: &Attached, shown: &Secret) -> [bool; 3] {
         assert_eq!(refused.error, AttachError::InvalidChecksum.into());
     }
     let bearer = BearerToken::new("Alice".parse().unwrap(), link.token.clone(), &link.code, &key);
-    let resumed = world.server.resume(Some(&format!("Bearer {}", bearer.to_wire())), true).await;
-    if let Err(refused) = &resumed {
+    let call = world.server.broker_call(Some(&format!("Bearer {}", bearer.to_wire())), true).await;
+    if let Err(refused) = &call {
         assert_eq!(*refused, Error::NotAttached);
     }
     let known = world.server.introspect("Alice", shown.expose(), "x").await;
     if let Err(refused) = &known {
         assert_eq!(*refused, Error::InvalidClient);
     }
-    [attach.is_ok(), resumed.is_ok(), known.is_ok()]
+    [attach.is_ok(), call.is_ok(), known.is_ok()]
 }
 
 #[tokio::test]
@@ -257,16 +257,16 @@ fn an_entry_names_users_and_groups() {
     let (jackie, john) = (directory.remove("jackie"), directory.remove("john"));
     let only = |users: &[&str], groups: &[&str]| {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>();
-        Entry::Only { users: set(users), groups: set(groups) }
+        AllowedUsers::Only { users: set(users), groups: set(groups) }
     };
     for (entry, jackies, johns) in [
-        (Entry::Everyone, true, true),
+        (AllowedUsers::Everyone, true, true),
         (only(&[], &[]), false, false),
         (only(&["jackie"], &[]), true, false),
         (only(&["Jackie", "staff"], &["jackie"]), false, false),
         (only(&[], &["staff", "x"]), false, true),
         (only(&["jackie"], &["staff"]), true, true),
     ] {
-        assert_eq!((entry.admits(&jackie), entry.admits(&john)), (jackies, johns), "{entry:?}");
+        assert_eq!((entry.allows(&jackie), entry.allows(&john)), (jackies, johns), "{entry:?}");
     }
 }

@@ -75,8 +75,8 @@ async fn a_call_without_a_person_never_extends_a_login() {
     world.store.calls();
     for _ in 0..20 {
         world.advance(MINUTE);
-        let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
-        assert!(resumed.session.user().is_some());
+        let call = world.server.broker_call(Some(&link.authorization()), false).await.unwrap();
+        assert!(call.session.user().is_some());
         assert_eq!(world.store.calls(), ["resolve"]);
     }
     world.advance(MINUTE);
@@ -103,22 +103,18 @@ async fn an_idle_login_ends_for_bearer_and_cookie_and_its_session_goes_on() {
     world.log_in(&mut browser, "jackie").await;
     let link = world.attach(&mut browser, "Alice").await;
     world.advance(20 * MINUTE + SLACK - Duration::from_millis(1));
-    let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
-    assert_eq!(resumed.user().unwrap().unwrap().username, "jackie");
+    let call = world.server.broker_call(Some(&link.authorization()), false).await.unwrap();
+    assert_eq!(call.user().unwrap().unwrap().username, "jackie");
     world.store.calls();
     // A session's first use is a millisecond after its beginning.
     world.advance(Duration::from_millis(2));
-    let resumed = world.server.resume(Some(&link.authorization()), false).await.unwrap();
-    assert_eq!(
-        (resumed.user(), world.store.calls().as_slice()),
-        (Ok(None), ["resolve"].as_slice()),
-        "nothing is written"
-    );
+    let call = world.server.broker_call(Some(&link.authorization()), false).await.unwrap();
+    assert_eq!((call.user(), world.store.calls().as_slice()), (Ok(None), ["resolve"].as_slice()), "nothing is written");
     assert_eq!(world.end_of(&link).await, Some(EndReason::Idle));
     // At the browser's next visit, which gets another cookie.
     let visit = world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap();
     assert!(visit.session.user().is_none() && visit.set_cookie.is_some());
-    assert_eq!(visit.session.id, resumed.session.id);
+    assert_eq!(visit.session.id, call.session.id);
 }
 
 #[tokio::test]
@@ -164,8 +160,8 @@ async fn a_php_broker_logs_in_again_after_an_end_and_others_attach_anew() {
     for link in [&php, &alice] {
         assert_eq!(world.info(link).await, Ok(None));
     }
-    let resumed = world.resume(&php).await.unwrap();
-    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    let call = world.broker_call(&php).await.unwrap();
+    let user = world.server.broker_log_in(&call, &credentials("jackie")).await.unwrap();
     assert_eq!(user.username, "jackie");
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("jackie"));
     assert_eq!(world.info(&alice).await, Err(Superseded));
@@ -193,8 +189,9 @@ async fn a_session_stays_an_hour_after_its_last_use_and_ten_minutes_where_it_nev
     let (used, unused) =
         (world.attach(&mut Browser::default(), "Alice").await, world.attach(&mut Browser::default(), "Alice").await);
     world.info(&used).await.unwrap();
-    let look =
-        async |link| world.server.resume(Some(&crate::common::Attached::authorization(link)), false).await.map(drop);
+    let look = async |link| {
+        world.server.broker_call(Some(&crate::common::Attached::authorization(link)), false).await.map(drop)
+    };
     world.advance(10 * MINUTE - SLACK);
     assert_eq!((look(&used).await, look(&unused).await), (Ok(()), Ok(())));
     world.advance(SLACK);
@@ -265,9 +262,9 @@ async fn a_login_whose_time_is_up_is_settled_once_by_whichever_node() {
     world.log_in(&mut browser, "jackie").await;
     let link = world.attach(&mut browser, "Alice").await;
     let changes = serde_json::json!({ "theme": "forest" });
-    let resumed = world.resume(&link).await.unwrap();
-    world.server.merge_data(&resumed, changes.as_object().unwrap()).await.unwrap();
-    let stored = async || world.store.get(&resumed.session.id).await.unwrap().unwrap();
+    let call = world.broker_call(&link).await.unwrap();
+    world.server.merge_data(&call, changes.as_object().unwrap()).await.unwrap();
+    let stored = async || world.store.get(&call.session.id).await.unwrap().unwrap();
     let other = world.second_node();
     assert_eq!(world.server.settle_due().await, Ok(0));
     world.advance(19 * MINUTE);

@@ -51,7 +51,7 @@ async fn threat_34_the_101st_login_ends_the_longest_unused_of_that_user() {
     assert!(is_in(&world, &johns).await, "and nobody else's");
     assert_eq!(world.info(&browsers[1].1).await, Ok(None));
     assert_eq!(world.end_of(&browsers[1].1).await, Some(EndReason::TooMany));
-    assert_eq!(EndReason::TooMany.told(), wire::EndReason::Revoked);
+    assert_eq!(EndReason::TooMany.to_wire(), wire::EndReason::Revoked);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn logins_through_brokers_and_of_remembered_browsers_count_too() {
         world.advance(SECOND);
         let mut second = Browser::default();
         let alice = world.attach(&mut second, "Alice").await;
-        world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await.unwrap();
+        world.server.broker_log_in(&world.broker_call(&alice).await.unwrap(), &credentials("jackie")).await.unwrap();
         assert_eq!(is_in(&world, &first).await, max == 2);
         assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"));
     }
@@ -116,7 +116,7 @@ fn received(browser: &Shown, visit: Visit) -> Shown {
 async fn comes_back(world: &World, browser: &Shown) -> Option<Shown> {
     world.advance(SECOND);
     let closed = Shown { cookie: None::<CookieValue>, ..browser.clone() };
-    let visit = world.server.come_back(closed.clone()).await.unwrap()?;
+    let visit = world.server.visit_with_remember_me(closed.clone()).await.unwrap()?;
     visit.session.user()?;
     Some(received(&closed, visit))
 }

@@ -31,7 +31,7 @@ async fn the_four_bad_bearers_are_one_error() {
     let world = World::new();
     let link = world.attach(&mut Browser::default(), "Alice").await;
     let good = link.authorization();
-    assert!(world.server.resume(Some(&good), true).await.is_ok());
+    assert!(world.server.broker_call(Some(&good), true).await.is_ok());
     let never = Token::generate();
     for bad in [
         "Bearer nonsense".to_owned(),
@@ -40,10 +40,10 @@ async fn the_four_bad_bearers_are_one_error() {
         good.replace(link.token.as_str(), never.as_str()),
         link.wrong_authorization(),
     ] {
-        assert_eq!(world.server.resume(Some(&bad), true).await.unwrap_err(), NotAttached, "{bad}");
+        assert_eq!(world.server.broker_call(Some(&bad), true).await.unwrap_err(), NotAttached, "{bad}");
     }
     for none in [None, Some(""), Some("Basic abc")] {
-        assert_eq!(world.server.resume(none, true).await.unwrap_err(), NoBearer);
+        assert_eq!(world.server.broker_call(none, true).await.unwrap_err(), NoBearer);
     }
 }
 
@@ -207,7 +207,7 @@ async fn who_extends_a_login_is_not_told_of_another_one() {
     let mut browser = Browser::default();
     world.log_in(&mut browser, "jackie").await;
     let link = world.attach(&mut browser, "Greg").await;
-    let before = world.resume(&link).await.unwrap().session.clone();
+    let before = world.broker_call(&link).await.unwrap().session.clone();
     let name = async || world.server.keep_alive(&before).await.unwrap().username;
     assert_eq!(name().await.as_deref(), Some("jackie"));
     world.log_in(&mut browser, "john").await;

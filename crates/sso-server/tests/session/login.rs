@@ -66,8 +66,8 @@ async fn a_login_through_a_broker_renews_the_cookie_at_the_next_visit() {
     let mut browser = Browser::default();
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
     let planted = browser.cookie.clone().unwrap();
-    let resumed = world.resume(&alice).await.unwrap();
-    let user = world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    let call = world.broker_call(&alice).await.unwrap();
+    let user = world.server.broker_log_in(&call, &credentials("jackie")).await.unwrap();
     assert_eq!(user.attributes["email"], "jackie@example.com");
     assert_eq!(world.info(&alice).await.unwrap().as_deref(), Some("jackie"), "the link that made the login sees it");
     assert_eq!(world.info(&greg).await, Err(Superseded));
@@ -86,10 +86,10 @@ async fn only_a_broker_that_may_can_log_users_in() {
     let world = World::new();
     let mut browser = Browser::default();
     let (alice, greg) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Greg").await);
-    let refused = world.server.broker_log_in(&world.resume(&greg).await.unwrap(), &credentials("jackie")).await;
+    let refused = world.server.broker_log_in(&world.broker_call(&greg).await.unwrap(), &credentials("jackie")).await;
     assert_eq!(refused.unwrap_err(), Error::PasswordLoginOff);
     assert_eq!(world.info(&greg).await, Ok(None));
-    let allowed = world.server.broker_log_in(&world.resume(&alice).await.unwrap(), &credentials("jackie")).await;
+    let allowed = world.server.broker_log_in(&world.broker_call(&alice).await.unwrap(), &credentials("jackie")).await;
     assert!(allowed.is_ok());
 }
 
@@ -108,10 +108,10 @@ async fn a_logout_at_the_server_is_for_all_brokers_and_replaces_the_cookie() {
     }
     assert_eq!(world.end_of(&greg).await, Some(EndReason::LoggedOut));
     // The session stays: the next login is in it.
-    let session = world.resume(&greg).await.unwrap().session.id.clone();
+    let session = world.broker_call(&greg).await.unwrap().session.id.clone();
     world.log_in(&mut browser, "jackie").await;
     let anew = world.attach(&mut browser, "Greg").await;
-    assert_eq!(world.resume(&anew).await.unwrap().session.id, session);
+    assert_eq!(world.broker_call(&anew).await.unwrap().session.id, session);
     assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
 }
 
@@ -141,7 +141,7 @@ async fn a_brokers_login_that_another_login_overtakes_is_told_so() {
     let world = World::new();
     let mut browser = Browser::default();
     let (alice, php) = (world.attach(&mut browser, "Alice").await, world.attach(&mut browser, "Php").await);
-    let (overtaken, faster) = (world.resume(&alice).await.unwrap(), world.resume(&php).await.unwrap());
+    let (overtaken, faster) = (world.broker_call(&alice).await.unwrap(), world.broker_call(&php).await.unwrap());
     world.server.broker_log_in(&faster, &credentials("john")).await.unwrap();
     assert_eq!(world.server.broker_log_in(&overtaken, &credentials("jackie")).await, Err(Superseded));
     assert_eq!(world.info(&php).await.unwrap().as_deref(), Some("john"));

@@ -46,8 +46,8 @@ async fn white_space_around_a_name_and_its_unicode_form_do_not_count() {
 async fn through_a_broker_too() {
     let world = World::new();
     let link = world.attach(&mut Browser::default(), "Alice").await;
-    let resumed = world.resume(&link).await.unwrap();
-    let user = world.server.broker_log_in(&resumed, &credentials(" jackie ")).await.unwrap();
+    let call = world.broker_call(&link).await.unwrap();
+    let user = world.server.broker_log_in(&call, &credentials(" jackie ")).await.unwrap();
     assert_eq!(user.username, "jackie");
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
 }
@@ -178,7 +178,7 @@ async fn a_list_hides_nobody_else_whose_name_has_another_form() {
         let mut browser = Browser::default();
         browser.receive(world.server.log_in(browser.cookie.as_ref(), &credentials(typed)).await.unwrap().set_cookie);
         let link = world.attach(&mut browser, "Alice").await;
-        let session = world.resume(&link).await.unwrap().session.clone();
+        let session = world.broker_call(&link).await.unwrap().session.clone();
         assert_eq!(session.user().unwrap().attributes["from"], from, "{typed:?}");
     }
 }

@@ -42,7 +42,7 @@ async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
     let (_, johns_link) = logged_in(&world, "john").await;
     let remembered = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let Remember::Set(token) = remembered.remember else { panic!("not remembered") };
-    let other_id = world.resume(&others_link).await.unwrap().session.id.clone();
+    let other_id = world.broker_call(&others_link).await.unwrap().session.id.clone();
     // Nodes whose caches lag behind judge these sessions meanwhile.
     directory.stop_the_cache();
 
@@ -60,7 +60,7 @@ async fn this_session_goes_on_with_another_cookie_and_all_others_end() {
     assert_eq!(world.user(other.cookie.as_ref()).await, None);
     assert!(world.store.families_of("jackie").await.unwrap().is_empty());
     let browser = Shown { remember: Some(token), ..Default::default() };
-    assert!(world.server.come_back(browser).await.unwrap().is_none());
+    assert!(world.server.visit_with_remember_me(browser).await.unwrap().is_none());
     assert_eq!(world.info(&johns_link).await.unwrap().as_deref(), Some("john"));
 
     let old = world.server.log_in(None, &credentials("jackie")).await;
@@ -214,7 +214,7 @@ async fn a_change_that_was_cut_off_costs_its_user_no_session() {
         let link = world.attach(&mut browser, "Alice").await;
         (browser, link)
     };
-    let mut record = Session::clone(&*world.resume(&link).await.unwrap().session);
+    let mut record = Session::clone(&*world.broker_call(&link).await.unwrap().session);
     let login = record.login.as_mut().unwrap();
     (login.credential, login.next_credential) = ([0; 32], Some(Box::new(login.credential)));
     let half_done = world.store.update(record).await.unwrap();

@@ -99,7 +99,7 @@ async fn debug_gives_nothing_away() {
     let mut browser = Browser::default();
     let link = world.attach(&mut browser, "Alice").await;
     let cookie = browser.cookie.clone().unwrap();
-    let text = format!("{:?} {:?} {:?}", world.server, world.resume(&link).await.unwrap(), browser.cookie);
+    let text = format!("{:?} {:?} {:?}", world.server, world.broker_call(&link).await.unwrap(), browser.cookie);
     for secret in [link.token.as_str(), link.code.as_str(), cookie.expose(), "AliceAlice"] {
         assert!(!text.contains(secret), "{text}");
     }
@@ -112,15 +112,15 @@ async fn every_task_can_be_spawned() {
     let world = World::new();
     let (server, mut browser) = (&world.server, Browser::default());
     let link = world.attach(&mut browser, "Alice").await;
-    let (resumed, authorization) = (world.resume(&link).await.unwrap(), link.authorization());
-    let (session, credentials) = (&resumed.session, &credentials("jackie"));
+    let (call, authorization) = (world.broker_call(&link).await.unwrap(), link.authorization());
+    let (session, credentials) = (&call.session, &credentials("jackie"));
     let request = redirect_request("Alice", &link.token, key("Alice").attach(&link.token), false);
     let checked = server.check_attach(request.clone(), BrowserHeaders::default()).await.unwrap();
     can_be_spawned(server.check_attach(request, BrowserHeaders::default()));
     can_be_spawned(server.attach(&checked, None));
     can_be_spawned(server.visit(None));
     can_be_spawned(server.session_of(None));
-    can_be_spawned(server.come_back(None));
+    can_be_spawned(server.visit_with_remember_me(None));
     can_be_spawned(server.keep_alive(session));
     can_be_spawned(server.log_in(None, credentials));
     can_be_spawned(server.log_out(None));
@@ -128,11 +128,11 @@ async fn every_task_can_be_spawned() {
     can_be_spawned(server.change_account(session, &AccountChange::EndOthers));
     can_be_spawned(server.confirm_password(None, credentials));
     can_be_spawned(server.change_password(None, &PasswordChange::default()));
-    can_be_spawned(server.resume(Some(&authorization), true));
-    can_be_spawned(server.told(&resumed));
-    can_be_spawned(server.broker_log_in(&resumed, credentials));
+    can_be_spawned(server.broker_call(Some(&authorization), true));
+    can_be_spawned(server.logged_out_status(&call));
+    can_be_spawned(server.broker_log_in(&call, credentials));
     can_be_spawned(server.broker_log_out(Some(&authorization), true));
-    can_be_spawned(server.merge_data(&resumed, &serde_json::Map::new()));
+    can_be_spawned(server.merge_data(&call, &serde_json::Map::new()));
     can_be_spawned(server.introspect("Alice", b"", ""));
     can_be_spawned(server.end_user("jackie"));
     can_be_spawned(server.end_everything());

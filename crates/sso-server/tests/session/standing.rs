@@ -1,7 +1,7 @@
 //! Whether a user who is logged in still may be: judged by the account as it is now, wherever a session is found.
 
 use sso_server::{
-    Account, Browser as Shown, Ended, Error, Store, Unavailable,
+    Account, Browser as Shown, EndedCounts, Error, Store, Unavailable,
     session::{EndReason, SessionId},
 };
 
@@ -21,7 +21,7 @@ async fn logged_in(world: &World, broker: &'static str, username: &str) -> (Brow
     let mut browser = Browser::default();
     world.log_in(&mut browser, username).await;
     let link = world.attach(&mut browser, broker).await;
-    let id = world.resume(&link).await.unwrap().session.id.clone();
+    let id = world.broker_call(&link).await.unwrap().session.id.clone();
     (browser, link, id)
 }
 
@@ -109,7 +109,7 @@ async fn a_browser_is_not_remembered_once_its_session_was_ended_so() {
             assert_eq!(world.user(visit.set_cookie.as_ref()).await.as_deref(), Some("jackie"));
         }
         assert_eq!(world.store.family(&family).await.unwrap().is_none(), disabled);
-        let back = world.server.come_back(shown(None)).await.unwrap();
+        let back = world.server.visit_with_remember_me(shown(None)).await.unwrap();
         assert_eq!(back.is_none(), disabled);
     }
 }
@@ -156,7 +156,7 @@ async fn a_page_that_shows_what_was_saved_asks_past_the_cache() {
     // At another node.
     directory.put(town("Delft"));
     let (_, link, _) = logged_in(&world, "Alice", "jackie").await;
-    let found = world.resume(&link).await.unwrap().session.user().unwrap().clone();
+    let found = world.broker_call(&link).await.unwrap().session.user().unwrap().clone();
     assert_eq!(found.attributes["town"], "Leiden", "for some seconds");
     assert_eq!(world.server.user_now("jackie").await.unwrap().unwrap().attributes["town"], "Delft");
     assert!(world.server.user_now("nobody").await.unwrap().is_none());
@@ -209,7 +209,7 @@ async fn who_logs_out_while_users_do_not_answer_is_out() {
             assert_eq!(user(&world, &browser).await, Ok(None));
         }
         let shown = Shown { remember: Some(token), ..Default::default() };
-        assert!(world.server.come_back(shown).await.unwrap().is_none(), "nor is the browser remembered");
+        assert!(world.server.visit_with_remember_me(shown).await.unwrap().is_none(), "nor is the browser remembered");
         assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"), "who did not log out");
     }
 }
@@ -219,8 +219,8 @@ async fn brokers_see_the_attributes_of_now() {
     let (world, directory) = world();
     let (browser, link, _) = logged_in(&world, "Alice", "jackie").await;
     let fullname = async || {
-        let resumed = world.resume(&link).await.unwrap();
-        resumed.user().unwrap().unwrap().attributes["fullname"].clone()
+        let call = world.broker_call(&link).await.unwrap();
+        call.user().unwrap().unwrap().attributes["fullname"].clone()
     };
     assert_eq!(fullname().await, "Jackie");
     let account = directory.remove("jackie").attribute("fullname", "Jackie Black");
@@ -245,10 +245,10 @@ async fn a_php_broker_is_told_nobody_and_can_log_in_the_next_user() {
     let (_, link, _) = logged_in(&world, "Php", "jackie").await;
     directory.remove("jackie");
     assert_eq!(world.info(&link).await, Ok(None));
-    let resumed = world.resume(&link).await.unwrap();
-    let refused = world.server.broker_log_in(&resumed, &credentials("jackie")).await;
+    let call = world.broker_call(&link).await.unwrap();
+    let refused = world.server.broker_log_in(&call, &credentials("jackie")).await;
     assert_eq!(refused.unwrap_err(), Error::InvalidCredentials);
-    world.server.broker_log_in(&resumed, &credentials("john")).await.unwrap();
+    world.server.broker_log_in(&call, &credentials("john")).await.unwrap();
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("john"));
 }
 
@@ -258,11 +258,11 @@ async fn who_runs_the_server_ends_all_of_a_user_at_once() {
     let remembered = world.server.log_in(None, &ticked("jackie")).await.unwrap();
     let (_, link, id) = logged_in(&world, "Alice", "jackie").await;
     let (_, johns, _) = logged_in(&world, "Alice", "john").await;
-    assert_eq!(world.server.end_user("jackie").await, Ok(Ended { sessions: 2, browsers: 1 }));
+    assert_eq!(world.server.end_user("jackie").await, Ok(EndedCounts { sessions: 2, browsers: 1 }));
     assert_eq!(reason(&world, &id).await, Some(EndReason::Revoked), "before anybody looks");
     assert!(world.store.families_of("jackie").await.unwrap().is_empty());
     assert_eq!(world.user(remembered.set_cookie.as_ref()).await, None);
     assert_eq!(world.info(&link).await, Ok(None));
     assert_eq!(world.info(&johns).await.unwrap().as_deref(), Some("john"));
-    assert_eq!(world.server.end_user("jackie").await, Ok(Ended::default()));
+    assert_eq!(world.server.end_user("jackie").await, Ok(EndedCounts::default()));
 }

@@ -15,7 +15,7 @@ async fn wrong_bearer_checksums_slow_down_one_token_only() {
     let mut browser = Browser::default();
     let (tried, other) = (world.attach(&mut browser, "Php").await, world.attach(&mut browser, "Php").await);
     for _ in 0..MANY {
-        let wrong = world.server.resume(Some(&tried.wrong_authorization()), true).await;
+        let wrong = world.server.broker_call(Some(&tried.wrong_authorization()), true).await;
         assert_eq!(wrong.unwrap_err(), Error::NotAttached);
     }
     let wait = Error::TooManyFailures { retry_after: 1 };
@@ -49,10 +49,13 @@ async fn the_wait_for_checksums_grows_and_ends() {
     let world = World::new();
     let link = world.attach(&mut Browser::default(), "Php").await;
     for _ in 0..MANY - 1 {
-        world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err();
+        world.server.broker_call(Some(&link.wrong_authorization()), true).await.unwrap_err();
     }
     for retry_after in [1, 2, 4, 8, 16, 32, 60, 60] {
-        assert_eq!(world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err(), Error::NotAttached);
+        assert_eq!(
+            world.server.broker_call(Some(&link.wrong_authorization()), true).await.unwrap_err(),
+            Error::NotAttached
+        );
         assert_eq!(world.info(&link).await, Err(Error::TooManyFailures { retry_after }));
         world.advance(Duration::from_secs(retry_after));
     }
@@ -65,7 +68,7 @@ async fn a_right_checksum_of_256_bits_never_waits() {
     let mut browser = Browser::default();
     let link = world.attach(&mut browser, "Alice").await;
     let wait = loop {
-        match world.server.resume(Some(&link.wrong_authorization()), true).await.unwrap_err() {
+        match world.server.broker_call(Some(&link.wrong_authorization()), true).await.unwrap_err() {
             Error::NotAttached => {}
             other => break other,
         }
@@ -153,7 +156,7 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     assert_eq!(as_john.unwrap_err(), early, "it knows somebody else");
 
     assert!(world.server.log_in(returning.clone(), &credentials("jackie")).await.is_ok(), "remembered");
-    let through_broker = world.resume(&alice).await.unwrap();
+    let through_broker = world.broker_call(&alice).await.unwrap();
     assert!(world.server.broker_log_in(&through_broker, &credentials("jackie")).await.is_ok(), "its broker");
     browser.receive(world.server.visit(browser.cookie.as_ref()).await.unwrap().unwrap().set_cookie);
     let confirmed = world.server.confirm_password(browser.cookie.as_ref(), &credentials("jackie")).await.unwrap();
@@ -182,8 +185,8 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
 #[tokio::test]
 async fn guessing_through_a_broker_slows_down_its_link_and_no_other() {
     let world = World::new();
-    let guesser = world.resume(&world.attach(&mut Browser::default(), "Alice").await).await.unwrap();
-    let visitor = world.resume(&world.attach(&mut Browser::default(), "Alice").await).await.unwrap();
+    let guesser = world.broker_call(&world.attach(&mut Browser::default(), "Alice").await).await.unwrap();
+    let visitor = world.broker_call(&world.attach(&mut Browser::default(), "Alice").await).await.unwrap();
     // A new name each time: only the link gives the guesser away.
     for n in 0..6 {
         let wrong = world.server.broker_log_in(&guesser, &wrong_credentials(&format!("user{n}"))).await;

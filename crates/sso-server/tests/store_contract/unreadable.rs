@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use redis::AsyncCommands;
 use sqlx::Connection;
 use sso_server::{
-    BrokerList, Ended, Server, Session, Store, UserList,
+    BrokerList, EndedCounts, Server, Session, Store, UserList,
     clock::{Clock, ManualClock, SystemClock},
     store::{RedisStore, Removed, SqlStore, StoreKeys},
 };
@@ -108,7 +108,7 @@ async fn is_ended<S: Store>(open: impl AsyncFn() -> S, damage: impl AsyncFn(All)
     let (brokers, users) = (BrokerList::from_iter([]), UserList::from_iter([]));
     let server = Server::builder("http://localhost".parse().unwrap(), brokers, users).store(open().await);
     let ended = server.build().unwrap().end_user("jackie").await;
-    assert_eq!(ended, Ok(Ended { sessions: 2, browsers: 1 }));
+    assert_eq!(ended, Ok(EndedCounts { sessions: 2, browsers: 1 }));
     assert!(store.of_user("jackie").await.unwrap().is_empty());
     let is_over = |session: &Session| session.user().is_none() && session.last_end.is_some();
     assert!(is_over(&store.get(&two.id).await.unwrap().unwrap()));

@@ -187,11 +187,11 @@ async fn the_login_page_sends_the_cookie_that_it_renews() {
     let world = World::new();
     let mut browser = Browser::default();
     let alice = world.attach(&mut browser, "Alice").await;
-    let resumed = world.resume(&alice).await.unwrap();
-    world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    let call = world.broker_call(&alice).await.unwrap();
+    world.server.broker_log_in(&call, &credentials("jackie")).await.unwrap();
     world.broker_log_out(&alice).await.unwrap();
     // The session is anonymous and its cookie is due: a login now must be in this session.
-    let session = world.resume(&alice).await.unwrap().session.id.clone();
+    let session = world.broker_call(&alice).await.unwrap().session.id.clone();
     let old = session_cookie(browser.cookie.as_ref().unwrap());
     let page = world.get("/login", &[HTML, ("Cookie", &old)]).await;
     let (renewed, bound) = (page.cookie("__Host-sso_session").unwrap(), page.cookie("__Host-sso_form").unwrap());

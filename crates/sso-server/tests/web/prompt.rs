@@ -146,16 +146,16 @@ async fn after_a_logout_at_a_broker_the_next_login_is_in_the_same_session() {
     let world = World::new();
     let (greg, cookie) = world.attach_over_http("Greg", None).await;
     let (alice, _) = world.attach_over_http("Alice", cookie.as_deref()).await;
-    let resumed = world.resume(&alice).await.unwrap();
-    world.server.broker_log_in(&resumed, &credentials("jackie")).await.unwrap();
+    let call = world.broker_call(&alice).await.unwrap();
+    world.server.broker_log_in(&call, &credentials("jackie")).await.unwrap();
     world.broker_log_out(&alice).await.unwrap();
-    let session = world.resume(&greg).await.unwrap().session.id.clone();
+    let session = world.broker_call(&greg).await.unwrap().session.id.clone();
     let answer = log_in(&world, &prompt("Alice", &Token::generate()), cookie.as_deref()).await;
     assert!(answer.query("sso_verify").is_some());
     let cookie = answer.cookie("__Host-sso_session");
     let (greg, _) = world.attach_over_http("Greg", cookie.as_deref()).await;
     assert_eq!(world.info(&greg).await.unwrap().as_deref(), Some("jackie"));
-    assert_eq!(world.resume(&greg).await.unwrap().session.id, session);
+    assert_eq!(world.broker_call(&greg).await.unwrap().session.id, session);
 }
 
 /// A stranger may add it to the URL of any attach: it cuts nobody's link.

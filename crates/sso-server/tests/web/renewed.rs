@@ -9,8 +9,8 @@ use crate::{
 
 /// The back end of a broker logs in: at its next visit the browser gets another cookie.
 async fn log_in_through_broker(world: &World, link: &Attached, username: &str) {
-    let resumed = world.resume(link).await.unwrap();
-    world.server.broker_log_in(&resumed, &credentials(username)).await.unwrap();
+    let call = world.broker_call(link).await.unwrap();
+    world.server.broker_log_in(&call, &credentials(username)).await.unwrap();
 }
 
 async fn account(world: &World, session: &str) -> Answer {

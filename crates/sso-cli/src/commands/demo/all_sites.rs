@@ -12,13 +12,13 @@ use sso_server::{
     Account, BrokerList, MemoryStore, PasswordHash, Policy, Server, UsersInMemory,
     clock::{Clock, SystemClock},
 };
-use sso_site::{Chrome, SiteInfo};
+use sso_site::{SiteFrame, SiteInfo};
 
 use crate::{
     Failure,
     config::{SessionName, StoreOption, store_key_of_environment},
     run,
-    site::{Look, ServerSite},
+    site::{ServerPages, ServerSite},
 };
 
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ pub(crate) struct DemoOptions {
 
 /// A broker of the demo. The secrets are those of jasny/sso's own demo: fit for a demo on the loopback and for nothing
 /// else.
-struct Cast {
+struct DemoBroker {
     name: &'static str,
     secret: &'static str,
     about: &'static str,
@@ -67,22 +67,22 @@ struct Cast {
     own_form: bool,
 }
 
-const BROKERS: [Cast; 3] = [
-    Cast {
+const BROKERS: [DemoBroker; 3] = [
+    DemoBroker {
         name: "Alice",
         secret: "8iwzik1bwd",
         about: "A shop that attaches by redirect and logs in at the server.",
         silent: None,
         own_form: false,
     },
-    Cast {
+    DemoBroker {
         name: "Greg",
         secret: "7pypoox2pc",
         about: "Attaches by redirect, too, and also has a login form of its own.",
         silent: None,
         own_form: true,
     },
-    Cast {
+    DemoBroker {
         name: "Julius",
         secret: "ceda63kmhp",
         about: "Attaches by a script and logs in without leaving the page.",
@@ -109,12 +109,12 @@ const API_PLACE: u16 = 6;
 const API_CALLER: &str = "Alice";
 
 /// Where the sites of the demo are.
-struct Map {
+struct DemoAddresses {
     base_port: u16,
     same_site: bool,
 }
 
-impl Map {
+impl DemoAddresses {
     /// The origin of the site at this place: 0 is the server.
     fn origin(&self, place: u16, name: &str) -> String {
         let port = self.base_port + place;
@@ -141,16 +141,16 @@ impl Map {
             .map(|((name, about), place)| SiteInfo::linked(name, &self.origin(place, name), about))
     }
 
-    fn brokers(&self) -> impl Iterator<Item = (SiteInfo, &'static Cast)> {
+    fn brokers(&self) -> impl Iterator<Item = (SiteInfo, &'static DemoBroker)> {
         (1..)
             .zip(&BROKERS)
-            .map(|(place, cast)| (SiteInfo::new(cast.name, &self.origin(place, cast.name), cast.about), cast))
+            .map(|(place, demo)| (SiteInfo::new(demo.name, &self.origin(place, demo.name), demo.about), demo))
     }
 }
 
 /// Runs all sites until told to end.
 pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
-    let map = Map { base_port: options.base_port, same_site: options.same_site };
+    let map = DemoAddresses { base_port: options.base_port, same_site: options.same_site };
     let sites = std::iter::once(map.server()).chain(map.brokers().map(|(site, _)| site)).chain(map.linked());
     let sites: Vec<_> = sites.collect();
     // All of them before anything starts, or is written to the store.
@@ -162,23 +162,24 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let handoff = HandoffKeys::generate()?;
 
     let test_users = USERS.map(|(username, password, ..)| (username, password)).to_vec();
-    let chrome = Chrome::new(&map.server(), &sites);
-    let to_linked = ServerHandoff::new(issuer(&map, &handoff)?, &chrome);
+    let frame = SiteFrame::new(&map.server(), &sites);
+    let to_linked = ServerHandoff::new(issuer(&map, &handoff)?, &frame);
     let links = to_linked.clone();
-    let look = Look { chrome, test_users, links: Some(Arc::new(move |site, session| links.links(site, session))) };
-    let server = ServerSite::new(core, look, true, options.secure_cookies, false);
+    let pages =
+        ServerPages { frame, test_users, links: Some(Arc::new(move |site, session| links.links(site, session))) };
+    let server = ServerSite::new(core, pages, true, options.secure_cookies, false);
     let mut servers = vec![server.serve(listeners(), WORKERS, move |app| to_linked.routes(app))?];
-    for (site, cast) in map.brokers() {
-        let broker = broker(&map, &site, cast, policy(options).form_timeout)?;
-        let chrome = Chrome::new(&site, &sites);
-        servers.push(match cast.silent {
+    for (site, demo) in map.brokers() {
+        let broker = broker(&map, &site, demo, policy(options).form_timeout)?;
+        let frame = SiteFrame::new(&site, &sites);
+        servers.push(match demo.silent {
             None => {
-                let site = RedirectBroker::new(broker, chrome, cast.own_form);
-                let site = if cast.name == API_CALLER { site.with_api(&map.api().url) } else { site };
+                let site = RedirectBroker::new(broker, frame, demo.own_form);
+                let site = if demo.name == API_CALLER { site.with_api(&map.api().url) } else { site };
                 run::serve(listeners(), WORKERS, move || site.clone().app())?
             }
             Some(mode) => {
-                let site = AjaxBroker::new(broker, chrome, mode);
+                let site = AjaxBroker::new(broker, frame, mode);
                 run::serve(listeners(), WORKERS, move || site.clone().app())?
             }
         });
@@ -189,25 +190,25 @@ pub(crate) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     }
     let api = Api::new(&map.server().url, &map.api().url)?;
     servers.push(run::serve(api_listeners, WORKERS, move || api.clone().app())?);
-    run::until_told(servers, &announcement(&sites, &map.api())).await
+    run::until_stopped(servers, &announcement(&sites, &map.api())).await
 }
 
 /// Threads of each site: the demo has one visitor.
 const WORKERS: usize = 2;
 
-async fn server(options: &DemoOptions, map: &Map) -> Result<Server, Failure> {
-    let brokers = map.brokers().map(|(site, cast)| {
+async fn server(options: &DemoOptions, map: &DemoAddresses) -> Result<Server, Failure> {
+    let brokers = map.brokers().map(|(site, demo)| {
         let returns = ReturnPages::Paths(vec!["/sso/return".into()]);
         let origins = AllowedOrigins::new(&[site.url], returns).map_err(Failure::other)?;
-        let id = cast.name.parse().map_err(Failure::other)?;
-        let mut broker = sso_server::Broker::new(id, &Secret::new(cast.secret), Encoding::Exact, origins);
-        broker.silent = match cast.silent {
+        let id = demo.name.parse().map_err(Failure::other)?;
+        let mut broker = sso_server::Broker::new(id, &Secret::new(demo.secret), Encoding::Exact, origins);
+        broker.silent = match demo.silent {
             None => Silent::Off,
             Some(SilentMode::Json) => Silent::Json,
             Some(SilentMode::Jsonp) => Silent::Jsonp,
         };
-        broker.password_login = cast.own_form;
-        if cast.name == API_CALLER {
+        broker.password_login = demo.own_form;
+        if demo.name == API_CALLER {
             broker.audiences = vec![map.api().url];
         }
         Ok(broker)
@@ -247,10 +248,10 @@ fn accounts() -> Result<Vec<Account>, Failure> {
 }
 
 /// Its visitors may take as long at the server as the login form there is accepted.
-fn broker(map: &Map, site: &SiteInfo, cast: &Cast, attach_limit: Duration) -> Result<Broker, Failure> {
+fn broker(map: &DemoAddresses, site: &SiteInfo, demo: &DemoBroker, attach_limit: Duration) -> Result<Broker, Failure> {
     let attach_url = format!("{}/attach", map.server().url);
-    let id = cast.name.parse().map_err(Failure::other)?;
-    let builder = Broker::builder(&attach_url, id, Secret::new(cast.secret));
+    let id = demo.name.parse().map_err(Failure::other)?;
+    let builder = Broker::builder(&attach_url, id, Secret::new(demo.secret));
     builder.public_url(&site.url).attach_limit(attach_limit).build().map_err(Failure::other)
 }
 
@@ -277,14 +278,19 @@ impl HandoffKeys {
 }
 
 /// The server hands its users to both applications.
-fn issuer(map: &Map, keys: &HandoffKeys) -> Result<Issuer, Failure> {
+fn issuer(map: &DemoAddresses, keys: &HandoffKeys) -> Result<Issuer, Failure> {
     let issuer = Issuer::new(&map.server().url).map_err(Failure::other)?;
     map.linked().iter().try_fold(issuer, |issuer, site| {
         Ok(issuer.target(Target::new(&site.url, keys.server.clone()).map_err(Failure::other)?))
     })
 }
 
-fn linked_app(map: &Map, this: &SiteInfo, all: &[SiteInfo], keys: &HandoffKeys) -> Result<LinkedApp, Failure> {
+fn linked_app(
+    map: &DemoAddresses,
+    this: &SiteInfo,
+    all: &[SiteInfo],
+    keys: &HandoffKeys,
+) -> Result<LinkedApp, Failure> {
     let others = map.linked().into_iter().filter(|other| other.key != this.key);
     let mut peers: Vec<_> =
         others.map(|other| Peer { origin: other.url, keys: keys.pair.clone(), is_target: true }).collect();

@@ -26,5 +26,5 @@ pub(crate) async fn run(options: &ApiOptions) -> Result<(), Failure> {
     let api = Api::new(options.server.trim_end_matches('/'), &this)?;
     let listeners = run::listen(options.listen)?;
     let server = run::serve(listeners, run::all_cores(), move || api.clone().app())?;
-    run::until_told(vec![server], &format!("The service is at {this}")).await
+    run::until_stopped(vec![server], &format!("The service is at {this}")).await
 }

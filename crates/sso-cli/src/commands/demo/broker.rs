@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use sso_broker::{Broker, SilentMode};
 use sso_core::{BrokerId, Encoding, Secret};
 use sso_demo::{AjaxBroker, RedirectBroker};
-use sso_site::{Chrome, SiteInfo};
+use sso_site::{SiteFrame, SiteInfo};
 
 use crate::{
     Failure,
@@ -79,20 +79,20 @@ pub(crate) async fn run(options: &BrokerOptions) -> Result<(), Failure> {
     // It knows no other site but the server.
     let this = SiteInfo::new(options.id.as_str(), &public_url, "This site.");
     let server = SiteInfo::server(&broker.server_origin());
-    let chrome = Chrome::new(&this, &[server, this.clone()]);
+    let frame = SiteFrame::new(&this, &[server, this.clone()]);
     let listeners = run::listen(options.listen)?;
     let workers = run::all_cores();
     let server = match options.kind {
         BrokerKind::Redirect => {
-            let site = RedirectBroker::new(broker, chrome, options.own_form);
+            let site = RedirectBroker::new(broker, frame, options.own_form);
             run::serve(listeners, workers, move || site.clone().app())?
         }
         BrokerKind::Ajax => {
-            let site = AjaxBroker::new(broker, chrome, options.silent);
+            let site = AjaxBroker::new(broker, frame, options.silent);
             run::serve(listeners, workers, move || site.clone().app())?
         }
     };
-    run::until_told(vec![server], &format!("{} is at {public_url}", options.id)).await
+    run::until_stopped(vec![server], &format!("{} is at {public_url}", options.id)).await
 }
 
 fn silent(text: &str) -> Result<SilentMode, &'static str> {

@@ -69,7 +69,7 @@ pub(crate) async fn run(options: &LinkedAppOptions) -> Result<(), Failure> {
     let app = LinkedApp::new(Setup { site: this, all, peers, users, session_name, session_key, sessions })?;
     let listeners = run::listen(options.listen)?;
     let server = run::serve(listeners, run::all_cores(), move || app.clone().app())?;
-    run::until_told(vec![server], &format!("{} is at {url}", options.name)).await
+    run::until_stopped(vec![server], &format!("{} is at {url}", options.name)).await
 }
 
 /// A secret of at least 32 bytes.

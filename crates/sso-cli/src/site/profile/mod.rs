@@ -15,9 +15,9 @@ use serde::Deserialize;
 use sso_server::{
     FormError, Session, SetOutcome, TimeLimit, Unavailable,
     core::wire::User,
-    web::{Form, LOGOUT_FORM, Site, Visitor, get_or_head, page_headers},
+    web::{FormTokens, LOGOUT_FORM, PageVisit, Site, get_or_head, page_headers},
 };
-use sso_site::{Chrome, Way, html, see_other, theme_of};
+use sso_site::{PageLink, SiteFrame, html, see_other, theme_of};
 
 use crate::pages::{Field, ServerError, ServerProfile, ServerProfileDone};
 pub(super) use answers::has_room;
@@ -71,93 +71,108 @@ struct Sent {
 
 type Fields = Option<web::Form<Sent>>;
 
-async fn show_first(visitor: Visitor, form: Form, site: web::Data<Site>, chrome: web::Data<Chrome>) -> HttpResponse {
-    let desk = Desk { visitor, form, chrome };
-    let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile") };
+async fn show_first(
+    visitor: PageVisit,
+    form: FormTokens,
+    site: web::Data<Site>,
+    frame: web::Data<SiteFrame>,
+) -> HttpResponse {
+    let request = ProfileRequest { visitor, form, frame };
+    let Some((session, user)) = request.user() else { return request.go("/login?return_url=/profile") };
     let user = &match as_saved(&site, user).await {
         Ok(user) => user,
-        Err(refused) => return refused.into_answer(&desk),
+        Err(refused) => return refused.into_answer(&request),
     };
     match site.server().can_set_attributes(&user.username).await {
-        Ok(true) if !has_room(user) => Refused::InUse.into_answer(&desk),
-        Ok(true) if session.is_remembered() => desk.go(CONFIRM),
-        Ok(true) => desk.first_page(user, &Profile::known(user), None),
-        Ok(false) => Refused::NotHere.into_answer(&desk),
-        Err(error) => Refused::Unavailable(error).into_answer(&desk),
+        Ok(true) if !has_room(user) => Refused::InUse.into_answer(&request),
+        Ok(true) if session.is_remembered() => request.go(CONFIRM),
+        Ok(true) => request.first_page(user, &Profile::known(user), None),
+        Ok(false) => Refused::NotHere.into_answer(&request),
+        Err(error) => Refused::Unavailable(error).into_answer(&request),
     }
 }
 
-async fn submit_first(visitor: Visitor, form: Form, chrome: web::Data<Chrome>, fields: Fields) -> HttpResponse {
-    let desk = Desk { visitor, form, chrome };
+async fn submit_first(
+    visitor: PageVisit,
+    form: FormTokens,
+    frame: web::Data<SiteFrame>,
+    fields: Fields,
+) -> HttpResponse {
+    let request = ProfileRequest { visitor, form, frame };
     let Sent { form_token, begun_as, profile } = sent(fields);
-    let accepted = match desk.accept(1, &begun_as, &form_token, TimeLimit::None) {
+    let accepted = match request.accept(1, &begun_as, &form_token, TimeLimit::None) {
         Ok(accepted) => accepted,
-        Err(refused) => return refused.into_answer(&desk),
+        Err(refused) => return refused.into_answer(&request),
     };
     if !profile.first_page(true).iter().all(Field::is_good) {
-        return desk.first_page(accepted.user, &profile, Some(INVALID));
+        return request.first_page(accepted.user, &profile, Some(INVALID));
     }
     let known = Profile::known(accepted.user);
     let profile = Profile { town: known.town, about: known.about, ..profile };
-    desk.second_page(StatusCode::OK, accepted.user, &profile, None)
+    request.second_page(StatusCode::OK, accepted.user, &profile, None)
 }
 
 /// Somebody typed the address or logged in again on this page: the form begins with its first one.
-async fn back_to_start(visitor: Visitor, form: Form, chrome: web::Data<Chrome>) -> HttpResponse {
-    Desk { visitor, form, chrome }.go(START)
+async fn back_to_start(visitor: PageVisit, form: FormTokens, frame: web::Data<SiteFrame>) -> HttpResponse {
+    ProfileRequest { visitor, form, frame }.go(START)
 }
 
 async fn submit_second(
-    visitor: Visitor,
-    form: Form,
+    visitor: PageVisit,
+    form: FormTokens,
     site: web::Data<Site>,
-    chrome: web::Data<Chrome>,
+    frame: web::Data<SiteFrame>,
     fields: Fields,
 ) -> HttpResponse {
-    let desk = Desk { visitor, form, chrome };
+    let request = ProfileRequest { visitor, form, frame };
     let Sent { form_token, begun_as, profile } = sent(fields);
-    let Accepted { user, late } = match desk.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
+    let Accepted { user, late } = match request.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
         Ok(accepted) => accepted,
-        Err(refused) => return refused.into_answer(&desk),
+        Err(refused) => return refused.into_answer(&request),
     };
     if let Some(late) = late {
-        return desk.second_page(StatusCode::FORBIDDEN, user, &profile, Some(&late));
+        return request.second_page(StatusCode::FORBIDDEN, user, &profile, Some(&late));
     }
     // Its answers have come from the browser a second time.
     if !profile.first_page(true).iter().all(Field::is_good) {
-        return desk.first_page(user, &profile, Some(INVALID));
+        return request.first_page(user, &profile, Some(INVALID));
     }
     if !profile.second_page(true).iter().all(Field::is_good) {
-        return desk.second_page(StatusCode::BAD_REQUEST, user, &profile, Some(INVALID));
+        return request.second_page(StatusCode::BAD_REQUEST, user, &profile, Some(INVALID));
     }
     if !has_room(user) {
-        return Refused::InUse.into_answer(&desk);
+        return Refused::InUse.into_answer(&request);
     }
     let (before, new) = (user.attributes.get(ATTRIBUTE), profile.as_value());
     match site.server().set_attribute(&user.username, ATTRIBUTE, before, &new).await {
-        Ok(SetOutcome::Set) => desk.go(DONE),
+        Ok(SetOutcome::Set) => request.go(DONE),
         // The account is gone, and so is the login.
-        Ok(SetOutcome::NoAccount) => Refused::Ended.into_answer(&desk),
-        Ok(SetOutcome::ChangedMeanwhile) => desk.second_page(StatusCode::CONFLICT, user, &profile, Some(MEANWHILE)),
+        Ok(SetOutcome::NoAccount) => Refused::Ended.into_answer(&request),
+        Ok(SetOutcome::ChangedMeanwhile) => request.second_page(StatusCode::CONFLICT, user, &profile, Some(MEANWHILE)),
         Err(error) => {
             let problem = format!("Your profile was not saved. {error}");
-            desk.second_page(StatusCode::SERVICE_UNAVAILABLE, user, &profile, Some(&problem))
+            request.second_page(StatusCode::SERVICE_UNAVAILABLE, user, &profile, Some(&problem))
         }
     }
 }
 
-async fn done(visitor: Visitor, form: Form, site: web::Data<Site>, chrome: web::Data<Chrome>) -> HttpResponse {
-    let desk = Desk { visitor, form, chrome };
-    let Some((session, user)) = desk.user() else { return desk.go("/login?return_url=/profile/done") };
+async fn done(
+    visitor: PageVisit,
+    form: FormTokens,
+    site: web::Data<Site>,
+    frame: web::Data<SiteFrame>,
+) -> HttpResponse {
+    let request = ProfileRequest { visitor, form, frame };
+    let Some((session, user)) = request.user() else { return request.go("/login?return_url=/profile/done") };
     let user = match as_saved(&site, user).await {
         Ok(user) => user,
-        Err(refused) => return refused.into_answer(&desk),
+        Err(refused) => return refused.into_answer(&request),
     };
-    let Some(profile) = Profile::stored(&user) else { return desk.go(START) };
+    let Some(profile) = Profile::stored(&user) else { return request.go(START) };
     let answers: Vec<_> = profile.first_page(false).into_iter().chain(profile.second_page(false)).collect();
-    let layout = desk.chrome.layout(theme_of(Some(session)));
-    let logout_token = desk.form.token(LOGOUT_FORM);
-    desk.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers, logout_token: &logout_token })
+    let layout = request.frame.layout(theme_of(Some(session)));
+    let logout_token = request.form.token(LOGOUT_FORM);
+    request.page(StatusCode::OK, &ServerProfileDone { layout, answers: &answers, logout_token: &logout_token })
 }
 
 /// The user with what is saved by now: another node may have done so a moment ago.
@@ -171,10 +186,10 @@ fn sent(fields: Fields) -> Sent {
 }
 
 /// A request and what answers to it are written with.
-struct Desk {
-    visitor: Visitor,
-    form: Form,
-    chrome: web::Data<Chrome>,
+struct ProfileRequest {
+    visitor: PageVisit,
+    form: FormTokens,
+    frame: web::Data<SiteFrame>,
 }
 
 /// A page of the form that came from the user who is logged in.
@@ -202,7 +217,7 @@ enum Refused {
     Unavailable(Unavailable),
 }
 
-impl Desk {
+impl ProfileRequest {
     fn user(&self) -> Option<(&Arc<Session>, &User)> {
         let session = self.visitor.session.as_ref()?;
         Some((session, session.user()?))
@@ -251,7 +266,7 @@ impl Desk {
         problem: Option<&str>,
     ) -> HttpResponse {
         let template = ServerProfile {
-            layout: self.chrome.layout(theme_of(self.visitor.session.as_deref())),
+            layout: self.frame.layout(theme_of(self.visitor.session.as_deref())),
             number,
             action: if number == 1 { START } else { SECOND },
             form_token: &self.form.token(&page_name(number, &user.username)),
@@ -289,9 +304,9 @@ impl Desk {
 }
 
 impl Refused {
-    fn into_answer(self, desk: &Desk) -> HttpResponse {
-        let begin = Way { label: "Start the form again", href: START };
-        let account = Way { label: "Your account", href: "/account" };
+    fn into_answer(self, request: &ProfileRequest) -> HttpResponse {
+        let begin = PageLink { label: "Start the form again", href: START };
+        let account = PageLink { label: "Your account", href: "/account" };
         let (status, message, way) = match self {
             Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
@@ -299,24 +314,24 @@ impl Refused {
             Self::InUse => (StatusCode::NOT_FOUND, IN_USE.to_owned(), account),
             Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string(), begin),
             Self::Unconfirmed => {
-                let confirm = Way { label: "Enter your password", href: CONFIRM };
+                let confirm = PageLink { label: "Enter your password", href: CONFIRM };
                 (StatusCode::FORBIDDEN, UNCONFIRMED.to_owned(), confirm)
             }
             Self::Ended => {
-                let log_in = Way { label: "Log in again", href: "/login?return_url=/profile" };
+                let log_in = PageLink { label: "Log in again", href: "/login?return_url=/profile" };
                 (StatusCode::UNAUTHORIZED, ENDED.to_owned(), log_in)
             }
         };
-        let logout_token = desk.form.token(LOGOUT_FORM);
+        let logout_token = request.form.token(LOGOUT_FORM);
         let template = ServerError {
-            layout: desk.chrome.layout(theme_of(desk.visitor.session.as_deref())),
+            layout: request.frame.layout(theme_of(request.visitor.session.as_deref())),
             status: status.as_u16(),
             message: &message,
-            logout_token: desk.user().map(|_| logout_token.as_str()),
+            logout_token: request.user().map(|_| logout_token.as_str()),
             clear: None,
-            ways: &[way, Way { label: "Go to the server's home page", href: "/" }],
+            ways: &[way, PageLink { label: "Go to the server's home page", href: "/" }],
         };
-        desk.page(status, &template)
+        request.page(status, &template)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// A broker's call, proven, and the session it is for.
 #[derive(Clone, Debug)]
-pub struct Resumed {
+pub struct BrokerCall {
     /// Who calls.
     pub broker: Arc<Broker>,
     /// With which token.
@@ -26,20 +26,20 @@ pub struct Resumed {
     /// The session.
     pub session: Arc<Session>,
     /// Whether somebody is logged in who may not use this broker: it is told nothing, and can only log them out.
-    pub is_barred: bool,
+    pub user_not_allowed: bool,
     /// How long the rest of the call may wait.
-    pub(crate) left: Duration,
+    pub(crate) remaining: Duration,
 }
 
-impl Resumed {
+impl BrokerCall {
     /// The call, if nobody is logged in who may not use the broker.
-    pub fn admitted(self) -> Result<Self, Error> {
-        if self.is_barred { Err(Error::UserNotAllowed) } else { Ok(self) }
+    pub fn require_allowed(self) -> Result<Self, Error> {
+        if self.user_not_allowed { Err(Error::UserNotAllowed) } else { Ok(self) }
     }
 
     /// Who is logged in, as far as the broker is told.
     pub fn user(&self) -> Result<Option<Cow<'_, User>>, Error> {
-        match self.is_barred {
+        match self.user_not_allowed {
             true => Err(Error::UserNotAllowed),
             false => Ok(self.session.user().map(|user| self.broker.sees(user))),
         }
@@ -48,7 +48,7 @@ impl Resumed {
 
 /// What a broker is told that sees nobody logged in, of a user who may use it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told {
+pub struct LoggedOutStatus {
     /// How the last login ended, if the link saw it.
     pub ended: Option<Ended>,
     /// The browser is remembered: a new attach logs it in again.
@@ -60,41 +60,41 @@ impl Server {
     /// the user, and two HMACs.
     ///
     /// `by_person`: whether a person is behind the call, which then extends the login.
-    pub async fn resume(&self, authorization: Option<&str>, by_person: bool) -> Result<Resumed, Error> {
+    pub async fn broker_call(&self, authorization: Option<&str>, by_person: bool) -> Result<BrokerCall, Error> {
         let task = self.task();
         let call = task.proven(authorization).await?;
-        let (session, account) = task.judge(call.session).await?;
-        let is_barred = account.is_some_and(|account| !call.broker.entry.admits(&account));
-        if !is_barred && by_person {
+        let (session, account) = task.validate_login(call.session).await?;
+        let user_not_allowed = account.is_some_and(|account| !call.broker.allowed_users.allows(&account));
+        if !user_not_allowed && by_person {
             task.touch(&session).await;
         }
-        Ok(Resumed { session, is_barred, left: task.left(), ..call })
+        Ok(BrokerCall { session, user_not_allowed, remaining: task.remaining(), ..call })
     }
 
     /// What a broker is told where nobody is logged in.
-    pub async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
-        self.task_after(resumed.left).told(resumed).await
+    pub async fn logged_out_status(&self, call: &BrokerCall) -> Result<LoggedOutStatus, Unavailable> {
+        self.task_with(call.remaining).logged_out_status(call).await
     }
 }
 
 impl Task<'_> {
-    pub(crate) async fn told(&self, resumed: &Resumed) -> Result<Told, Unavailable> {
-        let (session, mut told) = (&resumed.session, Told::default());
-        let (Some(end), Some(ended)) = (&session.last_end, session.ended(self.now())) else { return Ok(told) };
+    pub(crate) async fn logged_out_status(&self, call: &BrokerCall) -> Result<LoggedOutStatus, Unavailable> {
+        let (session, mut status) = (&call.session, LoggedOutStatus::default());
+        let (Some(end), Some(ended)) = (&session.last_end, session.ended(self.now())) else { return Ok(status) };
         let account = self.look_up(self.users.find(&end.username)).await?;
-        if !account.is_some_and(|account| resumed.broker.entry.admits(&account)) {
-            return Ok(told);
+        if !account.is_some_and(|account| call.broker.allowed_users.allows(&account)) {
+            return Ok(status);
         }
         if let Some(family) = end.family.as_deref().filter(|_| ended.reason == EndReason::Expired) {
-            told.resume = self.family(family).await?.is_some();
+            status.resume = self.family(family).await?.is_some();
         }
-        told.ended = resumed.link.saw(end).then_some(ended);
-        Ok(told)
+        status.ended = call.link.saw(end).then_some(ended);
+        Ok(status)
     }
 
     /// A broker's call without a look at the account: enough for a logout, which must not wait for the users' side, and
     /// for nothing else. It does not say who is barred.
-    pub(crate) async fn proven(&self, authorization: Option<&str>) -> Result<Resumed, Error> {
+    pub(crate) async fn proven(&self, authorization: Option<&str>) -> Result<BrokerCall, Error> {
         let bearer = authorization.and_then(BearerToken::from_authorization).ok_or(Error::NoBearer)?;
         let bearer = bearer.map_err(|_| Error::NotAttached)?;
         let broker = self.broker(&bearer.broker).await?.ok_or(Error::NotAttached)?;
@@ -117,8 +117,15 @@ impl Task<'_> {
             // So that it is not the one to make room.
             self.ask(self.store.called(&key, now)).await?;
         }
-        let left = self.left();
-        Ok(Resumed { broker, key, link: resolved.link, session: resolved.session, is_barred: false, left })
+        let remaining = self.remaining();
+        Ok(BrokerCall {
+            broker,
+            key,
+            link: resolved.link,
+            session: resolved.session,
+            user_not_allowed: false,
+            remaining,
+        })
     }
 }
 

@@ -49,13 +49,13 @@ impl Task<'_> {
     /// from another browser than the session is tied to, the session is destroyed; where its user may not be there any
     /// more, the login has ended. Without a navigation, another browser finds none.
     pub(crate) async fn by_cookie(&self, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
-        let Some(session) = self.unjudged(browser).await? else { return Ok(None) };
-        Ok(Some(self.judge(session).await?.0))
+        let Some(session) = self.unvalidated(browser).await? else { return Ok(None) };
+        Ok(Some(self.validate_login(session).await?.0))
     }
 
     /// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for
     /// nothing else.
-    pub(crate) async fn unjudged(&self, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
+    pub(crate) async fn unvalidated(&self, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
         let Some(session) = self.load(&cookie).await? else { return Ok(None) };
         if !lifecycle::accepts(&session, cookie, self.now()) {

@@ -15,7 +15,7 @@ use crate::{
     util::clock::Timestamp,
 };
 
-pub use bearer::{Resumed, Told};
+pub use bearer::{BrokerCall, LoggedOutStatus};
 pub(crate) use bearer::{check_link, failure_key};
 
 impl Server {

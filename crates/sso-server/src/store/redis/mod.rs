@@ -58,7 +58,9 @@ use connection::Connection;
 use parameters::Parameters;
 use scripts::Scripts;
 
-use super::{Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind, listed::Listed, rules::noted};
+use super::{
+    Removed, Resolved, Store, StoreError, StoreKeys, Unlink, keys::Kind, partial_list::PartialList, rules::noted,
+};
 use crate::{
     session::{CookieHash, Family, Link, LinkKey, Session, SessionId},
     util::clock::{CLOCK_SKEW, Clock, Timestamp},
@@ -163,31 +165,31 @@ impl RedisStore {
         Ok((name, session.version, sealed, seen, keep, session.epoch, cookie, old, user, ends(session)))
     }
 
-    fn session(&self, (name, sealed, seen, keep): &Found) -> Result<Arc<Session>, StoreError> {
+    fn session(&self, (name, sealed, seen, keep): &SealedSession) -> Result<Arc<Session>, StoreError> {
         let session = self.keys.open_text(Kind::Session, name, sealed)?;
         Ok(Arc::new(Session { last_seen: instant(seen)?, keep_until: instant(keep)?, ..session }))
     }
 
-    fn sessions(&self, found: Vec<Found>) -> Listed<Arc<Session>> {
-        Listed::of(Kind::Session, found.into_iter().map(|found| (found.0.clone(), self.session(&found))))
+    fn sessions(&self, found: Vec<SealedSession>) -> PartialList<Arc<Session>> {
+        PartialList::of(Kind::Session, found.into_iter().map(|found| (found.0.clone(), self.session(&found))))
     }
 
     /// Those of a list whose field is this owner.
-    async fn list(&self, list: &str, kind: Kind, field: &str, owner: &str) -> Result<Vec<Found>, StoreError> {
+    async fn list(&self, list: &str, kind: Kind, field: &str, owner: &str) -> Result<Vec<SealedSession>, StoreError> {
         self.run(&self.scripts.list, (list, kind.label(), field, owner)).await
     }
 
-    async fn sessions_of(&self, user: &str) -> Result<Listed<Arc<Session>>, StoreError> {
+    async fn sessions_of(&self, user: &str) -> Result<PartialList<Arc<Session>>, StoreError> {
         Ok(self.sessions(self.list("user", Kind::Session, "user", user).await?))
     }
 
-    async fn remembered(&self, user: &str) -> Result<Listed<Arc<Family>>, StoreError> {
+    async fn remembered(&self, user: &str) -> Result<PartialList<Arc<Family>>, StoreError> {
         let found = self.list("families", Kind::Family, "user", user).await?;
-        let open = |(name, sealed, ..): Found| {
+        let open = |(name, sealed, ..): SealedSession| {
             let family = self.keys.open_text(Kind::Family, &name, &sealed).map(Arc::new);
             (name, family)
         };
-        Ok(Listed::of(Kind::Family, found.into_iter().map(open)))
+        Ok(PartialList::of(Kind::Family, found.into_iter().map(open)))
     }
 
     /// Removes those of a kind that have these names; how many were there.
@@ -232,18 +234,18 @@ impl Store for RedisStore {
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
-        let found: Option<Found> = self.run(&self.scripts.get, self.keys.session(id)).await?;
+        let found: Option<SealedSession> = self.run(&self.scripts.get, self.keys.session(id)).await?;
         found.map(|found| self.session(&found)).transpose()
     }
 
     async fn load(&self, cookie: &CookieHash) -> Result<Option<Arc<Session>>, StoreError> {
-        let found: Option<Found> = self.run(&self.scripts.load, self.keys.cookie(cookie)).await?;
+        let found: Option<SealedSession> = self.run(&self.scripts.load, self.keys.cookie(cookie)).await?;
         found.map(|found| self.session(&found)).transpose()
     }
 
     async fn resolve(&self, key: &LinkKey) -> Result<Option<Resolved>, StoreError> {
         let (full, name) = self.link_names(key);
-        let found: Option<(Vec<u8>, i64, Found)> = self.run(&self.scripts.resolve, full).await?;
+        let found: Option<(Vec<u8>, i64, SealedSession)> = self.run(&self.scripts.resolve, full).await?;
         let Some((sealed, called, session)) = found else { return Ok(None) };
         let (_, link): (LinkKey, _) = self.keys.open_text(Kind::Link, &name, &sealed)?;
         Resolved::sealed(link, self.session(&session)?, noted(called)).map(Some)
@@ -298,12 +300,12 @@ impl Store for RedisStore {
 
     async fn links_of(&self, id: &SessionId) -> Result<Vec<(LinkKey, Link)>, StoreError> {
         let found = self.list("links", Kind::Link, "session", &self.keys.session(id)).await?;
-        let open = |(full, sealed, ..): Found| {
+        let open = |(full, sealed, ..): SealedSession| {
             let (_, name) = full.split_once(':').unwrap_or_default();
             let link = self.keys.open_text(Kind::Link, name, &sealed);
             (full, link)
         };
-        Ok(Listed::of(Kind::Link, found.into_iter().map(open)).readable)
+        Ok(PartialList::of(Kind::Link, found.into_iter().map(open)).readable)
     }
 
     async fn of_user(&self, username: &str) -> Result<Vec<Arc<Session>>, StoreError> {
@@ -362,7 +364,7 @@ impl Store for RedisStore {
 }
 
 /// What scripts find: the name, the record, and of a session the times that override the record's.
-type Found = (String, Vec<u8>, Vec<u8>, Vec<u8>);
+type SealedSession = (String, Vec<u8>, Vec<u8>, Vec<u8>);
 
 /// When a session's login ends, if it does.
 fn ends(session: &Session) -> String {

@@ -10,7 +10,7 @@ use std::{
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use tokio::sync::Mutex;
 
-use crate::store::{StoreError, home::Home};
+use crate::store::{StoreError, runtime::StoreRuntime};
 
 const CONNECT: Duration = Duration::from_millis(500);
 /// For the first answer. The second one may take what is left of the limit: where all of the machine is slow, another
@@ -41,12 +41,12 @@ pub(super) struct Shared {
     client: Client,
     config: AsyncConnectionConfig,
     /// Locked while a connection is being opened, for which all others wait.
-    slot: Mutex<Slot>,
-    home: Home,
+    slot: Mutex<Current>,
+    runtime: StoreRuntime,
 }
 
 #[derive(Default)]
-struct Slot {
+struct Current {
     live: Option<Live>,
     /// How many connections were opened.
     opened: u64,
@@ -65,7 +65,7 @@ impl Shared {
     pub(super) fn new(client: Client) -> Self {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(LIMIT));
-        Self { client, config, slot: Mutex::default(), home: Home::here() }
+        Self { client, config, slot: Mutex::default(), runtime: StoreRuntime::current() }
     }
 
     /// Makes a call, which may be made twice. While nobody is there it is tried again, as long as `LIMIT` allows. After
@@ -92,7 +92,7 @@ impl Shared {
                 }
             }
         };
-        let answer = tokio::time::timeout(LIMIT, self.home.run(attempts)).await;
+        let answer = tokio::time::timeout(LIMIT, self.runtime.run(attempts)).await;
         let why = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error.to_string(),

@@ -17,7 +17,7 @@ use crate::{
         StoreError::{self, Conflict, NoRoom, Taken, Unavailable},
         Unlink,
         keys::Kind,
-        listed::Listed,
+        partial_list::PartialList,
         room_for,
         rules::noted,
     },
@@ -280,12 +280,12 @@ impl SqlStore {
         row.map(|row| self.session_in(&row)).transpose()
     }
 
-    async fn sessions_of(&self, user: &str) -> Result<Listed<Arc<Session>>, StoreError> {
+    async fn sessions_of(&self, user: &str) -> Result<PartialList<Arc<Session>>, StoreError> {
         let rows = self.database.rows(|| sqlx::query::<Any>(BY_USER).bind(user)).await?;
         listed(Kind::Session, &rows, |row| self.session_in(row))
     }
 
-    async fn remembered(&self, user: &str) -> Result<Listed<Arc<Family>>, StoreError> {
+    async fn remembered(&self, user: &str) -> Result<PartialList<Arc<Family>>, StoreError> {
         let families = "SELECT name, record FROM sso_families WHERE username = $1";
         let rows = self.database.rows(|| sqlx::query::<Any>(families).bind(user)).await?;
         listed(Kind::Family, &rows, |row| self.family_in(row))

@@ -24,7 +24,7 @@ use super::{
     health::{Health, is_of_standby},
     unavailable,
 };
-use crate::store::{StoreError, home::Home};
+use crate::store::{StoreError, runtime::StoreRuntime};
 
 /// The steps that make the tables, in their order.
 const SCHEMA: [&str; 5] = [
@@ -54,7 +54,7 @@ pub(crate) struct Database {
     /// SQLite has one writer at a time; waiting here is fair, and cheaper than asking it again and again.
     writers: Arc<Semaphore>,
     pub(super) health: Health,
-    home: Arc<Home>,
+    runtime: Arc<StoreRuntime>,
 }
 
 impl Database {
@@ -75,7 +75,7 @@ impl Database {
         let health = Health::default();
         let pool = open(engine, url, &health).await?;
         let writers = Arc::new(Semaphore::new(engine.writers()));
-        Ok(Self { pool, engine, writers, health, home: Arc::new(Home::here()) })
+        Ok(Self { pool, engine, writers, health, runtime: Arc::new(StoreRuntime::current()) })
     }
 
     /// Begins what is done as a whole, and may write.
@@ -102,7 +102,7 @@ impl Database {
     }
 
     async fn in_time<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T, StoreError> {
-        match tokio::time::timeout(TIMEOUT, self.home.run(call)).await {
+        match tokio::time::timeout(TIMEOUT, self.runtime.run(call)).await {
             Ok(result) => result.map_err(|error| unavailable(&error)),
             Err(_) => Err(StoreError::Unavailable("the database did not answer in time".into())),
         }

@@ -17,10 +17,10 @@ const ANSWER: Duration = Duration::from_millis(500);
 
 /// Clones are the same one.
 #[derive(Clone, Default)]
-pub(crate) struct Health(Arc<State>);
+pub(crate) struct Health(Arc<HealthState>);
 
 #[derive(Default)]
-struct State {
+struct HealthState {
     found_dead: Mutex<Option<Instant>>,
     is_proven: AtomicBool,
 }

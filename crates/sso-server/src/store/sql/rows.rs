@@ -7,7 +7,7 @@ use sqlx::{Any, AnyConnection, Row, any::AnyRow};
 use super::{SqlStore, column, connection::Query};
 use crate::{
     session::{Family, Link, LinkKey, Session},
-    store::{OtherLink, StoreError, keys::Kind, listed::Listed, rules::noted},
+    store::{OtherLink, StoreError, keys::Kind, partial_list::PartialList, rules::noted},
     util::clock::Timestamp,
 };
 
@@ -135,9 +135,9 @@ pub(super) fn listed<T>(
     kind: Kind,
     rows: &[AnyRow],
     read: impl Fn(&AnyRow) -> Result<T, StoreError>,
-) -> Result<Listed<T>, StoreError> {
+) -> Result<PartialList<T>, StoreError> {
     let records = rows.iter().map(|row| Ok((column(row, "name")?, read(row)))).collect::<Result<Vec<_>, _>>()?;
-    Ok(Listed::of(kind, records))
+    Ok(PartialList::of(kind, records))
 }
 
 fn sealed(row: &AnyRow) -> Result<(String, Vec<u8>), StoreError> {

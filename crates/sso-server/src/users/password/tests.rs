@@ -36,7 +36,7 @@ fn argon2_hashes_of_every_kind_are_checked() {
 #[tokio::test]
 async fn a_new_password_is_hashed_and_then_accepted() {
     let passwords = Passwords::new().unwrap();
-    assert_eq!(passwords.judge("correct horse battery", OwnWords::default()).await, Some(Ok(())));
+    assert_eq!(passwords.validate("correct horse battery", ContextWords::default()).await, Some(Ok(())));
     let hash = passwords.turn().await.unwrap().hash("correct horse battery").await.unwrap();
     assert!(hash.text().starts_with("$argon2id$"));
     assert!(passwords.turn().await.unwrap().verify(Some(hash), "correct horse battery").await);

@@ -30,12 +30,12 @@ async fn a_copied_token_that_is_used_later_ends_the_family_and_its_sessions() {
     let link = jar.attach(&world, "Alice").await;
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
     world.advance(MINUTE);
-    assert!(thief.come_back(&world).await.is_none());
+    assert!(thief.visit_with_remember_me(&world).await.is_none());
     assert_eq!(world.info(&link).await, Err(Error::NotAttached), "the family's session is over");
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_none(), "its newest token, too");
+    assert!(jar.visit_with_remember_me(&world).await.is_none(), "its newest token, too");
     // Another browser of the same user is another family.
-    assert!(Jar { session: None, ..other }.come_back(&world).await.is_some());
+    assert!(Jar { session: None, ..other }.visit_with_remember_me(&world).await.is_some());
 }
 
 #[tokio::test]
@@ -44,15 +44,15 @@ async fn once_the_successor_is_seen_the_old_token_has_ten_seconds() {
     let mut jar = remembered(&world).await;
     jar.session = None;
     let old = jar.clone();
-    jar.come_back(&world).await.unwrap();
+    jar.visit_with_remember_me(&world).await.unwrap();
     // The browser navigates with its session and the new token.
-    jar.come_back(&world).await.unwrap();
+    jar.visit_with_remember_me(&world).await.unwrap();
     world.advance(9 * SECOND);
-    assert!(old.clone().come_back(&world).await.is_some());
+    assert!(old.clone().visit_with_remember_me(&world).await.is_some());
     world.advance(SECOND);
-    assert!(old.clone().come_back(&world).await.is_none(), "reuse");
+    assert!(old.clone().visit_with_remember_me(&world).await.is_none(), "reuse");
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_none());
+    assert!(jar.visit_with_remember_me(&world).await.is_none());
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn logouts_anywhere_forget_the_browser() {
         }
         world.server.log_out(jar.shown()).await.unwrap();
         jar.session = None;
-        assert!(jar.come_back(&world).await.is_none());
+        assert!(jar.visit_with_remember_me(&world).await.is_none());
     }
     // At a broker, with a live session or an expired one.
     for wait in [Duration::ZERO, HOUR] {
@@ -75,7 +75,7 @@ async fn logouts_anywhere_forget_the_browser() {
         world.advance(wait);
         world.broker_log_out(&link).await.unwrap();
         jar.session = None;
-        assert!(jar.come_back(&world).await.is_none());
+        assert!(jar.visit_with_remember_me(&world).await.is_none());
     }
 }
 
@@ -102,7 +102,7 @@ async fn a_logout_logs_out_all_that_came_back_with_the_token() {
         }
         assert_eq!(world.info(&alice).await, Ok(None), "{session:?} {waits}");
         // Another browser of the user is not meant.
-        assert!(Jar { session: None, ..other }.come_back(&world).await.is_some());
+        assert!(Jar { session: None, ..other }.visit_with_remember_me(&world).await.is_some());
     }
 }
 
@@ -120,7 +120,7 @@ async fn a_browser_whose_session_was_destroyed_is_forgotten() {
         let shown = Browser { fingerprint: fingerprint(name), navigates: true, ..jar.shown() };
         assert_eq!(world.server.session_of(shown).await.unwrap().is_none(), is_another);
         jar.session = None;
-        assert_eq!(jar.come_back(&world).await.is_none(), is_another);
+        assert_eq!(jar.visit_with_remember_me(&world).await.is_none(), is_another);
     }
 }
 
@@ -136,12 +136,12 @@ async fn another_password_forgets_every_browser() {
     let world = World::with_users(users);
     let mut jar = remembered(&world).await;
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_some());
+    assert!(jar.visit_with_remember_me(&world).await.is_some());
     changed.store(true, Ordering::SeqCst);
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_none());
+    assert!(jar.visit_with_remember_me(&world).await.is_none());
     changed.store(false, Ordering::SeqCst);
-    assert!(jar.come_back(&world).await.is_none(), "the family is gone");
+    assert!(jar.visit_with_remember_me(&world).await.is_none(), "the family is gone");
 }
 
 #[tokio::test]
@@ -151,11 +151,11 @@ async fn thirty_days_without_use_are_the_end() {
     for _ in 0..3 {
         world.advance(29 * DAY);
         jar.session = None;
-        assert!(jar.come_back(&world).await.is_some());
+        assert!(jar.visit_with_remember_me(&world).await.is_some());
     }
     world.advance(30 * DAY);
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_none());
+    assert!(jar.visit_with_remember_me(&world).await.is_none());
 }
 
 #[tokio::test]
@@ -167,17 +167,17 @@ async fn a_login_or_logout_through_a_broker_ends_what_the_browser_was_remembered
         jar.session = None;
         let token = jar.token.take();
         let link = jar.attach(&world, "Alice").await;
-        let resumed = world.resume(&link).await.unwrap();
-        world.server.broker_log_in(&resumed, &credentials("john")).await.unwrap();
+        let call = world.broker_call(&link).await.unwrap();
+        world.server.broker_log_in(&call, &credentials("john")).await.unwrap();
         if log_out {
             world.broker_log_out(&link).await.unwrap();
         }
         jar.token = token;
-        let visit = world.server.come_back(jar.shown()).await.unwrap();
+        let visit = world.server.visit_with_remember_me(jar.shown()).await.unwrap();
         let user = visit.and_then(|visit| visit.session.user().map(|user| user.username.clone()));
         assert_eq!(user.as_deref(), if log_out { None } else { Some("john") });
         jar.session = None;
-        assert!(jar.come_back(&world).await.is_none(), "jackie's family is gone");
+        assert!(jar.visit_with_remember_me(&world).await.is_none(), "jackie's family is gone");
     }
 }
 
@@ -188,17 +188,17 @@ async fn threat_33_a_browser_that_comes_back_again_and_again_needs_the_password_
     for day in (20..180).step_by(20) {
         world.advance(20 * DAY);
         jar.session = None;
-        assert!(jar.come_back(&world).await.is_some(), "day {day}");
+        assert!(jar.visit_with_remember_me(&world).await.is_some(), "day {day}");
     }
     world.advance(20 * DAY);
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_none());
+    assert!(jar.visit_with_remember_me(&world).await.is_none());
     // Its twin: the password begins a new time.
     let visit = world.server.log_in(Browser::default(), &ticked("jackie")).await.unwrap();
     jar.receive(visit.set_cookie, visit.remember);
     world.advance(20 * DAY);
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_some());
+    assert!(jar.visit_with_remember_me(&world).await.is_some());
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn threat_33_a_family_of_before_the_limit_ends_by_it() {
         world.store.put_family(family).await.unwrap();
         world.advance(days * DAY);
         jar.session = None;
-        assert_eq!(jar.come_back(&world).await.is_some(), works, "after {days} days");
+        assert_eq!(jar.visit_with_remember_me(&world).await.is_some(), works, "after {days} days");
     }
 }
 
@@ -226,11 +226,11 @@ async fn a_tab_that_comes_back_ends_no_login_that_comes_in_between() {
     let (node, other_tab) = (world.second_node(), jar.shown());
     let (told, cookie) = tokio::sync::oneshot::channel();
     world.store.before_next_of_user(async move {
-        let session = node.come_back(other_tab.clone()).await.unwrap().unwrap().set_cookie;
+        let session = node.visit_with_remember_me(other_tab.clone()).await.unwrap().unwrap().set_cookie;
         let browser = Browser { cookie: session, ..other_tab };
         let _ = told.send(node.log_in(browser, &credentials("jackie")).await.unwrap().set_cookie);
     });
-    assert!(jar.come_back(&world).await.is_none(), "its own login is over");
+    assert!(jar.visit_with_remember_me(&world).await.is_none(), "its own login is over");
     let cookie = cookie.await.unwrap();
     assert_eq!(world.user(cookie.as_ref()).await.as_deref(), Some("jackie"), "the other one goes on");
 }

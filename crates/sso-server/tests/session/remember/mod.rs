@@ -37,8 +37,8 @@ impl Jar {
     }
 
     /// Comes back to a page that logs in; whose user is logged in then.
-    async fn come_back(&mut self, world: &World) -> Option<Visit> {
-        let visit = world.server.come_back(self.shown()).await.unwrap()?;
+    async fn visit_with_remember_me(&mut self, world: &World) -> Option<Visit> {
+        let visit = world.server.visit_with_remember_me(self.shown()).await.unwrap()?;
         self.receive(visit.set_cookie.clone(), visit.remember.clone());
         visit.session.user().is_some().then_some(visit)
     }
@@ -74,7 +74,7 @@ async fn a_remembered_browser_comes_back_without_a_password() {
     let mut jar = remembered(&world).await;
     let first = jar.token.clone();
     jar.session = None;
-    let visit = jar.come_back(&world).await.unwrap();
+    let visit = jar.visit_with_remember_me(&world).await.unwrap();
     assert_eq!(visit.session.user().unwrap().username, "jackie");
     assert!(visit.session.is_remembered());
     assert_ne!(jar.token, first, "each use replaces the token");
@@ -84,7 +84,7 @@ async fn a_remembered_browser_comes_back_without_a_password() {
     let plain = world.server.log_in(jar.shown(), &credentials("jackie")).await.unwrap();
     assert_eq!(plain.remember, Remember::Forget);
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_none());
+    assert!(jar.visit_with_remember_me(&world).await.is_none());
 }
 
 #[tokio::test]
@@ -124,9 +124,9 @@ async fn a_store_that_conflicts_without_end_is_given_up() {
     let mut jar = remembered(&world).await;
     jar.session = None;
     world.store.conflict_without_end("put_family");
-    assert!(world.server.come_back(jar.shown()).await.is_err());
+    assert!(world.server.visit_with_remember_me(jar.shown()).await.is_err());
     world.store.work_again();
-    assert!(jar.come_back(&world).await.is_some(), "the token is as good as before");
+    assert!(jar.visit_with_remember_me(&world).await.is_some(), "the token is as good as before");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn an_anonymous_session_is_no_obstacle() {
     assert_eq!(world.info(&link).await.unwrap(), None);
     let planted = jar.session.clone();
     jar.token = token;
-    assert!(jar.come_back(&world).await.is_some());
+    assert!(jar.visit_with_remember_me(&world).await.is_some());
     assert_eq!(world.info(&link).await, Err(Error::Superseded), "nor does a token of before see the login");
     let anew = jar.attach(&world, "Alice").await;
     assert_eq!(world.info(&anew).await.unwrap().as_deref(), Some("jackie"));
@@ -155,7 +155,7 @@ async fn tabs_that_come_back_together_share_one_session() {
     let tabs: Vec<_> = (0..10)
         .map(|_| {
             let (server, shown) = (server.clone(), jar.shown());
-            tokio::spawn(async move { server.come_back(shown).await.unwrap().unwrap() })
+            tokio::spawn(async move { server.visit_with_remember_me(shown).await.unwrap().unwrap() })
         })
         .collect();
     let mut visits = Vec::new();
@@ -170,7 +170,7 @@ async fn tabs_that_come_back_together_share_one_session() {
     }
     // So does one whose answer was lost, for a minute.
     world.advance(MINUTE - SECOND);
-    let late = jar.clone().come_back(&world).await.unwrap();
+    let late = jar.clone().visit_with_remember_me(&world).await.unwrap();
     assert_eq!((&late.session.id, &late.remember), (&first.session.id, &first.remember));
 }
 
@@ -181,15 +181,19 @@ async fn a_login_at_a_php_broker_after_an_expiry_does_not_lose_the_browser() {
         let mut jar = remembered(&world).await;
         let php = jar.attach(&world, "Php").await;
         world.advance(HOUR);
-        let resumed = world.resume(&php).await.unwrap();
-        assert!(resumed.session.user().is_none());
-        world.server.broker_log_in(&resumed, &credentials(username)).await.unwrap();
+        let call = world.broker_call(&php).await.unwrap();
+        assert!(call.session.user().is_none());
+        world.server.broker_log_in(&call, &credentials(username)).await.unwrap();
         if logs_out {
             world.broker_log_out(&php).await.unwrap();
         }
         jar.session = None;
         // Not after a logout (threat 21), nor after somebody else has logged in.
-        assert_eq!(jar.come_back(&world).await.is_some(), username == "jackie" && !logs_out, "{username} {logs_out}");
+        assert_eq!(
+            jar.visit_with_remember_me(&world).await.is_some(),
+            username == "jackie" && !logs_out,
+            "{username} {logs_out}"
+        );
     }
 }
 
@@ -206,9 +210,9 @@ async fn an_attach_that_fails_still_gives_the_new_token_to_who_came_back() {
     jar.receive(answer.set_cookie, answer.remember);
     // Later than the old token would have been taken for a tab's.
     world.advance(5 * MINUTE);
-    assert_eq!(jar.come_back(&world).await.unwrap().session.user().unwrap().username, "jackie");
+    assert_eq!(jar.visit_with_remember_me(&world).await.unwrap().session.user().unwrap().username, "jackie");
     jar.session = None;
-    assert!(jar.come_back(&world).await.is_some());
+    assert!(jar.visit_with_remember_me(&world).await.is_some());
 }
 
 #[tokio::test]
@@ -230,8 +234,8 @@ async fn only_the_servers_own_tokens_count() {
         good.expose().replace('.', ""),
     ] {
         let mut forged = Jar { session: None, token: Some(text.parse().unwrap()) };
-        assert!(forged.come_back(&world).await.is_none(), "{text}");
+        assert!(forged.visit_with_remember_me(&world).await.is_none(), "{text}");
     }
     assert!("a b".parse::<RememberToken>().is_err());
-    assert!(Jar { session: None, token: Some(good) }.come_back(&world).await.is_some());
+    assert!(Jar { session: None, token: Some(good) }.visit_with_remember_me(&world).await.is_some());
 }
