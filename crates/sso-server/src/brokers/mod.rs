@@ -33,7 +33,7 @@ pub struct Broker {
     /// Whether its back end may post passwords to `/api/login` (default: no). A login there cannot give the browser a new
     /// session cookie at once.
     pub password_login: bool,
-    /// The services that it may have [access tokens](crate::operations::access_token) for, and may ask about: their origins, or what else they go by. The first
+    /// The services that it may have [access tokens](crate::Server::access_token) for, and may ask about: their origins, or what else they go by. The first
     /// is meant where it names none (default: none).
     pub audiences: Vec<String>,
     /// Who may use it while logged in (default: everyone).

@@ -1,7 +1,8 @@
-//! The session: its [record], the [login] that lives in it, the [cookie] and the [links](link) that lead to it, the [policy] that says how long they
-//! live, and the [lifecycle] that says what a record is at an instant.
+//! The session: its record ([`Session`]), the [`Login`] that lives in it, the cookie
+//! ([`CookieValue`], [`CookieHash`]) and the [`Link`]s that lead to it, and the [`Policy`] that says how
+//! long they live. `lifecycle.rs` computes what a record is at an instant.
 //!
-//! Beside it: the [family] of tokens by which a browser is remembered, and the [`token_policy`].
+//! Beside it: the [`Family`] of tokens by which a browser is remembered, and the [`TokenPolicy`].
 
 pub(crate) mod cookie;
 pub(crate) mod family;

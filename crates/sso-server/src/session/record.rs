@@ -111,7 +111,7 @@ pub struct Session {
     /// When the login ends if nobody uses it any more, by which a store [finds](crate::store::Store::due) those that are over;
     /// [`NEVER`](Timestamp::NEVER) where there is none, or it has no end.
     pub ends: Timestamp,
-    /// Until when the store must keep the record; see [`lifecycle::keep_until`](super::lifecycle::keep_until).
+    /// Until when the store must keep the record; `lifecycle.rs` computes it.
     pub keep_until: Timestamp,
 }
 
@@ -165,7 +165,7 @@ impl Session {
         self.old_cookie = self.old_cookie.map(|old| OldCookie { works_until: old.works_until.min(until), ..old });
     }
 
-    /// All values that may lead here; [`lifecycle`](super::lifecycle::accepts) says which of them still does.
+    /// All values that may lead here; `lifecycle.rs` says which of them still do.
     pub fn cookies(&self) -> impl Iterator<Item = CookieHash> + use<> {
         std::iter::once(self.cookie).chain(self.old_cookie.map(|old| old.hash))
     }

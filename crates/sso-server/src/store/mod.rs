@@ -14,7 +14,7 @@
 //!   store does not judge whether a login has ended or a session is gone; `session/lifecycle.rs`
 //!   does. A family stays until it `expires`, a used id until the time given with it; whether a family still works is
 //!   not the store's to judge either.
-//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`] links at a broker; when one is made,
+//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`](crate::session::Link::MAX_PER_BROKER) links at a broker; when one is made,
 //!   [others make room](room_for). A store may also let sessions go in which nobody is logged in, if there are too
 //!   many; the longest unused first, and never any other.
 //! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. Only a call that

@@ -15,7 +15,7 @@ use crate::{
     session::CookieValue,
 };
 
-/// The name of the logout form in its tokens. Any page may have one: [`Form::token`] makes its token, and it posts to
+/// The name of the logout form in its tokens. Any page may have one: [`FormTokens::token`] makes its token, and it posts to
 /// `/logout`.
 pub const LOGOUT_FORM: &str = "logout";
 

@@ -1,13 +1,5 @@
 //! The store in Redis: one primary that several servers share.
 //!
-//! # What it needs
-//!
-//! Redis 6.2 or later with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`. (With `everysec`
-//! Redis puts its writes off while the disk is busy, and a kill of Redis loses what it had acknowledged.) One primary,
-//! which may have replicas and be replaced by Sentinel or by a managed failover behind one address; a failover loses
-//! what had not reached the replica, so set `min-replicas-to-write`. Not Redis Cluster: resolving (broker, token) to
-//! its session is one round trip, and the two lie in different slots there.
-//!
 //! # Scripts that run again
 //!
 //! Where the answer to a script was lost, the script runs once more, and finds by the record that it has run before.
@@ -71,7 +63,15 @@ use crate::{
 #[error("not the URL of a Redis: {0}")]
 pub struct InvalidRedisUrl(String);
 
-/// Sessions in Redis. See the [module](self).
+/// Sessions in Redis.
+///
+/// # Requirements
+///
+/// Redis 6.2 or later with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`. (With `everysec`
+/// Redis puts its writes off while the disk is busy, and a kill of Redis loses what it had acknowledged.) One primary,
+/// which may have replicas and be replaced by Sentinel or by a managed failover behind one address; a failover loses
+/// what had not reached the replica, so set `min-replicas-to-write`. Not Redis Cluster: resolving (broker, token) to
+/// its session is one round trip, and the two lie in different slots there.
 pub struct RedisStore {
     connection: Connection,
     scripts: Scripts,
