@@ -278,7 +278,12 @@ async fn log_in(
 
 impl LinkedApp {
     /// The user who may log in now, with this name and password.
-    async fn validate(&self, request: &HttpRequest, typed: &str, password: &str) -> Result<String, (StatusCode, String)> {
+    async fn validate(
+        &self,
+        request: &HttpRequest,
+        typed: &str,
+        password: &str,
+    ) -> Result<String, (StatusCode, String)> {
         if !self.sent_it(request) {
             return Err((StatusCode::FORBIDDEN, "This form is no longer valid. Try again.".into()));
         }

@@ -30,11 +30,11 @@ pub struct Broker {
     /// Whether a silent attach may start a session, as jasny/sso does. For PHP AJAX brokers, whose script cannot
     /// fall back to a redirect. Off by default: such a session is one that another page may have planted.
     pub silent_start: bool,
-    /// Whether its back end may post passwords to `/api/login` (default: no). A login there cannot give the browser a new
-    /// session cookie at once.
+    /// Whether its back end may post passwords to `/api/login` (default: no). A login there cannot give the browser a
+    /// new session cookie at once.
     pub password_login: bool,
-    /// The services that it may have [access tokens](crate::Server::access_token) for, and may ask about: their origins, or what else they go by. The first
-    /// is meant where it names none (default: none).
+    /// The services that it may have [access tokens](crate::Server::access_token) for, and may ask about: their
+    /// origins, or what else they go by. The first is meant where it names none (default: none).
     pub audiences: Vec<String>,
     /// Who may use it while logged in (default: everyone).
     pub allowed_users: AllowedUsers,
@@ -108,8 +108,8 @@ impl Broker {
         }
     }
 
-    /// Also accepts the secret that it had before, until then; `None`: as long as this broker is what [`Brokers`] find. So server and broker
-    /// need not change it at the same moment. It must be as strong as the other one.
+    /// Also accepts the secret that it had before, until then; `None`: as long as this broker is what [`Brokers`] find.
+    /// So server and broker need not change it at the same moment. It must be as strong as the other one.
     #[must_use]
     pub fn previous_secret(mut self, secret: &Secret, until: Option<Timestamp>) -> Self {
         self.previous = Some((PreparedSecret::new(secret, self.encoding()), until));
@@ -126,8 +126,8 @@ impl Broker {
         self.encoding() == Encoding::Php
     }
 
-    /// Whether a checksum of it might be found by trying: then even a right one must wait after too many wrong ones. A right one of 256 bits
-    /// was not guessed, and is never held up by what others sent.
+    /// Whether a checksum of it might be found by trying: then even a right one must wait after too many wrong ones. A
+    /// right one of 256 bits was not guessed, and is never held up by what others sent.
     pub(crate) fn is_guessable(&self) -> bool {
         self.is_php()
     }

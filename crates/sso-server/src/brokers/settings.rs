@@ -6,7 +6,8 @@ use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, 
 use super::{AllowedUsers, Broker};
 use crate::users::username::canonical;
 
-/// What a broker may do and where it lives: the keys of a `[[brokers]]` entry but its id and its secrets. A key that is not there has its default.
+/// What a broker may do and where it lives: the keys of a `[[brokers]]` entry but its id and its secrets. A key that is
+/// not there has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 // A rule that this version does not know must not be passed over.
 #[serde(deny_unknown_fields)]
@@ -89,7 +90,8 @@ impl BrokerSettings {
         broker.attributes.clone_from(&self.attributes);
         if !self.allow_users.is_empty() || !self.allow_groups.is_empty() {
             broker.allowed_users = AllowedUsers::Only {
-                // As they are written, and as they were meant. An account is never let in under another name than its own.
+                // As they are written, and as they were meant. An account is never let in under another name than its
+                // own.
                 users: self.allow_users.iter().flat_map(|name| [name.clone(), canonical(name).into_owned()]).collect(),
                 groups: self.allow_groups.iter().cloned().collect(),
             };

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Server {
-    /// Writes, once a second, the ends of logins whose time is up. It never returns: spawn it once on every node. Errors
-    /// are logged, and the write is retried.
+    /// Writes, once a second, the ends of logins whose time is up. It never returns: spawn it once on every node.
+    /// Errors are logged, and the write is retried.
     pub async fn settle_forever(self) {
         let mut every_second = tokio::time::interval(Duration::from_secs(1));
         every_second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -20,8 +20,8 @@ impl Server {
         }
     }
 
-    /// One step of [`settle_forever`](Self::settle_forever): returns how many logins had ended, at most 500. An error at
-    /// one session does not stop the others.
+    /// One step of [`settle_forever`](Self::settle_forever): returns how many logins had ended, at most 500. An error
+    /// at one session does not stop the others.
     pub async fn settle_due(&self) -> Result<usize, Unavailable> {
         const AT_ONCE: usize = 500;
         let task = self.long_task();

@@ -36,8 +36,8 @@ impl Server {
     }
 
     /// Logs out through a broker's back end: everywhere. `authorization` and `by_person` are as for
-    /// [`broker_call`](Self::broker_call). How the login that the broker saw ended: where it had ended already, only the memory
-    /// of its browser is left to go.
+    /// [`broker_call`](Self::broker_call). How the login that the broker saw ended: where it had ended already, only
+    /// the memory of its browser is left to go.
     pub async fn broker_log_out(&self, authorization: Option<&str>, by_person: bool) -> Result<Option<Ended>, Error> {
         let task = self.task();
         let mut call = task.proven(authorization).await?;

@@ -57,8 +57,8 @@ pub(crate) struct Context {
     pub(crate) access_keys: SharedKeys,
     /// Only this server signs and verifies with these.
     pub(crate) remember_keys: SharedKeys,
-    /// Makes what logins and remembered browsers keep of passwords, and the cookies of logins that may be made twice: by
-    /// remember-me in several tabs, by a form that is sent twice.
+    /// Makes what logins and remembered browsers keep of passwords, and the cookies of logins that may be made twice:
+    /// by remember-me in several tabs, by a form that is sent twice.
     pub(crate) remember_mac: MacKey,
 }
 

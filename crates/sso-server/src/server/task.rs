@@ -1,5 +1,5 @@
-//! One task: the calls to the store, the users and the brokers that answer one request. Both the number of waiting calls
-//! and the time that a task may wait are limited.
+//! One task: the calls to the store, the users and the brokers that answer one request. Both the number of waiting
+//! calls and the time that a task may wait are limited.
 
 use std::{
     future::Future,

@@ -13,11 +13,12 @@
 //!   gone
 //! ```
 //!
-//! A login's absolute lifetime counts from the login, whatever the activity; its idle timeout counts from the session's last use. Under
-//! `never_expire` it has neither. The session outlives it: by then the record says [how it ended](super::End). [`Session::destroy`] ends the
-//! login and all that leads to the session.
+//! A login's absolute lifetime counts from the login, whatever the activity; its idle timeout counts from the session's
+//! last use. Under `never_expire` it has neither. The session outlives it: by then the record says [how it
+//! ended](super::End). [`Session::destroy`] ends the login and all that leads to the session.
 //!
-//! Reads see a login whose time is up as [settled](settled()): it has ended. They write nothing; every write settles first.
+//! Reads see a login whose time is up as [settled](settled()): it has ended. They write nothing; every write settles
+//! first.
 
 use std::{sync::Arc, time::Duration};
 
@@ -102,7 +103,8 @@ pub(crate) fn use_at(session: &Session, now: Timestamp) -> Timestamp {
     now.max(session.created.after(Duration::from_millis(1)))
 }
 
-/// Whether a time in the record lies in the future: it was noted by a clock that was ahead and has been set right since.
+/// Whether a time in the record lies in the future: it was noted by a clock that was ahead and has been set right
+/// since.
 pub(crate) fn is_ahead(session: &Session, now: Timestamp) -> bool {
     let login = session.login.as_ref();
     let times = [
@@ -118,7 +120,8 @@ pub(crate) fn is_ahead(session: &Session, now: Timestamp) -> bool {
         || session.old_cookie.is_some_and(|old| works_too_long(old, now))
 }
 
-/// Whether a replaced cookie value would work longer than any does. It was dead from some time on, by a clock that was ahead: it is dead now.
+/// Whether a replaced cookie value would work longer than any does. It was dead from some time on, by a clock that was
+/// ahead: it is dead now.
 fn works_too_long(old: OldCookie, now: Timestamp) -> bool {
     old.works_until != Timestamp::NEVER && old.works_until > now.after(Policy::RENEWAL_GRACE).after(CLOCK_SKEW)
 }
@@ -156,7 +159,8 @@ pub(crate) enum Renewal {
     Keep,
     /// The successor was seen for the first time: the old value has [`RENEWAL_GRACE`](Policy::RENEWAL_GRACE) left.
     Confirm,
-    /// It is too old, or its successor was lost on the way: the browser gets a new one, and this one works until that is seen.
+    /// It is too old, or its successor was lost on the way: the browser gets a new one, and this one works until that
+    /// is seen.
     Rotate,
     /// Rights changed while the browser could not be reached: the browser gets a new one, and this one is dead.
     Replace,
@@ -174,7 +178,8 @@ pub(crate) fn renewal(session: &Session, policy: &Policy, shown: CookieHash, now
     } else if is_current && successor_unseen {
         Renewal::Confirm
     } else if !is_current && successor_unseen && age >= Policy::RENEWAL_GRACE {
-        // Within the grace it is another tab's request, which will not be answered later than the one with the successor.
+        // Within the grace it is another tab's request, which will not be answered later than the one with the
+        // successor.
         Renewal::Rotate
     } else {
         Renewal::Keep

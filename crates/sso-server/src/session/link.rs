@@ -44,8 +44,8 @@ pub enum LinkState {
 }
 
 impl Link {
-    /// A session has at most so many links at one broker, for anyone can attach token after token to a session of their own. A browser needs
-    /// one, and some more while tabs attach at the same time.
+    /// A session has at most so many links at one broker, for anyone can attach token after token to a session of their
+    /// own. A browser needs one, and some more while tabs attach at the same time.
     pub const MAX_PER_BROKER: usize = 20;
     /// Where their broker cannot attach anew, a call with one is written down at most this often.
     pub const CALLED_EVERY: Duration = Duration::from_secs(5 * 60);
@@ -56,8 +56,8 @@ impl Link {
 
     /// What the link to `session` is at `now`. `called`: when its broker last called, as far as that was noted.
     ///
-    /// A link sees no login that began after it was made, unless it made that login itself: what was planted or copied before a login is worth
-    /// nothing in it. The links of jasny/sso brokers are exempt, and end the sooner.
+    /// A link sees no login that began after it was made, unless it made that login itself: what was planted or copied
+    /// before a login is worth nothing in it. The links of jasny/sso brokers are exempt, and end the sooner.
     pub fn state(&self, session: &Session, called: Option<Timestamp>, policy: &Policy, now: Timestamp) -> LinkState {
         let end = match self.php {
             true => called.unwrap_or(self.at).max(self.at).after(Self::PHP_LIFETIME),

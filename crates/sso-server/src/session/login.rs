@@ -22,7 +22,8 @@ pub struct Login {
     pub next_credential: Option<Box<[u8; 32]>>,
     /// Since when; the absolute lifetime counts from here.
     pub at: Timestamp,
-    /// When its user last authenticated: typed the password, here or, where the browser was remembered, when that began.
+    /// When its user last authenticated: typed the password, here or, where the browser was remembered, when that
+    /// began.
     pub auth_time: Timestamp,
     /// How.
     pub method: AuthMethod,

@@ -20,7 +20,8 @@ pub struct Policy {
     pub touch_every: Duration,
     /// The value of a session cookie is replaced when it is older than this.
     pub regenerate_every: Duration,
-    /// A session is tied to the browser's fingerprint: a keyed hash of headers that stay the same, without version numbers.
+    /// A session is tied to the browser's fingerprint: a keyed hash of headers that stay the same, without version
+    /// numbers.
     pub fingerprint: bool,
     /// A link ends after so long, and its broker attaches anew: no bearer token lives for ever.
     pub link_lifetime: Duration,
@@ -30,15 +31,17 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A session stays at least this long after its last use, and after the end of its login, so that its brokers are told of that.
+    /// A session stays at least this long after its last use, and after the end of its login, so that its brokers are
+    /// told of that.
     pub const KEPT: Duration = Duration::from_secs(60 * 60);
     /// One that was never used again after it began stays this long: its cookie was not kept, and nobody misses it.
     pub const UNUSED: Duration = Duration::from_secs(10 * 60);
-    /// The old value of a cookie that was replaced because of its age works until the new one is first seen, and so much longer: requests that were on
-    /// their way, or a response that was lost, must not log anyone out.
+    /// The old value of a cookie that was replaced because of its age works until the new one is first seen, and so
+    /// much longer: requests that were on their way, or a response that was lost, must not log anyone out.
     pub const RENEWAL_GRACE: Duration = Duration::from_secs(10);
 
-    /// The default lifetimes, but this idle timeout. What must be shorter than it is: half of it, where the default would not be.
+    /// The default lifetimes, but this idle timeout. What must be shorter than it is: half of it, where the default
+    /// would not be.
     pub fn with_idle_timeout(idle_timeout: Duration) -> Self {
         let default = Self::default();
         Self {
@@ -126,8 +129,8 @@ impl Setting {
 }
 
 impl Default for Policy {
-    /// 20 minutes idle, 12 hours in all, a warning 2 minutes before, 10 minutes for a form; written down every 30 seconds, the cookie
-    /// renewed every 15 minutes, tied to the browser; links for 24 hours; 100 logins of a user.
+    /// 20 minutes idle, 12 hours in all, a warning 2 minutes before, 10 minutes for a form; written down every 30
+    /// seconds, the cookie renewed every 15 minutes, tied to the browser; links for 24 hours; 100 logins of a user.
     fn default() -> Self {
         const fn minutes(n: u64) -> Duration {
             Duration::from_secs(n * 60)

@@ -50,7 +50,8 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// A keyed hash of what stays the same about a browser; see [`Server::fingerprint`](crate::server::Server::fingerprint).
+/// A keyed hash of what stays the same about a browser; see
+/// [`Server::fingerprint`](crate::server::Server::fingerprint).
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
@@ -108,8 +109,8 @@ pub struct Session {
     /// The last end followed from the time alone, and no write has noted it yet.
     #[serde(skip)]
     pub end_is_unwritten: bool,
-    /// When the login ends if nobody uses it any more, by which a store [finds](crate::store::Store::due) those that are over;
-    /// [`NEVER`](Timestamp::NEVER) where there is none, or it has no end.
+    /// When the login ends if nobody uses it any more, by which a store [finds](crate::store::Store::due) those that
+    /// are over; [`NEVER`](Timestamp::NEVER) where there is none, or it has no end.
     pub ends: Timestamp,
     /// Until when the store must keep the record; `lifecycle.rs` computes it.
     pub keep_until: Timestamp,

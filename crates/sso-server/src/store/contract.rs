@@ -97,15 +97,15 @@ pub trait Store: Send + Sync + 'static {
     /// session's](Session::cookies) any more leads nowhere from the same instant on. For a touch may have come between,
     /// `last_seen` keeps the later value, and so do `keep_until` and `ends` if the [count](Session::epoch) is the same:
     /// another login, or none, has times of its own. But where the `last_seen` that is there lies in the future,
-    /// further than [clocks differ](crate::util::clock::CLOCK_SKEW), all three are replaced. [`updated`](super::updated) says the
-    /// same.
+    /// further than [clocks differ](crate::util::clock::CLOCK_SKEW), all three are replaced.
+    /// [`updated`](super::updated) says the same.
     ///
     /// [`Conflict`](StoreError::Conflict) if its version is another, or the new cookie is taken.
     async fn update(&self, session: Session) -> Result<Arc<Session>, StoreError>;
 
     /// Notes the times of a session that was used: `last_seen`, `ends` and `keep_until`. It never moves one back, and
-    /// changes nothing else, not even the version; see [`note_touch`](super::note_touch). Sessions that are read afterwards may have the
-    /// `ends` of before: only [`due`](Self::due) goes by it.
+    /// changes nothing else, not even the version; see [`note_touch`](super::note_touch). Sessions that are read
+    /// afterwards may have the `ends` of before: only [`due`](Self::due) goes by it.
     ///
     /// [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is not revived.
     async fn touch(&self, used: &Session) -> Result<(), StoreError>;

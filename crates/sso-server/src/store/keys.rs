@@ -18,8 +18,9 @@ const KEY_ID_LEN: usize = 8;
 
 /// The keys by which a store's contents are sealed (AES-256-GCM) and named (HMAC-SHA256).
 ///
-/// Sealing keys rotate: the first secret seals, all of them open. Names must stay, so they come from the *last* secret: a new one
-/// is put in front, and the last one stays for as long as the store. (Giving the last one up loses what is in the store.)
+/// Sealing keys rotate: the first secret seals, all of them open. Names must stay, so they come from the *last* secret:
+/// a new one is put in front, and the last one stays for as long as the store. (Giving the last one up loses what is in
+/// the store.)
 #[derive(Clone)]
 pub struct StoreKeys {
     /// Seals.
@@ -36,7 +37,8 @@ pub struct StoreKeys {
 #[error("a store needs at least one key")]
 pub struct NoStoreKey;
 
-/// Seals and opens. Each record has a key of its own, so that random nonces never come near their limit, and a record opens at its own place only.
+/// Seals and opens. Each record has a key of its own, so that random nonces never come near their limit, and a record
+/// opens at its own place only.
 #[derive(Clone)]
 struct SealingKey {
     id: [u8; KEY_ID_LEN],
@@ -82,7 +84,8 @@ impl StoreKeys {
         Self { current: SealingKey::new(&secret), older: Vec::new(), names, lasting }
     }
 
-    /// A secret for another purpose, the same for as long as the store: what a restart must not change can be made from it.
+    /// A secret for another purpose, the same for as long as the store: what a restart must not change can be made from
+    /// it.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         self.lasting.derive("store: derived").mac(&[purpose])
     }
@@ -136,7 +139,8 @@ impl StoreKeys {
         Ok(sealed)
     }
 
-    /// Opens what was sealed for the place `name`. What does not open was not written with these keys, or was moved or changed.
+    /// Opens what was sealed for the place `name`. What does not open was not written with these keys, or was moved or
+    /// changed.
     pub(super) fn open(&self, kind: Kind, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.try_open(kind, name, sealed)
             .ok_or_else(|| StoreError::Unavailable(format!("a {} does not open with the store's keys", kind.label())))

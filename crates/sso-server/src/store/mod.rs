@@ -6,20 +6,20 @@
 //!   [`remove_all`](Store::remove_all), and [`unlink`](Store::unlink) of more than one link, go in steps: what is made
 //!   meanwhile may be missed.
 //! - **Ordered.** Once a call has returned, every later call, from anywhere, sees its effect.
-//! - **Nothing is lost or overwritten.** A call that writes says what it was made from, and puts only what is not there:
-//!   a version, a count, a token without a link. If the store has something else, or nothing any more, the call is
-//!   refused. A refusal ([`Conflict`](StoreError::Conflict), [`Taken`](StoreError::Taken),
+//! - **Nothing is lost or overwritten.** A call that writes says what it was made from, and puts only what is not
+//!   there: a version, a count, a token without a link. If the store has something else, or nothing any more, the call
+//!   is refused. A refusal ([`Conflict`](StoreError::Conflict), [`Taken`](StoreError::Taken),
 //!   [`NoRoom`](StoreError::NoRoom)) says that nothing was written.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A
 //!   store does not judge whether a login has ended or a session is gone; `session/lifecycle.rs`
 //!   does. A family stays until it `expires`, a used id until the time given with it; whether a family still works is
 //!   not the store's to judge either.
-//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`](crate::session::Link::MAX_PER_BROKER) links at a broker; when one is made,
-//!   [others make room](room_for). A store may also let sessions go in which nobody is logged in, if there are too
-//!   many; the longest unused first, and never any other.
-//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. Only a call that
-//!   failed with [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever; the
-//!   server gives up sooner. But a record that cannot be read is left out of lists, and told in the log, so that it
+//! - **Few.** A session has at most [`Link::MAX_PER_BROKER`](crate::session::Link::MAX_PER_BROKER) links at a broker;
+//!   when one is made, [others make room](room_for). A store may also let sessions go in which nobody is logged in, if
+//!   there are too many; the longest unused first, and never any other.
+//! - **Honest.** What cannot be done is an error: never a panic, never a default in place of an answer. Only a call
+//!   that failed with [`Unavailable`](StoreError::Unavailable) may have happened all the same. No call waits for ever;
+//!   the server gives up sooner. But a record that cannot be read is left out of lists, and told in the log, so that it
 //!   hides no other one; [`remove_unreadable`](Store::remove_unreadable) ends it.
 //!
 //! A store outside this crate keeps the records as their serde derives write them. The crate `sso-store-tests` runs the

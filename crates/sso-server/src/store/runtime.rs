@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 
 /// Where connections are opened and read: on the runtime on which the store was opened.
 ///
-/// actix-web has a runtime for each of its workers. A connection that one of them had opened would break for all others when it ends, which,
-/// when the server is told to end, is before the others have given their last answers.
+/// actix-web has a runtime for each of its workers. A connection that one of them had opened would break for all others
+/// when it ends, which, when the server is told to end, is before the others have given their last answers.
 pub(super) struct StoreRuntime(OnceLock<Handle>);
 
 impl StoreRuntime {

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{Account, SetOutcome, Users, UsersUnavailable};
 
-/// Accounts that are known from the start. What users change of them lasts until the process ends: for trying out, and for tests.
+/// Accounts that are known from the start. What users change of them lasts until the process ends: for trying out, and
+/// for tests.
 #[derive(Debug, Default)]
 pub struct UsersInMemory(RwLock<HashMap<String, Arc<Account>>>);
 

@@ -21,7 +21,8 @@ pub struct Account {
     pub user: User,
     /// The password's hash.
     pub password: PasswordHash,
-    /// The groups that the user is in; a broker's [`AllowedUsers`](crate::AllowedUsers) may name them. No broker is told.
+    /// The groups that the user is in; a broker's [`AllowedUsers`](crate::AllowedUsers) may name them. No broker is
+    /// told.
     pub groups: Vec<String>,
 }
 
@@ -72,12 +73,13 @@ pub enum SetOutcome {
 /// Finds accounts.
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
-    /// The account of this name; `None` if there is none or it is disabled. A login asks for the name as it was typed, and then in its
-    /// [form that counts](username::canonical): names that are kept in that form are to be found to the letter. Asked at every call of a broker, so
-    /// it must be fast; what it says may be some seconds old.
+    /// The account of this name; `None` if there is none or it is disabled. A login asks for the name as it was typed,
+    /// and then in its [form that counts](username::canonical): names that are kept in that form are to be found to the
+    /// letter. Asked at every call of a broker, so it must be fast; what it says may be some seconds old.
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable>;
 
-    /// The same past any cache, as it is now: asked at a login, and before a session is ended because of what `find` said.
+    /// The same past any cache, as it is now: asked at a login, and before a session is ended because of what `find`
+    /// said.
     async fn find_now(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
         self.find(username).await
     }
@@ -92,9 +94,9 @@ pub trait Users: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Gives the account another password. `expected`: only in place of this one, judged at the same instant as the change is made, so that
-    /// who showed it overwrites no later one; `None`: in place of any. What was found before ends no earlier than `find` forgets it; `find_now`
-    /// finds the new one at once.
+    /// Gives the account another password. `expected`: only in place of this one, judged at the same instant as the
+    /// change is made, so that who showed it overwrites no later one; `None`: in place of any. What was found before
+    /// ends no earlier than `find` forgets it; `find_now` finds the new one at once.
     async fn set_password(
         &self,
         _username: &str,
@@ -135,8 +137,8 @@ where
     }
 }
 
-/// Accounts that are known from the start. Each has its name in the [form that counts](username::canonical), however it was
-/// given, and is found by that alone: an account of another form elsewhere is another one.
+/// Accounts that are known from the start. Each has its name in the [form that counts](username::canonical), however it
+/// was given, and is found by that alone: an account of another form elsewhere is another one.
 #[derive(Clone, Debug, Default)]
 pub struct UserList(HashMap<String, Arc<Account>>);
 

@@ -44,8 +44,8 @@ pub enum InvalidHash {
 pub struct HashingFailed(String);
 
 impl PasswordHash {
-    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt, in Unicode's normal form NFC (NIST SP
-    /// 800-63B-4 section 3.1.1.2), so that it does not matter which keyboard it is typed on.
+    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt, in Unicode's
+    /// normal form NFC (NIST SP 800-63B-4 section 3.1.1.2), so that it does not matter which keyboard it is typed on.
     pub fn new(password: &str) -> Result<Self, HashingFailed> {
         let password = nfc(password);
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| HashingFailed(e.to_string()))?;
@@ -88,8 +88,9 @@ impl FromStr for PasswordHash {
     }
 }
 
-/// What may have been hashed when this password was set: NFC, as it is now; with another system, or in an earlier version, what a keyboard gave,
-/// which was as it is now or NFD. Of a password in ASCII all are one, and of most others two. How many follows from what is typed alone.
+/// What may have been hashed when this password was set: NFC, as it is now; with another system, or in an earlier
+/// version, what a keyboard gave, which was as it is now or NFD. Of a password in ASCII all are one, and of most others
+/// two. How many follows from what is typed alone.
 fn forms(password: &str) -> Vec<Cow<'_, str>> {
     let all = [nfc(password), password.into(), DecomposingNormalizerBorrowed::new_nfd().normalize(password)];
     let mut forms = Vec::with_capacity(all.len());
@@ -102,7 +103,8 @@ fn forms(password: &str) -> Vec<Cow<'_, str>> {
 }
 
 thread_local! {
-    /// What argon2 works in. The thread's next check uses it again; allocated each time, it makes glibc keep hundreds of megabytes.
+    /// What argon2 works in. The thread's next check uses it again; allocated each time, it makes glibc keep hundreds
+    /// of megabytes.
     static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 

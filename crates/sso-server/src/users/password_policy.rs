@@ -11,7 +11,8 @@ use super::username::nfc;
 
 /// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
 pub const MIN_CHARS: usize = 15;
-/// The most bytes: far more than the 64 characters that the same section wants to be allowed, and far less than what argon2 takes.
+/// The most bytes: far more than the 64 characters that the same section wants to be allowed, and far less than what
+/// argon2 takes.
 pub const MAX_BYTES: usize = 1_024;
 /// So few letters beside words of the account's own are no password, nor so few digits: years and dates.
 const FEWEST_OTHER_LETTERS: usize = 4;
@@ -77,15 +78,16 @@ fn words(text: &str) -> Vec<String> {
     parts.chain([text.clone()]).filter(|word| word.chars().count() >= SHORTEST_WORD).collect()
 }
 
-/// Judges a new password of an account. That takes some hundred milliseconds at most, or seconds for one that is made to take them.
+/// Judges a new password of an account. That takes some hundred milliseconds at most, or seconds for one that is made
+/// to take them.
 pub fn check_new(password: &str, own: &ContextWords) -> Result<(), PasswordPolicyError> {
     check_length(password)?;
     let password = nfc(password);
     if own.make_up(&nfc(&password.to_lowercase())) {
         return Err(PasswordPolicyError::OwnName);
     }
-    // Common passwords, names and words, backwards too, with digits in place of letters, repeated, rows of keys, dates (ASVS 6.2.4). The best
-    // score means 10^10 guesses, which three words taken at random need.
+    // Common passwords, names and words, backwards too, with digits in place of letters, repeated, rows of keys, dates
+    // (ASVS 6.2.4). The best score means 10^10 guesses, which three words taken at random need.
     let own: Vec<_> = own.0.iter().map(String::as_str).collect();
     if zxcvbn(&password, &own).score() < Score::Four { Err(PasswordPolicyError::Common) } else { Ok(()) }
 }

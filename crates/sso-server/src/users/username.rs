@@ -25,8 +25,8 @@ pub enum InvalidUsername {
     NotCanonical,
 }
 
-/// The form of a name that counts: without white space at its ends, in Unicode's normal form NFC. So it does not matter what a keyboard, a
-/// clipboard or a phone's correction made of it.
+/// The form of a name that counts: without white space at its ends, in Unicode's normal form NFC. So it does not matter
+/// what a keyboard, a clipboard or a phone's correction made of it.
 pub fn canonical(name: &str) -> Cow<'_, str> {
     nfc(name.trim())
 }
@@ -58,7 +58,8 @@ pub fn check_username(name: &str) -> Result<(), InvalidUsername> {
     }
 }
 
-/// Control characters, white space that is no plain space, and what Unicode says is not to be displayed: zero-width, bidi controls, fillers.
+/// Control characters, white space that is no plain space, and what Unicode says is not to be displayed: zero-width,
+/// bidi controls, fillers.
 fn is_invisible(c: char) -> bool {
     let is_ignorable = || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
     c.is_control() || (c.is_whitespace() && c != ' ') || is_ignorable()

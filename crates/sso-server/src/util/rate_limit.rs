@@ -1,8 +1,8 @@
 //! Slows down guessing: after a few failures under one key, each next try must wait, twice as long each time.
 //!
 //! Each node counts for itself: to count in the store would cost every login a round trip. Several nodes would so allow
-//! as many tries more. Where that matters, a try that had to wait also takes a [`TimeSlot`] of time, and the store gives
-//! each slot to one node only.
+//! as many tries more. Where that matters, a try that had to wait also takes a [`TimeSlot`] of time, and the store
+//! gives each slot to one node only.
 
 use std::{fmt, time::Duration};
 
@@ -68,7 +68,8 @@ impl RateLimiter {
 
     /// The slot that a try under this key takes now; `None` while tries are free.
     ///
-    /// Who has waited as [`check`](Self::check) says is in another slot than the failure was: alone, a node never finds its slot taken.
+    /// Who has waited as [`check`](Self::check) says is in another slot than the failure was: alone, a node never finds
+    /// its slot taken.
     pub fn slot(&self, key: &str, now: Timestamp) -> Option<TimeSlot> {
         let wait = self.wait_after(self.failures.get(&hash(key))?.count).as_millis() as i64;
         let number = now.as_millis().checked_div(wait)?;

@@ -16,7 +16,8 @@ use crate::{server::browser::RememberToken, session::CookieValue};
 pub(super) struct Cookies {
     /// The session cookie's name, without a prefix.
     session_name: String,
-    /// `__Host-` names and `Secure`: no sibling domain and nobody on the network can plant one (RFC 6265bis section 4.1.3.2).
+    /// `__Host-` names and `Secure`: no sibling domain and nobody on the network can plant one (RFC 6265bis section
+    /// 4.1.3.2).
     pub(super) secure: bool,
     /// The session cookie also goes with requests from other sites.
     pub(super) cross_site: bool,

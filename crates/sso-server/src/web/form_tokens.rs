@@ -15,8 +15,8 @@ use crate::{
     session::CookieValue,
 };
 
-/// The name of the logout form in its tokens. Any page may have one: [`FormTokens::token`] makes its token, and it posts to
-/// `/logout`.
+/// The name of the logout form in its tokens. Any page may have one: [`FormTokens::token`] makes its token, and it
+/// posts to `/logout`.
 pub const LOGOUT_FORM: &str = "logout";
 
 /// A browser's form tokens: an extractor for pages that show forms and for what receives them.
@@ -47,7 +47,8 @@ impl FormTokens {
         (self.is_new && is_known_to_be_missing).then(|| self.site.0.cookies.set_form(&self.binding))
     }
 
-    /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in time.
+    /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in
+    /// time.
     pub fn check(&self, page: &str, token: &str, limit: TimeLimit) -> Result<(), FormError> {
         if self.is_new || self.sent_by == SentBy::Other {
             return Err(FormError::InvalidToken);

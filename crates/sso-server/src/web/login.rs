@@ -99,7 +99,8 @@ async fn log_out(
     }
 }
 
-/// The login form of a request, shown at `/login` and on the way through `/attach`. It posts back to where it was asked for.
+/// The login form of a request, shown at `/login` and on the way through `/attach`. It posts back to where it was asked
+/// for.
 pub(super) struct LoginForm<'a> {
     site: &'a Site,
     form: &'a FormTokens,

@@ -11,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call; `access_token`: access tokens and the keys for those; `status`: what the
-//!   server's own pages ask by script
+//! - `attach`: `/attach`, with its login form; `login`: `/login` and `/logout`; `api`: what brokers call;
+//!   `access_token`: access tokens and the keys for those; `status`: what the server's own pages ask by script
 //! - `account`: `/account` and `/confirm`
 //! - [`ApiCall`], [`PageVisit`], [`RememberMeVisit`], [`FormTokens`]: extractors for routes of your own
 //! - [`Pages`]: how the pages look

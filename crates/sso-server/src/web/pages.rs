@@ -15,8 +15,9 @@ use crate::{
 pub trait Pages: Send + Sync + 'static {
     /// The login form: a POST to `action` with `username`, `password` and the hidden `form_token`.
     fn login(&self, page: &LoginPage<'_>) -> String;
-    /// The account page: POSTs to `/account` with `action` (`end`, `end_others`, `forget`), `handle` and the hidden `form_token`; a POST to
-    /// `/account/password` with `old`, `new`, `again` and a `form_token` of its own; and a logout.
+    /// The account page: POSTs to `/account` with `action` (`end`, `end_others`, `forget`), `handle` and the hidden
+    /// `form_token`; a POST to `/account/password` with `old`, `new`, `again` and a `form_token` of its own; and a
+    /// logout.
     fn account(&self, page: &AccountPage<'_>) -> String;
     /// Asks for the password again: a POST to `action` with `password` and the hidden `form_token`; and a logout.
     fn confirm(&self, page: &ConfirmPage<'_>) -> String;

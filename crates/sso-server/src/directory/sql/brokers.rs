@@ -128,15 +128,16 @@ impl SqlDirectory {
         Ok(row.map(|row| StoredBroker::in_row(&row, &self.keys)).transpose()?.transpose()?)
     }
 
-    /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end. One that cannot be read hides
-    /// no other.
+    /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end. One that
+    /// cannot be read hides no other.
     pub async fn brokers_after(&self, after: &str) -> Result<Vec<Result<StoredBroker, Unreadable>>, DirectoryError> {
         let query = || sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
         let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         rows.iter().map(|row| StoredBroker::in_row(row, &self.keys)).collect()
     }
 
-    /// Changes a broker; `change` sees the newest record and may be called again. What it makes is checked. The broker as it is now.
+    /// Changes a broker; `change` sees the newest record and may be called again. What it makes is checked. The broker
+    /// as it is now.
     pub async fn change_broker(
         &self,
         id: &BrokerId,

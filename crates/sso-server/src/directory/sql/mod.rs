@@ -1,7 +1,8 @@
 //! Users and brokers in SQL: [`SqlDirectory`], which `sso users` and `sso brokers` change while servers read it.
 //!
-//! The tables are in `store/sql/schema_2.sql`: in the database of the store, or in one of their own. What a broker's secrets are is sealed with
-//! the store's keys; everything else is in clear. Servers ask through [`Cached`](crate::directory::cache::Cached).
+//! The tables are in `store/sql/schema_2.sql`: in the database of the store, or in one of their own. What a broker's
+//! secrets are is sealed with the store's keys; everything else is in clear. Servers ask through
+//! [`Cached`](crate::directory::cache::Cached).
 
 mod brokers;
 mod users;
@@ -61,8 +62,8 @@ pub enum DirectoryError {
     Unavailable(String),
 }
 
-/// An entry that is not as it should be: another program, or another version of this one, wrote it. It can be disabled and removed all the
-/// same, and a user given another password.
+/// An entry that is not as it should be: another program, or another version of this one, wrote it. It can be disabled
+/// and removed all the same, and a user given another password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} of {name:?} cannot be read")]
 pub struct Unreadable {

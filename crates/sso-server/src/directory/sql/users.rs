@@ -122,8 +122,8 @@ impl SqlDirectory {
         Ok(row.as_ref().map(StoredUser::in_row).transpose()?.transpose()?)
     }
 
-    /// Some hundred users, in the order of their names, from the first one after `after`; none at the end. One that cannot be read hides
-    /// no other.
+    /// Some hundred users, in the order of their names, from the first one after `after`; none at the end. One that
+    /// cannot be read hides no other.
     pub async fn users_after(&self, after: &str) -> Result<Vec<Result<StoredUser, Unreadable>>, DirectoryError> {
         let query = || sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
         let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;

@@ -76,7 +76,8 @@ impl Task<'_> {
         let is_same = |current: &mut Session| {
             lifecycle::accepts(current, cookie, self.now()) && current.fingerprint == session.fingerprint
         };
-        // The family, too: a logout at a broker could not find it any more, for the brokers' links end with the session.
+        // The family, too: a logout at a broker could not find it any more, for the brokers' links end with the
+        // session.
         self.end_and_forget(&session, reason, is_same).await?;
         Ok(None)
     }

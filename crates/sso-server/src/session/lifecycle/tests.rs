@@ -185,7 +185,8 @@ impl Model {
 }
 
 proptest! {
-    /// A walk at random, beside a plain model: who is logged in, since when, when the session was last used, and what each link sees.
+    /// A walk at random, beside a plain model: who is logged in, since when, when the session was last used, and what
+    /// each link sees.
     #[test]
     fn a_random_walk_agrees_with_a_plain_model(
         steps in prop::collection::vec(prop_oneof![

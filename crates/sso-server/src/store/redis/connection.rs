@@ -60,7 +60,8 @@ impl Connection {
         self.command(&put).await
     }
 
-    /// One step through the names of all records that match; the cursor to go on from, 0 at the end. What is no hash is not ours.
+    /// One step through the names of all records that match; the cursor to go on from, 0 at the end. What is no hash is
+    /// not ours.
     pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500).arg("TYPE").arg("hash");

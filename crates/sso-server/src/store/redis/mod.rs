@@ -3,8 +3,8 @@
 //! # Scripts that run again
 //!
 //! Where the answer to a script was lost, the script runs once more, and finds by the record that it has run before.
-//! Two cases differ from the contract. A link or a session that was removed between the two runs is made again. A family
-//! that somebody replaced between them is a conflict, though it was written.
+//! Two cases differ from the contract. A link or a session that was removed between the two runs is made again. A
+//! family that somebody replaced between them is a conflict, though it was written.
 //!
 //! # Keys
 //!

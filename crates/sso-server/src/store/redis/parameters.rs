@@ -13,7 +13,8 @@ const MAX_LEN: usize = 32;
 pub(super) struct Parameters {
     /// What keys begin with.
     pub(super) namespace: String,
-    /// A file of certificates in PEM: the authorities that alone may vouch for Redis. `None`: those that this machine trusts.
+    /// A file of certificates in PEM: the authorities that alone may vouch for Redis. `None`: those that this machine
+    /// trusts.
     pub(super) sslrootcert: Option<PathBuf>,
 }
 

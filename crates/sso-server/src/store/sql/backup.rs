@@ -10,8 +10,8 @@ use crate::store::{StoreError, StoreKeys};
 /// What a copy has of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// All but sessions and remembered browsers. A session that was logged out after the copy was made would be live again when the copy is
-    /// restored, and so would one that ended for a password change or a theft.
+    /// All but sessions and remembered browsers. A session that was logged out after the copy was made would be live
+    /// again when the copy is restored, and so would one that ended for a password change or a theft.
     Lasting,
     /// All: for a store that moves to another machine, and is not used any more where it was.
     Everything,
@@ -25,8 +25,8 @@ const PASSING: [&str; 4] =
 const BUSY: Duration = Duration::from_secs(10);
 
 impl SqlStore {
-    /// Copies the store in the SQLite file `from`, which servers may be using, to `to`, which must not be there or be empty. It must be a store
-    /// of these keys. The copy is of one instant.
+    /// Copies the store in the SQLite file `from`, which servers may be using, to `to`, which must not be there or be
+    /// empty. It must be a store of these keys. The copy is of one instant.
     pub async fn copy_sqlite(from: &Path, to: &Path, keys: &StoreKeys, what: Copied) -> Result<(), StoreError> {
         let copied = async {
             let mut source = connect(from).await?;

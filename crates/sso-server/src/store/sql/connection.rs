@@ -1,4 +1,5 @@
-//! The database: its URL, its pool, its tables, and that nobody waits for it without end. Several nodes may open it at the same time.
+//! The database: its URL, its pool, its tables, and that nobody waits for it without end. Several nodes may open it at
+//! the same time.
 
 use std::{
     fmt,
@@ -108,8 +109,8 @@ impl Database {
         }
     }
 
-    /// A call that writes: one statement, or one transaction. It is made anew when PostgreSQL undid it so that somebody else could go on, or did not
-    /// begin it because it can only be read there.
+    /// A call that writes: one statement, or one transaction. It is made anew when PostgreSQL undid it so that somebody
+    /// else could go on, or did not begin it because it can only be read there.
     pub(crate) async fn write<T: Send, F>(&self, call: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
@@ -158,7 +159,8 @@ impl Database {
         Ok(self.write(|| query().execute(&self.pool)).await?.rows_affected())
     }
 
-    /// Whether writes work, which is tried at the start, and when one has failed until one works. A disk that is full shows in nothing else.
+    /// Whether writes work, which is tried at the start, and when one has failed until one works. A disk that is full
+    /// shows in nothing else.
     pub(super) async fn prove_writes(&self) -> Result<(), StoreError> {
         if self.health.is_proven() {
             return Ok(());
@@ -185,10 +187,11 @@ impl fmt::Debug for Database {
     }
 }
 
-/// What is done as a whole. Dropped before its end was confirmed, it is rolled back before its connection is used again.
+/// What is done as a whole. Dropped before its end was confirmed, it is rolled back before its connection is used
+/// again.
 ///
-/// sqlx's own gives a connection back to the pool as soon as nobody waits for its `BEGIN` any more, though it is sent; whatever the next ones
-/// write there is acknowledged, and never committed.
+/// sqlx's own gives a connection back to the pool as soon as nobody waits for its `BEGIN` any more, though it is sent;
+/// whatever the next ones write there is acknowledged, and never committed.
 pub(crate) struct Transaction(Option<PoolConnection<Any>>);
 
 impl Transaction {
@@ -242,7 +245,8 @@ impl Drop for Transaction {
     }
 }
 
-/// Makes the file, for its owner only, whatever the umask is: SQLite would let everybody read it. What SQLite puts beside a file gets the file's mode.
+/// Makes the file, for its owner only, whatever the umask is: SQLite would let everybody read it. What SQLite puts
+/// beside a file gets the file's mode.
 fn make_private(file: &Path) -> io::Result<()> {
     // Also behind a link that leads nowhere yet.
     match OpenOptions::new().append(true).create(true).mode(0o600).open(file) {
@@ -300,7 +304,8 @@ async fn try_open(engine: Engine, url: &str, health: &Health) -> Result<AnyPool,
                         "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                          PRAGMA foreign_keys = ON;"
                     }
-                    // Whatever the database's default is: with a higher one mere reads are refused now and then, and nothing here needs it.
+                    // Whatever the database's default is: with a higher one mere reads are refused now and then, and
+                    // nothing here needs it.
                     Engine::Postgres => "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
                 };
                 connection.execute(sqlx::raw_sql(settings)).await?;
@@ -345,8 +350,8 @@ async fn make_tables(engine: Engine, pool: &AnyPool) -> Result<(), sqlx::Error> 
     transaction.commit().await
 }
 
-/// PostgreSQL ended this transaction, and nothing of it happened: others waited for it as it for them, or, where its isolation is set higher than
-/// by default, had changed what it saw.
+/// PostgreSQL ended this transaction, and nothing of it happened: others waited for it as it for them, or, where its
+/// isolation is set higher than by default, had changed what it saw.
 fn is_undone(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| matches!(&*code, "40P01" | "40001"))

@@ -1,4 +1,5 @@
-//! Removes what has expired, in the background, and everything when that is asked for: a little at a time. Every node does; none waits for another.
+//! Removes what has expired, in the background, and everything when that is asked for: a little at a time. Every node
+//! does; none waits for another.
 
 use std::time::Duration;
 
@@ -80,10 +81,11 @@ pub(super) async fn everything(database: &Database) -> Result<Removed, StoreErro
     Ok(Removed { sessions: emptied(database, "sso_sessions", None).await?, families })
 }
 
-/// Removes all rows of a table, or those of one broker, in the order of their names; how many. What is added meanwhile may stay.
+/// Removes all rows of a table, or those of one broker, in the order of their names; how many. What is added meanwhile
+/// may stay.
 pub(super) async fn emptied(database: &Database, table: &str, broker: Option<&str>) -> Result<u64, StoreError> {
-    // One order, so that two who do this wait for each other and do not lock each other out. SQLite has one writer anyway, and its `+` keeps it
-    // from sorting all of a broker's links at each step.
+    // One order, so that two who do this wait for each other and do not lock each other out. SQLite has one writer
+    // anyway, and its `+` keeps it from sorting all of a broker's links at each step.
     let (lock, plain) = match database.engine {
         Engine::Postgres => ("FOR UPDATE", ""),
         Engine::Sqlite => ("", "+"),

@@ -1,12 +1,13 @@
-//! Whether the keys are the database's; and what stays for as long as the database is sealed anew when they have rotated, so that no key but the
-//! last one must be kept for it. Sessions, links and families go by themselves.
+//! Whether the keys are the database's; and what stays for as long as the database is sealed anew when they have
+//! rotated, so that no key but the last one must be kept for it. Sessions, links and families go by themselves.
 
 use sqlx::Any;
 
 use super::{Database, column};
 use crate::store::{StoreError, StoreKeys, keys::Kind};
 
-/// The place of what tells whether the keys are the right ones. It is not a keyed hash, so that other keys find it and fail to open it.
+/// The place of what tells whether the keys are the right ones. It is not a keyed hash, so that other keys find it and
+/// fail to open it.
 const PLACE: &str = "keys";
 
 /// Brokers of one step.

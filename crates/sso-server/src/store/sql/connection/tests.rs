@@ -40,7 +40,8 @@ async fn with_settings(names: [&str; 2]) -> Database {
     database
 }
 
-/// Writes both in one transaction. The first time, each of the two who do so has got its first one before they go on. How often it was tried.
+/// Writes both in one transaction. The first time, each of the two who do so has got its first one before they go on.
+/// How often it was tried.
 async fn write_both(database: &Database, names: [&str; 2], both: &Barrier) -> Result<u32, StoreError> {
     let tried = AtomicU32::new(0);
     let work = || async {
