@@ -1,4 +1,4 @@
-//! What can happen to any operation. Its status, code and headers over HTTP are in `web/answer.rs`.
+//! The errors of all operations. `web/answer.rs` gives each its HTTP status, code and headers.
 
 use std::{error, sync::Arc};
 
@@ -13,36 +13,36 @@ use crate::{
     util::{humanize, rate_limit::RateLimited},
 };
 
-/// Something that an operation needs does not answer: the store, the users, the brokers. The cause is in the log.
+/// The store, the users or the brokers do not answer. The cause is logged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("The server is temporarily unavailable. Try again later.")]
 pub struct Unavailable(#[source] Arc<dyn error::Error + Send + Sync>);
 
 impl Unavailable {
-    /// Logs the cause, which is kept from the visitor.
+    /// Logs the cause, which the visitor does not see.
     pub(crate) fn because(cause: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         let cause = cause.into();
         tracing::error!(%cause, "temporarily unavailable");
         Self(cause.into())
     }
 
-    /// What was tried again and again, each time because somebody else was faster.
+    /// Every retry lost against a concurrent change.
     pub(crate) fn changes_all_the_time() -> Self {
         Self::because("a record changes all the time")
     }
 }
 
 impl PartialEq for Unavailable {
-    /// The cause is for the log: nobody chooses by it.
+    /// The cause is only for the log, so it does not count.
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-/// Why an operation did not do what was asked. `Display` gives the text that goes over the wire.
+/// Why an operation failed. `Display` is the text that goes over the wire.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// What it needs does not answer.
+    /// A service that the operation needs does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// Too many wrong passwords of this user or link, or wrong checksums or secrets of this broker.
@@ -58,14 +58,14 @@ pub enum Error {
     /// A broker's call has no `Authorization: Bearer …`.
     #[error("Broker didn't use bearer authentication")]
     NoBearer,
-    /// Malformed, unknown broker, not attached, or wrong checksum: the caller is not told which. Or the session went
-    /// away meanwhile.
+    /// The token is malformed or not attached, the broker is unknown, or the checksum is wrong: the caller does not
+    /// learn which. Or the session was removed meanwhile.
     #[error("{}", BearerErrorCode::NotAttached.message())]
     NotAttached,
-    /// Somebody has logged in since the link was made: it does not see that login, and its broker attaches anew.
+    /// A login happened since the link was made. The link does not see it, and its broker attaches again.
     #[error("{}", BearerErrorCode::Superseded.message())]
     Superseded,
-    /// Somebody is logged in who may not use this broker.
+    /// The user who is logged in may not use this broker.
     #[error("{}", BearerErrorCode::UserNotAllowed.message())]
     UserNotAllowed,
 
@@ -75,10 +75,10 @@ pub enum Error {
     /// The broker's back end may not post passwords.
     #[error("This broker may not log users in itself")]
     PasswordLoginOff,
-    /// The password is right, and its user may not use this broker.
+    /// The password is correct, but the user may not use this broker.
     #[error("{}", BearerErrorCode::UserNotAllowed.message())]
     MayNotEnter,
-    /// Somebody else has logged in with the same cookie since the login form was shown.
+    /// Another user has logged in with the same cookie since the login form was shown.
     #[error("Somebody has logged in in this browser in the meantime. Enter your password again to log in instead.")]
     LoggedInMeanwhile,
     /// Nobody is logged in (any more).
@@ -97,16 +97,16 @@ pub enum Error {
     /// The session's data would be more than [`Session::MAX_DATA`]; none of it was changed.
     #[error("Session data is limited to {} KiB", Session::MAX_DATA / 1024)]
     DataTooLarge,
-    /// Someone logged in or out meanwhile; the data may be meant for somebody else, and were not changed.
+    /// A login or a logout happened meanwhile. The data may be meant for another user and were not changed.
     #[error("The user of the session has changed")]
     UserChanged,
-    /// There is no access token: the broker's entry names no service.
+    /// The broker's settings name no audience, so it gets no access tokens.
     #[error("This broker has no audiences configured")]
     NoAudiences,
-    /// Nor does it name this one.
+    /// The broker's settings do not name this audience.
     #[error("This audience is not among the broker's")]
     ForeignAudience,
-    /// At introspection, broker id and secret do not fit, or are not there (the text is RFC 6749's).
+    /// At introspection, broker id or secret is missing or wrong (the text is RFC 6749's).
     #[error("invalid_client")]
     InvalidClient,
 }
@@ -114,19 +114,19 @@ pub enum Error {
 /// Why a password was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// Passwords are changed where the users come from.
+    /// Passwords are changed elsewhere, at the source of the users.
     #[error("Passwords cannot be changed here")]
     CannotChange,
-    /// The two new ones differ.
+    /// The two new passwords differ.
     #[error("The two new passwords are not the same.")]
     NotRepeated,
-    /// The new one is not fit.
+    /// The new password does not meet the policy.
     #[error(transparent)]
     Policy(#[from] PasswordPolicyError),
-    /// It is the old one.
+    /// The new password is the current one.
     #[error("The new password is the same as the current one.")]
     Unchanged,
-    /// It is another one by now than the old one that was typed: an operator set it, or the user did elsewhere.
+    /// The current password is no longer the one that was typed: an administrator or the user changed it elsewhere.
     #[error("The password was changed elsewhere in the meantime. This change was not made.")]
     ChangedMeanwhile,
 }

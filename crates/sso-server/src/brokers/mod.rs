@@ -1,4 +1,5 @@
-//! Which web sites take part. [`Brokers`] finds a broker by its id; a list, a closure or something of your own will do.
+//! The web sites that share the session. [`Brokers`] finds a broker by its id; a list, a closure or your own type can
+//! implement it.
 
 mod settings;
 
@@ -18,41 +19,41 @@ pub use settings::{BrokerSettings, InvalidBroker};
 
 use crate::{users::Account, util::clock::Timestamp};
 
-/// A web site that takes part, and what it may do.
+/// A web site that shares the session, and its permissions.
 #[derive(Clone, Debug)]
 pub struct Broker {
     /// Its id.
     pub id: BrokerId,
-    /// Where it lives and may be returned to.
+    /// Its origins and return URLs.
     pub origins: AllowedOrigins,
-    /// Which silent attach it may use (default: none).
+    /// The silent attach that it may use (default: none).
     pub silent: Silent,
-    /// Whether a silent attach may start a session, as jasny/sso does. For PHP AJAX brokers, whose script cannot
-    /// fall back to a redirect. Off by default: such a session is one that another page may have planted.
+    /// Whether a silent attach may start a session, as with jasny/sso. For PHP AJAX brokers, whose script cannot fall
+    /// back to a redirect. Off by default: another page may have planted such a session.
     pub silent_start: bool,
     /// Whether its back end may post passwords to `/api/login` (default: no). A login there cannot give the browser a
     /// new session cookie at once.
     pub password_login: bool,
-    /// The services that it may have [access tokens](crate::Server::access_token) for, and may ask about: their
-    /// origins, or what else they go by. The first is meant where it names none (default: none).
+    /// The services for which it may request [access tokens](crate::Server::access_token) and introspect them, usually
+    /// by origin. The first is the default audience (default: none).
     pub audiences: Vec<String>,
     /// Who may use it while logged in (default: everyone).
     pub allowed_users: AllowedUsers,
-    /// Which of the user's attributes it is told; `None`, the default: all.
+    /// The user attributes that it sees; `None`, the default: all.
     pub attributes: Option<Vec<String>>,
     secret: PreparedSecret,
     previous: Option<(PreparedSecret, Option<Timestamp>)>,
 }
 
-/// Whom a broker lets in.
+/// The users who may use a broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AllowedUsers {
-    /// Everyone who has an account.
+    /// Every user.
     #[default]
     Everyone,
-    /// These users, and who is in one of these groups.
+    /// These users, and the members of these groups.
     Only {
-        /// Their names.
+        /// The names of the users.
         users: HashSet<String>,
         /// The names of the groups.
         groups: HashSet<String>,
@@ -60,7 +61,7 @@ pub enum AllowedUsers {
 }
 
 impl AllowedUsers {
-    /// Whether this user may enter.
+    /// Whether this user is allowed.
     pub fn allows(&self, account: &Account) -> bool {
         match self {
             Self::Everyone => true,
@@ -71,12 +72,12 @@ impl AllowedUsers {
     }
 }
 
-/// A secret, made ready to judge what is shown.
+/// A secret, prepared for checks.
 #[derive(Clone, Debug)]
 struct PreparedSecret {
     /// Computes checksums.
     key: ChecksumKey,
-    /// Judges the secret where the broker shows it itself.
+    /// Checks the secret itself, where the broker sends it.
     credential: Credential,
     strength_bits: u32,
 }
@@ -92,7 +93,7 @@ impl PreparedSecret {
 }
 
 impl Broker {
-    /// A broker with the safe settings.
+    /// A broker with safe settings.
     pub fn new(id: BrokerId, secret: &Secret, encoding: Encoding, origins: AllowedOrigins) -> Self {
         Self {
             id,
@@ -108,8 +109,8 @@ impl Broker {
         }
     }
 
-    /// Also accepts the secret that it had before, until then; `None`: as long as this broker is what [`Brokers`] find.
-    /// So server and broker need not change it at the same moment. It must be as strong as the other one.
+    /// Also accepts the previous secret until `until`, or with `None` as long as [`Brokers`] returns this value. So
+    /// server and broker need not change the secret at the same moment. Both secrets must be equally strong.
     #[must_use]
     pub fn previous_secret(mut self, secret: &Secret, until: Option<Timestamp>) -> Self {
         self.previous = Some((PreparedSecret::new(secret, self.encoding()), until));
@@ -121,18 +122,18 @@ impl Broker {
         self.secret.key.encoding()
     }
 
-    /// Whether it is a jasny/sso broker. Such a broker never attaches again by itself.
+    /// Whether it is a jasny/sso broker, which never attaches again by itself.
     pub fn is_php(&self) -> bool {
         self.encoding() == Encoding::Php
     }
 
-    /// Whether a checksum of it might be found by trying: then even a right one must wait after too many wrong ones. A
-    /// right one of 256 bits was not guessed, and is never held up by what others sent.
+    /// Whether a checksum might be found by guessing. Then even a correct one has to wait after too many wrong ones. A
+    /// correct checksum of 256 bits was not guessed, and never has to wait.
     pub(crate) fn is_guessable(&self) -> bool {
         self.is_php()
     }
 
-    /// About how many bytes it takes in memory.
+    /// Its approximate size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let attributes = self.attributes.as_ref().map_or(0, |names| names.iter().map(String::len).sum());
         let entry = match &self.allowed_users {
@@ -142,13 +143,13 @@ impl Broker {
         size_of::<Self>() + attributes + entry
     }
 
-    /// Whether each of its secrets has the [128 bits](Secret::MIN_BITS) that a server on a network asks for.
+    /// Whether each of its secrets has the [128 bits](Secret::MIN_BITS) that a server on a network requires.
     pub fn is_strong(&self) -> bool {
         let previous = self.previous.as_ref().map(|(known, _)| known);
         std::iter::once(&self.secret).chain(previous).all(|known| known.strength_bits >= Secret::MIN_BITS)
     }
 
-    /// What it is told of a user.
+    /// The user as this broker sees them.
     pub fn sees<'a>(&self, user: &'a User) -> Cow<'a, User> {
         let Some(names) = &self.attributes else { return Cow::Borrowed(user) };
         let seen = user.attributes.iter().filter(|(name, _)| names.contains(name));
@@ -156,23 +157,23 @@ impl Broker {
         Cow::Owned(User { username: user.username.clone(), attributes })
     }
 
-    /// Whether the bearer token was made with this code and a secret that it has at `now`.
+    /// Whether the bearer token was made with this code and a secret that is valid at `now`.
     pub(crate) fn proves(&self, bearer: &BearerToken, code: &VerificationCode, now: Timestamp) -> bool {
         self.secrets(now).any(|known| bearer.is_proven(code, &known.key))
     }
 
-    /// Whether this is a secret that it has at `now`.
+    /// Whether this is a secret that is valid at `now`.
     pub(crate) fn accepts(&self, shown: &[u8], now: Timestamp) -> bool {
         self.secrets(now).any(|known| known.credential.accepts(shown))
     }
 
-    /// The secret, and the one before it while that is accepted. Which of them fits is no secret to whoever showed it.
+    /// The secret, and the previous one while it is accepted. Which of them matches is no secret to the sender.
     fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &PreparedSecret> {
         let previous = self.previous.as_ref().filter(|(_, until)| until.is_none_or(|until| now < until));
         std::iter::once(&self.secret).chain(previous.map(|(known, _)| known))
     }
 
-    /// Whether a page of this origin may read the JSON of a silent attach, if only that it is not enabled.
+    /// Whether a page of this origin may read the JSON of a silent attach, including the error that it is disabled.
     pub(crate) fn allows_cors(&self, origin: &str) -> bool {
         self.origins.allows_origin(origin)
     }
@@ -191,7 +192,7 @@ pub struct BrokersUnavailable(pub String);
 /// Finds brokers.
 #[async_trait]
 pub trait Brokers: Send + Sync + 'static {
-    /// The broker of this id; `None` if there is none or it is disabled.
+    /// The broker with this id; `None` if it does not exist or is disabled.
     async fn find(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, BrokersUnavailable>;
 }
 
@@ -205,12 +206,12 @@ where
     }
 }
 
-/// Brokers that are known from the start.
+/// A fixed list of brokers.
 #[derive(Clone, Debug, Default)]
 pub struct BrokerList(HashMap<BrokerId, Arc<Broker>>);
 
 impl FromIterator<Broker> for BrokerList {
-    /// Of two brokers with one id the later one counts.
+    /// If two brokers have the same id, the later one wins.
     fn from_iter<I: IntoIterator<Item = Broker>>(brokers: I) -> Self {
         Self(brokers.into_iter().map(|broker| (broker.id.clone(), Arc::new(broker))).collect())
     }

@@ -1,4 +1,4 @@
-//! What an operator says of a broker, wherever it is written down, and the checks that make a [`Broker`] of it.
+//! A broker's settings as configured, in a file or in SQL, and the checks that make a [`Broker`] of them.
 
 use serde::{Deserialize, Serialize};
 use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, origin::InvalidOrigin};
@@ -6,15 +6,14 @@ use sso_core::{AllowedOrigins, BrokerId, Encoding, ReturnPages, Secret, Silent, 
 use super::{AllowedUsers, Broker};
 use crate::users::username::canonical;
 
-/// What a broker may do and where it lives: the keys of a `[[brokers]]` entry but its id and its secrets. A key that is
-/// not there has its default.
+/// A broker's settings: the keys of a `[[brokers]]` entry except its id and secrets. A missing key has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-// A rule that this version does not know must not be passed over.
+// An unknown rule must be an error.
 #[serde(deny_unknown_fields)]
 pub struct BrokerSettings {
     /// Its origins, or bare hosts.
     pub origins: Vec<String>,
-    /// Where visitors come back to, under each origin (default: `/sso/return`; of a `php` broker any page).
+    /// The return paths under each origin (default: `/sso/return`; for a `php` broker, any page).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_paths: Option<Vec<String>>,
     /// How it writes checksums.
@@ -23,39 +22,39 @@ pub struct BrokerSettings {
     /// Whether its pages may attach without a redirect.
     #[serde(default, skip_serializing_if = "is_default")]
     pub silent: Silent,
-    /// Whether that may start a session.
+    /// Whether a silent attach may start a session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub silent_start: bool,
     /// Whether its back end may post passwords.
     #[serde(default, skip_serializing_if = "is_default")]
     pub password_login: bool,
-    /// The services that it may have access tokens for.
+    /// The services for which it may request access tokens.
     #[serde(default, skip_serializing_if = "is_default")]
     pub audiences: Vec<String>,
-    /// The users who may enter, beside those of `allow_groups`. Both empty: everybody.
+    /// The users who may use it, in addition to `allow_groups`. If both are empty, everyone may.
     #[serde(default, skip_serializing_if = "is_default")]
     pub allow_users: Vec<String>,
-    /// The groups whose users may enter.
+    /// The groups whose members may use it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub allow_groups: Vec<String>,
-    /// The attributes of its users that it sees; `None`: all.
+    /// The user attributes that it sees; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Vec<String>>,
 }
 
-/// Why what was said makes no broker.
+/// Why the settings of a broker are not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBroker {
-    /// It could not prove itself.
+    /// The secret is empty.
     #[error("the secret is empty")]
     EmptySecret,
-    /// It lives nowhere, or where that is cannot be read.
+    /// An origin is missing or not valid.
     #[error(transparent)]
     Origin(#[from] InvalidOrigin),
 }
 
 impl BrokerSettings {
-    /// The settings that are safe, of a broker that lives here.
+    /// Safe settings of a broker with these origins.
     pub fn new(origins: Vec<String>) -> Self {
         Self {
             origins,
@@ -71,7 +70,7 @@ impl BrokerSettings {
         }
     }
 
-    /// The broker of this id and secret, checked.
+    /// Checks the settings and makes the broker with this id and secret.
     pub fn broker(&self, id: BrokerId, secret: &Secret) -> Result<Broker, InvalidBroker> {
         if secret.expose().is_empty() {
             return Err(InvalidBroker::EmptySecret);
@@ -79,7 +78,7 @@ impl BrokerSettings {
         let returns = match (&self.return_paths, self.checksum) {
             (Some(paths), _) => ReturnPages::Paths(paths.clone()),
             (None, Encoding::Exact) => ReturnPages::Paths(vec!["/sso/return".into()]),
-            // jasny/sso returns to the page that was asked for.
+            // jasny/sso returns to the requested page.
             (None, Encoding::Php) => ReturnPages::Any,
         };
         let mut broker = Broker::new(id, secret, self.checksum, AllowedOrigins::new(&self.origins, returns)?);
@@ -90,8 +89,7 @@ impl BrokerSettings {
         broker.attributes.clone_from(&self.attributes);
         if !self.allow_users.is_empty() || !self.allow_groups.is_empty() {
             broker.allowed_users = AllowedUsers::Only {
-                // As they are written, and as they were meant. An account is never let in under another name than its
-                // own.
+                // As written, and in canonical form. An account never gets in under another name than its own.
                 users: self.allow_users.iter().flat_map(|name| [name.clone(), canonical(name).into_owned()]).collect(),
                 groups: self.allow_groups.iter().cloned().collect(),
             };

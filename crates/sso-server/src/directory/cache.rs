@@ -1,4 +1,4 @@
-//! Accounts and brokers that are looked up elsewhere, remembered for a moment: every broker call asks for both.
+//! A short-lived cache of accounts and brokers: every broker call needs both.
 
 use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
@@ -13,28 +13,27 @@ use crate::{
     util::clock::{Clock, Timestamp},
 };
 
-/// What is remembered was asked for less than this ago: a change is seen so soon.
+/// Maximum age of an answer. A change is visible after this time at the latest.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// How many answers are remembered, in bytes: about what is in them, with [`OVERHEAD`] for each.
+/// The capacity in bytes: the approximate size of the answers, plus [`OVERHEAD`] for each.
 const CAPACITY: u64 = 16 * 1024 * 1024;
 const OVERHEAD: usize = 256;
 
-/// Remembers what was asked for, also that there is none. Of those who ask for one name at the same time one looks it
-/// up, for all of them. That something cannot be looked up is never remembered.
+/// Caches answers, including negative ones. Concurrent lookups of one name share one call. Errors are never cached.
 pub struct Cached<T, K, V> {
     source: T,
     clock: Arc<dyn Clock>,
     found: Cache<K, Answer<V>>,
 }
 
-/// Remembers accounts.
+/// Caches accounts.
 pub type CachedUsers<T> = Cached<T, String, Arc<Account>>;
 
-/// Remembers brokers.
+/// Caches brokers.
 pub type CachedBrokers<T> = Cached<T, BrokerId, Arc<Broker>>;
 
-/// An answer, and when it was asked for: what changed since then is not in it.
+/// An answer and the time of its question: later changes are not in it.
 #[derive(Clone)]
 struct Answer<V> {
     asked: Timestamp,
@@ -66,7 +65,7 @@ where
             .weigher(move |key, found: &Answer<V>| {
                 u32::try_from(size(key, found.value.as_ref()) + OVERHEAD).unwrap_or(u32::MAX)
             })
-            // Frees the memory; how old an answer is, the clock tells.
+            // Frees the memory. The clock decides about the age of an answer.
             .time_to_live(FRESH)
             .build();
         Self { source, clock: Arc::new(clock), found }
@@ -120,7 +119,7 @@ impl<T: Users> Users for CachedUsers<T> {
         new: &PasswordHash,
     ) -> Result<SetOutcome, UsersUnavailable> {
         let outcome = self.source.set_password(username, expected, new).await;
-        // Also after an error: it may have been set.
+        // Even after an error: the password may have been set.
         self.found.invalidate(username).await;
         outcome
     }

@@ -1,4 +1,4 @@
-//! Two places to look accounts or brokers up in.
+//! A chain of two sources of accounts or brokers.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::{
     users::{Account, PasswordHash, SetOutcome, Users, UsersUnavailable},
 };
 
-/// Asks the first; whom that does not know, the second may.
+/// Looks up in the first source, then in the second.
 #[derive(Clone, Debug)]
 pub struct Chain<A, B>(pub A, pub B);
 
 impl<A: Users, B: Users> Chain<A, B> {
-    /// Where the account of this name is: who is hidden by the first is not changed in the second.
+    /// The source of this account. An account that the first source hides is not changed in the second.
     async fn of(&self, username: &str) -> Result<&dyn Users, UsersUnavailable> {
         let is_first = self.0.find_now(username).await?.is_some();
         Ok(if is_first { &self.0 } else { &self.1 })

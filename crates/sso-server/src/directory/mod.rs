@@ -1,5 +1,5 @@
-//! Where accounts and brokers are looked up: in SQL, which commands change while servers run; in two places, one after
-//! the other; and through a cache.
+//! Sources of accounts and brokers: SQL tables, which commands change while servers run; a chain of two sources; a
+//! cache.
 
 mod cache;
 mod chain;

@@ -1,8 +1,7 @@
-//! Access tokens: made for a user's calls to other services, which verify them without asking, and judged for those
-//! that ask all the same.
+//! Access tokens: issued for a user's calls to other services, which verify them offline or by introspection.
 //!
-//! A token lives for some minutes and cannot be called back. It holds a *session handle*, a keyed hash of the login
-//! that it was made in: by it introspection knows that this login is over, although the token's time is not.
+//! A token lives for minutes and cannot be revoked. It holds a *session handle*, a keyed hash of its login. By the
+//! handle, introspection knows that the login is over although the token has not expired.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,17 +22,17 @@ use crate::{
     users::Account,
 };
 
-/// What is known of a token (RFC 7662 section 2.2). Of one that is not good, nothing.
+/// The result of introspection (RFC 7662 section 2.2). It says nothing about an inactive token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Introspection {
-    /// Whether it is good, and for the caller.
+    /// Whether the token is valid and meant for the caller.
     pub active: bool,
-    /// What it says, if so.
+    /// Its claims, if active.
     #[serde(flatten)]
     pub token: Option<ActiveToken>,
 }
 
-/// What a good token says.
+/// The claims of an active token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are those of RFC 7662 section 2.2")]
 pub struct ActiveToken {
@@ -51,8 +50,7 @@ pub struct ActiveToken {
 const INACTIVE: Introspection = Introspection { active: false, token: None };
 
 impl Server {
-    /// A token for calls to another service in the name of the session's user: to `audience`, or to the first of the
-    /// broker's.
+    /// Issues a token for the session's user, for calls to `audience` or to the broker's first audience.
     pub fn access_token(&self, call: &BrokerCall, audience: Option<&str>) -> Result<AccessToken, Error> {
         let audiences = &call.broker.audiences;
         let first = audiences.first().ok_or(Error::NoAudiences)?;
@@ -62,7 +60,7 @@ impl Server {
         };
         let user = call.user()?.ok_or(Error::NotLoggedIn)?;
         let (context, session, now) = (&self.0, &call.session, self.0.now());
-        // Never longer than its login; nor is there one for less than a second.
+        // Never longer than its login, and never less than a second.
         let left = lifecycle::absolute_end(session, &context.policy).since(now);
         let lifetime = Duration::from_secs(context.tokens.access_lifetime.min(left).as_secs());
         if lifetime.is_zero() {
@@ -79,8 +77,8 @@ impl Server {
         Ok(AccessToken { access_token, token_type: TOKEN_TYPE.into(), expires_in: lifetime.as_secs() })
     }
 
-    /// What is known of a token, for a broker that shows its secret. What is not for that broker is as unknown as what
-    /// is forged.
+    /// Introspects a token for a broker that authenticates with its secret. A token for another audience is as inactive
+    /// as a forged one.
     pub async fn introspect(&self, id: &str, secret: &[u8], token: &str) -> Result<Introspection, Error> {
         let task = self.task();
         let broker = task.by_secret(id, secret).await?;
@@ -90,7 +88,7 @@ impl Server {
             keys.verify::<AccessClaims>(token, &expected).ok()
         });
         let Some(claims) = verified else { return Ok(INACTIVE) };
-        // The login that it was made in goes on.
+        // The token's login must still be active.
         let sessions = task.sessions_of(&claims.registered.sub).await?;
         let is_its = |session: &Session| {
             let name = self.login_name(session);
@@ -98,7 +96,7 @@ impl Server {
         };
         let Some(session) = sessions.into_iter().find(|session| is_its(session)) else { return Ok(INACTIVE) };
         let Some(account) = task.validate_login(session).await?.1 else { return Ok(INACTIVE) };
-        // Not what somebody else is, who has logged in there since.
+        // Another user may have logged in to the session since.
         let is_theirs = account.user.username == claims.registered.sub;
         if !is_theirs
             || !broker.allowed_users.allows(&account)
@@ -121,21 +119,21 @@ impl Server {
         Ok(Introspection { active: true, token: Some(token) })
     }
 
-    /// A name for the login in this session, which no other login has and which leads nowhere without the server's
-    /// secret: what was made for the login, such as a token or a link, is bound by it.
+    /// A name for the login in this session. It is unique to the login and useless without the server's secret. It
+    /// binds tokens and hand-off links to the login.
     pub fn login_name(&self, session: &Session) -> String {
         base36::exact(&self.0.handle_key.mac(&[session.id.as_str(), " ", &session.epoch.to_string()]))
     }
 
-    /// The public keys by which access tokens are verified, as JSON Web Key Set (RFC 7517).
+    /// The public keys that verify access tokens, as a JSON Web Key Set (RFC 7517).
     pub fn jwks(&self) -> impl Serialize + use<> {
         self.0.access_keys.current().jwks(self.0.now().as_secs())
     }
 }
 
 impl Task<'_> {
-    /// The broker with this id and secret. Failures are counted by its id; a right secret that cannot be guessed is
-    /// never held up by them, so that nobody can block a broker by failing on purpose.
+    /// The broker with this id and secret. Failures count by id. They never delay a correct secret that cannot be
+    /// guessed, so nobody can block a broker by failing on purpose.
     async fn by_secret(&self, id: &str, secret: &[u8]) -> Result<Arc<Broker>, Error> {
         let id: BrokerId = id.parse().map_err(|_| Error::InvalidClient)?;
         let (key, now) = (format!("secret {id}"), self.now());
@@ -150,7 +148,7 @@ impl Task<'_> {
         })
     }
 
-    /// Whether the broker that got the token is still one, and the user still one of its users.
+    /// Whether the broker that requested the token still exists, and the user may still use it.
     async fn may_still_enter(&self, client: &str, account: &Account) -> Result<bool, Unavailable> {
         let Ok(id) = client.parse::<BrokerId>() else { return Ok(false) };
         Ok(self.broker(&id).await?.is_some_and(|broker| broker.allowed_users.allows(account)))

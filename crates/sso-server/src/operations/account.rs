@@ -1,5 +1,4 @@
-//! The account page: what its user sees of their sessions and of the browsers that are remembered, and what they end
-//! there.
+//! The account page: what users see of their own sessions and remembered browsers, and what they can end there.
 //!
 //! Sessions and families are named by handles, MACs of their ids: an id never leaves the server.
 
@@ -19,28 +18,28 @@ use crate::{
     util::clock::Timestamp,
 };
 
-/// Who ends other sessions or forgets browsers has typed the password in this session so recently.
+/// Ending other sessions or forgetting browsers requires a password typed in this session within this time.
 pub const RECENT_PASSWORD: Duration = Duration::from_secs(15 * 60);
 
 /// What the account page shows.
 #[derive(Clone, Debug)]
 pub struct AccountOverview {
-    /// Who is logged in.
+    /// The user who is logged in.
     pub user: User,
     /// Their sessions: this one first, then by their last use.
     pub sessions: Vec<OwnSession>,
-    /// The browsers that are remembered, likewise.
+    /// The remembered browsers, in the same order.
     pub browsers: Vec<RememberedBrowser>,
-    /// Whether they can change their password here.
+    /// Whether the user can change the password here.
     pub can_change_password: bool,
-    /// Whether the password was typed so recently that something can be ended without typing it again.
+    /// Whether the password was typed recently enough to end sessions without typing it again.
     pub is_confirmed: bool,
-    /// When this was so.
+    /// The time of this overview.
     pub now: Timestamp,
 }
 
 impl AccountOverview {
-    /// Whether there are other sessions or other remembered browsers than those that ask, which could be ended.
+    /// Whether there are sessions or remembered browsers other than the present one.
     pub fn has_others(&self) -> bool {
         self.sessions.iter().any(|own| !own.is_this) || self.browsers.iter().any(|known| !known.is_this)
     }
@@ -49,54 +48,54 @@ impl AccountOverview {
 /// A session of the user.
 #[derive(Clone, Debug)]
 pub struct OwnSession {
-    /// What names it on the page.
+    /// Its name on the page.
     pub handle: String,
-    /// The browser that it is in, as it calls itself.
+    /// The browser's name, as sent by the browser.
     pub browser: Option<String>,
-    /// Since when the user is logged in there.
+    /// When the user logged in there.
     pub since: Timestamp,
     /// When it was last used.
     pub last_seen: Timestamp,
-    /// Whether its browser was remembered, and no password typed since.
+    /// Whether a remembered browser began the login, and no password was typed since.
     pub is_remembered: bool,
     /// When the password was last typed there.
     pub password_at: Option<Timestamp>,
     /// The brokers that are attached to it.
     pub brokers: Vec<BrokerId>,
-    /// Whether it is the one that asks.
+    /// Whether it is the present one.
     pub is_this: bool,
 }
 
 /// A browser that is remembered.
 #[derive(Clone, Debug)]
 pub struct RememberedBrowser {
-    /// What names it on the page.
+    /// Its name on the page.
     pub handle: String,
-    /// As it calls itself.
+    /// Its name, as sent by the browser.
     pub browser: String,
-    /// Since when.
+    /// When it was first remembered.
     pub created: Timestamp,
-    /// When that last logged its user in.
+    /// When it last logged its user in.
     pub last_used: Timestamp,
-    /// Until when, if it is not used.
+    /// When it expires if it is not used.
     pub expires: Timestamp,
-    /// Whether it is the one that asks.
+    /// Whether it is the present one.
     pub is_this: bool,
 }
 
 /// What the user may end on the account page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountChange {
-    /// The session of this handle; its browser is not remembered any more.
+    /// End the session with this handle and forget its browser.
     End(String),
-    /// All sessions but the one that asks; no other browser is remembered any more.
+    /// End all sessions except the present one, and forget all other browsers.
     EndOthers,
-    /// That the browser of this handle is remembered; its session goes on.
+    /// Forget the browser with this handle. Its session continues.
     Forget(String),
 }
 
 impl Server {
-    /// What the account page shows to the user of this session; `None` if nobody is logged in.
+    /// The overview for the user of this session; `None` if nobody is logged in.
     pub async fn account(&self, session: &Session) -> Result<Option<AccountOverview>, Unavailable> {
         let task = self.task();
         let Some(user) = session.user().cloned() else { return Ok(None) };
@@ -124,7 +123,7 @@ impl Server {
         }))
     }
 
-    /// Ends sessions of the user of this session, or forgets browsers. Refused if the password was not typed in it
+    /// Ends sessions of this session's user, or forgets browsers. Fails unless the password was typed in this session
     /// [recently](RECENT_PASSWORD).
     pub async fn change_account(&self, session: &Session, change: &AccountChange) -> Result<(), Error> {
         let task = self.task();
@@ -151,8 +150,8 @@ impl Server {
         Ok(())
     }
 
-    /// Takes the password again of the user who is logged in: the session is confirmed from now on. A change of rights,
-    /// so the cookie's value is replaced in the same write.
+    /// Confirms the password of the user who is logged in. This changes rights, so the same write replaces the cookie's
+    /// value.
     pub async fn confirm_password(
         &self,
         browser: impl Into<Browser>,
@@ -164,7 +163,7 @@ impl Server {
         let session = session.ok_or(Error::NotLoggedIn)?;
         let account = task.authenticate(credentials, true, None).await?;
         if account.user.username != credentials.username {
-            // It is gone, and its name is another's in another form.
+            // The account is gone, and another account has its name in canonical form.
             return Err(Error::NotLoggedIn);
         }
         let credential = task.credential(&account.password);
@@ -181,7 +180,7 @@ impl Server {
 }
 
 impl Task<'_> {
-    /// The sessions of a user: the one that asks first, then by their last use.
+    /// The sessions of a user: the present one first, then by last use.
     pub(crate) async fn own_sessions(
         &self,
         username: &str,

@@ -1,5 +1,5 @@
-//! What an operator sees and ends, of whom they like: the commands `sso users` and `sso sessions`, or a program of your
-//! own.
+//! What an administrator sees and ends, for any user: for the commands `sso users` and `sso sessions`, or your own
+//! program.
 
 use sso_core::BrokerId;
 
@@ -12,13 +12,13 @@ use crate::{
 };
 
 impl Server {
-    /// Where a user is logged in.
+    /// The sessions in which a user is logged in.
     pub async fn sessions_of(&self, username: &str) -> Result<Vec<OwnSession>, Unavailable> {
         self.long_task().own_sessions(username, None).await
     }
 
-    /// Ends the login in the session of this handle, if it is this user's, and forgets its browser; whether it was
-    /// there.
+    /// Ends the login in the session with this handle, if it is this user's, and forgets its browser. Returns whether
+    /// it was found.
     pub async fn end_session(&self, username: &str, handle: &str) -> Result<bool, Unavailable> {
         let task = self.long_task();
         let sessions = task.sessions_of(username).await?;
@@ -29,22 +29,21 @@ impl Server {
         Ok(ended.is_some())
     }
 
-    /// Ends all logins of a user and forgets all browsers that remember them. Their brokers are told at the next call.
+    /// Ends all logins of a user and forgets all browsers that remember them. Brokers notice at their next call.
     pub async fn end_user(&self, username: &str) -> Result<EndedCounts, Unavailable> {
         self.long_task().end_all(username, None, EndReason::Revoked).await
     }
 
-    /// Ends all sessions, cuts all links and forgets all browsers, of everybody: what one does after a restored backup,
-    /// or a leak. It goes in steps, each of which the store itself bounds; what is begun meanwhile may stay. Access
-    /// tokens go on until their time is up.
+    /// Ends all sessions, cuts all links and forgets all browsers of all users: after restoring a backup, or a leak. It
+    /// runs in bounded steps, so what begins meanwhile may stay. Access tokens remain valid until they expire.
     pub async fn end_everything(&self) -> Result<EndedCounts, Unavailable> {
         let removed = self.0.store.remove_all().await.map_err(Unavailable::because)?;
         tracing::info!(removed.sessions, removed.families, "everything was ended");
         Ok(EndedCounts { sessions: removed.sessions, browsers: removed.families })
     }
 
-    /// Cuts all links of one broker, or of all (`None`), in such steps: every bearer token made from them is dead, and
-    /// brokers attach their visitors anew. Nobody is logged out.
+    /// Cuts all links of one broker, or of all brokers (`None`), in bounded steps. Bearer tokens of these links stop
+    /// working, and brokers attach again. Nobody is logged out.
     pub async fn revoke_links(&self, broker: Option<&BrokerId>) -> Result<u64, Unavailable> {
         let which = broker.map_or(Unlink::All, |broker| Unlink::Broker(broker.clone()));
         self.0.store.unlink(&which).await.map_err(Unavailable::because)

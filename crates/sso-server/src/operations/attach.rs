@@ -1,4 +1,4 @@
-//! Attaching: linking a broker's token to the browser's session.
+//! Attach: links a broker's token to the browser's session.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,22 +20,22 @@ use crate::{
 /// An attach request that passed every check.
 #[derive(Clone, Debug)]
 pub struct CheckedAttach {
-    /// Who asks.
+    /// The broker that sent it.
     pub broker: Arc<Broker>,
-    /// What for.
+    /// The request.
     pub request: AttachRequest,
-    /// Where the browser goes afterwards, in redirect mode.
+    /// Where the browser is redirected afterwards, in redirect mode.
     pub return_url: Option<ReturnUrl>,
-    /// How long the attach may still wait.
+    /// The wait time that remains for the attach.
     remaining: Duration,
 }
 
-/// A refused attach. With a return URL, which was checked, the browser takes the error there.
+/// A refused attach. If the return URL passed its checks, the browser carries the error there.
 #[derive(Clone, Debug)]
 pub struct RefusedAttach {
-    /// Why.
+    /// The reason.
     pub error: Error,
-    /// Where the error goes.
+    /// The checked return URL.
     pub return_url: Option<ReturnUrl>,
 }
 
@@ -50,24 +50,24 @@ impl<E: Into<Error>> From<E> for RefusedAttach {
 pub enum AttachOutcome {
     /// The token is linked; the code is for the broker.
     Linked(VerificationCode),
-    /// The visitor is to log in first; nothing was linked. With the browser's session, if it has one.
+    /// The visitor has to log in first; nothing was linked. Holds the browser's session, if it has one.
     LoginNeeded(Option<Arc<Session>>),
 }
 
-/// What an attach came to. The cookies are to be set however it ended: a remembered browser that came back has used its
-/// old token up.
+/// The result of an attach. Set the cookies even on error: a remembered browser that returned has used up its old
+/// token.
 #[derive(Clone, Debug)]
 pub struct AttachAnswer {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Result<AttachOutcome, Error>,
-    /// The new value of the browser's cookie, if it has another session or its cookie was due.
+    /// The new value of the browser's cookie, if it got another session or its cookie was due for renewal.
     pub set_cookie: Option<CookieValue>,
-    /// What becomes of the browser's remember-me cookie.
+    /// What to do with the browser's remember-me cookie.
     pub remember: Remember,
 }
 
-/// How often an attach is tried anew because somebody logged in or out, or attached the same token, at that very
-/// moment.
+/// Maximum attempts of an attach. Each retry means that a login, a logout or an attach of the same token ran at the
+/// same time.
 const ATTEMPTS: usize = 20;
 
 impl Server {
@@ -100,9 +100,9 @@ impl Server {
         })?)
     }
 
-    /// Links the token of a checked request to the session of this browser.
+    /// Links the token of a checked request to this browser's session.
     ///
-    /// A redirect starts a session where there is none, and logs a remembered browser in. A silent attach joins only a
+    /// A redirect starts a session if there is none, and logs in a remembered browser. A silent attach only joins a
     /// session whose cookie the browser sends by itself, unless the broker may start one.
     pub async fn attach(&self, attach: &CheckedAttach, browser: impl Into<Browser>) -> AttachAnswer {
         let (mut set_cookie, mut remember) = (None, Remember::Keep);
@@ -140,7 +140,8 @@ impl Task<'_> {
         match found {
             Some(session) if may_start || !session.begun_silently => {
                 let code = self.link(attach, session.clone(), &browser).await?;
-                // Only after all that can fail: a new cookie that is never sent would cost the browser its session.
+                // Last, after everything that can fail: a new cookie that is never sent would cost the browser its
+                // session.
                 if !is_noted && let Some(visit) = self.used(session, &browser).await? {
                     *set_cookie = visit.set_cookie;
                 }
@@ -158,14 +159,14 @@ impl Task<'_> {
         }
     }
 
-    /// Whether the visitor is to log in on the way: nobody is logged in, or whoever is authenticated too long ago.
+    /// Whether the visitor has to log in on the way: nobody is logged in, or the login is too old.
     fn needs_login(&self, attach: &CheckedAttach, session: Option<&Session>) -> bool {
         let is_too_old =
             |login: &Login| attach.request.max_age.is_some_and(|age| self.now().since(login.auth_time) >= age);
         attach.request.prompt_login && session.and_then(|session| session.login.as_ref()).is_none_or(is_too_old)
     }
 
-    /// Links the token to a new session, in one step: who repeats an attach without the cookie leaves nothing behind.
+    /// Links the token to a new session in one write: repeating an attach without the cookie leaves nothing behind.
     async fn begin(&self, attach: &CheckedAttach, browser: &Browser) -> Result<(VerificationCode, CookieValue), Error> {
         for _ in 0..ATTEMPTS {
             let (session, cookie) = self.new_session(browser, attach.request.mode.is_silent());
@@ -180,7 +181,7 @@ impl Task<'_> {
         Err(Unavailable::changes_all_the_time().into())
     }
 
-    /// Links the token to this session, to which the browser's cookie leads.
+    /// Links the token to this session, which the browser's cookie leads to.
     async fn link(
         &self,
         attach: &CheckedAttach,
@@ -200,7 +201,7 @@ impl Task<'_> {
                     }
                 }
                 Err(Unwritten::NoRoom) => return Err(AttachError::NoRoom.into()),
-                // A login or an end came in between, or it went away: does the browser's cookie still lead here?
+                // The session changed or was removed meanwhile. Check whether the browser's cookie still leads to it.
                 Err(Unwritten::Conflict) => {
                     session = self.by_cookie(browser).await?.ok_or_else(|| cookie_replaced(attach))?;
                 }
@@ -219,8 +220,8 @@ impl Task<'_> {
         }
     }
 
-    /// What becomes of a token that has a link: if that is a good one to this session, its code; if it is dead it is
-    /// cut, and the token is free (`None`).
+    /// Handles a token that already has a link. Returns the code of a good link to this session. Cuts a dead link, so
+    /// that the token is free (`None`).
     async fn freed(
         &self,
         attach: &CheckedAttach,
@@ -244,8 +245,8 @@ fn attached(attach: &CheckedAttach, link: Link) -> VerificationCode {
     link.code
 }
 
-/// The browser's cookie was replaced while this attach was on its way: it comes with the new one if it is begun again,
-/// as brokers do on this error.
+/// The browser's cookie was replaced during this attach. Brokers begin again on this error, and the browser then sends
+/// the new cookie.
 fn cookie_replaced(attach: &CheckedAttach) -> Error {
     let is_silent = attach.request.mode.is_silent();
     if is_silent { AttachError::NoSession.into() } else { AttachError::AlreadyAttached.into() }

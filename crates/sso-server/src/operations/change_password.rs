@@ -1,4 +1,4 @@
-//! Another password, chosen by its user. Every other session of theirs ends, and no browser is remembered any more.
+//! Password change by the user. All other sessions of the user end, and no browser stays remembered.
 
 use crate::{
     error::{Error, PasswordError, Unavailable},
@@ -15,14 +15,14 @@ use crate::{
     },
 };
 
-/// What a user types to get another password. `Debug` does not show it.
+/// The fields of a password change. `Debug` does not show them.
 #[derive(Clone, Default)]
 pub struct PasswordChange {
-    /// The password until now.
+    /// The current password.
     pub old: String,
-    /// The new one.
+    /// The new password.
     pub new: String,
-    /// The new one again.
+    /// The new password, repeated.
     pub again: String,
 }
 
@@ -33,8 +33,8 @@ impl std::fmt::Debug for PasswordChange {
 }
 
 impl Server {
-    /// Changes the password of the user who is logged in. Their session goes on under the new one, with a new cookie;
-    /// all their others end, and no browser is remembered any more.
+    /// Changes the password of the user who is logged in. The session continues with a new cookie. All other sessions
+    /// of the user end, and no browser stays remembered.
     pub async fn change_password(&self, browser: impl Into<Browser>, change: &PasswordChange) -> Result<Visit, Error> {
         let (task, browser) = (self.task(), browser.into());
         let session = task.by_cookie(&browser).await?.ok_or(Error::NotLoggedIn)?;
@@ -62,8 +62,8 @@ impl Server {
         let turn = task.passwords.turn().await.ok_or_else(password_queue_full)?;
         let hash = turn.hash(&change.new).await.map_err(Unavailable::because)?;
 
-        // Accounts and sessions are not changed at one instant, so this session first knows both passwords: whenever it
-        // is judged, and wherever this stops, it is good.
+        // Account and session cannot change in one step. So the session first accepts both passwords: it is valid at
+        // every point where this may stop.
         let (next, epoch) = (task.credential(&hash), session.epoch);
         let prepare = |session: &mut Session| {
             if let Some(login) = &mut session.login {
@@ -72,7 +72,7 @@ impl Server {
             session.epoch == epoch
         };
         let prepared = task.change(&session, prepare).await?.ok_or(Error::NotLoggedIn)?;
-        // Whoever knew the password until now must not undo what an operator has set since because of just that.
+        // Someone who knows the old password must not undo what an administrator has set because of that.
         match task.look_up(task.users.set_password(username, Some(&account.password), &hash)).await? {
             SetOutcome::Set => {}
             SetOutcome::NoAccount => return Err(Error::NotLoggedIn),
@@ -81,8 +81,8 @@ impl Server {
                 return Err(PasswordError::ChangedMeanwhile.into());
             }
         }
-        // The password is another one from here on. What cannot be done now is made up for when those sessions are
-        // judged.
+        // From here on the new password is in effect. Anything that fails now happens when those sessions are next
+        // validated.
         let (cookie, now) = (CookieValue::generate(), task.now());
         let renew = |session: &mut Session| {
             session.confirm(next, now);

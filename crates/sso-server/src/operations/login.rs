@@ -1,4 +1,4 @@
-//! Logging in, at the server's own pages and through a broker's back end.
+//! Login: at the server's own pages and through a broker's back end.
 
 use std::{fmt, sync::Arc};
 
@@ -23,7 +23,8 @@ pub struct Credentials {
     pub username: String,
     /// The password.
     pub password: String,
-    /// Whether the box is ticked: at the server's own page the browser is remembered then, if that is allowed here.
+    /// Whether "remember me" is ticked. Only the server's own page remembers the browser, and only if the policy allows
+    /// it.
     pub remember: bool,
 }
 
@@ -34,9 +35,8 @@ impl fmt::Debug for Credentials {
 }
 
 impl Server {
-    /// Logs in at the server's own page. The cookie's value is replaced in the same write that logs the user in, so one
-    /// that was planted before is worth nothing. What the browser was remembered by before is forgotten, also where the
-    /// box is not ticked.
+    /// Logs in at the server's own page. The write that logs the user in also replaces the cookie's value, so a planted
+    /// cookie is worthless. The browser's earlier remember-me token is forgotten, even if the box is not ticked.
     pub async fn log_in(&self, browser: impl Into<Browser>, credentials: &Credentials) -> Result<Visit, Error> {
         let (task, browser) = (self.task(), browser.into());
         let is_known = task.is_known_in(&browser, &credentials.username).await?;
@@ -45,7 +45,7 @@ impl Server {
         let session = match task.by_cookie(&browser).await? {
             Some(session) => Some(session),
             None => match task.just_replaced(&browser).await? {
-                // Two sessions would begin, and the browser could keep the cookie of one only.
+                // Two sessions would begin, but the browser could keep only one of the cookies.
                 Some(session) if session.login.is_some() && !session.is_of(username) => {
                     return Err(Error::LoggedInMeanwhile);
                 }
@@ -53,7 +53,7 @@ impl Server {
             },
         };
         let cookie = match browser.cookie.as_ref().filter(|_| session.is_some()) {
-            // A form that is sent twice gets one cookie: the browser may hear of the answers in any order.
+            // A form that is sent twice gets the same cookie: the browser may receive the answers in any order.
             Some(shown) => CookieValue::from_mac(task.remember_mac.mac(&["login\n", shown.expose(), "\n", username])),
             None => CookieValue::generate(),
         };
@@ -90,7 +90,7 @@ impl Server {
             if logged_in.is_some() || task.session(&session.id).await?.is_some() {
                 return Ok(logged_in);
             }
-            // It had to make room for others, with nobody logged in to it, or its time was up.
+            // The session was anonymous and made room for others, or it expired.
             task.change(&task.start(&browser).await?, &mut log_in).await
         };
         let logged_in = logged_in.await;
@@ -104,7 +104,7 @@ impl Server {
         Ok(Visit { session, set_cookie: Some(cookie), remember })
     }
 
-    /// Logs in through a broker's back end. The browser's cookie cannot be reached from here; its value is replaced at
+    /// Logs in through a broker's back end, which cannot set the browser's cookie. The cookie's value is replaced at
     /// the browser's next visit.
     pub async fn broker_log_in(&self, call: &BrokerCall, credentials: &Credentials) -> Result<User, Error> {
         let (task, broker) = (self.task_with(call.remaining), &call.broker);
@@ -146,28 +146,28 @@ impl Server {
 }
 
 impl Task<'_> {
-    /// The account with these credentials. Failures count under the user's name, and under `link`, the caller's own
-    /// key. `is_known`: this user has logged in from there before; such failures count apart from those of strangers,
-    /// who so cannot make the user wait: the idea of OWASP's device cookies. All of them count as one: whoever knew an
-    /// earlier password may have many sessions and tokens of that time.
+    /// The account with these credentials. Failures count by user name and by `link`, the caller's key. `is_known`:
+    /// this user has logged in from there before. Failures of known callers count apart from those of strangers, so
+    /// that strangers cannot make the user wait (OWASP's device cookies). All known callers of a user share one count:
+    /// someone who knew an earlier password may hold many old sessions and tokens.
     pub(crate) async fn authenticate(
         &self,
         credentials: &Credentials,
         is_known: bool,
         link: Option<&str>,
     ) -> Result<Arc<Account>, Error> {
-        // In whichever form the name is typed.
+        // The key is the same for every typed form of the name.
         let by_user = format!("{} {}", if is_known { "known user" } else { "user" }, canonical(&credentials.username));
         let keys = || [Some(by_user.as_str()), link].into_iter().flatten();
 
-        // Before it is one's turn: nobody waits for others who wait for the directory.
+        // Before the password queue, so that a slow directory does not hold it up.
         let account = self.find(&credentials.username).await?;
-        // Few at a time, and asked only when it is one's turn: guesses sent all at once cannot all slip through.
+        // Checked only after the wait in the queue: guesses sent at once cannot all pass the rate limit.
         let turn = self.passwords.turn().await.ok_or_else(password_queue_full)?;
         let now = self.now();
         keys().try_for_each(|key| self.login_failures.check(key, now))?;
         for key in keys() {
-            // On one node alone it is free.
+            // With a single node the slot is always free.
             if let Some(slot) = self.login_failures.slot(key, now)
                 && !self.ask(self.store.consume(&slot.id, slot.until)).await?
             {
@@ -176,7 +176,7 @@ impl Task<'_> {
         }
 
         let hash = account.as_ref().map(|account| account.password.clone());
-        // A name that nobody has may be a password in the wrong field: it is not for the log.
+        // An unknown name may be a password typed into the wrong field, so it is not logged.
         let known = account.as_ref().map(|account| account.user.username.clone());
         let matches = turn.verify(hash, &credentials.password).await;
         match account.filter(|_| matches) {
@@ -192,19 +192,19 @@ impl Task<'_> {
         }
     }
 
-    /// The account that is meant by what was typed: the one of this very name, or else of the form of it that counts.
+    /// The account for a typed name: the exact match first, then the canonical form.
     async fn find(&self, typed: &str) -> Result<Option<Arc<Account>>, Unavailable> {
         let exact = self.look_up(self.users.find_now(typed)).await?;
         let name = canonical(typed);
         if name == typed {
             return Ok(exact);
         }
-        // Asked in any case: how long that takes says nothing of the first answer.
+        // Always looked up, so that the response time does not reveal the first result.
         let other = self.look_up(self.users.find_now(&name)).await?;
         Ok(exact.or(other))
     }
 
-    /// Whether this user has logged in from the browser before: its session says so, also when it is over, or its
+    /// Whether this user has logged in from this browser before, according to its session, even an ended one, or its
     /// remember-me token.
     async fn is_known_in(&self, browser: &Browser, username: &str) -> Result<bool, Unavailable> {
         if self.was_remembered_for(browser, username) {
@@ -221,13 +221,13 @@ impl Task<'_> {
     }
 }
 
-/// Passwords are checked few at a time, and this one waited too long for its turn.
+/// Only a few passwords are checked at once, and this one waited too long in the queue.
 pub(crate) fn password_queue_full() -> Unavailable {
     Unavailable::because("too many passwords are checked already")
 }
 
-/// Whether this user was the last to log in to the session. One that was destroyed tells nothing: its cookie may be in
-/// the wrong hands.
+/// Whether this user was the last to log in to the session. A destroyed session proves nothing: its cookie may be
+/// stolen.
 fn is_known_to(session: &Session, username: &str) -> bool {
     let was_stolen = session.login.is_none() && session.last_end.as_ref().is_some_and(|end| end.reason.is_theft());
     session.last_user().is_some_and(|last| !was_stolen && canonical(last) == canonical(username))

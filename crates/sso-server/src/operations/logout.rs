@@ -1,4 +1,4 @@
-//! Logging out, at the server's own pages and through a broker's back end. Both work while users cannot be looked up.
+//! Logout: at the server's own pages and through a broker's back end. Both work while users cannot be looked up.
 
 use sso_core::wire::Ended;
 
@@ -10,9 +10,9 @@ use crate::{
 };
 
 impl Server {
-    /// Logs out at the server's own page, and forgets the browser; it gets a new cookie if it had a session. The caller
-    /// has made sure that a page of the server asks for it: with another fingerprint the session is destroyed, too. Who
-    /// logs in at that very moment stays logged in: this browser's cookie was not theirs.
+    /// Logs out at the server's own page and forgets the browser. Returns a new cookie if the browser had a session.
+    /// The caller must have checked that the request comes from a page of the server: a changed fingerprint destroys
+    /// the session. A login that happens at the same time stays, since this browser's cookie was not its own.
     pub async fn log_out(&self, browser: impl Into<Browser>) -> Result<Option<CookieValue>, Unavailable> {
         let (task, browser) = (self.task(), Browser { navigates: true, ..browser.into() });
         if let Some(claims) = task.claims_of(&browser) {
@@ -21,7 +21,7 @@ impl Server {
         let Some(session) = task.unvalidated(&browser).await? else { return Ok(None) };
         task.log_out_of_family(&session).await?;
         let (cookie, now, epoch) = (CookieValue::generate(), task.now(), session.epoch);
-        // Ended here, so that the cookie is replaced afterwards.
+        // Ended here, so that the cookie is replaced after it.
         let log_out = |session: &mut Session| {
             let is_meant = session.login.is_none() || session.epoch == epoch;
             session.end(EndReason::LoggedOut, now);
@@ -35,9 +35,9 @@ impl Server {
         }))
     }
 
-    /// Logs out through a broker's back end: everywhere. `authorization` and `by_person` are as for
-    /// [`broker_call`](Self::broker_call). How the login that the broker saw ended: where it had ended already, only
-    /// the memory of its browser is left to go.
+    /// Logs out everywhere, through a broker's back end. `authorization` and `by_person` are as in
+    /// [`broker_call`](Self::broker_call). Returns how the login that the broker saw ended. If that login had already
+    /// ended, only the browser's remember-me token is removed.
     pub async fn broker_log_out(&self, authorization: Option<&str>, by_person: bool) -> Result<Option<Ended>, Error> {
         let task = self.task();
         let mut call = task.proven(authorization).await?;
@@ -46,7 +46,7 @@ impl Server {
         if is_theirs {
             task.log_out_of_family(&call.session).await?;
             let (now, mut state) = (task.now(), LinkState::Good);
-            // Somebody may log in meanwhile, whom this link does not see.
+            // A login that happens meanwhile is invisible to this link.
             let is_meant = |session: &mut Session| {
                 state = call.link.state(session, Some(now), &task.policy, now);
                 session.renew_cookie = true;
@@ -63,13 +63,13 @@ impl Server {
         if is_logged_in {
             return Ok(call.session.ended(task.now()));
         }
-        // Whoever may not use the broker is none of its business, and a logout does not fail for that.
+        // The broker learns nothing about a user who may not use it, and the logout still succeeds.
         Ok(task.logged_out_status(&call).await.unwrap_or_default().ended)
     }
 }
 
 impl Task<'_> {
-    /// Logs out what else began with the same memory of the browser.
+    /// Logs out the other sessions of the same remember-me family.
     async fn log_out_of_family(&self, session: &Session) -> Result<(), Unavailable> {
         match (session.last_user(), session.family()) {
             (Some(username), Some(family)) => self.end_family(username, family, EndReason::LoggedOut).await,

@@ -1,9 +1,9 @@
 //! Remember me: a browser whose user ticked the box is logged in again when its session is gone, without the password.
 //!
 //! The browser holds a token; the store holds its [`Family`]: all tokens that replaced one another since that login.
-//! Each use replaces the token, so a copied one is used a second time sooner or later, and that ends the family and its
-//! sessions (token families with reuse detection, RFC 9700 section 4.14.2). A token alone is worth nothing once its
-//! family is gone: by a logout anywhere, by another password, or by its user's wish.
+//! Each use replaces the token. So a copied token is used a second time sooner or later, which ends the family and its
+//! sessions (token families with reuse detection, RFC 9700 section 4.14.2). A token is worthless once its family is
+//! gone: after a logout anywhere, a password change, or the user's own request.
 //!
 //! ```text
 //!   current ── used ──> replaced ── used within 60 s, and 10 s after its successor was seen ──> the same successor
@@ -27,13 +27,12 @@ use crate::{
 };
 
 impl Server {
-    /// How long browsers are remembered here; `None`: they are not.
+    /// How long browsers are remembered; `None` if they are not.
     pub fn remembers_for(&self) -> Option<Duration> {
         self.0.tokens.remember_me.then_some(self.0.tokens.remember_lifetime)
     }
 
-    /// The visit of a browser to a page that logs in: a [`visit`](Self::visit), but where nobody is logged in, the user
-    /// of a remembered browser is.
+    /// A [`visit`](Self::visit) to a page that also logs in the user of a remembered browser if nobody is logged in.
     pub async fn visit_with_remember_me(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
         let (task, browser) = (self.task(), browser.into());
         let found = task.by_cookie(&browser).await?;
@@ -45,7 +44,7 @@ impl Server {
 }
 
 impl Task<'_> {
-    /// Remembers the browser of a login that is about to happen: a new family, and its first token.
+    /// Remembers the browser of a login in progress: creates a family and its first token.
     pub(crate) async fn remember(
         &self,
         browser: &Browser,
@@ -58,13 +57,13 @@ impl Task<'_> {
         Ok((family, token))
     }
 
-    /// Forgets the browser, as far as its own token says who it is. Done at every login with a password.
+    /// Removes the family that the browser's token names. Called at every login with a password.
     pub(crate) async fn forget_browser(&self, browser: &Browser) -> Result<(), Unavailable> {
         self.forget(self.claims_of(browser).as_ref().map(|claims| claims.family.as_str())).await
     }
 
-    /// Logs the user of a remembered browser in where nobody is. `found`: the browser's session, which else is as it
-    /// was.
+    /// Logs in the user of a remembered browser if nobody is logged in. `found` is the browser's session; otherwise it
+    /// stays unchanged.
     pub(crate) async fn restore_login(
         &self,
         browser: &Browser,
@@ -72,8 +71,8 @@ impl Task<'_> {
     ) -> Result<Option<Visit>, Unavailable> {
         let Some(claims) = self.claims_of(browser) else { return Ok(None) };
         if let Some(session) = found {
-            // Another login since, or a logout, made where the browser's token could not be seen: at a broker. The
-            // token is of a time before it, and perhaps of somebody else.
+            // A login or a logout came since, at a broker, which cannot see the browser's token. So the token is
+            // outdated, and may be another user's.
             let is_of_before = session.last_user().is_some() && session.family() != Some(&claims.family);
             if is_of_before {
                 self.forget(Some(&claims.family)).await?;
@@ -86,7 +85,7 @@ impl Task<'_> {
         }
         let Some((family, account)) = self.replace(&claims).await? else { return Ok(None) };
         let Some((session, cookie)) = self.enter(browser, &family, &account).await? else { return Ok(None) };
-        // A logout that came in between has removed the family, and must not be undone.
+        // A logout that came in between has removed the family and must not be undone.
         if self.ask(self.store.family(&family.id)).await?.is_none() {
             self.end(&session, EndReason::LoggedOut, |session| session.family() == Some(&family.id)).await?;
             return Ok(None);
@@ -96,19 +95,20 @@ impl Task<'_> {
         Ok(Some(Visit { session, set_cookie: Some(cookie), remember }))
     }
 
-    /// Notes that the browser has received its newest token: the one before it has only moments left.
+    /// Notes that the browser has received its newest token: the previous one now expires within seconds.
     async fn note_successor(&self, claims: &RememberClaims) -> Result<(), Unavailable> {
         let Some(family) = self.ask(self.store.family(&claims.family)).await? else { return Ok(()) };
         let Some(old) = &family.old else { return Ok(()) };
         if claims.registered.jti == family.jti && old.successor_seen.is_none() {
             let old = Some(OldToken { successor_seen: Some(self.now()), ..old.clone() });
-            // Where another tab was faster, it noted the same.
+            // If another tab was faster, it noted the same.
             let _noted = self.write(self.store.put_family(Family { old, ..Family::clone(&family) })).await?;
         }
         Ok(())
     }
 
-    /// Replaces the token by a new one; by the same new one if that has just been done. `None`: it is worth nothing.
+    /// Replaces the token. Returns the same successor if the token has just been replaced, and `None` if it is not
+    /// valid.
     async fn replace(&self, claims: &RememberClaims) -> Result<Option<(Arc<Family>, Arc<Account>)>, Unavailable> {
         for _ in 0..ATTEMPTS {
             let Some(family) = self.family(&claims.family).await? else { return Ok(None) };
@@ -122,14 +122,14 @@ impl Task<'_> {
             match family.state(&claims.registered.jti, self.now()) {
                 TokenState::JustReplaced => return Ok(Some((family, account))),
                 TokenState::Reused => {
-                    // By the user or a thief, and nobody knows who of them has the newer one.
+                    // Used by the user or a thief; which of them holds the newer token is unknown.
                     tracing::warn!(username = %family.username, "a remember-me token was used again: its family ends");
                     self.end_family(&family.username, &family.id, EndReason::RememberTokenReused).await?;
                     return Ok(None);
                 }
                 TokenState::Current => {}
             }
-            // Where another tab was faster, its successor is ours, too.
+            // If another tab was faster, its successor is also ours.
             let renewed = family.renewed(self.now(), &self.tokens);
             if let Ok(family) = self.write(self.store.put_family(renewed)).await? {
                 return Ok(Some((family, account)));
@@ -138,8 +138,8 @@ impl Task<'_> {
         Err(Unavailable::changes_all_the_time())
     }
 
-    /// Logs the user in to the browser's anonymous session or to a new one. All tabs that come back with the same token
-    /// get the same session, and the same cookie for it.
+    /// Logs the user in to the browser's anonymous session or to a new one. All tabs that return with the same token
+    /// get the same session and the same cookie.
     async fn enter(
         &self,
         browser: &Browser,
@@ -165,8 +165,8 @@ impl Task<'_> {
         let mut tries = 0;
         let log_in = |session: &mut Session| {
             tries += 1;
-            // Somebody logged in meanwhile, with a password or as another tab of these; or the cookie is taken, which
-            // no next try would change.
+            // A login happened meanwhile, with a password or in another tab. Or the cookie is taken, which no retry
+            // would change.
             if session.user().is_some() || tries > 5 {
                 return false;
             }
@@ -180,26 +180,26 @@ impl Task<'_> {
                 self.make_room(&session).await;
                 Ok(Some((session, cookie)))
             }
-            // Another tab was faster: its session is ours, too.
+            // Another tab was faster: its session is also ours.
             None => Ok(self.by_cookie(&returned).await?.and_then(of_family)),
         }
     }
 }
 
 impl Context {
-    /// What the browser's token says, if it is one of ours.
+    /// The claims of the browser's token, if this server signed it.
     pub(crate) fn claims_of(&self, browser: &Browser) -> Option<RememberClaims> {
         let (token, origin) = (browser.remember.as_ref()?, self.origin());
         let expected = Expected { issuer: &origin, audience: &origin, now: self.now().as_secs() };
         self.remember_keys.current().verify(token.expose(), &expected).ok()
     }
 
-    /// Whether the browser's token was made for this user; what it remembers may be forgotten.
+    /// Whether the browser's token was made for this user. Its family may already be removed.
     pub(crate) fn was_remembered_for(&self, browser: &Browser, username: &str) -> bool {
         self.claims_of(browser).is_some_and(|claims| canonical(&claims.registered.sub) == canonical(username))
     }
 
-    /// The family's current token. Made anew it says the same, so that whoever lost it gets it again.
+    /// The family's current token. Signing it again gives the same claims, so a browser that lost it gets it back.
     fn token_of(&self, family: &Family) -> Result<RememberToken, Unavailable> {
         let origin = self.origin();
         let registered = Registered {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::{error::Error, operations::session_lookup::BrokerCall, server::Server, session::Session};
 
 impl Server {
-    /// Merges `changes` key by key into the session's data, for a broker, and returns all of it; `null` removes a key.
-    /// What was meant for the user of the session that it called for is not given to another.
+    /// Merges `changes` key by key into the session's data, for a broker, and returns all data; `null` removes a key.
+    /// Refused if the session's user has changed since the broker's call.
     pub async fn merge_data(
         &self,
         call: &BrokerCall,

@@ -6,20 +6,20 @@ use sso_core::wire::User;
 use crate::{error::Unavailable, server::Server, users::SetOutcome};
 
 impl Server {
-    /// The user of this name as their account is now, past any cache: for a page that shows what was just saved, at
-    /// whatever node. `None`: there is no such account.
+    /// The user as their account is now, past any cache: for a page that shows what was just saved, on any node. `None`
+    /// if the account does not exist.
     pub async fn user_now(&self, username: &str) -> Result<Option<User>, Unavailable> {
         let account = self.task().look_up(self.0.users.find_now(username)).await?;
         Ok(account.map(|account| account.user.clone()))
     }
 
-    /// Whether something can be kept with the account of this name.
+    /// Whether attributes can be set on the account of this name.
     pub async fn can_set_attributes(&self, username: &str) -> Result<bool, Unavailable> {
         self.task().look_up(self.0.users.can_set_attributes(username)).await
     }
 
-    /// Keeps what a page of the server has of a user with their account, as one attribute, if what is there now is as
-    /// `expected` (`None`: there is none). A broker is told of it if its `attributes` say so.
+    /// Sets one attribute of the account, if its present value is `expected` (`None`: it is absent). Brokers see it if
+    /// their `attributes` include it.
     pub async fn set_attribute(
         &self,
         username: &str,

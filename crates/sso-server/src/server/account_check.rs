@@ -1,6 +1,5 @@
-//! The standing of a login: whether its user may still be there, as the account is now. Judged wherever a session is
-//! found, so that nothing has to be told to anybody: a node that missed a change, and a login that raced with it, are
-//! judged like all others.
+//! Checks whether the account still allows a login. Every session lookup runs this check, so no change has to be
+//! broadcast: it also catches a node that missed a change, and a login that raced with it.
 
 use std::sync::Arc;
 
@@ -11,15 +10,14 @@ use crate::{
     users::{Account, PasswordHash},
 };
 
-/// How often a session is judged anew because somebody logged in or out, or confirmed the password, at that very
-/// moment: each time both stores are asked again. Nobody does so again and again; a store that says so is out of order.
+/// Maximum validations of one session. Each retry means that a login, a logout or a password confirmation ran at the
+/// same time. Reaching it means the store is broken.
 const ATTEMPTS: usize = 20;
 
 impl Task<'_> {
-    /// Judges the login of a session, and ends it if its user may not be there any more: the account is gone, disabled,
-    /// or has another password.
+    /// Validates the login of a session, and ends it if the account is gone, disabled, or has another password.
     ///
-    /// The session then, which tells its user as the account does now, and the account of who is logged in.
+    /// Returns the session with its user as in the account now, and the account of the user who is logged in.
     pub(crate) async fn validate_login(
         &self,
         session: Arc<Session>,
@@ -30,8 +28,8 @@ impl Task<'_> {
             let username = &login.user.username;
             let mut verdict = self.verdict(login, self.look_up(self.users.find(username)).await?);
             if verdict.is_err() {
-                // What is some seconds old ends nothing: another node may have changed the password and this login's
-                // credential with it.
+                // A cached answer must not end a login: another node may have changed the password and this login's
+                // credential.
                 verdict = self.verdict(login, self.look_up(self.users.find_now(username)).await?);
             }
             let reason = match verdict {
@@ -42,7 +40,7 @@ impl Task<'_> {
             if let Some(ended) = self.end(&session, reason, |current| current.login == session.login).await? {
                 return Ok((ended, None));
             }
-            // Somebody logged in or out meanwhile, or confirmed the password.
+            // A login, a logout or a password confirmation happened meanwhile.
             match self.session(&session.id).await? {
                 Some(current) => session = current,
                 None => {
@@ -64,14 +62,14 @@ impl Context {
         if is_same { Ok(account) } else { Err(EndReason::PasswordChanged) }
     }
 
-    /// What a login and a remembered browser keep of the account's password: a keyed hash of its hash. With another
-    /// password it is another one.
+    /// What a login and a remembered browser keep of the account's password: a keyed hash of its hash. It changes with
+    /// the password.
     pub(crate) fn credential(&self, password: &PasswordHash) -> [u8; 32] {
         self.remember_mac.mac(&["password\n", password.text()])
     }
 }
 
-/// The session with its user as the account is now: attributes may have changed since the login.
+/// The session with its user as in the account now: attributes may have changed since the login.
 fn present(session: Arc<Session>, account: &Account) -> Arc<Session> {
     if session.user() == Some(&account.user) {
         return session;

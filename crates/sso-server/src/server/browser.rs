@@ -1,22 +1,22 @@
-//! What a browser shows of itself, and the cookies that it gets.
+//! What a browser sends to identify itself, and the cookies that it gets back.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::session::{CookieValue, Fingerprint, Session};
 
-/// What a browser shows of itself.
+/// What a browser sends to identify itself.
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
     /// Its session cookie.
     pub cookie: Option<CookieValue>,
-    /// What stays the same about it; see [`Server::fingerprint`](crate::server::Server::fingerprint).
+    /// Its fingerprint; see [`Server::fingerprint`](crate::Server::fingerprint).
     pub fingerprint: Option<Fingerprint>,
-    /// What it calls itself; see [`browser_name`](crate::session::family::browser_name).
+    /// Its name; see [`browser_name`](crate::session::browser_name).
     pub name: Option<String>,
-    /// Its remember-me cookie, where a person navigates to a page that may use it.
+    /// Its remember-me cookie, on a navigation by a person to a page that may use it.
     pub remember: Option<RememberToken>,
-    /// Whether it proves that it navigates to a page, or sends a form of the server's own. Only then a changed
-    /// fingerprint destroys the session: other requests may carry headers that a script of any page has set.
+    /// Whether the request is provably a navigation to a page, or a form of the server's own. Only then does a changed
+    /// fingerprint destroy the session: a script on any page can set the headers of other requests.
     pub navigates: bool,
 }
 
@@ -29,20 +29,20 @@ impl Browser {
 }
 
 impl From<Option<&CookieValue>> for Browser {
-    /// A browser that is known by its cookie alone.
+    /// A browser that sends only its cookie.
     fn from(cookie: Option<&CookieValue>) -> Self {
         Self { cookie: cookie.cloned(), ..Self::default() }
     }
 }
 
-/// A browser's session, and the cookie to set if it got another one.
+/// A browser's session, and the cookies to set.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// The session.
     pub session: Arc<Session>,
-    /// The new value of the browser's cookie.
+    /// The new value of the session cookie, if it changes.
     pub set_cookie: Option<CookieValue>,
-    /// What becomes of the browser's remember-me cookie.
+    /// What to do with the remember-me cookie.
     pub remember: Remember,
 }
 
@@ -57,7 +57,7 @@ impl Visit {
 #[derive(Clone, PartialEq, Eq)]
 pub struct RememberToken(String);
 
-/// The text is no token.
+/// The text is not a remember-me token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a remember-me token")]
 pub struct InvalidRememberToken;
@@ -90,14 +90,14 @@ impl fmt::Debug for RememberToken {
     }
 }
 
-/// What a browser has to do with its remember-me cookie.
+/// What to do with a browser's remember-me cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Remember {
     /// Leave it as it is.
     #[default]
     Keep,
-    /// Put this one in its place.
+    /// Replace it.
     Set(RememberToken),
-    /// Throw it away.
+    /// Remove it.
     Forget,
 }

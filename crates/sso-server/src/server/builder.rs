@@ -19,11 +19,10 @@ use crate::{
     },
 };
 
-/// So many may wait at once; who comes then is refused, so that something that hangs does not fill the memory with
-/// those who wait.
+/// Maximum number of calls that wait at once. Further calls fail, so that a hanging service does not fill the memory.
 const MAX_WAITING: usize = 1_000;
 
-/// What a server is built from; see [`Server::builder`].
+/// Builds a [`Server`]; see [`Server::builder`].
 pub struct ServerBuilder {
     public_url: Url,
     brokers: Box<dyn Brokers>,
@@ -41,24 +40,25 @@ pub struct ServerBuilder {
 /// Why a server cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The public URL is not one.
+    /// The public URL is not valid.
     #[error("public_url must be https://… (or http://… on the loopback) without path, query and user: `{0}`")]
     PublicUrl(Url),
     /// The lifetimes contradict each other.
     #[error(transparent)]
     Policy(#[from] InvalidPolicy),
-    /// Not even one password could be hashed.
+    /// Password hashing does not work.
     #[error(transparent)]
     Hashing(#[from] HashingFailed),
-    /// Not even new keys for tokens could be made.
+    /// Token keys could not be derived.
     #[error(transparent)]
     Keys(#[from] InvalidKeys),
 }
 
 impl Server {
-    /// Begins to build a server.
+    /// Starts building a server.
     ///
-    /// `public_url`: how browsers see it. Brokers and users come from lists, closures, or something of your own.
+    /// `public_url` is the URL by which browsers reach it. Brokers and users come from lists, closures, or your own
+    /// types.
     pub fn builder(public_url: Url, brokers: impl Brokers, users: impl Users) -> ServerBuilder {
         ServerBuilder {
             public_url,
@@ -84,7 +84,7 @@ impl ServerBuilder {
         self
     }
 
-    /// What tells the time (default: the machine).
+    /// The source of time (default: the system clock).
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -105,38 +105,38 @@ impl ServerBuilder {
         self
     }
 
-    /// The secret behind form tokens, fingerprints, and what has no setting of its own: the keys of tokens and the name
-    /// of the session cookie (default: random, as long as the server lives). At least 256 random bits. Nodes that serve
-    /// one site need the same, and so does the same server after a restart.
+    /// The secret of form tokens and fingerprints. The token keys and the name of the session cookie are derived from
+    /// it, unless set. At least 256 random bits (default: random for each run). All nodes of one site need the same
+    /// secret, also after a restart.
     #[must_use]
     pub fn secret(mut self, secret: &[u8]) -> Self {
         self.secret = secret.to_vec();
         self
     }
 
-    /// The name of the session cookie (default: made from the secret and the public URL). Two servers on one host that
-    /// share name, secret and store share one sign-on; cookies ignore ports, so others must not have the same name.
+    /// The name of the session cookie (default: derived from the secret and the public URL). Servers on one host with
+    /// the same name, secret and store share one sign-on. Others need different names, since cookies ignore ports.
     #[must_use]
     pub fn session_name(mut self, name: impl Into<String>) -> Self {
         self.session_name = Some(name.into());
         self
     }
 
-    /// The keys of access tokens (default: an Ed25519 key made from the secret).
+    /// The keys of access tokens (default: an Ed25519 key derived from the secret).
     #[must_use]
     pub fn access_keys(mut self, keys: SharedKeys) -> Self {
         self.access_keys = Some(keys);
         self
     }
 
-    /// The keys of remember-me tokens, which never leave the server (default: an HS256 key made from the secret).
+    /// The keys of remember-me tokens, which only this server reads (default: an HS256 key derived from the secret).
     #[must_use]
     pub fn remember_keys(mut self, keys: SharedKeys) -> Self {
         self.remember_keys = Some(keys);
         self
     }
 
-    /// Checks the settings and puts the parts together.
+    /// Checks the settings and builds the server.
     pub fn build(self) -> Result<Server, BuildError> {
         check_public_url(&self.public_url)?;
         self.policy.check()?;
@@ -150,7 +150,7 @@ impl ServerBuilder {
             None => KeySet::derived(algorithm, &secret.mac(&["token keys: ", purpose])).map(SharedKeys::new),
         };
         let session_name = self.session_name.unwrap_or_else(|| {
-            // Not the same for servers at other ports of this host, which cookies do not tell apart.
+            // Different for servers on other ports of this host, since cookies ignore ports.
             format!("sso_{:.8}", base36::exact(&secret.mac(&["session name: ", self.public_url.as_str()])))
         });
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new(self.clock.clone())));
@@ -178,8 +178,7 @@ impl ServerBuilder {
     }
 }
 
-/// Whether a server can have this public URL: https anywhere, plain http on the loopback only, and nothing but an
-/// origin.
+/// Checks a public URL: https anywhere, plain http only on the loopback, and nothing but an origin.
 pub fn check_public_url(url: &Url) -> Result<(), BuildError> {
     let has_user = !url.username().is_empty() || url.password().is_some();
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user;

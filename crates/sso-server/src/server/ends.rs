@@ -1,4 +1,4 @@
-//! Ends of logins, but those by time: which sessions and families go with which reason.
+//! Ends logins for reasons other than time, with the sessions and families that belong to them.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use crate::{
     session::{EndReason, Session},
 };
 
-/// How much was ended.
+/// How many sessions and remembered browsers were ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndedCounts {
-    /// Sessions in which somebody was logged in; with everything, also those in which nobody was.
+    /// Sessions with a login; after [`end_everything`](crate::Server::end_everything), all sessions.
     pub sessions: u64,
     /// Browsers that were remembered.
     pub browsers: u64,
 }
 
 impl Task<'_> {
-    /// Ends a login, if it still `is_meant`, which may also change the session. The session then; `None`: it was not
-    /// meant, or has gone.
+    /// Ends a login if `is_meant` still holds; `is_meant` may also change the session. Returns the ended session, or
+    /// `None` if it was not meant or is gone.
     pub(crate) async fn end(
         &self,
         session: &Arc<Session>,
@@ -40,7 +40,7 @@ impl Task<'_> {
         if ended.is_some() {
             let username = session.last_user();
             match reason {
-                // Whoever logs out says so.
+                // The logout itself logs this.
                 EndReason::LoggedOut => {}
                 EndReason::Revoked | EndReason::TooMany => tracing::info!(username, ?reason, "a login was ended"),
                 reason => tracing::warn!(username, ?reason, "a login was ended"),
@@ -49,8 +49,8 @@ impl Task<'_> {
         Ok(ended)
     }
 
-    /// The same, and its browser is forgotten: first of all, for what is half done must be one that can be repeated.
-    /// Its brokers are told at their next call.
+    /// The same, and forgets the browser. The browser comes first, so that a partial failure can be retried. Brokers
+    /// notice at their next call.
     pub(crate) async fn end_and_forget(
         &self,
         session: &Arc<Session>,
@@ -64,14 +64,14 @@ impl Task<'_> {
             is_meant(current)
         };
         let ended = self.end(session, reason, is_meant).await?;
-        // It may have got one since.
+        // It may have a new family since.
         if ended.is_some() && family.as_deref() != session.family() {
             self.forget(family.as_deref()).await?;
         }
         Ok(ended)
     }
 
-    /// Removes a family: none of its tokens works any more. Its sessions stay.
+    /// Removes a family, so that none of its tokens works. Its sessions stay.
     pub(crate) async fn forget(&self, family: Option<&str>) -> Result<(), Unavailable> {
         if let Some(id) = family {
             self.ask(self.store.remove_family(id)).await?;
@@ -79,12 +79,12 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Removes a family and ends all its sessions: that of a tab that came back a moment ago, that from before the
-    /// browser lost its session cookie, that of a thief.
+    /// Removes a family and ends all its sessions: of a tab that returned a moment ago, from before the browser lost
+    /// its session cookie, of a thief.
     pub(crate) async fn end_family(&self, username: &str, id: &str, reason: EndReason) -> Result<(), Unavailable> {
         self.forget(Some(id)).await?;
         if reason.is_theft() {
-            // Nobody can tell which family they are of.
+            // An unreadable session may belong to this family.
             self.ask(self.store.remove_unreadable(username)).await?;
         }
         for session in self.sessions_of(username).await? {
@@ -93,7 +93,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Ends all sessions of this user but `keep`, and forgets all browsers but that session's.
+    /// Ends all sessions of this user except `keep`, and forgets all browsers except that session's.
     pub(crate) async fn end_all(
         &self,
         username: &str,
@@ -105,7 +105,7 @@ impl Task<'_> {
         if ended != EndedCounts::default() {
             tracing::warn!(username, ended.sessions, ended.browsers, "what could not be read was removed");
         }
-        // First what could begin new ones.
+        // Families first: they could begin new sessions.
         for family in self.families_of(username).await? {
             if keep.and_then(Session::family) != Some(&family.id) {
                 self.forget(Some(&family.id)).await?;
@@ -119,11 +119,10 @@ impl Task<'_> {
         Ok(ended)
     }
 
-    /// Ends the longest unused logins of this session's user where they are too many by now. Only those that began
-    /// before the login in this session: of two logins at once, with room for one, the later one stays, and not
-    /// neither.
+    /// Ends the longest unused logins of this session's user if there are too many. Only logins that began before this
+    /// session's count: of two logins at once with room for one, the later one stays.
     ///
-    /// The login itself stands, whatever the store says: the next one makes up for it.
+    /// Store errors do not undo the login; the next one makes up for it.
     pub(crate) async fn make_room(&self, session: &Session) {
         if self.end_longest_unused(session).await.is_err() {
             tracing::warn!("logins that may be too many were left");
@@ -144,10 +143,10 @@ impl Task<'_> {
         let is_theirs = |session: &mut Session| session.is_of(&user.username);
         for longest_unused in sessions.iter().take(too_many) {
             if session.family().is_some_and(|family| longest_unused.family() == Some(family)) {
-                // Left by this very browser, before it lost its session's cookie: it stays remembered.
+                // Left by this browser before it lost its session cookie: the browser stays remembered.
                 self.end(longest_unused, EndReason::TooMany, is_theirs).await?;
             } else {
-                // A remembered browser would log itself in again at its next visit, and end another login.
+                // A remembered browser would log in again at its next visit and end another login.
                 self.end_and_forget(longest_unused, EndReason::TooMany, is_theirs).await?;
             }
         }

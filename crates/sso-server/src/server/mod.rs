@@ -30,40 +30,41 @@ use crate::{
 #[derive(Clone)]
 pub struct Server(pub(crate) Arc<Context>);
 
-/// What a server is made of.
+/// The parts of a server, shared by all its clones.
 pub(crate) struct Context {
     pub(crate) public_url: Url,
     pub(crate) brokers: Box<dyn Brokers>,
     pub(crate) users: Box<dyn Users>,
     pub(crate) store: Box<dyn Store>,
-    /// Where tasks wait for the store.
+    /// Limits how many calls wait for the store.
     pub(crate) store_permits: Semaphore,
-    /// Where they wait for users and brokers. Who waits for those keeps nobody from the store: a logout needs no user.
+    /// Limits how many lookups of users and brokers wait. Separate from the store's limit, since a logout needs no
+    /// user.
     pub(crate) lookup_permits: Semaphore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Policy,
     pub(crate) tokens: TokenPolicy,
     pub(crate) passwords: Passwords,
-    /// Failed logins, by user, where the user is known and elsewhere, and by link.
+    /// Failed logins, by user (known callers apart from others) and by link.
     pub(crate) login_failures: RateLimiter,
-    /// Wrong checksums, by broker and token: so that nobody can block a broker by failing on purpose.
+    /// Wrong checksums, by broker and token, so that nobody can block a broker by failing on purpose.
     pub(crate) checksum_failures: RateLimiter,
     pub(crate) form_key: FormKey,
     pub(crate) fingerprint_key: MacKey,
-    /// Names sessions, logins and remembered browsers where their ids must not be seen.
+    /// Makes the public names of sessions, logins and remembered browsers, whose ids are secret.
     pub(crate) handle_key: MacKey,
     pub(crate) session_name: String,
-    /// Brokers ask for tokens that these sign; the public ones are for everybody.
+    /// Sign access tokens; the public halves are published.
     pub(crate) access_keys: SharedKeys,
-    /// Only this server signs and verifies with these.
+    /// Sign remember-me tokens, which only this server verifies.
     pub(crate) remember_keys: SharedKeys,
-    /// Makes what logins and remembered browsers keep of passwords, and the cookies of logins that may be made twice:
-    /// by remember-me in several tabs, by a form that is sent twice.
+    /// Derives the password fingerprints that logins and remembered browsers keep, and the cookies of logins that may
+    /// be repeated: by remember-me in several tabs, or by a form that is sent twice.
     pub(crate) remember_mac: MacKey,
 }
 
 impl Context {
-    /// The server's name in tokens.
+    /// The server's name in tokens: its origin.
     pub(crate) fn origin(&self) -> String {
         self.public_url.origin().ascii_serialization()
     }
@@ -79,7 +80,7 @@ impl Server {
         &self.0.session_name
     }
 
-    /// How browsers see this server.
+    /// The URL by which browsers reach this server.
     pub fn public_url(&self) -> &Url {
         &self.0.public_url
     }

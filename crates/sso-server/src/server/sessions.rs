@@ -1,4 +1,4 @@
-//! What every task does with brokers, sessions and families: find them, and change a session.
+//! Finds brokers, sessions and families, and changes sessions.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::{
     store::Resolved,
 };
 
-/// How often a change is made anew because somebody was faster: each time one of those who change the record at once
-/// has got through, and they are never so many. A store that says "conflict" without end is out of order.
+/// Maximum compare-and-swap retries. In each round one concurrent writer succeeds, so reaching the limit means the
+/// store is broken.
 pub(crate) const ATTEMPTS: usize = 1_000;
 
 impl Context {
-    /// What a link is now.
+    /// The present state of a link.
     pub(crate) fn link_state(&self, found: &Resolved) -> LinkState {
         found.link.state(&found.session, found.called, &self.policy, self.now())
     }
 
-    /// An anonymous session, not kept yet, and the value of its cookie.
+    /// A new anonymous session, not stored yet, and the value of its cookie.
     pub(crate) fn new_session(&self, browser: &Browser, silently: bool) -> (Session, CookieValue) {
         let cookie = CookieValue::generate();
         let mut session = Session::new(cookie.hash(), self.now());
@@ -31,7 +31,7 @@ impl Context {
         (self.dated(session), cookie)
     }
 
-    /// The session with the times that follow from its record: until when it is kept, and when its login ends.
+    /// The session with its derived times: until when it is kept, and when its login ends.
     pub(crate) fn dated(&self, mut session: Session) -> Session {
         session.keep_until = lifecycle::keep_until(&session, &self.policy);
         session.ends = lifecycle::ends(&session, &self.policy);
@@ -40,8 +40,8 @@ impl Context {
 }
 
 impl Task<'_> {
-    /// The broker of this id. One whose secret could be guessed offline is treated as disabled, unless all of this is
-    /// on the loopback.
+    /// The broker with this id. A broker whose secret could be guessed offline counts as disabled, except on the
+    /// loopback.
     pub(crate) async fn broker(&self, id: &BrokerId) -> Result<Option<Arc<Broker>>, Unavailable> {
         let broker = self.look_up(self.brokers.find(id)).await?;
         Ok(broker.filter(|broker| {
@@ -80,8 +80,8 @@ impl Task<'_> {
         Ok(sessions)
     }
 
-    /// A session as it is now. Where a clock that was ahead has written times that lie in the future, these are now,
-    /// and are written so: a login would not end otherwise.
+    /// A session as it is now. Times in the future, written by a clock that was ahead, are set to now and stored:
+    /// otherwise the login would not end.
     async fn seen(&self, found: Option<Arc<Session>>) -> Result<Option<Arc<Session>>, Unavailable> {
         let now = self.now();
         let Some(session) = found.filter(|session| !lifecycle::is_gone(session, now)) else { return Ok(None) };
@@ -113,14 +113,14 @@ impl Task<'_> {
         Ok(families)
     }
 
-    /// A family that was found, if it still works; with its times set right, as those of a session are.
+    /// The family if it still works, with times in the future corrected as in a session.
     async fn working(&self, family: Arc<Family>) -> Result<Option<Arc<Family>>, Unavailable> {
         let mut right = Family::clone(&family);
         right.set_right(self.now(), &self.tokens);
         let family = if right == *family {
             family
         } else {
-            // Whoever was faster has set it right, too, or has removed it.
+            // A faster writer has corrected it as well, or has removed it.
             let written = self.write(self.store.put_family(right.clone())).await?;
             written.unwrap_or_else(|_| Arc::new(right))
         };
@@ -132,8 +132,8 @@ impl Task<'_> {
         self.ask(self.store.insert(self.new_session(browser, false).0, None)).await
     }
 
-    /// Changes a session, by compare-and-swap: `change` sees the newest record, as it is now, and may be called again.
-    /// It returns `false` to give up. The session then; `None`: `change` gave up, or the session is gone.
+    /// Changes a session by compare-and-swap. `change` sees the newest record and may be called several times; it
+    /// returns `false` to give up. Returns the changed session, or `None` if `change` gave up or the session is gone.
     pub(crate) async fn change(
         &self,
         session: &Arc<Session>,
@@ -161,22 +161,22 @@ impl Task<'_> {
         Err(Unavailable::changes_all_the_time())
     }
 
-    /// Notes that a person used the session, at most once per `touch_every`. Where that cannot be written the next use
-    /// is noted: what was asked is known, and nobody is told that the server is down while it can say who they are.
+    /// Notes that a person used the session, at most once per `touch_every`. A failed write is only logged: the answer
+    /// is known, and the next use is noted instead.
     pub(crate) async fn touch(&self, session: &Arc<Session>) {
         if lifecycle::needs_touch(session, &self.policy, self.now()) && self.touch_now(session).await.is_err() {
             tracing::warn!("a session's use could not be noted");
         }
     }
 
-    /// The same whenever it was. The session as it is then.
+    /// The same without the interval. Returns the session after it.
     pub(crate) async fn touch_now(&self, session: &Arc<Session>) -> Result<Arc<Session>, Unavailable> {
         let mut used = Session::clone(session);
         used.last_seen = lifecycle::use_at(session, self.now());
         let used = self.dated(used);
         if self.write(self.store.touch(&used)).await?.is_err() {
-            // Somebody logged in or out meanwhile, or the login's end is not written yet: use does not undo that. Or it
-            // went away.
+            // The session changed meanwhile, is gone, or its login has ended without a record of the end. Use does not
+            // undo an end.
             let touch = |session: &mut Session| {
                 session.last_seen = used.last_seen.max(session.last_seen);
                 true
@@ -185,7 +185,7 @@ impl Task<'_> {
                 return Ok(touched);
             }
         }
-        // Where it went away in between, whoever comes next is told so.
+        // If it was removed in between, the next call reports it.
         Ok(Arc::new(used))
     }
 }

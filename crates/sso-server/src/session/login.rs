@@ -1,4 +1,4 @@
-//! What is kept of a login in its session, and of how the last one ended.
+//! The record of a login in its session, and of the end of the last one.
 
 use std::fmt;
 
@@ -10,22 +10,21 @@ use crate::util::clock::Timestamp;
 /// A login: it lives in a [`Session`](super::Session), and has an idle and an absolute end.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Login {
-    /// Who, as the account was then. Whether it is still that account is asked at every read.
+    /// The user, as in the account at that time. Every read checks it against the account.
     pub user: User,
-    /// The session's [count](super::Session::epoch) when it began: its name in that session.
+    /// The session's [epoch](super::Session::epoch) when it began: its name in that session.
     pub epoch: u64,
     /// The code of the link that it was made through, by a broker's back end.
     pub through: Option<VerificationCode>,
-    /// A keyed hash of the account's password hash: with another password the login is over.
+    /// A keyed hash of the account's password hash: the login ends when the password changes.
     pub credential: [u8; 32],
-    /// Its user is changing the password in this very session: the one that is good from that change on.
+    /// Set during a password change in this session: the credential that is valid afterwards.
     pub next_credential: Option<Box<[u8; 32]>>,
-    /// Since when; the absolute lifetime counts from here.
+    /// When it began. The absolute lifetime counts from here.
     pub at: Timestamp,
-    /// When its user last authenticated: typed the password, here or, where the browser was remembered, when that
-    /// began.
+    /// When its user last typed the password: here or, for a remembered browser, when it was first remembered.
     pub auth_time: Timestamp,
-    /// How.
+    /// How the user authenticated.
     pub method: AuthMethod,
     /// The [`Family`](super::Family) by which its browser is remembered.
     pub family: Option<String>,
@@ -35,14 +34,14 @@ pub struct Login {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
-    /// By the password.
+    /// With the password.
     Password,
-    /// By a remember-me token.
+    /// With a remember-me token.
     Remembered,
 }
 
 impl Login {
-    /// A login of `user` by the password that `credential` was made from. The session gives it its place in the count.
+    /// A login of `user` with the password of `credential`. The session sets its epoch.
     pub fn new(user: User, credential: [u8; 32], now: Timestamp) -> Self {
         Self {
             user,
@@ -57,7 +56,7 @@ impl Login {
         }
     }
 
-    /// The same of a browser that is remembered by this family, whose user typed the password at `auth_time`.
+    /// The same for a browser remembered by this family, whose user typed the password at `auth_time`.
     #[must_use]
     pub fn remembered(self, family: String, auth_time: Timestamp) -> Self {
         Self { family: Some(family), auth_time, method: AuthMethod::Remembered, ..self }
@@ -89,19 +88,19 @@ impl fmt::Debug for Login {
 /// How and when a session's last login ended.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct End {
-    /// Why.
+    /// The reason.
     pub reason: EndReason,
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// The session's [count](super::Session::epoch) after it: its name in that session.
     pub epoch: u64,
-    /// Whose login it was.
+    /// The user of the login.
     pub username: String,
     /// The login's [`epoch`](Login::epoch).
     pub began: u64,
     /// The login's [`through`](Login::through).
     pub through: Option<VerificationCode>,
-    /// The login's family, until a logout has it forgotten: by it the browser may be logged in again.
+    /// The login's family, until a logout removes it. It may log the browser in again.
     pub family: Option<String>,
 }
 
@@ -121,36 +120,36 @@ impl fmt::Debug for End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// Nobody used it.
+    /// The idle timeout was reached.
     Idle,
-    /// It was too long ago.
+    /// The absolute lifetime was reached.
     Absolute,
     /// Its user logged out, or another one logged in.
     LoggedOut,
-    /// A cookie came from another browser than the session is tied to.
+    /// The cookie came from another browser than the session's.
     FingerprintChanged,
-    /// A cookie came without the headers that tell the browser.
+    /// The cookie came without the headers that identify the browser.
     FingerprintMissing,
-    /// A remember-me token of its family was used a second time: somebody has a copy.
+    /// A remember-me token of its family was used twice: somebody has a copy.
     RememberTokenReused,
-    /// Its user's account is gone, or disabled.
+    /// The account is gone or disabled.
     UserGone,
-    /// Its user has another password than at the login.
+    /// The password has changed.
     PasswordChanged,
-    /// Its user has [too many](super::Policy::max_sessions_per_user), and it was the longest unused.
+    /// Its user has [too many](super::Policy::max_sessions_per_user) logins, and it was the longest unused.
     TooMany,
-    /// Its user ended it from another session, or who runs the server did.
+    /// Its user ended it from another session, or an administrator did.
     #[serde(other)]
     Revoked,
 }
 
 impl EndReason {
-    /// Whether somebody else may have what leads to the session.
+    /// Whether the session's cookie or tokens may be in the wrong hands.
     pub fn is_theft(self) -> bool {
         matches!(self, Self::FingerprintChanged | Self::FingerprintMissing | Self::RememberTokenReused)
     }
 
-    /// What brokers are told.
+    /// The reason as brokers see it.
     pub fn to_wire(self) -> sso_core::wire::EndReason {
         match self {
             Self::Idle | Self::Absolute => sso_core::wire::EndReason::Expired,

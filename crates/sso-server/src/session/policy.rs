@@ -1,47 +1,45 @@
-//! How long sessions live, and how many logins a user may have.
+//! The policy: lifetimes of sessions, and the number of logins per user.
 
 use std::{num::NonZeroUsize, time::Duration};
 
-/// The lifetimes of sessions, links and forms, and how many logins a user may have.
+/// Lifetimes of sessions, links and forms, and the number of logins per user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Logins never end by themselves. For internal applications in a trusted network only; the two
-    /// timeouts below do not count then.
+    /// Logins never expire, and the two timeouts below do not apply. Only for internal applications in a trusted
+    /// network.
     pub never_expire: bool,
-    /// A login ends when nobody used it for so long (OWASP Session Management: 15 to 30 minutes for low risk).
+    /// A login ends after this time without use (OWASP Session Management: 15 to 30 minutes for low risk).
     pub idle_timeout: Duration,
-    /// A login ends after so long, whatever the activity.
+    /// A login ends after this time, regardless of use.
     pub absolute_lifetime: Duration,
-    /// A page warns its user when so much of the login is left.
+    /// A page warns its user when this much of the login remains.
     pub warn_before: Duration,
-    /// A form is accepted for so long after its page was served.
+    /// A form is accepted for this long after its page was served.
     pub form_timeout: Duration,
-    /// Use is written down at most this often; a login may end that much late, never early.
+    /// Use is stored at most this often. A login may end that much late, never early.
     pub touch_every: Duration,
-    /// The value of a session cookie is replaced when it is older than this.
+    /// A session cookie's value is replaced at this age.
     pub regenerate_every: Duration,
-    /// A session is tied to the browser's fingerprint: a keyed hash of headers that stay the same, without version
-    /// numbers.
+    /// Ties a session to the browser's fingerprint: a keyed hash of stable headers, without version numbers.
     pub fingerprint: bool,
-    /// A link ends after so long, and its broker attaches anew: no bearer token lives for ever.
+    /// A link ends after this time, and its broker attaches again: no bearer token lives forever.
     pub link_lifetime: Duration,
-    /// A user has at most so many logins at once: one more ends the longest unused of them, and its browser is not
-    /// remembered any more. For a moment they may be more, where several begin at once.
+    /// Maximum logins of a user at once. One more ends the longest unused login, and its browser is forgotten.
+    /// Concurrent logins may exceed the limit for a moment.
     pub max_sessions_per_user: NonZeroUsize,
 }
 
 impl Policy {
-    /// A session stays at least this long after its last use, and after the end of its login, so that its brokers are
-    /// told of that.
+    /// A session is kept at least this long after its last use and after the end of its login, so that its brokers can
+    /// learn of the end.
     pub const KEPT: Duration = Duration::from_secs(60 * 60);
-    /// One that was never used again after it began stays this long: its cookie was not kept, and nobody misses it.
+    /// A session that was never used again is kept this long: its cookie was not kept.
     pub const UNUSED: Duration = Duration::from_secs(10 * 60);
-    /// The old value of a cookie that was replaced because of its age works until the new one is first seen, and so
-    /// much longer: requests that were on their way, or a response that was lost, must not log anyone out.
+    /// The old value of a cookie that was replaced because of its age works until the new value is first seen, and this
+    /// much longer: for requests on their way and lost responses.
     pub const RENEWAL_GRACE: Duration = Duration::from_secs(10);
 
-    /// The default lifetimes, but this idle timeout. What must be shorter than it is: half of it, where the default
-    /// would not be.
+    /// The defaults with this idle timeout. Values that must be shorter are reduced to half of it if necessary.
     pub fn with_idle_timeout(idle_timeout: Duration) -> Self {
         let default = Self::default();
         Self {
@@ -52,12 +50,12 @@ impl Policy {
         }
     }
 
-    /// [`touch_every`](Self::touch_every), made finer where the idle timeout is short.
+    /// [`touch_every`](Self::touch_every), or less if the idle timeout is short.
     pub fn effective_touch_every(&self) -> Duration {
         self.touch_every.min(self.idle_timeout / 10)
     }
 
-    /// Whether the lifetimes fit together.
+    /// Checks that the lifetimes do not contradict each other.
     pub fn check(&self) -> Result<(), InvalidPolicy> {
         let zero = [
             (self.idle_timeout, Setting::IdleTimeout),
@@ -89,7 +87,7 @@ impl Policy {
     }
 }
 
-/// The settings that a rule can be about, by the names that they have in `sso.toml`.
+/// The settings that a rule can name, by their names in `sso.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of `Policy` and `TokenPolicy` are documented there")]
 pub enum Setting {
@@ -129,8 +127,8 @@ impl Setting {
 }
 
 impl Default for Policy {
-    /// 20 minutes idle, 12 hours in all, a warning 2 minutes before, 10 minutes for a form; written down every 30
-    /// seconds, the cookie renewed every 15 minutes, tied to the browser; links for 24 hours; 100 logins of a user.
+    /// Idle timeout 20 minutes, lifetime 12 hours, warning 2 minutes before, forms 10 minutes; use stored every 30
+    /// seconds, cookie renewed every 15 minutes, tied to the browser; links 24 hours; 100 logins per user.
     fn default() -> Self {
         const fn minutes(n: u64) -> Duration {
             Duration::from_secs(n * 60)

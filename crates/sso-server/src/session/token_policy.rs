@@ -1,30 +1,30 @@
-//! How long tokens live, and whether users can be remembered.
+//! The policy of tokens: their lifetimes, and whether users can be remembered.
 
 use std::time::Duration;
 
 use super::policy::{InvalidPolicy, Setting};
 use crate::util::clock::Timestamp;
 
-/// What the server issues tokens for, and how long they live.
+/// Lifetimes of the tokens that the server issues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenPolicy {
-    /// An access token is accepted for so long: nobody can call it back, so it is short.
+    /// The lifetime of an access token. Short, since it cannot be revoked.
     pub access_lifetime: Duration,
-    /// A browser is remembered for so long after its last use.
+    /// How long a browser is remembered after its last use.
     pub remember_lifetime: Duration,
-    /// A browser is forgotten so long after the login with the box ticked, however much it is used.
+    /// How long a browser is remembered in total after the login with "remember me", regardless of use.
     pub remember_absolute: Duration,
-    /// The login page offers to remember the user.
+    /// Whether the login page offers "remember me".
     pub remember_me: bool,
 }
 
 impl TokenPolicy {
-    /// Until when a browser is remembered that has been since `created`, and was used last at `used`.
+    /// Until when a browser is remembered that was first remembered at `created` and last used at `used`.
     pub(crate) fn remembered_until(&self, created: Timestamp, used: Timestamp) -> Timestamp {
         used.after(self.remember_lifetime).min(created.after(self.remember_absolute))
     }
 
-    /// Whether the lifetimes are fit for tokens, which count in whole seconds.
+    /// Checks that the lifetimes suit tokens, which count in whole seconds.
     pub fn check(&self) -> Result<(), InvalidPolicy> {
         let lifetimes = [
             (self.access_lifetime, Setting::AccessLifetime),
@@ -43,7 +43,7 @@ impl TokenPolicy {
 }
 
 impl Default for TokenPolicy {
-    /// Access for 5 minutes, remembered for 30 days and for 180 in all, offered.
+    /// Access tokens 5 minutes; remembered 30 days, 180 in total; offered.
     fn default() -> Self {
         Self {
             access_lifetime: Duration::from_secs(5 * 60),

@@ -8,19 +8,19 @@ use std::{
 
 use tokio::runtime::Handle;
 
-/// Where connections are opened and read: on the runtime on which the store was opened.
+/// The runtime on which the store was opened: connections are opened and read there.
 ///
-/// actix-web has a runtime for each of its workers. A connection that one of them had opened would break for all others
-/// when it ends, which, when the server is told to end, is before the others have given their last answers.
+/// actix-web has one runtime per worker. A connection that a worker opened would break for all others when the worker
+/// stops, which at a shutdown is before the others have sent their last answers.
 pub(super) struct StoreRuntime(OnceLock<Handle>);
 
 impl StoreRuntime {
-    /// The present runtime; if there is none yet, that of the first call.
+    /// The current runtime; if there is none, that of the first call.
     pub(super) fn current() -> Self {
         Self(Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from))
     }
 
-    /// Has all that `call` opens or starts live at home. It is driven by the caller.
+    /// Runs `call` so that everything it opens or spawns belongs to this runtime. The caller drives it.
     pub(super) async fn run<T>(&self, call: impl Future<Output = T>) -> T {
         let runtime = match self.0.get() {
             Some(runtime) => runtime,

@@ -1,4 +1,4 @@
-//! Accounts in memory that their users may change.
+//! Accounts in memory that users can change.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,13 +8,12 @@ use serde_json::Value;
 
 use super::{Account, SetOutcome, Users, UsersUnavailable};
 
-/// Accounts that are known from the start. What users change of them lasts until the process ends: for trying out, and
-/// for tests.
+/// A list of accounts. Users' changes last until the process ends: for trials and tests.
 #[derive(Debug, Default)]
 pub struct UsersInMemory(RwLock<HashMap<String, Arc<Account>>>);
 
 impl FromIterator<Account> for UsersInMemory {
-    /// Of two accounts with one name the later one counts.
+    /// If two accounts have the same name, the later one wins.
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
         let accounts = accounts.into_iter().map(|account| (account.user.username.clone(), Arc::new(account)));
         Self(RwLock::new(accounts.collect()))

@@ -1,4 +1,4 @@
-//! Who may log in. [`Users`] finds an account by its name; a list, a closure or something of your own will do.
+//! The accounts. [`Users`] finds an account by its name; a list, a closure or your own type can implement it.
 
 mod in_memory;
 pub(crate) mod password;
@@ -14,15 +14,14 @@ use sso_core::wire::User;
 pub use in_memory::UsersInMemory;
 pub use password::{HashingFailed, InvalidHash, PasswordHash, Passwords};
 
-/// An account: who it is, and how the password is checked.
+/// An account: the user, the password hash and the groups.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The user as brokers will see it.
+    /// The user, as brokers see them.
     pub user: User,
     /// The password's hash.
     pub password: PasswordHash,
-    /// The groups that the user is in; a broker's [`AllowedUsers`](crate::AllowedUsers) may name them. No broker is
-    /// told.
+    /// The user's groups, for a broker's [`AllowedUsers`](crate::AllowedUsers). Brokers never see them.
     pub groups: Vec<String>,
 }
 
@@ -32,21 +31,21 @@ impl Account {
         Self { user: User { username: username.into(), attributes: Map::new() }, password, groups: Vec::new() }
     }
 
-    /// Adds something that brokers may know of the user.
+    /// Adds an attribute, which brokers may see.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.user.attributes.insert(name.into(), value.into());
         self
     }
 
-    /// About how many bytes it takes in memory.
+    /// Its approximate size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let groups = self.groups.iter().map(String::len).sum::<usize>();
         let attributes = serde_json::to_string(&self.user.attributes).map_or(0, |text| text.len());
         self.user.username.len() + self.password.text().len() + groups + attributes
     }
 
-    /// Puts the user in a group.
+    /// Adds the user to a group.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Self {
         self.groups.push(name.into());
@@ -59,32 +58,31 @@ impl Account {
 #[error("users are unavailable: {0}")]
 pub struct UsersUnavailable(pub String);
 
-/// What became of a password, or an attribute, that was to be set.
+/// The result of setting a password or an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetOutcome {
-    /// The account has it.
+    /// It was set.
     Set,
-    /// There is no such account, or it is disabled.
+    /// The account does not exist or is disabled.
     NoAccount,
-    /// The account has another one than that which was to be replaced, and keeps it.
+    /// The account no longer has the expected value, and was not changed.
     ChangedMeanwhile,
 }
 
 /// Finds accounts.
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
-    /// The account of this name; `None` if there is none or it is disabled. A login asks for the name as it was typed,
-    /// and then in its [form that counts](username::canonical): names that are kept in that form are to be found to the
-    /// letter. Asked at every call of a broker, so it must be fast; what it says may be some seconds old.
+    /// The account of this name; `None` if it does not exist or is disabled. A login looks up the name as typed, then
+    /// in [canonical form](username::canonical); a name stored in that form must match exactly. Every broker call looks
+    /// up a user, so this must be fast. The answer may be some seconds old.
     async fn find(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable>;
 
-    /// The same past any cache, as it is now: asked at a login, and before a session is ended because of what `find`
-    /// said.
+    /// The same past any cache. Called at a login, and before the answer of `find` ends a session.
     async fn find_now(&self, username: &str) -> Result<Option<Arc<Account>>, UsersUnavailable> {
         self.find(username).await
     }
 
-    /// Whether accounts can be looked up at present (default: yes).
+    /// Whether accounts can be looked up now (default: yes).
     async fn ping(&self) -> Result<(), UsersUnavailable> {
         Ok(())
     }
@@ -94,9 +92,9 @@ pub trait Users: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Gives the account another password. `expected`: only in place of this one, judged at the same instant as the
-    /// change is made, so that who showed it overwrites no later one; `None`: in place of any. What was found before
-    /// ends no earlier than `find` forgets it; `find_now` finds the new one at once.
+    /// Sets the account's password. With `expected`, only if it is still the present password; the check and the change
+    /// are atomic, so a later change is never overwritten. With `None`, in any case. `find` may return the old password
+    /// while it is cached; `find_now` returns the new one at once.
     async fn set_password(
         &self,
         _username: &str,
@@ -111,11 +109,10 @@ pub trait Users: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Gives the account an attribute of this name, for something that its user says of themselves. `expected`: only in
-    /// place of this value; `None`: only where the account has no such attribute, unlike at
-    /// [`set_password`](Self::set_password). Both are judged at the same instant as the change is made, so that nothing
-    /// is overwritten that somebody else has written meanwhile. `find` may find the one before for as long as it
-    /// remembers anything.
+    /// Sets an attribute of the account, for data that its user enters. With `expected`, only if that is its present
+    /// value; with `None`, only if the attribute is absent, unlike [`set_password`](Self::set_password). The check and
+    /// the change are atomic, so no concurrent change is overwritten. `find` may return the old value while it is
+    /// cached.
     async fn set_attribute(
         &self,
         _username: &str,
@@ -137,13 +134,12 @@ where
     }
 }
 
-/// Accounts that are known from the start. Each has its name in the [form that counts](username::canonical), however it
-/// was given, and is found by that alone: an account of another form elsewhere is another one.
+/// A fixed list of accounts. Each name is converted to [canonical form](username::canonical), and is found only by it.
 #[derive(Clone, Debug, Default)]
 pub struct UserList(HashMap<String, Arc<Account>>);
 
 impl FromIterator<Account> for UserList {
-    /// Of two accounts with one name the later one counts.
+    /// If two accounts have the same name, the later one wins.
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
         let named = |mut account: Account| {
             account.user.username = username::canonical(&account.user.username).into_owned();

@@ -1,4 +1,4 @@
-//! Password hashes: argon2id for new ones; bcrypt is read, since the users of PHP systems have it.
+//! Password hashes: argon2id for new ones. bcrypt is accepted too, since users of PHP systems have it.
 
 use std::{
     borrow::Cow,
@@ -27,13 +27,13 @@ use super::{
 #[derive(Clone)]
 pub struct PasswordHash(Arc<str>);
 
-/// Why a text is not a hash that we check.
+/// Why a text is not a supported password hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHash {
-    /// It is something else.
+    /// The format is unknown.
     #[error("not an argon2 ($argon2id$…) or bcrypt ($2y$…) password hash; `sso hash-password` makes one")]
     Unknown,
-    /// To check one password would take a core for many seconds, or more than 256 MiB.
+    /// A check would take a core for many seconds, or more than 256 MiB.
     #[error("a password hash that takes too long to check; `sso hash-password` makes a good one")]
     TooCostly,
 }
@@ -44,8 +44,8 @@ pub enum InvalidHash {
 pub struct HashingFailed(String);
 
 impl PasswordHash {
-    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt, in Unicode's
-    /// normal form NFC (NIST SP 800-63B-4 section 3.1.1.2), so that it does not matter which keyboard it is typed on.
+    /// Hashes a new password with argon2id (OWASP Password Storage: 19 MiB, 2 passes) and a random salt. The password
+    /// is hashed in Unicode's normal form NFC (NIST SP 800-63B-4 section 3.1.1.2), so the keyboard does not matter.
     pub fn new(password: &str) -> Result<Self, HashingFailed> {
         let password = nfc(password);
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| HashingFailed(e.to_string()))?;
@@ -88,9 +88,8 @@ impl FromStr for PasswordHash {
     }
 }
 
-/// What may have been hashed when this password was set: NFC, as it is now; with another system, or in an earlier
-/// version, what a keyboard gave, which was as it is now or NFD. Of a password in ASCII all are one, and of most others
-/// two. How many follows from what is typed alone.
+/// The forms in which this password may have been hashed: NFC, as now; or, by another system or an earlier version, as
+/// typed or NFD. An ASCII password has one form, most others two. The number depends only on the typed text.
 fn forms(password: &str) -> Vec<Cow<'_, str>> {
     let all = [nfc(password), password.into(), DecomposingNormalizerBorrowed::new_nfd().normalize(password)];
     let mut forms = Vec::with_capacity(all.len());
@@ -103,8 +102,8 @@ fn forms(password: &str) -> Vec<Cow<'_, str>> {
 }
 
 thread_local! {
-    /// What argon2 works in. The thread's next check uses it again; allocated each time, it makes glibc keep hundreds
-    /// of megabytes.
+    /// argon2's memory, reused by the thread's next check: with an allocation per check, glibc keeps hundreds of
+    /// megabytes.
     static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -133,11 +132,11 @@ fn is_argon2_of(hash: &phc::PasswordHash, password: &str) -> Option<bool> {
 
 /// 256 MiB, in KiB.
 const MOST_MEMORY: u32 = 256 * 1024;
-/// 64 MiB, in KiB, as PHP's hashes take by default: a thread keeps so much.
+/// 64 MiB, in KiB, the default of PHP's hashes: the memory that a thread keeps.
 const KEPT_MEMORY: usize = 64 * 1024;
-/// A hundred times what a new hash takes, in KiB times passes.
+/// A hundred times the cost of a new hash, in KiB times passes.
 const MOST_WORK: u64 = 100 * (Params::DEFAULT_M_COST as u64) * (Params::DEFAULT_T_COST as u64);
-/// bcrypt's cost: some seconds.
+/// bcrypt's cost: a check takes some seconds.
 const MOST_COST: u32 = 16;
 
 fn is_argon2(text: &str) -> bool {
@@ -152,21 +151,22 @@ impl fmt::Debug for PasswordHash {
 
 /// Checks and hashes passwords off the async threads, and only a few at a time: each check takes a core and 19 MiB.
 ///
-/// The threads are its own and stay the same, and so does the memory that each of them works in.
+/// It has its own threads, which keep their memory.
 #[derive(Debug)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
-    /// New passwords are judged one at a time and take no turn: some take seconds, and logins must not wait for them.
+    /// New passwords are checked one at a time and outside the queue: some checks take seconds, and logins must not
+    /// wait for them.
     judging: Arc<Semaphore>,
     jobs: mpsc::Sender<Job>,
-    /// Checked for names that do not exist, so that they take as long as those that do.
+    /// Checked for unknown names, so that they take as long as known ones.
     dummy: PasswordHash,
 }
 
 /// A password to be checked against a hash, or to be hashed.
 struct Job {
     work: Box<dyn FnOnce() + Send>,
-    /// The turn lasts as long as the work, also when the caller has gone away.
+    /// The turn lasts as long as the work, even if the caller has gone away.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -180,7 +180,7 @@ pub struct Turn<'a> {
 impl Passwords {
     const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-    /// A checker that works on up to as many passwords at once as there are cores.
+    /// Checks as many passwords at once as there are cores.
     pub fn new() -> Result<Self, HashingFailed> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (jobs, queue) = mpsc::channel::<Job>();
@@ -200,20 +200,20 @@ impl Passwords {
         Ok(Self { turns: Arc::new(Semaphore::new(cores)), judging: Arc::new(Semaphore::new(1)), jobs, dummy })
     }
 
-    /// Judges a new password of an account; `None` when it took too long until it could be.
+    /// Checks a new password of an account; `None` if the wait was too long.
     pub async fn validate(&self, password: &str, own: ContextWords) -> Option<Result<(), PasswordPolicyError>> {
         let wait = tokio::time::timeout(Self::LONGEST_WAIT, self.judging.clone().acquire_owned());
         let permit = wait.await.ok()?.ok()?;
         let password = password.to_owned();
         let judged = tokio::task::spawn_blocking(move || {
-            // As long as the work, also when the caller has gone away.
+            // As long as the work, even if the caller has gone away.
             let _permit = permit;
             check_new(&password, &own)
         });
         judged.await.ok()
     }
 
-    /// Waits for a turn; `None` when it took too long.
+    /// Waits for a turn; `None` if the wait was too long.
     pub async fn turn(&self) -> Option<Turn<'_>> {
         let permit = tokio::time::timeout(Self::LONGEST_WAIT, self.turns.clone().acquire_owned()).await.ok()?.ok()?;
         Some(Turn { permit, passwords: self })
@@ -221,12 +221,12 @@ impl Passwords {
 }
 
 impl Turn<'_> {
-    /// Whether `password` is the one of `hash`; without a hash, the same work and `false`.
+    /// Whether `password` matches `hash`; without a hash, does the same work and returns `false`.
     pub async fn verify(self, hash: Option<PasswordHash>, password: &str) -> bool {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.passwords.dummy.clone());
         let password = password.to_owned();
-        // Waited for in any case: a name that nobody has must not be answered sooner.
+        // Always awaited: an unknown name must not be answered sooner.
         let matches = self.run(move || hash.verify(&password)).await.unwrap_or(false);
         exists && matches
     }

@@ -1,4 +1,4 @@
-//! Which new passwords are accepted.
+//! The policy for new passwords.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use zxcvbn::{Score, zxcvbn};
 
 use super::username::nfc;
 
-/// The fewest characters of a new password: NIST SP 800-63B-4 section 3.1.1.2 for one that is the only factor.
+/// The minimum number of characters: NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor.
 pub const MIN_CHARS: usize = 15;
-/// The most bytes: far more than the 64 characters that the same section wants to be allowed, and far less than what
-/// argon2 takes.
+/// The maximum number of bytes: far more than the 64 characters that the same section requires, far less than argon2
+/// accepts.
 pub const MAX_BYTES: usize = 1_024;
-/// So few letters beside words of the account's own are no password, nor so few digits: years and dates.
+/// The minimum of letters or digits beside context words. A year or a date is not enough.
 const FEWEST_OTHER_LETTERS: usize = 4;
 const FEWEST_OTHER_DIGITS: usize = 9;
-/// Shorter words would be found in anything.
+/// Shorter words occur in any text.
 const SHORTEST_WORD: usize = 3;
 
-/// Why a new password is refused. There are no rules on kinds of characters, as that section says.
+/// Why a new password is refused. As that section demands, there are no rules on kinds of characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordPolicyError {
     /// Fewer than [`MIN_CHARS`] characters.
@@ -29,27 +29,27 @@ pub enum PasswordPolicyError {
     /// More than [`MAX_BYTES`].
     #[error("A password may have at most {MAX_BYTES} bytes.")]
     TooLong,
-    /// There is not much in it but names of the account and of the site.
+    /// It consists mostly of names of the account and of the site.
     #[error("This password is easy to guess: it is made of the account's own name or address, or of the site's.")]
     OwnName,
-    /// It is a common one, or made like one: repeated, in a row, a few common words.
+    /// It is a common password or built like one: repetitions, sequences, a few common words.
     #[error("This password is easy to guess: it is a common one, repeats itself, or is made of a few common words.")]
     Common,
 }
 
-/// What others know of an account: the first that they try.
+/// Context-specific words: what others know of an account, and try first.
 #[derive(Clone, Debug, Default)]
 pub struct ContextWords(BTreeSet<String>);
 
 impl ContextWords {
-    /// Of the user's name and attributes, such as the full name and the e-mail address, and of the site's host.
+    /// The words of the user's name, of the attributes, such as full name and email address, and of the site's host.
     pub fn new(user: &User, site: &Url) -> Self {
         let attributes = user.attributes.values().flat_map(texts_in);
         let texts = attributes.chain([user.username.as_str()]).chain(site.host_str());
         Self(texts.flat_map(words).collect())
     }
 
-    /// Whether the password, in lower case, is made of these words and not much else.
+    /// Whether the password, in lower case, consists mostly of these words.
     fn make_up(&self, password: &str) -> bool {
         let mut words: Vec<_> = self.0.iter().filter(|word| password.contains(word.as_str())).collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
@@ -61,7 +61,7 @@ impl ContextWords {
     }
 }
 
-/// The texts in an attribute, which may have parts, as a profile has.
+/// The texts in an attribute, including those of its parts.
 fn texts_in(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -78,8 +78,7 @@ fn words(text: &str) -> Vec<String> {
     parts.chain([text.clone()]).filter(|word| word.chars().count() >= SHORTEST_WORD).collect()
 }
 
-/// Judges a new password of an account. That takes some hundred milliseconds at most, or seconds for one that is made
-/// to take them.
+/// Checks a new password of an account. Takes some hundred milliseconds, or seconds for input that is made to be slow.
 pub fn check_new(password: &str, own: &ContextWords) -> Result<(), PasswordPolicyError> {
     check_length(password)?;
     let password = nfc(password);
@@ -92,7 +91,7 @@ pub fn check_new(password: &str, own: &ContextWords) -> Result<(), PasswordPolic
     if zxcvbn(&password, &own).score() < Score::Four { Err(PasswordPolicyError::Common) } else { Ok(()) }
 }
 
-/// The part of it that takes no time.
+/// The fast part of the check.
 pub fn check_length(password: &str) -> Result<(), PasswordPolicyError> {
     if password.len() > MAX_BYTES {
         Err(PasswordPolicyError::TooLong)

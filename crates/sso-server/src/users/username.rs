@@ -1,4 +1,4 @@
-//! Users' names: the one form in which they are looked up, compared and counted, and which names new users can have.
+//! User names: the canonical form in which they are looked up, compared and counted, and the rules for new names.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 /// The longest name, in bytes.
 const LONGEST: usize = 256;
 
-/// Why nobody can be added under a name.
+/// Why a new user name is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUsername {
     /// It is empty or too long.
     #[error("a user's name has 1 to {LONGEST} bytes")]
     Length,
-    /// Two names could look the same, and a terminal or a page show something else.
+    /// Two names could look the same, and a terminal or a page could show something else.
     #[error("a user's name has no invisible characters: U+{:04X} is one", u32::from(*.0))]
     Invisible(char),
     /// Two names could look the same.
@@ -25,8 +25,8 @@ pub enum InvalidUsername {
     NotCanonical,
 }
 
-/// The form of a name that counts: without white space at its ends, in Unicode's normal form NFC. So it does not matter
-/// what a keyboard, a clipboard or a phone's correction made of it.
+/// The canonical form of a name: without white space at its ends, in Unicode's normal form NFC. So keyboards,
+/// clipboards and autocorrection make no difference.
 pub fn canonical(name: &str) -> Cow<'_, str> {
     nfc(name.trim())
 }
@@ -36,14 +36,14 @@ pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
-/// What can be seen of a name. Where that is the same, people cannot tell two names apart.
+/// The visible part of a name. People cannot distinguish two names with the same visible part.
 pub fn visible(name: &str) -> String {
     let seen: String = name.chars().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
-    // What was apart may combine now.
+    // Characters that were apart may combine now.
     nfc(&seen.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
-/// Whether somebody can be added under this name.
+/// Checks the name of a new user.
 pub fn check_username(name: &str) -> Result<(), InvalidUsername> {
     if !(1..=LONGEST).contains(&name.len()) {
         Err(InvalidUsername::Length)
@@ -58,8 +58,8 @@ pub fn check_username(name: &str) -> Result<(), InvalidUsername> {
     }
 }
 
-/// Control characters, white space that is no plain space, and what Unicode says is not to be displayed: zero-width,
-/// bidi controls, fillers.
+/// Control characters, white space other than a plain space, and what Unicode marks as not displayed: zero-width, bidi
+/// controls, fillers.
 fn is_invisible(c: char) -> bool {
     let is_ignorable = || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
     c.is_control() || (c.is_whitespace() && c != ' ') || is_ignorable()

@@ -1,4 +1,4 @@
-//! The time, as everything here sees it: asked of a [`Clock`], so that tests move it and need not sleep.
+//! Time. All code reads it from a [`Clock`], so that tests can move it instead of sleeping.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -14,7 +14,7 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Later than everything: when something never happens.
+    /// Later than every other instant: an event that never happens.
     pub const NEVER: Self = Self(i64::MAX);
 
     /// From milliseconds since the epoch.
@@ -44,13 +44,13 @@ impl Timestamp {
     }
 }
 
-/// Something that knows the time.
+/// A source of time.
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -71,7 +71,7 @@ impl ManualClock {
         Self(AtomicI64::new(now.0))
     }
 
-    /// Sets it, also back.
+    /// Sets it, forward or back.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.0, Ordering::SeqCst);
     }

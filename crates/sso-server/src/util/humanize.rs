@@ -1,8 +1,8 @@
-//! How times and browsers are said to people.
+//! Durations and browsers as text for people.
 
 use std::time::Duration;
 
-/// A length of time, in its largest unit: `3 hours`. Empty for less than a minute.
+/// A duration in its largest unit: `3 hours`. Empty if less than a minute.
 pub fn length(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     let (count, unit) = match minutes {
@@ -36,12 +36,12 @@ pub fn ago(duration: Duration) -> String {
     }
 }
 
-/// A browser by what it calls itself: `Firefox on Linux`. What is not known is said as it is.
+/// A browser's name from its user agent: `Firefox on Linux`. An unknown user agent is returned as it is.
 pub fn browser(user_agent: &str) -> String {
     let find = |known: &[(&str, &'static str)]| {
         known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };
-    // Each names those below it, too.
+    // Each of them also contains the ones below it.
     let product = find(&[
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

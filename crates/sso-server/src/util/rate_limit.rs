@@ -1,7 +1,7 @@
-//! Slows down guessing: after a few failures under one key, each next try must wait, twice as long each time.
+//! Rate limit against guessing: after a few failures under one key, each next try has to wait, twice as long each time.
 //!
-//! Each node counts for itself: to count in the store would cost every login a round trip. Several nodes would so allow
-//! as many tries more. Where that matters, a try that had to wait also takes a [`TimeSlot`] of time, and the store
+//! Each node counts for itself, since counting in the store would cost every login a round trip. So several nodes allow
+//! several times as many tries. Where that matters, a try that had to wait also takes a [`TimeSlot`], and the store
 //! gives each slot to one node only.
 
 use std::{fmt, time::Duration};
@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 use super::clock::{CLOCK_SKEW, Timestamp};
 
-/// Counts failures by key and says when the next try may come. Never a permanent lock: the wait has a limit,
-/// and quiet keys are forgotten.
+/// Counts failures by key and says when the next try is allowed. It never locks permanently: the wait has a limit, and
+/// quiet keys are forgotten.
 ///
-/// Its memory is bounded; under a flood of keys those that were longest unused are forgotten first.
+/// Its memory is bounded. Under a flood of keys the longest unused ones are forgotten first.
 pub struct RateLimiter {
     free_tries: u32,
     longest_wait: Duration,
-    /// By hashed key: what strangers send must not decide how much is kept.
+    /// Keys are hashed, so that callers cannot make the server keep long texts.
     failures: Cache<[u8; 32], Failures>,
 }
 
@@ -28,12 +28,12 @@ struct Failures {
     next_try: Timestamp,
 }
 
-/// A piece of time, as long as the wait after the last failure: there is one try in it, of all nodes.
+/// A slot of time, as long as the wait after the last failure. All nodes together get one try in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeSlot {
-    /// Its name; the same on all nodes whose wait is as long.
+    /// Its name, equal on all nodes with the same wait.
     pub id: String,
-    /// When it is over.
+    /// Its end.
     pub until: Timestamp,
 }
 
@@ -59,7 +59,7 @@ impl RateLimiter {
         Self { free_tries, longest_wait, failures }
     }
 
-    /// Whether a try may be made now. A wait that is longer than any was noted by a clock that was ahead: it is over.
+    /// Whether a try is allowed now. A wait longer than the limit comes from a clock that was ahead, and is over.
     pub fn check(&self, key: &str, now: Timestamp) -> Result<(), RateLimited> {
         let longest = now.after(self.longest_wait).after(CLOCK_SKEW);
         let failures = self.failures.get(&hash(key)).filter(|failures| failures.next_try <= longest);
@@ -68,7 +68,7 @@ impl RateLimiter {
 
     /// The slot that a try under this key takes now; `None` while tries are free.
     ///
-    /// Who has waited as [`check`](Self::check) says is in another slot than the failure was: alone, a node never finds
+    /// After the wait of [`check`](Self::check) the slot is another than that of the failure: a single node never finds
     /// its slot taken.
     pub fn slot(&self, key: &str, now: Timestamp) -> Option<TimeSlot> {
         let wait = self.wait_after(self.failures.get(&hash(key))?.count).as_millis() as i64;
@@ -77,7 +77,7 @@ impl RateLimiter {
         Some(TimeSlot { id: format!("try {wait} {number} {key}"), until })
     }
 
-    /// Another node has the slot: the next try under this key must wait for the next one.
+    /// Another node has the slot: the next try under this key has to wait for the next slot.
     pub fn taken(&self, key: &str, slot: &TimeSlot, now: Timestamp) -> RateLimited {
         self.failures.entry(hash(key)).and_upsert_with(|entry| {
             let failures = entry.map_or(Failures { count: 0, next_try: slot.until }, |entry| *entry.value());

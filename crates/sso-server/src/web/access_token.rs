@@ -1,4 +1,4 @@
-//! Access tokens over HTTP: `/api/token` for brokers, `/api/introspect` for services that ask about a token, and
+//! Access tokens over HTTP: `/api/token` for brokers, `/api/introspect` for services that check a token online, and
 //! `/.well-known/jwks.json` for those that verify it themselves.
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web};
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// `audience` may be left out.
+/// `audience` is optional.
 pub(super) async fn token(
     call: ApiCall,
     request: HttpRequest,
@@ -24,7 +24,7 @@ pub(super) async fn token(
     Ok(answer().json(token))
 }
 
-/// RFC 7662: the caller is a broker, which shows its id and secret.
+/// RFC 7662: the caller is a broker, which sends its id and secret.
 pub(super) async fn introspect(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -35,7 +35,7 @@ pub(super) async fn introspect(
     Ok(answer().json(site.server().introspect(&id, secret.as_bytes(), &token).await?))
 }
 
-/// The same for everybody. A new key is published long before it signs, so a minute in a cache does no harm.
+/// Public and cacheable. A new key is published long before it signs, so a minute in a cache does no harm.
 pub(super) async fn jwks(site: web::Data<Site>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=60"))

@@ -71,7 +71,7 @@ async fn log_in(request: HttpRequest, site: web::Data<Site>, body: Result<web::B
     Ok(ok().json(user))
 }
 
-/// The body is not looked at: PHP sends this call without one, without Content-Type and without Content-Length.
+/// The body is ignored: PHP sends this call without one, without Content-Type and Content-Length.
 async fn log_out(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let authorization = header_text(&request, header::AUTHORIZATION);
     let ended = site.server().broker_log_out(authorization, extract::is_by_person(&request)).await?;
@@ -87,13 +87,13 @@ fn nobody(ended: Option<Ended>) -> HttpResponseBuilder {
     answer
 }
 
-/// What is left of the login. Asking never extends it.
+/// The remaining time of the login. Never extends it.
 async fn session(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let call = extract::broker_call_as(&site, &request, false).await?.require_allowed()?;
     status(&site, &call).await
 }
 
-/// Extends the login, since its user asked for that.
+/// Extends the login at its user's request.
 async fn keep_alive(request: HttpRequest, site: web::Data<Site>) -> Answer {
     let call = extract::broker_call_as(&site, &request, false).await?.require_allowed()?;
     match call.session.user() {

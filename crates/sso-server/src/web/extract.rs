@@ -1,4 +1,4 @@
-//! Extractors for routes of your own: the session that a broker's call is for, and the one of a browser.
+//! Extractors for your own routes: the session of a broker's call, and of a browser.
 
 use std::{ops::Deref, pin::Pin, sync::Arc};
 
@@ -24,8 +24,8 @@ use crate::{
     session::Session,
 };
 
-/// A broker's proven call, and its session, whose user, if there is one, may use the broker. Without one the request is
-/// answered as in the broker API: 401, 403, or 503.
+/// An authenticated call of a broker and its session. If a user is logged in, the user may use the broker. Otherwise
+/// the request is answered as in the broker API: 401, 403, or 503.
 #[derive(Clone, Debug)]
 pub struct ApiCall(BrokerCall);
 
@@ -37,7 +37,7 @@ impl Deref for ApiCall {
     }
 }
 
-/// What an extractor does.
+/// The future of an extractor.
 pub(super) type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
 
 impl FromRequest for ApiCall {
@@ -53,12 +53,12 @@ impl FromRequest for ApiCall {
     }
 }
 
-/// The session of a call; nobody may be logged in.
+/// The session of a call, even if nobody is logged in.
 pub(super) async fn broker_call(site: &Site, request: &HttpRequest) -> Result<BrokerCall, Error> {
     broker_call_as(site, request, is_by_person(request)).await
 }
 
-/// The same, where the call itself decides whether it extends the login.
+/// The same, but the caller decides whether it extends the login.
 pub(super) async fn broker_call_as(site: &Site, request: &HttpRequest, by_person: bool) -> Result<BrokerCall, Error> {
     site.server().broker_call(header_text(request, header::AUTHORIZATION), by_person).await
 }
@@ -68,12 +68,12 @@ pub(super) async fn broker_call_as(site: &Site, request: &HttpRequest, by_person
 pub struct PageVisit {
     /// The session, if there is one.
     pub session: Option<Arc<Session>>,
-    /// To be set on the answer.
+    /// The cookie to set on the answer.
     pub set_cookie: Option<Cookie<'static>>,
 }
 
 impl PageVisit {
-    /// The browser with the cookie that it has by now: the visit may have replaced the one that was sent.
+    /// The browser with its present cookie: the visit may have replaced the one that was sent.
     pub(super) fn browser(&self, sent: Browser) -> Browser {
         let renewed = self.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());
         Browser { cookie: renewed.or(sent.cookie), ..sent }
@@ -90,12 +90,12 @@ impl FromRequest for PageVisit {
     }
 }
 
-/// A visit to a page that also logs the user of a remembered browser in, such as a home page.
+/// A visit to a page that also logs in the user of a remembered browser, such as a home page.
 #[derive(Clone, Debug)]
 pub struct RememberMeVisit {
-    /// The visitor, logged in by now where the browser is remembered.
+    /// The visit; the user of a remembered browser is logged in.
     pub visitor: PageVisit,
-    /// The remember-me cookie, to be set on the answer too.
+    /// The remember-me cookie to set on the answer.
     pub remember_cookie: Option<Cookie<'static>>,
 }
 
@@ -116,7 +116,7 @@ impl FromRequest for RememberMeVisit {
     }
 }
 
-/// `logs_in`: the page also logs the user of a remembered browser in.
+/// `logs_in`: the page also logs in the user of a remembered browser.
 async fn visitor_of(request: &HttpRequest, logs_in: bool) -> Result<RememberMeVisit, actix_web::Error> {
     let site = site_of(request)?;
     check_page(request, site)?;
@@ -142,8 +142,8 @@ async fn visitor_of(request: &HttpRequest, logs_in: bool) -> Result<RememberMeVi
     Ok(RememberMeVisit { visitor, remember_cookie })
 }
 
-/// Whether a person came to see a page. A prefetch, an image or a frame of another site's page, HEAD, or a script that
-/// says so is nobody's activity.
+/// Whether a person navigated to a page. A prefetch, an image or frame of another site's page, HEAD, or a script that
+/// declares itself is no activity.
 pub(super) fn is_visit(request: &HttpRequest) -> bool {
     request.method() != Method::HEAD
         && fetch_mode(request).is_none_or(|mode| mode == NAVIGATE)
@@ -153,8 +153,9 @@ pub(super) fn is_visit(request: &HttpRequest) -> bool {
         && is_by_person(request)
 }
 
-/// Whether the browser says that its whole window goes to a page. No script can have it say so, nor set headers of such
-/// a request. Browsers that say nothing (older ones, and all over http to other than loopback names) do not prove it.
+/// Whether the browser declares a top-level navigation. Scripts can neither fake this nor set headers of such a
+/// request. Browsers that send no such headers (older ones, and all over http to other than loopback names) do not
+/// prove it.
 pub(super) fn is_navigation(request: &HttpRequest) -> bool {
     fetch_mode(request) == Some(NAVIGATE) && fetch_dest(request) == Some(DOCUMENT)
 }
@@ -170,7 +171,7 @@ fn fetch_dest(request: &HttpRequest) -> Option<&str> {
     header_text(request, header::HeaderName::from_static("sec-fetch-dest"))
 }
 
-/// Whether the request does not say that no person is behind it.
+/// Whether a person may be behind the request: it does not declare otherwise.
 pub(super) fn is_by_person(request: &HttpRequest) -> bool {
     let activity = request.headers().get(ACTIVITY_HEADER);
     activity.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(ACTIVITY_NONE.as_bytes()))

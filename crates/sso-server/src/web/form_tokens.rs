@@ -1,4 +1,4 @@
-//! Forms of the server's pages: made for this browser, and accepted only from its own pages.
+//! Forms of the server's pages: bound to one browser, and accepted only from the server's own pages.
 
 use std::future::{Ready, ready};
 
@@ -15,7 +15,7 @@ use crate::{
     session::CookieValue,
 };
 
-/// The name of the logout form in its tokens. Any page may have one: [`FormTokens::token`] makes its token, and it
+/// The name of the logout form in its tokens. Any page may include it: [`FormTokens::token`] makes its token, and it
 /// posts to `/logout`.
 pub const LOGOUT_FORM: &str = "logout";
 
@@ -40,15 +40,14 @@ impl FormTokens {
 
     /// The cookie that the tokens are bound to, if the browser has none yet.
     ///
-    /// With a POST of another site's page it is not sent, though it may be there: a new one would end the forms in open
-    /// tabs.
+    /// A POST from another site's page comes without the cookie although the browser has it. A new cookie would
+    /// invalidate the forms in open tabs.
     pub fn set_cookie(&self) -> Option<Cookie<'static>> {
         let is_known_to_be_missing = self.is_safe || self.sent_by != SentBy::Other;
         (self.is_new && is_known_to_be_missing).then(|| self.site.0.cookies.set_form(&self.binding))
     }
 
-    /// Whether a POST with this token came from this page of a form, in this browser, on a page of this site, and in
-    /// time.
+    /// Checks that a POST with this token came from this page of a form, in this browser, from this site, and in time.
     pub fn check(&self, page: &str, token: &str, limit: TimeLimit) -> Result<(), FormError> {
         if self.is_new || self.sent_by == SentBy::Other {
             return Err(FormError::InvalidToken);

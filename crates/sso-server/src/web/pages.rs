@@ -199,7 +199,8 @@ impl Pages for PlainPages {
         let ticked = if page.remember { " checked" } else { "" };
         let remember = format!("<p><label><input type=\"checkbox\" name=\"remember\"{ticked}> Remember me</label></p>");
         let fields = format!(
-            "<p><label>Username <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>{}{}",
+            "<p><label>Username \
+             <input name=\"username\" autocomplete=\"username\" required value=\"{}\"></label></p>{}{}",
             escape(page.username),
             password("password", "Password", "current-password"),
             page.remembers_for.map(|_| remember).unwrap_or_default(),

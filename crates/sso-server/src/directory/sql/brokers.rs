@@ -25,32 +25,33 @@ const LIST: &str = "SELECT id, settings, secrets, disabled, created, changed, ve
 const INSERT: &str = "INSERT INTO sso_brokers (id, settings, secrets, disabled, created, changed) \
      VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING";
 
-const UPDATE: &str = "UPDATE sso_brokers SET settings = $3, secrets = $4, disabled = $5, changed = $6, version = version + 1 \
+const UPDATE: &str = "UPDATE sso_brokers \
+     SET settings = $3, secrets = $4, disabled = $5, changed = $6, version = version + 1 \
      WHERE id = $1 AND version = $2";
 
 const SET_DISABLED: &str = "UPDATE sso_brokers SET disabled = $2, changed = $3, version = version + 1 WHERE id = $1";
 
-/// A broker as the directory has it.
+/// A broker in the directory.
 #[derive(Clone, Debug)]
 pub struct StoredBroker {
     /// Its id.
     pub id: BrokerId,
-    /// What it may do and where it lives.
+    /// Its settings.
     pub settings: BrokerSettings,
     /// Its secret.
     pub secret: Secret,
-    /// The one before, and until when that is accepted too.
+    /// The previous secret, and when it stops being accepted.
     pub previous: Option<(Secret, Timestamp)>,
-    /// Whether it is kept out.
+    /// Whether it is disabled.
     pub is_disabled: bool,
-    /// Since when it is here.
+    /// When it was added.
     pub created: Timestamp,
-    /// When that was last changed.
+    /// When it was last changed.
     pub changed: Timestamp,
     version: i64,
 }
 
-/// The secrets as they are sealed.
+/// The sealed form of the secrets.
 #[derive(Serialize, Deserialize)]
 struct SecretsText {
     secret: Vec<u8>,
@@ -58,13 +59,13 @@ struct SecretsText {
 }
 
 impl StoredBroker {
-    /// A new one, which may take part.
+    /// A new, enabled broker.
     pub fn new(id: BrokerId, settings: BrokerSettings, secret: Secret) -> Self {
         let never = Timestamp::default();
         Self { id, settings, secret, previous: None, is_disabled: false, created: never, changed: never, version: 0 }
     }
 
-    /// The broker, checked.
+    /// Checks the settings and makes the broker.
     pub fn broker(&self) -> Result<Broker, InvalidBroker> {
         let broker = self.settings.broker(self.id.clone(), &self.secret)?;
         Ok(match &self.previous {
@@ -83,7 +84,7 @@ impl StoredBroker {
         Ok(keys.seal_text(Kind::BrokerSecrets, self.id.as_str(), &text)?)
     }
 
-    /// Without the id, there is not even an entry that could be told.
+    /// Without a readable id there is no entry to report.
     fn in_row(row: &AnyRow, keys: &StoreKeys) -> Result<Result<Self, Unreadable>, DirectoryError> {
         let id: String = column(row, "id")?;
         let read = || {
@@ -121,23 +122,23 @@ impl SqlDirectory {
         if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
     }
 
-    /// The broker of this id, also if disabled.
+    /// The broker with this id, even if disabled.
     pub async fn broker(&self, id: &BrokerId) -> Result<Option<StoredBroker>, DirectoryError> {
         let query = || sqlx::query::<Any>(COLUMNS).bind(id.as_str());
         let row = self.database.read(|| query().fetch_optional(&self.database.pool)).await?;
         Ok(row.map(|row| StoredBroker::in_row(&row, &self.keys)).transpose()?.transpose()?)
     }
 
-    /// Some hundred brokers, in the order of their ids, from the first one after `after`; none at the end. One that
-    /// cannot be read hides no other.
+    /// A page of brokers in the order of their ids, starting after `after`; empty at the end. An unreadable broker does
+    /// not hide the others.
     pub async fn brokers_after(&self, after: &str) -> Result<Vec<Result<StoredBroker, Unreadable>>, DirectoryError> {
         let query = || sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
         let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         rows.iter().map(|row| StoredBroker::in_row(row, &self.keys)).collect()
     }
 
-    /// Changes a broker; `change` sees the newest record and may be called again. What it makes is checked. The broker
-    /// as it is now.
+    /// Changes a broker; `change` sees the newest record and may be called several times. Checks the new settings.
+    /// Returns the changed broker.
     pub async fn change_broker(
         &self,
         id: &BrokerId,
@@ -166,7 +167,7 @@ impl SqlDirectory {
         Err(changes_all_the_time())
     }
 
-    /// Keeps a broker out, or lets it in again, whatever else can be read of it.
+    /// Disables or enables a broker, even an unreadable one.
     pub async fn set_broker_disabled(&self, id: &BrokerId, is_disabled: bool) -> Result<(), DirectoryError> {
         let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
         one(self
@@ -175,7 +176,7 @@ impl SqlDirectory {
             .await?)
     }
 
-    /// Removes a broker; whether there was one.
+    /// Removes a broker. Returns whether it existed.
     pub async fn remove_broker(&self, id: &BrokerId) -> Result<bool, DirectoryError> {
         let delete = || sqlx::query::<Any>("DELETE FROM sso_brokers WHERE id = $1").bind(id.as_str());
         Ok(self.database.execute(delete).await? == 1)

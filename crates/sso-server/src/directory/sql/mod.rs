@@ -1,8 +1,8 @@
 //! Users and brokers in SQL: [`SqlDirectory`], which `sso users` and `sso brokers` change while servers read it.
 //!
-//! The tables are in `store/sql/schema_2.sql`: in the database of the store, or in one of their own. What a broker's
-//! secrets are is sealed with the store's keys; everything else is in clear. Servers ask through
-//! [`Cached`](crate::directory::cache::Cached).
+//! The tables are in `store/sql/schema_2.sql`: in the store's database or in a separate one. Brokers' secrets are
+//! sealed with the store's keys; everything else is plain text. Servers look up through
+//! [`Cached`](crate::directory::Cached).
 
 mod brokers;
 mod users;
@@ -25,10 +25,10 @@ use crate::{
     util::clock::{Clock, Timestamp},
 };
 
-/// How many entries a list gives at once.
+/// Entries per page of a list.
 const PAGE: i64 = 500;
 
-/// Users and brokers in SQLite or PostgreSQL. Clones are the same one.
+/// Users and brokers in SQLite or PostgreSQL. Clones share the connections.
 #[derive(Clone)]
 pub struct SqlDirectory {
     database: Database,
@@ -36,7 +36,7 @@ pub struct SqlDirectory {
     clock: Arc<dyn Clock>,
 }
 
-/// Why a directory did not do what was asked.
+/// Why a directory operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// The name is taken.
@@ -45,16 +45,16 @@ pub enum DirectoryError {
     /// Nothing has this name.
     #[error("it is not there")]
     NotFound,
-    /// Nobody can have this name.
+    /// The name is not valid.
     #[error(transparent)]
     Username(#[from] InvalidUsername),
-    /// The settings make no broker.
+    /// The settings are not valid.
     #[error(transparent)]
     Broker(#[from] InvalidBroker),
-    /// Other keys than these sealed what is in it.
+    /// The directory was sealed with other keys.
     #[error("the directory was filled with another key than store_key")]
     WrongKeys,
-    /// It is there, and cannot be read.
+    /// The entry cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     /// The database does not answer; the text is for the log.
@@ -62,24 +62,24 @@ pub enum DirectoryError {
     Unavailable(String),
 }
 
-/// An entry that is not as it should be: another program, or another version of this one, wrote it. It can be disabled
-/// and removed all the same, and a user given another password.
+/// An invalid entry: another program or another version wrote it. It can still be disabled or removed, and a user can
+/// get a new password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} of {name:?} cannot be read")]
 pub struct Unreadable {
     /// The user's name, or the broker's id.
     pub name: String,
-    /// What of it cannot be read.
+    /// The part that cannot be read.
     pub what: &'static str,
 }
 
 impl SqlDirectory {
-    /// Opens the SQLite file, which is made if it is not there.
+    /// Opens the SQLite file, and creates it if it does not exist.
     pub async fn sqlite(file: &Path, keys: StoreKeys, clock: impl Clock) -> Result<Self, DirectoryError> {
         Self::open(Database::sqlite(file).await?, keys, clock).await
     }
 
-    /// Opens the PostgreSQL database of this URL (`postgres://…`), which must be there; its tables are made.
+    /// Opens the PostgreSQL database of this URL (`postgres://…`), which must exist, and creates its tables.
     pub async fn postgres(url: &str, keys: StoreKeys, clock: impl Clock) -> Result<Self, DirectoryError> {
         Self::open(Database::postgres(url).await?, keys, clock).await
     }
@@ -89,7 +89,7 @@ impl SqlDirectory {
         Ok(Self { database, keys, clock: Arc::new(clock) })
     }
 
-    /// The directory in the database of a store, over the same connections.
+    /// The directory in the store's database, over the same connections.
     pub fn beside(store: &SqlStore, clock: impl Clock) -> Self {
         Self { database: store.database.clone(), keys: store.keys.clone(), clock: Arc::new(clock) }
     }
@@ -99,17 +99,17 @@ impl SqlDirectory {
     }
 }
 
-/// Whether a change was about one row. [`NotFound`](DirectoryError::NotFound): there is none.
+/// Fails with [`NotFound`](DirectoryError::NotFound) unless one row changed.
 fn one(rows: u64) -> Result<(), DirectoryError> {
     if rows == 1 { Ok(()) } else { Err(DirectoryError::NotFound) }
 }
 
-/// What a column has, if that is a text.
+/// The text in a column, if it is one.
 fn text(row: &AnyRow, name: &str) -> Option<String> {
     column(row, name).ok()
 }
 
-/// What a column has, if that is a number.
+/// The number in a column, if it is one.
 fn number(row: &AnyRow, name: &str) -> Option<i64> {
     column(row, name).ok()
 }
@@ -118,10 +118,10 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-/// How often a change is made anew because somebody was faster.
+/// Maximum compare-and-swap retries.
 const ATTEMPTS: usize = 1_000;
 
-/// What was tried [`ATTEMPTS`] times.
+/// The error after [`ATTEMPTS`] retries.
 fn changes_all_the_time() -> DirectoryError {
     DirectoryError::Unavailable("a record changes all the time".into())
 }

@@ -15,17 +15,18 @@ use crate::{
     util::clock::Timestamp,
 };
 
-const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
-     WHERE username = $1";
+const COLUMNS: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version \
+     FROM sso_users WHERE username = $1";
 
-const LIST: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version FROM sso_users \
-     WHERE username > $1 ORDER BY username LIMIT $2";
+const LIST: &str = "SELECT username, password, attributes, member_of, disabled, created, changed, version \
+     FROM sso_users WHERE username > $1 ORDER BY username LIMIT $2";
 
 const INSERT: &str = "INSERT INTO sso_users (username, password, attributes, member_of, disabled, created, changed) \
      VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING";
 
-const UPDATE: &str = "UPDATE sso_users SET password = $3, attributes = $4, member_of = $5, disabled = $6, changed = $7, \
-     version = version + 1 WHERE username = $1 AND version = $2";
+const UPDATE: &str = "UPDATE sso_users \
+     SET password = $3, attributes = $4, member_of = $5, disabled = $6, changed = $7, version = version + 1 \
+     WHERE username = $1 AND version = $2";
 
 const SET_DISABLED: &str =
     "UPDATE sso_users SET disabled = $2, changed = $3, version = version + 1 WHERE username = $1";
@@ -33,28 +34,28 @@ const SET_DISABLED: &str =
 const SET_PASSWORD: &str =
     "UPDATE sso_users SET password = $2, changed = $3, version = version + 1 WHERE username = $1";
 
-/// A user as the directory has them.
+/// A user in the directory.
 #[derive(Clone, Debug)]
 pub struct StoredUser {
-    /// The name, to the letter.
+    /// The exact name.
     pub username: String,
     /// The password's hash.
     pub password: PasswordHash,
-    /// What brokers may know of the user.
+    /// Attributes that brokers may see.
     pub attributes: Map<String, Value>,
     /// The groups that the user is in.
     pub groups: Vec<String>,
-    /// Whether the user is kept out.
+    /// Whether the user is disabled.
     pub is_disabled: bool,
-    /// Since when they are here.
+    /// When the user was added.
     pub created: Timestamp,
-    /// When that was last changed.
+    /// When the user was last changed.
     pub changed: Timestamp,
     version: i64,
 }
 
 impl StoredUser {
-    /// A new one without attributes and groups, who may log in.
+    /// A new, enabled user without attributes and groups.
     pub fn new(username: impl Into<String>, password: PasswordHash) -> Self {
         Self {
             username: username.into(),
@@ -75,7 +76,7 @@ impl StoredUser {
         account
     }
 
-    /// Without the name, there is not even an entry that could be told.
+    /// Without a readable name there is no entry to report.
     fn in_row(row: &AnyRow) -> Result<Result<Self, Unreadable>, DirectoryError> {
         let username: String = column(row, "username")?;
         let read = || {
@@ -111,9 +112,9 @@ impl SqlDirectory {
         if rows == 1 { Ok(()) } else { Err(DirectoryError::Exists) }
     }
 
-    /// The user of this name, also if disabled.
+    /// The user of this name, even if disabled.
     pub async fn user(&self, username: &str) -> Result<Option<StoredUser>, DirectoryError> {
-        // PostgreSQL would not even take it.
+        // PostgreSQL rejects NUL characters.
         if username.contains('\0') {
             return Ok(None);
         }
@@ -122,15 +123,15 @@ impl SqlDirectory {
         Ok(row.as_ref().map(StoredUser::in_row).transpose()?.transpose()?)
     }
 
-    /// Some hundred users, in the order of their names, from the first one after `after`; none at the end. One that
-    /// cannot be read hides no other.
+    /// A page of users in the order of their names, starting after `after`; empty at the end. An unreadable user does
+    /// not hide the others.
     pub async fn users_after(&self, after: &str) -> Result<Vec<Result<StoredUser, Unreadable>>, DirectoryError> {
         let query = || sqlx::query::<Any>(LIST).bind(after).bind(PAGE);
         let rows = self.database.read(|| query().fetch_all(&self.database.pool)).await?;
         rows.iter().map(StoredUser::in_row).collect()
     }
 
-    /// Changes a user; `change` sees the newest record and may be called again. The user as they are now.
+    /// Changes a user; `change` sees the newest record and may be called several times. Returns the changed user.
     pub async fn change_user(
         &self,
         username: &str,
@@ -140,11 +141,11 @@ impl SqlDirectory {
             change(user);
             true
         };
-        // It never gives up, so it came about, or there is nobody.
+        // `change` never gives up, so the user was changed or does not exist.
         self.change_user_if(username, change).await?.ok_or(DirectoryError::NotFound)
     }
 
-    /// The same where `change` may give up, with `false`: then nothing is changed, and this is `None`.
+    /// The same, but `change` may return `false` to give up: then nothing changes, and the result is `None`.
     async fn change_user_if(
         &self,
         username: &str,
@@ -174,7 +175,7 @@ impl SqlDirectory {
         Err(changes_all_the_time())
     }
 
-    /// Changes an account that is not disabled, if `change` finds there what it expects.
+    /// Changes an enabled account if `change` finds what it expects.
     async fn set_where(
         &self,
         username: &str,
@@ -193,7 +194,7 @@ impl SqlDirectory {
         }
     }
 
-    /// Keeps a user out, or lets them in again, whatever else can be read of them.
+    /// Disables or enables a user, even an unreadable one.
     pub async fn set_user_disabled(&self, username: &str, is_disabled: bool) -> Result<(), DirectoryError> {
         let (is_disabled, now) = (i64::from(is_disabled), self.now().as_millis());
         one(self
@@ -202,7 +203,7 @@ impl SqlDirectory {
             .await?)
     }
 
-    /// Gives a user this password in place of whatever they have, and can be read or not.
+    /// Sets a user's password, even if the present one is unreadable.
     pub async fn replace_password(&self, username: &str, password: &PasswordHash) -> Result<(), DirectoryError> {
         let now = self.now().as_millis();
         one(self
@@ -211,7 +212,7 @@ impl SqlDirectory {
             .await?)
     }
 
-    /// Removes a user; whether there was one.
+    /// Removes a user. Returns whether it existed.
     pub async fn remove_user(&self, username: &str) -> Result<bool, DirectoryError> {
         let delete = || sqlx::query::<Any>("DELETE FROM sso_users WHERE username = $1").bind(username);
         Ok(self.database.execute(delete).await? == 1)
@@ -273,6 +274,6 @@ fn unavailable(error: DirectoryError) -> UsersUnavailable {
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    // Maps of texts and values are always JSON.
+    // Maps of texts and values always convert to JSON.
     serde_json::to_string(value).unwrap_or_default()
 }

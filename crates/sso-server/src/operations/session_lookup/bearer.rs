@@ -1,4 +1,4 @@
-//! The session of a broker's call, by its bearer token.
+//! Session lookup by a broker's bearer token.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -14,30 +14,31 @@ use crate::{
     session::{Link, LinkKey, LinkState, Session},
 };
 
-/// A broker's call, proven, and the session it is for.
+/// An authenticated call of a broker, with its session.
 #[derive(Clone, Debug)]
 pub struct BrokerCall {
-    /// Who calls.
+    /// The calling broker.
     pub broker: Arc<Broker>,
-    /// With which token.
+    /// The key of its link: broker and token.
     pub key: LinkKey,
-    /// What that is linked to.
+    /// The link.
     pub link: Link,
     /// The session.
     pub session: Arc<Session>,
-    /// Whether somebody is logged in who may not use this broker: it is told nothing, and can only log them out.
+    /// Whether the user who is logged in may not use this broker. The broker then learns nothing, and can only log the
+    /// user out.
     pub user_not_allowed: bool,
-    /// How long the rest of the call may wait.
+    /// The wait time that remains for the rest of the call.
     pub(crate) remaining: Duration,
 }
 
 impl BrokerCall {
-    /// The call, if nobody is logged in who may not use the broker.
+    /// Fails if the user who is logged in may not use the broker.
     pub fn require_allowed(self) -> Result<Self, Error> {
         if self.user_not_allowed { Err(Error::UserNotAllowed) } else { Ok(self) }
     }
 
-    /// Who is logged in, as far as the broker is told.
+    /// The user who is logged in, with the attributes that the broker may see.
     pub fn user(&self) -> Result<Option<Cow<'_, User>>, Error> {
         match self.user_not_allowed {
             true => Err(Error::UserNotAllowed),
@@ -46,20 +47,20 @@ impl BrokerCall {
     }
 }
 
-/// What a broker is told that sees nobody logged in, of a user who may use it.
+/// What a broker sees if nobody is logged in. Empty for a user who may not use the broker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoggedOutStatus {
     /// How the last login ended, if the link saw it.
     pub ended: Option<Ended>,
-    /// The browser is remembered: a new attach logs it in again.
+    /// The browser is remembered: the next attach logs it in again.
     pub resume: bool,
 }
 
 impl Server {
-    /// The session that a broker's `Authorization` header leads to, at the price of one look-up in the store, one of
-    /// the user, and two HMACs.
+    /// Authenticates a broker's call by its `Authorization` header and finds its session. Costs one store lookup, one
+    /// user lookup and two HMACs.
     ///
-    /// `by_person`: whether a person is behind the call, which then extends the login.
+    /// `by_person`: whether a person caused the call; if so, it extends the login.
     pub async fn broker_call(&self, authorization: Option<&str>, by_person: bool) -> Result<BrokerCall, Error> {
         let task = self.task();
         let call = task.proven(authorization).await?;
@@ -71,7 +72,7 @@ impl Server {
         Ok(BrokerCall { session, user_not_allowed, remaining: task.remaining(), ..call })
     }
 
-    /// What a broker is told where nobody is logged in.
+    /// What the broker sees if nobody is logged in.
     pub async fn logged_out_status(&self, call: &BrokerCall) -> Result<LoggedOutStatus, Unavailable> {
         self.task_with(call.remaining).logged_out_status(call).await
     }
@@ -92,8 +93,8 @@ impl Task<'_> {
         Ok(status)
     }
 
-    /// A broker's call without a look at the account: enough for a logout, which must not wait for the users' side, and
-    /// for nothing else. It does not say who is barred.
+    /// An authenticated call without the account check. Only for a logout, which must not depend on the user directory.
+    /// It does not set `user_not_allowed`.
     pub(crate) async fn proven(&self, authorization: Option<&str>) -> Result<BrokerCall, Error> {
         let bearer = authorization.and_then(BearerToken::from_authorization).ok_or(Error::NoBearer)?;
         let bearer = bearer.map_err(|_| Error::NotAttached)?;
@@ -114,7 +115,7 @@ impl Task<'_> {
         }
         check_link(self.link_state(&resolved))?;
         if resolved.link.php && resolved.called.is_none_or(|called| now.since(called) >= Link::CALLED_EVERY) {
-            // So that it is not the one to make room.
+            // A link in use is the last to make room for others.
             self.ask(self.store.called(&key, now)).await?;
         }
         let remaining = self.remaining();
@@ -129,7 +130,7 @@ impl Task<'_> {
     }
 }
 
-/// Whether a link in this state is honoured.
+/// Fails unless the link is good.
 pub(crate) fn check_link(state: LinkState) -> Result<(), Error> {
     match state {
         LinkState::Good => Ok(()),
@@ -138,7 +139,7 @@ pub(crate) fn check_link(state: LinkState) -> Result<(), Error> {
     }
 }
 
-/// Under which key the wrong checksums of a token are counted.
+/// The key that counts wrong checksums of a token.
 pub(crate) fn failure_key(key: &LinkKey) -> String {
     format!("{}-{}", key.broker, key.token.as_str())
 }

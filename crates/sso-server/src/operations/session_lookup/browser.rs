@@ -1,4 +1,4 @@
-//! The session of a browser, by its cookie.
+//! Session lookup by the browser's cookie.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Server {
-    /// The session of the browser with this cookie, on a page visit: it extends the login, and may renew the cookie.
+    /// The session of a browser on a page visit. It extends the login and may renew the cookie.
     pub async fn visit(&self, browser: impl Into<Browser>) -> Result<Option<Visit>, Unavailable> {
         let (task, browser) = (self.task(), browser.into());
         match task.by_cookie(&browser).await? {
@@ -22,8 +22,8 @@ impl Server {
         }
     }
 
-    /// The session of a browser, without extending it or renewing its cookie: for scripts that ask by themselves. A new
-    /// cookie that was not seen before is seen now, though, and the old one's grace begins.
+    /// The session of a browser, without extending it or renewing its cookie: for requests by scripts. The first
+    /// request with a new cookie still starts the old cookie's grace period.
     pub async fn session_of(&self, browser: impl Into<Browser>) -> Result<Option<Arc<Session>>, Unavailable> {
         let (task, browser) = (self.task(), browser.into());
         let Some(session) = task.by_cookie(&browser).await? else { return Ok(None) };
@@ -31,9 +31,8 @@ impl Server {
         Ok(visit.map(|visit| visit.session))
     }
 
-    /// What stays the same about a browser, from the headers that it sends with every request. Without a `User-Agent`
-    /// there is nothing to tell it by. Version numbers are left out: an update logs nobody out. The address does not
-    /// count: it changes on the way.
+    /// The fingerprint of a browser, from headers that it sends with every request. `None` without a `User-Agent`.
+    /// Version numbers are ignored, so an update logs nobody out. So is the IP address, which changes in use.
     pub fn fingerprint(&self, user_agent: Option<&str>, accept_language: Option<&str>) -> Option<Fingerprint> {
         // `Chrome/141.0` is `Chrome`, and words with digits in them (`10.0`, `TP1A.220624`) are versions, too.
         let words = user_agent?.split([' ', ';', '(', ')', ',']).map(|word| word.split('/').next().unwrap_or_default());
@@ -45,16 +44,15 @@ impl Server {
 }
 
 impl Task<'_> {
-    /// The session of a browser, as it is: nothing is renewed and no cookie is set. Where a navigation's cookie came
-    /// from another browser than the session is tied to, the session is destroyed; where its user may not be there any
-    /// more, the login has ended. Without a navigation, another browser finds none.
+    /// The session of a browser. Renews nothing and sets no cookie. If a navigation's fingerprint is not the session's,
+    /// the session is destroyed; other requests just find no session. If the account no longer allows the login, the
+    /// login ends.
     pub(crate) async fn by_cookie(&self, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(session) = self.unvalidated(browser).await? else { return Ok(None) };
         Ok(Some(self.validate_login(session).await?.0))
     }
 
-    /// The same without a look at the account: enough for a logout, which must not wait for the users' side, and for
-    /// nothing else.
+    /// The same without the account check. Only for a logout, which must not depend on the user directory.
     pub(crate) async fn unvalidated(&self, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
         let Some(session) = self.load(&cookie).await? else { return Ok(None) };
@@ -72,17 +70,17 @@ impl Task<'_> {
             tracing::info!(?reason, "a request that is no navigation finds no session");
             return Ok(None);
         }
-        // A login meanwhile has tied it to another browser, by another cookie.
+        // A login meanwhile has tied the session to another browser, with another cookie.
         let is_same = |current: &mut Session| {
             lifecycle::accepts(current, cookie, self.now()) && current.fingerprint == session.fingerprint
         };
-        // The family, too: a logout at a broker could not find it any more, for the brokers' links end with the
-        // session.
+        // The family too: links end with the session, so a logout at a broker could not find the family any more.
         self.end_and_forget(&session, reason, is_same).await?;
         Ok(None)
     }
 
-    /// Notes that the browser of this session was here. A new cookie must be sent: the old one may be dead.
+    /// Notes the use of this session by its browser. The caller must send the new cookie: the old one may already be
+    /// dead.
     pub(crate) async fn used(&self, session: Arc<Session>, browser: &Browser) -> Result<Option<Visit>, Unavailable> {
         let visit = self.renewed(session, browser, true).await?;
         if let Some(visit) = &visit {
@@ -91,7 +89,7 @@ impl Task<'_> {
         Ok(visit)
     }
 
-    /// Renews the browser's cookie if that is due. `by_visit`: otherwise the answer can set no cookie, and only notes
+    /// Renews the browser's cookie if it is due. Without `by_visit` the answer can set no cookie, and this only notes
     /// that a new one has arrived.
     async fn renewed(
         &self,
@@ -107,8 +105,8 @@ impl Task<'_> {
         }
         let (value, mut due, mut was_faster) = (CookieValue::generate(), Renewal::Keep, false);
         let renew = |session: &mut Session| {
-            // Judged by each newer record anew: another tab, a login or a logout may have been faster, and then this
-            // browser gets nothing from here.
+            // Decided again on each newer record: another tab, a login or a logout may have been faster. Then this
+            // browser gets no cookie from here.
             due = lifecycle::renewal(session, &self.policy, shown, now);
             was_faster = !lifecycle::accepts(session, shown, now) || !may(due);
             if was_faster {
@@ -130,14 +128,14 @@ impl Task<'_> {
                 let set_cookie = matches!(due, Renewal::Rotate | Renewal::Replace).then_some(value);
                 Some(Visit { session, set_cookie, remember: Remember::Keep })
             }
-            // The faster answer carries the new cookie; this request came with the old one in time.
+            // The faster answer carries the new cookie. This request still came in time with the old one.
             None => was_faster.then(|| Visit::unchanged(session)),
         })
     }
 
-    /// The session whose cookie this was until a moment ago, when rights changed: the browser sent it before the answer
-    /// with the new one came. Only for who has shown the password once more (a double click on "Log in"), or to begin
-    /// no second session, whose cookie would take the new one's place.
+    /// The session whose cookie this was until rights changed a moment ago: the browser sent it before it received the
+    /// new one. Only for a request that proves the password again (a double click on "Log in"), or to avoid starting a
+    /// second session, whose cookie would replace the new one.
     pub(crate) async fn just_replaced(&self, browser: &Browser) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(cookie) = browser.cookie.as_ref().map(CookieValue::hash) else { return Ok(None) };
         let session = self.load(&cookie).await?;

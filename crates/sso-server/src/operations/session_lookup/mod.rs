@@ -1,5 +1,5 @@
-//! Which session is this? By the browser's cookie (`browser`), or by a broker's bearer token (`bearer`). And how much
-//! is left of its login.
+//! Session lookup: by the browser's cookie (`browser`) or by a broker's bearer token (`bearer`). Also the remaining
+//! time of a login.
 
 mod bearer;
 mod browser;
@@ -19,8 +19,8 @@ pub use bearer::{BrokerCall, LoggedOutStatus};
 pub(crate) use bearer::{check_link, failure_key};
 
 impl Server {
-    /// What is left of the login in a session, or how the last one ended: for who may know of it. Asking does not
-    /// extend it.
+    /// The remaining time of a session's login, or how the last login ended. The caller must check who may see it.
+    /// Calling it does not extend the login.
     pub fn status(&self, session: &Session) -> SessionStatus {
         let (policy, now) = (&self.0.policy, self.0.now());
         let left = |end: Timestamp| (end != Timestamp::NEVER).then(|| end.since(now).as_secs());
@@ -37,10 +37,10 @@ impl Server {
         }
     }
 
-    /// Extends a login, because its user asked for that.
+    /// Extends a login at its user's request.
     pub async fn keep_alive(&self, session: &Arc<Session>) -> Result<SessionStatus, Unavailable> {
         let used = self.task().touch_now(session).await?;
-        // Of a login since then the caller is told at the next call, if it may see that one.
+        // The next call reports a newer login, if the caller may see it.
         let epoch = |session: &Session| session.login.as_ref().map(|login| login.epoch);
         let is_other = used.login.is_some() && epoch(&used) != epoch(session);
         Ok(self.status(if is_other { session } else { &used }))

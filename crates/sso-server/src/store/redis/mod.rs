@@ -17,7 +17,7 @@
 //! | `cookie:NAME` | the session's name |
 //! | `link:BROKER:NAME` | hash: `sealed`, `session`, `called` |
 //! | `links:SESSION` | sorted set: the links that lead to the session, by when they were made |
-//! | `form` | the form of the records, so that it is told once that older ones, which had other keys, are left to expire |
+//! | `form` | the form of the records, so that it is logged only once that older ones are left to expire |
 //! | `user:NAME` | sorted set: the sessions of a user, by when they may go |
 //! | `ends` | sorted set: the sessions in which somebody is logged in, by when that ends |
 //! | `family:NAME` | hash: `sealed`, `version`, `user` |

@@ -46,7 +46,8 @@ const LOCK: &str = "UPDATE sso_sessions SET version = version WHERE name = $1 AN
 
 const BY_ID: &str = "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE name = $1";
 const BY_USER: &str = "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE username = $1";
-const BY_COOKIE: &str = "SELECT s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, s.record AS record \
+const BY_COOKIE: &str = "SELECT s.name AS name, s.last_seen AS last_seen, s.keep_until AS keep_until, \
+     s.record AS record \
      FROM sso_cookies c JOIN sso_sessions s ON s.name = c.session WHERE c.name = $1";
 const BY_END: &str =
     "SELECT name, last_seen, keep_until, record FROM sso_sessions WHERE ends <= $1 ORDER BY ends LIMIT $2";

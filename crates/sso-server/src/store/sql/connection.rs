@@ -256,7 +256,11 @@ fn make_private(file: &Path) -> io::Result<()> {
     }
     // One that cannot be looked at is told when it is opened.
     if let Some(mode) = fs::metadata(file).ok().map(|file| file.mode() & 0o777).filter(|mode| mode & 0o077 != 0) {
-        tracing::warn!(file = %file.display(), mode = %format_args!("{mode:04o}"), "others can read or change the database: it should have mode 0600");
+        tracing::warn!(
+            file = %file.display(),
+            mode = %format_args!("{mode:04o}"),
+            "others can read or change the database: it should have mode 0600"
+        );
     }
     Ok(())
 }
