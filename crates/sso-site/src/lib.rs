@@ -1,7 +1,7 @@
 //! What the server's site and the sites of the demo have in common.
 //!
 //! - [`SiteFrame`]: what is around a site's pages, from [`SiteInfo`]s; [`Layout`] is what templates see of it
-//! - [`User`], [`PageLink`], [`THEMES`]: what several templates need
+//! - [`UserView`], [`PageLink`], [`THEMES`]: what several templates need
 //! - [`assets`]: the files under `static/`
 //! - [`page`], [`see_other`], [`page_policy`], [`no_store`]: how the sites answer
 //!
@@ -13,5 +13,5 @@ mod pages;
 mod response;
 
 pub use frame::{NO_THEME, SiteFrame, SiteInfo, theme_in, theme_of};
-pub use pages::{EMAIL, FULL_NAME, Layout, PageLink, Popup, SiteLink, THEMES, User};
+pub use pages::{EMAIL, FULL_NAME, Layout, PageLink, Popup, SiteLink, THEMES, UserView};
 pub use response::{html, no_store, page, page_policy, see_other};

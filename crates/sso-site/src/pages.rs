@@ -76,7 +76,7 @@ pub struct PageLink<'a> {
 }
 
 /// Who is logged in.
-pub struct User<'a> {
+pub struct UserView<'a> {
     /// The name they log in with.
     pub username: &'a str,
     /// Their attributes that this site may see, as (label, text), in the order to show them.
@@ -88,7 +88,7 @@ pub const FULL_NAME: &str = "Full name";
 /// The label of the attribute `email`.
 pub const EMAIL: &str = "Email";
 
-impl<'a> User<'a> {
+impl<'a> UserView<'a> {
     /// Shows a user. An attribute that has parts, such as the profile, is shown part by part. `static/ajax-broker.js`
     /// has the same labels.
     pub fn of(user: &'a wire::User) -> Self {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use sso_broker::{EndReason, web::Script};
-use sso_site::{Layout, PageLink, THEMES, User};
+use sso_site::{Layout, PageLink, THEMES, UserView};
 
 /// `GET /` at a broker with redirects.
 #[derive(Template)]
@@ -10,7 +10,7 @@ use sso_site::{Layout, PageLink, THEMES, User};
 pub(crate) struct BrokerHome<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, or nobody.
-    pub(crate) user: Option<User<'a>>,
+    pub(crate) user: Option<UserView<'a>>,
     /// Ties the logout and theme forms to this browser; `None` when not attached, then they are not shown.
     pub(crate) form_token: Option<&'a str>,
     /// Has this site a login form of its own at `/login`?
@@ -31,7 +31,7 @@ pub(crate) struct BrokerHome<'a> {
 pub(crate) struct BrokerAbout<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, as far as known.
-    pub(crate) user: Option<User<'a>>,
+    pub(crate) user: Option<UserView<'a>>,
     /// For the logout form, which is only shown with a user.
     pub(crate) logout_token: &'a str,
     /// Is this site attached, so that no user means that nobody is logged in?
@@ -98,7 +98,7 @@ pub(crate) struct BrokerProblem<'a> {
     /// Where a form goes that deletes the cookies, if that helps.
     pub(crate) clear: Option<&'a str>,
     /// Ways on.
-    pub(crate) ways: &'a [PageLink<'a>],
+    pub(crate) links: &'a [PageLink<'a>],
     /// What goes the first of them by itself.
     pub(crate) script: Option<&'a Script>,
 }
@@ -115,7 +115,7 @@ pub(crate) struct AjaxHome<'a> {
     /// What is known of the visitor.
     pub(crate) state: AjaxState,
     /// Who is logged in, or nobody.
-    pub(crate) user: Option<User<'a>>,
+    pub(crate) user: Option<UserView<'a>>,
     /// Ties the logout and theme forms to this browser; empty when not attached.
     pub(crate) form_token: &'a str,
     /// The same of the login form.

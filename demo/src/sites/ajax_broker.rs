@@ -5,7 +5,7 @@
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
 use sso_server::web::get_or_head;
-use sso_site::{SiteFrame, User, no_store, page, page_policy};
+use sso_site::{SiteFrame, UserView, no_store, page, page_policy};
 
 use super::{
     broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},
@@ -56,7 +56,7 @@ async fn home(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<AjaxBro
         },
         server: &format!("{}/", site.sso.broker().server_origin()),
         state: state_of(&visitor),
-        user: visitor.user.as_ref().map(User::of),
+        user: visitor.user.as_ref().map(UserView::of),
         form_token: &visitor.form_token(HOME_FORM),
         login_token: &visitor.form_token(LOGIN_FORM),
         server_down: visitor.server_down,

@@ -3,7 +3,7 @@
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, Sso, Visitor};
 use sso_server::web::get_or_head;
-use sso_site::{SiteFrame, User, no_store, page, page_policy};
+use sso_site::{SiteFrame, UserView, no_store, page, page_policy};
 
 use super::{
     broker_forms::{self, HOME_FORM, logout_token, theme_of},
@@ -67,7 +67,7 @@ async fn home(visitor: Visitor, site: web::Data<RedirectBroker>) -> HttpResponse
         StatusCode::OK,
         &BrokerHome {
             layout: site.frame.layout(&theme),
-            user: visitor.user.as_ref().map(User::of),
+            user: visitor.user.as_ref().map(UserView::of),
             form_token: form_token.as_deref(),
             own_form: site.own_form,
             has_reports: site.api.is_some(),
@@ -85,7 +85,7 @@ async fn about(OptionalVisitor(visitor): OptionalVisitor, site: web::Data<Redire
         StatusCode::OK,
         &BrokerAbout {
             layout: site.frame.layout(&theme),
-            user: visitor.user.as_ref().map(User::of),
+            user: visitor.user.as_ref().map(UserView::of),
             logout_token: &logout_token(&visitor),
             attached: visitor.session.is_attached(),
             server_down: visitor.server_down,

@@ -26,7 +26,7 @@ fn dead_end<'a>(frame: &'a SiteFrame, heading: &'a str, text: &'a str) -> Broker
         form_token: None,
         clear: None,
         script: None,
-        ways: &[HOME],
+        links: &[HOME],
     }
 }
 
@@ -46,13 +46,13 @@ impl Pages for SharedPages {
         let retry = PageLink { label: problem.kind.retry_label(), href: &problem.retry };
         // Where the first of them is the home page, once is enough.
         let home = (problem.retry != HOME.href).then_some(HOME);
-        let ways: Vec<_> = to_server.into_iter().chain([retry]).chain(home).collect();
+        let links: Vec<_> = to_server.into_iter().chain([retry]).chain(home).collect();
         html(&BrokerProblem {
             fields: &problem.fields,
             form_token: problem.leave.as_ref().map(|leave| leave.form_token.as_str()),
             clear: problem.clear.as_deref(),
             script: problem.script.as_ref(),
-            ways: &ways,
+            links: &links,
             ..dead_end(&self.0, problem.kind.title(), &text)
         })
     }

@@ -1,7 +1,7 @@
 //! The server's home, login and error pages.
 
 use askama::Template;
-use sso_site::{Layout, PageLink, User};
+use sso_site::{Layout, PageLink, UserView};
 
 /// `GET /` at the server.
 #[derive(Template)]
@@ -9,7 +9,7 @@ use sso_site::{Layout, PageLink, User};
 pub(crate) struct ServerHome<'a> {
     pub(crate) layout: Layout<'a>,
     /// Who is logged in, or nobody.
-    pub(crate) user: Option<User<'a>>,
+    pub(crate) user: Option<UserView<'a>>,
     /// Is there a profile form for them?
     pub(crate) has_profile: bool,
     /// For the logout form, which is only shown with a user.
@@ -66,5 +66,5 @@ pub(crate) struct ServerError<'a> {
     /// Where a form goes that deletes the cookies, if that helps.
     pub(crate) clear: Option<&'a str>,
     /// Ways on.
-    pub(crate) ways: &'a [PageLink<'a>],
+    pub(crate) links: &'a [PageLink<'a>],
 }

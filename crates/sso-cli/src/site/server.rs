@@ -10,7 +10,7 @@ use sso_server::{
         Site, get_or_head, page_headers,
     },
 };
-use sso_site::{NO_THEME, PageLink, SiteFrame, User, assets, html, theme_of};
+use sso_site::{NO_THEME, PageLink, SiteFrame, UserView, assets, html, theme_of};
 
 use super::{account, profile};
 use crate::{
@@ -108,13 +108,13 @@ impl Pages for ServerPages {
     }
 
     fn error(&self, page: &ErrorPage<'_>) -> String {
-        let mut ways = vec![PageLink { label: "Go to the server's home page", href: "/" }];
+        let mut links = vec![PageLink { label: "Go to the server's home page", href: "/" }];
         let layout = self.frame.layout(theme_of(page.session));
-        ways.extend(
+        links.extend(
             layout.sites.iter().filter(|site| !site.current).map(|site| PageLink { label: site.name, href: site.url }),
         );
         html(&ServerError {
-            ways: &ways,
+            links: &links,
             layout,
             status: page.status,
             message: page.message,
@@ -143,7 +143,7 @@ async fn home(
     let html = html(&ServerHome {
         linked: &linked,
         layout: pages.frame.layout(theme_of(session)),
-        user: user.map(User::of),
+        user: user.map(UserView::of),
         has_profile,
         logout_token: &form.token(LOGOUT_FORM),
     });

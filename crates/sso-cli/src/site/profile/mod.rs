@@ -307,7 +307,7 @@ impl Refused {
     fn into_answer(self, request: &ProfileRequest) -> HttpResponse {
         let begin = PageLink { label: "Start the form again", href: START };
         let account = PageLink { label: "Your account", href: "/account" };
-        let (status, message, way) = match self {
+        let (status, message, link) = match self {
             Self::Forged(refusal) => (StatusCode::FORBIDDEN, format!("{refusal} Nothing was saved."), begin),
             Self::UserChanged(text) => (StatusCode::CONFLICT, text, begin),
             Self::NotHere => (StatusCode::NOT_FOUND, NOT_HERE.to_owned(), account),
@@ -329,7 +329,7 @@ impl Refused {
             message: &message,
             logout_token: request.user().map(|_| logout_token.as_str()),
             clear: None,
-            ways: &[way, PageLink { label: "Go to the server's home page", href: "/" }],
+            links: &[link, PageLink { label: "Go to the server's home page", href: "/" }],
         };
         request.page(status, &template)
     }
