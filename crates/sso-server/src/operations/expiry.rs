@@ -40,7 +40,7 @@ impl Task<'_> {
     /// Writes the end of a login whose time is up, as every write to its session would.
     async fn settle(&self, session: &Arc<Session>) -> Result<(), Unavailable> {
         if self.change(session, |session| session.login.is_none()).await?.is_none() {
-            // It was used meanwhile, or its end was noted under another policy: the store is told the right one.
+            // It was used meanwhile, or its end was computed under another policy: store the correct one.
             let _gone_or_changed = self.write(self.store.touch(&self.dated(Session::clone(session)))).await?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The cookie that points to a session: its value, which only the browser has, and what the store knows of it.
+//! The session cookie: its value, which only the browser has, and the hash that the store has.
 
 use std::{fmt, str::FromStr};
 
@@ -12,23 +12,23 @@ use crate::util::clock::Timestamp;
 #[derive(Clone)]
 pub struct CookieValue(String);
 
-/// The text is not a cookie value of ours.
+/// The text is not a session cookie of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a session cookie of this server")]
 pub struct InvalidCookie;
 
 impl CookieValue {
-    /// A new value.
+    /// A new random value.
     pub fn generate() -> Self {
         Self(base36::exact(&random::bytes()))
     }
 
-    /// The value that a MAC gives, so that several requests make the same one.
+    /// A value derived from a MAC, so that several requests make the same one.
     pub(crate) fn from_mac(mac: [u8; 32]) -> Self {
         Self(base36::exact(&mac))
     }
 
-    /// What the store knows it by.
+    /// The hash by which the store finds it.
     pub fn hash(&self) -> CookieHash {
         CookieHash(Sha256::digest(self.0.as_bytes()).into())
     }
@@ -57,7 +57,7 @@ impl fmt::Debug for CookieValue {
     }
 }
 
-/// SHA-256 of a [`CookieValue`]: who reads the store cannot make the cookie.
+/// SHA-256 of a [`CookieValue`]: reading the store does not reveal the cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CookieHash([u8; 32]);
 
@@ -77,9 +77,9 @@ impl fmt::Debug for CookieHash {
 /// A cookie value that was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldCookie {
-    /// The value.
+    /// Its hash.
     pub hash: CookieHash,
-    /// [`NEVER`](Timestamp::NEVER) while its successor was not seen; in the past where it is dead.
+    /// When it stops working: [`NEVER`](Timestamp::NEVER) until its successor is seen, in the past once it is dead.
     pub works_until: Timestamp,
 }
 

@@ -1,5 +1,4 @@
-//! What is kept of a browser that is remembered: the family of tokens that replace one another, of which one is
-//! current.
+//! The record of a remembered browser: the family of tokens that replace one another, one of which is current.
 
 use std::{fmt, time::Duration};
 
@@ -9,53 +8,52 @@ use sso_core::{base36, random};
 use super::TokenPolicy;
 use crate::util::clock::{CLOCK_SKEW, Timestamp};
 
-/// The remember-me tokens of one login with the box ticked. Whoever uses a replaced one has copied it, and the whole
-/// family goes.
+/// The remember-me tokens of one login. Use of a replaced token means that it was copied, and ends the family.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Family {
-    /// Its name, in every token of it.
+    /// Its id, which is in each of its tokens.
     pub id: String,
     /// Counts its writes; an update of an older version is refused.
     pub version: u64,
-    /// Who is remembered.
+    /// The remembered user.
     pub username: String,
     /// The current token's `jti`.
     pub jti: String,
     /// When the current token was made.
     pub issued: Timestamp,
-    /// The token before it.
+    /// The previous token.
     pub old: Option<OldToken>,
-    /// A keyed hash of the account's password hash: with another password the family is worth nothing.
+    /// A keyed hash of the account's password hash: the family ends when the password changes.
     pub password: [u8; 32],
-    /// The browser, as its user is shown it; see [`browser_name`].
+    /// The browser's name as shown to its user; see [`browser_name`].
     pub browser: String,
-    /// When it began. It ends so long after that, however much it is used.
+    /// When it began. Its total lifetime counts from here, regardless of use.
     pub created: Timestamp,
     /// When it last logged somebody in.
     pub last_used: Timestamp,
-    /// Until when it works, and a store keeps it.
+    /// When it expires. Stores keep it until then.
     pub expires: Timestamp,
 }
 
-/// What a token is in its family.
+/// The state of a token in its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// The newest one.
+    /// The newest token.
     Current,
     /// Replaced a moment ago.
     JustReplaced,
-    /// Replaced too long ago, or never known: somebody has a copy.
+    /// Replaced too long ago, or unknown: somebody has a copy.
     Reused,
 }
 
 impl Family {
-    /// A replaced token gives its successor for so long: of ten restored tabs each one sends the old token, and an
+    /// How long a replaced token still gives its successor: each of ten restored tabs sends the old token, and an
     /// answer may be lost.
     pub const GRACE: Duration = Duration::from_secs(60);
-    /// Once the successor was seen, the browser has it: only what was on its way still comes with the old one.
+    /// The grace after the successor was seen: only requests already on their way still carry the old token.
     pub const GRACE_ONCE_SEEN: Duration = Duration::from_secs(10);
 
-    /// A new family with its first token. `password`: what is kept of the account's.
+    /// A new family with its first token. `password` is the keyed hash of the account's password hash.
     pub fn new(username: &str, password: [u8; 32], browser: String, now: Timestamp, tokens: &TokenPolicy) -> Self {
         Self {
             id: base36::exact(&random::bytes()),
@@ -72,7 +70,7 @@ impl Family {
         }
     }
 
-    /// The same with a new token in place of the current one, which was used.
+    /// The same family with a new token in place of the used one.
     #[must_use]
     pub fn renewed(&self, now: Timestamp, tokens: &TokenPolicy) -> Self {
         Self {
@@ -85,7 +83,7 @@ impl Family {
         }
     }
 
-    /// What the token of this `jti` is.
+    /// The state of the token with this `jti`.
     pub fn state(&self, jti: &str, now: Timestamp) -> TokenState {
         match &self.old {
             _ if jti == self.jti => TokenState::Current,
@@ -98,8 +96,8 @@ impl Family {
         }
     }
 
-    /// Makes times that lie in the future now, and has the family end no later than the policy allows: it may have been
-    /// written by a clock that was ahead, or under another policy.
+    /// Sets times in the future to now, and limits the end to what the policy allows: a clock that was ahead or another
+    /// policy may have written them.
     pub fn set_right(&mut self, now: Timestamp, tokens: &TokenPolicy) {
         let latest = now.after(CLOCK_SKEW);
         let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
@@ -119,7 +117,7 @@ impl Family {
 pub struct OldToken {
     /// Its `jti`.
     pub jti: String,
-    /// When.
+    /// When it was replaced.
     pub replaced: Timestamp,
     /// When its successor was first seen, if it was.
     pub successor_seen: Option<Timestamp>,
@@ -141,7 +139,7 @@ impl fmt::Debug for OldToken {
     }
 }
 
-/// What a browser calls itself in its `User-Agent`, to be shown to its user: printable ASCII, 200 characters at most.
+/// A browser's name from its `User-Agent`, to show to its user: printable ASCII, at most 200 characters.
 pub fn browser_name(user_agent: &str) -> Option<String> {
     let name: String = user_agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(200).collect();
     let name = name.trim();

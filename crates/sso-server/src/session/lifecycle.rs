@@ -1,4 +1,4 @@
-//! What a session is at an instant: one pure function of record, policy and time. Stores only keep records.
+//! The state of a session at an instant: one pure function of record, policy and time. Stores only keep records.
 //!
 //! ```text
 //!               log_in                      log_in of the same user: confirmed
@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 use super::{CookieHash, EndReason, OldCookie, Policy, Session};
 use crate::util::clock::{CLOCK_SKEW, Timestamp};
 
-/// The end that the login's time has come to, if any by `now`.
+/// The reason and time of the login's end, if it has expired by `now`.
 fn due(session: &Session, policy: &Policy, now: Timestamp) -> Option<(EndReason, Timestamp)> {
     session.login.as_ref()?;
     let (idle, absolute) = (idle_end(session, policy), absolute_end(session, policy));
@@ -38,7 +38,7 @@ fn due(session: &Session, policy: &Policy, now: Timestamp) -> Option<(EndReason,
     }
 }
 
-/// Ends the login if its time is up, at the time when that was.
+/// Ends the login if it has expired, at the time of its expiry.
 pub(crate) fn settle(session: &mut Session, policy: &Policy, now: Timestamp) {
     if let Some((reason, at)) = due(session, policy, now) {
         session.end(reason, at);
@@ -46,7 +46,7 @@ pub(crate) fn settle(session: &mut Session, policy: &Policy, now: Timestamp) {
     }
 }
 
-/// What `session` is at `now`: as it is, or with its login ended.
+/// The session at `now`: unchanged, or with its login ended.
 pub(crate) fn settled(session: Arc<Session>, policy: &Policy, now: Timestamp) -> Arc<Session> {
     if due(&session, policy, now).is_none() {
         return session;
@@ -61,16 +61,16 @@ pub(crate) fn is_gone(session: &Session, now: Timestamp) -> bool {
     session.created == Timestamp::default() || now >= session.keep_until
 }
 
-/// When the login ends if nobody uses the session any more; [`NEVER`](Timestamp::NEVER) if it does not.
+/// When the login ends without further use; [`NEVER`](Timestamp::NEVER) if it does not.
 pub(crate) fn idle_end(session: &Session, policy: &Policy) -> Timestamp {
     if session.login.is_none() || policy.never_expire {
         return Timestamp::NEVER;
     }
-    // `last_seen` may be that old although somebody was here since.
+    // `last_seen` may lag behind the last use by this much.
     session.last_seen.after(policy.idle_timeout).after(policy.effective_touch_every())
 }
 
-/// When it ends whatever happens; [`NEVER`](Timestamp::NEVER) if it does not.
+/// When the login ends regardless of use; [`NEVER`](Timestamp::NEVER) if it does not.
 pub(crate) fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
     match &session.login {
         Some(login) if !policy.never_expire => login.at.after(policy.absolute_lifetime),
@@ -78,12 +78,12 @@ pub(crate) fn absolute_end(session: &Session, policy: &Policy) -> Timestamp {
     }
 }
 
-/// When the login ends if nothing more happens to it; [`NEVER`](Timestamp::NEVER) without one.
+/// When the login ends if nothing else happens; [`NEVER`](Timestamp::NEVER) without a login.
 pub(crate) fn ends(session: &Session, policy: &Policy) -> Timestamp {
     idle_end(session, policy).min(absolute_end(session, policy))
 }
 
-/// Until when a store must keep `session`, if nothing more happens to it.
+/// Until when a store must keep `session` if nothing else happens.
 pub(crate) fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
     let used = session.last_seen.after(policy.effective_touch_every());
     if session.login.is_some() {
@@ -93,18 +93,17 @@ pub(crate) fn keep_until(session: &Session, policy: &Policy) -> Timestamp {
     if is_unused { session.created.after(Policy::UNUSED) } else { used.after(Policy::KEPT.max(policy.idle_timeout)) }
 }
 
-/// Whether the use at `now` is worth a write. The first one always is: by it the session stays.
+/// Whether the use at `now` has to be stored. The first use always is: it extends how long the session is kept.
 pub(crate) fn needs_touch(session: &Session, policy: &Policy, now: Timestamp) -> bool {
     session.last_seen == session.created || now.since(session.last_seen) >= policy.effective_touch_every()
 }
 
-/// The last use that is noted for one at `now`: never that of the beginning.
+/// The time to store for a use at `now`, never that of the beginning.
 pub(crate) fn use_at(session: &Session, now: Timestamp) -> Timestamp {
     now.max(session.created.after(Duration::from_millis(1)))
 }
 
-/// Whether a time in the record lies in the future: it was noted by a clock that was ahead and has been set right
-/// since.
+/// Whether a time in the record lies in the future: a clock that was ahead wrote it.
 pub(crate) fn is_ahead(session: &Session, now: Timestamp) -> bool {
     let login = session.login.as_ref();
     let times = [
@@ -120,13 +119,13 @@ pub(crate) fn is_ahead(session: &Session, now: Timestamp) -> bool {
         || session.old_cookie.is_some_and(|old| works_too_long(old, now))
 }
 
-/// Whether a replaced cookie value would work longer than any does. It was dead from some time on, by a clock that was
-/// ahead: it is dead now.
+/// Whether a replaced cookie value would work longer than any may: a clock that was ahead wrote its end, so the value
+/// is dead.
 fn works_too_long(old: OldCookie, now: Timestamp) -> bool {
     old.works_until != Timestamp::NEVER && old.works_until > now.after(Policy::RENEWAL_GRACE).after(CLOCK_SKEW)
 }
 
-/// Makes the times in the record that lie in the future now: nothing that counts from them would end otherwise.
+/// Sets times in the future to now: what counts from them would not end otherwise.
 pub(crate) fn set_right(session: &mut Session, now: Timestamp) {
     let latest = now.after(CLOCK_SKEW);
     let set = |time: &mut Timestamp| *time = if *time > latest { now } else { *time };
@@ -147,26 +146,27 @@ pub(crate) fn set_right(session: &mut Session, now: Timestamp) {
     }
 }
 
-/// Whether this cookie value, which leads to the session, still does so at `now`.
+/// Whether this cookie value of the session still works at `now`.
 pub(crate) fn accepts(session: &Session, cookie: CookieHash, now: Timestamp) -> bool {
     cookie == session.cookie || session.old_cookie.is_some_and(|old| old.hash == cookie && now < old.works_until)
 }
 
-/// What becomes of a session's cookie when its browser shows this value.
+/// What to do with a session's cookie when its browser sends this value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Renewal {
     /// Nothing.
     Keep,
-    /// The successor was seen for the first time: the old value has [`RENEWAL_GRACE`](Policy::RENEWAL_GRACE) left.
+    /// The successor was seen for the first time: the old value works for [`RENEWAL_GRACE`](Policy::RENEWAL_GRACE) from
+    /// now.
     Confirm,
-    /// It is too old, or its successor was lost on the way: the browser gets a new one, and this one works until that
-    /// is seen.
+    /// The value is too old, or its successor was lost: the browser gets a new value, and this one works until that is
+    /// seen.
     Rotate,
-    /// Rights changed while the browser could not be reached: the browser gets a new one, and this one is dead.
+    /// Rights changed where the cookie could not be set: the browser gets a new value, and this one stops working.
     Replace,
 }
 
-/// Judges the value that a browser showed. See [`accepts`] first.
+/// Decides about the value that a browser sent. Check [`accepts`] first.
 pub(crate) fn renewal(session: &Session, policy: &Policy, shown: CookieHash, now: Timestamp) -> Renewal {
     let is_current = shown == session.cookie;
     let successor_unseen = session.old_cookie.is_some_and(|old| old.works_until == Timestamp::NEVER);
@@ -178,7 +178,7 @@ pub(crate) fn renewal(session: &Session, policy: &Policy, shown: CookieHash, now
     } else if is_current && successor_unseen {
         Renewal::Confirm
     } else if !is_current && successor_unseen && age >= Policy::RENEWAL_GRACE {
-        // Within the grace it is another tab's request, which will not be answered later than the one with the
+        // Within the grace period it would be a request of another tab, answered no later than the one with the
         // successor.
         Renewal::Rotate
     } else {

@@ -1,4 +1,4 @@
-//! What is kept of a link between a broker's token and a session, and what it may see there.
+//! The record of a link between a broker's token and a session, and what it may see.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sso_core::{BrokerId, Token, VerificationCode};
 use super::{End, Policy, Session, SessionId};
 use crate::util::clock::Timestamp;
 
-/// Where a link is found: whose token.
+/// The key of a link: a broker and its token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkKey {
     /// The broker.
@@ -17,47 +17,49 @@ pub struct LinkKey {
     pub token: Token,
 }
 
-/// What a broker's token is linked to.
+/// The link of a broker's token to a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// The session.
     pub session: SessionId,
-    /// The session's [count](Session::epoch) when the link was made.
+    /// The session's [epoch](Session::epoch) when the link was made.
     pub epoch: u64,
-    /// Sent to the browser's broker once; in every bearer checksum since.
+    /// The verification code: sent to the broker once, then part of every bearer checksum.
     pub code: VerificationCode,
     /// When it was made.
     pub at: Timestamp,
-    /// Whether its broker is one of jasny/sso, which cannot attach anew by itself.
+    /// Whether its broker uses jasny/sso, which never attaches again by itself.
     pub php: bool,
 }
 
-/// What a link is at an instant.
+/// The state of a link at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// It sees the session as it is.
+    /// It sees the session.
     Good,
-    /// Somebody has logged in since it was made: it sees nothing, and its broker attaches anew.
+    /// A login happened after it was made: it sees nothing, and its broker attaches again.
     Superseded,
-    /// Its time is over, or its session was destroyed.
+    /// It has expired, or its session was destroyed.
     Dead,
 }
 
 impl Link {
-    /// A session has at most so many links at one broker, for anyone can attach token after token to a session of their
-    /// own. A browser needs one, and some more while tabs attach at the same time.
+    /// Maximum links of a session at one broker, since anyone can attach any number of tokens to their own session. A
+    /// browser needs one, and a few more while several tabs attach at once.
     pub const MAX_PER_BROKER: usize = 20;
-    /// Where their broker cannot attach anew, a call with one is written down at most this often.
+    /// For jasny/sso brokers: a call with the link is stored at most this often.
     pub const CALLED_EVERY: Duration = Duration::from_secs(5 * 60);
-    /// There, one that was used makes room only so long after that: an hour, by what is written down.
+    /// For jasny/sso brokers: a used link makes room only after this time without a call: an hour, at the precision of
+    /// what is stored.
     pub const UNUSED: Duration = Duration::from_secs(60 * 60 + 5 * 60);
-    /// There, one ends so long after its last call: two hours, by what is written down.
+    /// For jasny/sso brokers: a link ends after this time without a call: two hours, at the precision of what is
+    /// stored.
     pub const PHP_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 5 * 60);
 
-    /// What the link to `session` is at `now`. `called`: when its broker last called, as far as that was noted.
+    /// The state of the link to `session` at `now`. `called`: when its broker last called, as far as stored.
     ///
-    /// A link sees no login that began after it was made, unless it made that login itself: what was planted or copied
-    /// before a login is worth nothing in it. The links of jasny/sso brokers are exempt, and end the sooner.
+    /// A link sees no login that began after it, unless it made that login itself: a link that was planted or copied
+    /// before a login is worthless in it. Links of jasny/sso brokers are exempt, and expire sooner.
     pub fn state(&self, session: &Session, called: Option<Timestamp>, policy: &Policy, now: Timestamp) -> LinkState {
         let end = match self.php {
             true => called.unwrap_or(self.at).max(self.at).after(Self::PHP_LIFETIME),
@@ -72,7 +74,7 @@ impl Link {
         }
     }
 
-    /// Whether it saw the login that ended so: it was made before that end.
+    /// Whether it saw the login that ended: it was made before the end.
     pub fn saw(&self, end: &End) -> bool {
         self.epoch < end.epoch && self.sees(end.began, end.through.as_ref())
     }

@@ -1,4 +1,4 @@
-//! What is kept of a session: the browser's container, in which a [`Login`] may live.
+//! The record of a session: a browser's container, which may hold a [`Login`].
 //!
 //! The session is not its cookie: its id never leaves the server; a cookie's value points to it, and is replaced
 //! freely; links (broker, token) point to it too. And a session is not its login: logins come and go in it, and it
@@ -16,7 +16,7 @@ use sso_core::{
 use super::{AuthMethod, CookieHash, CookieValue, End, EndReason, Login, OldCookie};
 use crate::util::clock::Timestamp;
 
-/// The internal name of a session. It is in no cookie, no answer and no log.
+/// The internal id of a session. It is in no cookie, response or log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct SessionId(Arc<str>);
@@ -26,7 +26,7 @@ impl SessionId {
         Self(base36::exact(&random::bytes()).into())
     }
 
-    /// For stores, and for keyed functions, whose results say nothing of it.
+    /// For stores, and for keyed functions, whose results do not reveal it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,8 +50,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// A keyed hash of what stays the same about a browser; see
-/// [`Server::fingerprint`](crate::server::Server::fingerprint).
+/// A keyed hash of a browser's stable headers; see [`Server::fingerprint`](crate::Server::fingerprint).
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
@@ -68,56 +67,56 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A visitor's session, shared by all brokers that are linked to it.
+/// A visitor's session, shared by all brokers with a link to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// Its internal name.
+    /// Its internal id.
     pub id: SessionId,
     /// Counts its writes; an update of an older version is refused.
     pub version: u64,
-    /// The cookie value that leads here.
+    /// The hash of the current cookie value.
     pub cookie: CookieHash,
     /// Since when.
     pub cookie_since: Timestamp,
-    /// The value before it, which may still work if it was replaced because of its age.
+    /// The previous cookie value, which may still work if it was replaced because of its age.
     pub old_cookie: Option<OldCookie>,
-    /// Rights changed where the browser's cookie could not be reached (a login or logout by a broker's back end, an
-    /// end), so its value is replaced at the browser's next visit.
+    /// Rights changed where the browser's cookie could not be set (a login or logout by a broker's back end, an end):
+    /// the value is replaced at the browser's next visit.
     pub renew_cookie: bool,
-    /// A silent attach began it, and its cookie has not been seen in a navigation: another page may have planted it, so
-    /// only brokers that may begin sessions silently join it so.
+    /// A silent attach began the session, and no navigation has sent its cookie yet. Another page may have planted it,
+    /// so only brokers that may start sessions silently can join it this way.
     pub begun_silently: bool,
-    /// Counts logins and their ends. A link keeps the count at which it was made, and so does a login; by that
-    /// [a link knows](super::Link::state) whether a login is younger than itself.
+    /// Counts logins and their ends. Links and logins store the count of their beginning; by it [a link
+    /// knows](super::Link::state) whether a login is newer than itself.
     pub epoch: u64,
     /// The count since which links work; see [`destroy`](Self::destroy).
     pub links_since: u64,
-    /// The browser that it is tied to; `None` when it began without that.
+    /// The fingerprint of its browser; `None` if it began without one.
     pub fingerprint: Option<Fingerprint>,
-    /// What the browser calls itself, to be shown to its user; see [`browser_name`](super::family::browser_name).
+    /// The browser's name, to show to its user; see [`browser_name`](super::browser_name).
     pub browser: Option<String>,
     /// When it began.
     pub created: Timestamp,
-    /// When a person was last behind a request; coarse by [`Policy::touch_every`](super::Policy).
+    /// When a person last used it, to the precision of [`Policy::touch_every`](super::Policy).
     pub last_seen: Timestamp,
-    /// Who is logged in, if anyone.
+    /// The login, if a user is logged in.
     pub login: Option<Login>,
     /// How the last login ended. Most sessions have none.
     pub last_end: Option<Box<End>>,
-    /// What the brokers share; gone with the login.
+    /// The data that brokers share. It ends with the login.
     pub data: Map<String, Value>,
-    /// The last end followed from the time alone, and no write has noted it yet.
+    /// The last end was computed from the time, and no write has stored it yet.
     #[serde(skip)]
     pub end_is_unwritten: bool,
-    /// When the login ends if nobody uses it any more, by which a store [finds](crate::store::Store::due) those that
-    /// are over; [`NEVER`](Timestamp::NEVER) where there is none, or it has no end.
+    /// When the login ends without further use, for [`Store::due`](crate::Store::due); [`NEVER`](Timestamp::NEVER)
+    /// without a login or an end.
     pub ends: Timestamp,
     /// Until when the store must keep the record; `lifecycle.rs` computes it.
     pub keep_until: Timestamp,
 }
 
 impl Session {
-    /// The size of the data, as JSON, in bytes.
+    /// The maximum size of the data, as JSON, in bytes.
     pub const MAX_DATA: usize = 16 * 1024;
 
     /// A new anonymous session under this cookie.
@@ -145,8 +144,8 @@ impl Session {
         }
     }
 
-    /// Replaces the cookie's value because rights changed: the old ones are dead from the same write on. The last one
-    /// is still known, to see that a login was sent twice.
+    /// Replaces the cookie's value because rights changed: older values stop working with this write. The last one
+    /// stays known, to detect a login that was sent twice.
     pub fn replace_cookie(&mut self, cookie: CookieHash, now: Timestamp) {
         self.old_cookie = Some(OldCookie { hash: self.cookie, works_until: now });
         self.cookie = cookie;
@@ -155,23 +154,24 @@ impl Session {
         self.begun_silently = false;
     }
 
-    /// Replaces it because of its age. `seen`, the value that the browser showed, works until the new one is seen.
+    /// Replaces the cookie's value because of its age. `seen`, the value that the browser sent, works until the new one
+    /// is seen.
     pub fn rotate_cookie(&mut self, cookie: CookieHash, seen: CookieHash, now: Timestamp) {
         self.replace_cookie(cookie, now);
         self.old_cookie = Some(OldCookie { hash: seen, works_until: Timestamp::NEVER });
     }
 
-    /// The new value was seen: the old one works until then and no longer.
+    /// The new value was seen: the old one works until `until` at most.
     pub fn confirm_cookie(&mut self, until: Timestamp) {
         self.old_cookie = self.old_cookie.map(|old| OldCookie { works_until: old.works_until.min(until), ..old });
     }
 
-    /// All values that may lead here; `lifecycle.rs` says which of them still do.
+    /// All cookie values that may lead here; `lifecycle.rs` decides which of them still work.
     pub fn cookies(&self) -> impl Iterator<Item = CookieHash> + use<> {
         std::iter::once(self.cookie).chain(self.old_cookie.map(|old| old.hash))
     }
 
-    /// Who is logged in.
+    /// The user who is logged in.
     pub fn user(&self) -> Option<&User> {
         self.login.as_ref().map(|login| &login.user)
     }
@@ -181,25 +181,25 @@ impl Session {
         self.user().is_some_and(|user| user.username == username)
     }
 
-    /// Whether somebody is logged in without having typed the password in this session.
+    /// Whether a user is logged in who has not typed the password in this session.
     pub fn is_remembered(&self) -> bool {
         self.login.as_ref().is_some_and(Login::is_remembered)
     }
 
-    /// Who is logged in, or else who was last.
+    /// The user who is logged in, or else the last one.
     pub fn last_user(&self) -> Option<&str> {
         let last = || self.last_end.as_ref().map(|end| end.username.as_str());
         self.user().map(|user| user.username.as_str()).or_else(last)
     }
 
-    /// How the last login ended, if nobody is logged in: as those are told who may know of it.
+    /// How the last login ended, if nobody is logged in. The caller must check who may see it.
     pub fn ended(&self, now: Timestamp) -> Option<Ended> {
         let end = self.last_end.as_ref().filter(|_| self.login.is_none())?;
         Some(Ended { reason: end.reason.to_wire(), n: end.epoch, seconds_ago: now.since(end.at).as_secs() })
     }
 
-    /// The [`Family`](super::Family) by which the browser of the login is remembered; where it has ended other than by
-    /// a logout, of that one.
+    /// The [`Family`](super::Family) that remembers the browser of the login, or of the last login unless a logout
+    /// ended it.
     pub fn family(&self) -> Option<&str> {
         match &self.login {
             Some(login) => login.family.as_deref(),
@@ -207,8 +207,8 @@ impl Session {
         }
     }
 
-    /// Logs somebody in. A login of another user ends with it; one of the same user is confirmed: it goes on, with new
-    /// times and the new way to remember its browser. What an anonymous visitor chose stays.
+    /// Logs a user in. Ends a login of another user. Confirms a login of the same user: it continues with new times and
+    /// the new family. Data of an anonymous visitor stay.
     pub fn log_in(&mut self, mut login: Login, now: Timestamp) {
         match &self.login {
             Some(before) if before.user.username == login.user.username => {
@@ -227,7 +227,7 @@ impl Session {
         self.last_seen = now;
     }
 
-    /// The user typed the password that `credential` was made from, again.
+    /// Notes that the user typed the password of `credential` again.
     pub fn confirm(&mut self, credential: [u8; 32], now: Timestamp) {
         if let Some(login) = &mut self.login {
             login.credential = credential;
@@ -236,9 +236,9 @@ impl Session {
         self.last_seen = now;
     }
 
-    /// Ends the login, if there is one: no user, no data. The session and its links stay, so that every broker sees an
-    /// anonymous visitor, and the browser gets another cookie at its next visit. A logout has the browser forgotten,
-    /// also that of an earlier login.
+    /// Ends the login, if there is one, and removes the data. The session and its links stay, so that every broker sees
+    /// an anonymous visitor, and the browser gets a new cookie at its next visit. A logout also drops the family, even
+    /// that of an earlier login.
     pub fn end(&mut self, reason: EndReason, at: Timestamp) {
         self.data.clear();
         if let Some(login) = self.login.take() {
@@ -261,8 +261,8 @@ impl Session {
         }
     }
 
-    /// Ends all that leads here, for cookie and links may be in the wrong hands. Only the links of jasny/sso brokers
-    /// stay, which cannot attach anew: they lead to an anonymous session that has no cookie.
+    /// Ends the login, the cookie and the links, which may be in the wrong hands. Only links of jasny/sso brokers stay,
+    /// which cannot attach again: they lead to an anonymous session without a cookie.
     pub fn destroy(&mut self, reason: EndReason, now: Timestamp) {
         self.end(reason, now);
         self.epoch += 1;

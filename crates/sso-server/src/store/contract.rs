@@ -110,8 +110,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`Conflict`](StoreError::Conflict) if its [count](Session::epoch) is another: what has ended is not revived.
     async fn touch(&self, used: &Session) -> Result<(), StoreError>;
 
-    /// The sessions whose logins [end](Session::ends) by `by`, at most so many, the earliest first. One that cannot be
-    /// read is not found a second time.
+    /// The sessions whose logins [end](Session::ends) at `by` or before: at most `most`, the earliest first. An
+    /// unreadable one is found only once.
     async fn due(&self, by: Timestamp, most: usize) -> Result<Vec<Arc<Session>>, StoreError>;
 
     /// Links a token to a session, if it has no link. The session's other links at this broker

@@ -1,19 +1,18 @@
-//! What every store decides alike: which times a session keeps, and which of its links make room for a new one. A store
-//! that writes in a language of its own says the same there.
+//! Rules that all stores share: which times a session keeps, and which links make room for a new one. A store with its
+//! own query language implements the same rules there.
 
 use crate::{
     session::{Link, Session},
     util::clock::{CLOCK_SKEW, Timestamp},
 };
 
-/// The record that an update leaves, of the one that is there and the one that comes; see
-/// [`update`](super::Store::update).
+/// The result of an update, from the stored and the new record; see [`update`](super::Store::update).
 pub fn updated(there: &Session, mut comes: Session, now: Timestamp) -> Session {
     comes.version += 1;
-    // A touch may have come between, but no use in the future counts, nor what follows from it.
+    // A touch may have happened in between. A use in the future does not count.
     if there.last_seen <= now.after(CLOCK_SKEW) {
         comes.last_seen = comes.last_seen.max(there.last_seen);
-        // Another login, or none, has times of its own.
+        // The times of another login, or of none, differ.
         if comes.epoch == there.epoch {
             comes.keep_until = comes.keep_until.max(there.keep_until);
             comes.ends = comes.ends.max(there.ends);
@@ -22,29 +21,29 @@ pub fn updated(there: &Session, mut comes: Session, now: Timestamp) -> Session {
     comes
 }
 
-/// Notes a touch in the record that is there; see [`touch`](super::Store::touch).
+/// Applies a touch to the stored record; see [`touch`](super::Store::touch).
 pub fn note_touch(there: &mut Session, used: &Session) {
     there.last_seen = there.last_seen.max(used.last_seen);
     there.keep_until = there.keep_until.max(used.keep_until);
     there.ends = there.ends.max(used.ends);
 }
 
-/// A link that the session has at the broker already.
+/// An existing link of the session at the broker.
 #[derive(Clone, Debug)]
 pub struct OtherLink<K> {
-    /// By what the store finds it.
+    /// Its key in the store.
     pub key: K,
     /// When it was made.
     pub made: Timestamp,
-    /// When its broker called with it last, if it ever did.
+    /// When its broker last called with it, if ever.
     pub called: Option<Timestamp>,
 }
 
-/// Which of the others go for the new link, so that there are at most [`Link::MAX_PER_BROKER`]; `None`: none may, and
-/// the new one has no room.
+/// Which existing links make room for the new one, to keep at most [`Link::MAX_PER_BROKER`]; `None` if no link may be
+/// removed, and the new one has no room.
 ///
-/// Brokers that attach anew by themselves lose the oldest. The others would lose their visitor: first go those that
-/// never made a call, which nobody misses, then the longest unused, if that is [long ago](Link::UNUSED).
+/// Brokers that attach again by themselves lose the oldest links. jasny/sso brokers would lose their visitor, so links
+/// that never made a call are removed first, then the longest unused, if unused for [long enough](Link::UNUSED).
 pub fn room_for<K>(new: &Link, mut others: Vec<OtherLink<K>>) -> Option<Vec<K>> {
     others.sort_by_key(|other| if new.php { (other.called, other.made) } else { (None, other.made) });
     others.truncate((others.len() + 1).saturating_sub(Link::MAX_PER_BROKER));
@@ -53,7 +52,7 @@ pub fn room_for<K>(new: &Link, mut others: Vec<OtherLink<K>>) -> Option<Vec<K>> 
     others.iter().all(may_go).then(|| others.into_iter().map(|other| other.key).collect())
 }
 
-/// A call's time as the stores outside this process keep it: zero stands for none.
+/// The time of a call as stored outside this process: zero means none.
 #[cfg(any(feature = "sql", feature = "redis"))]
 pub(super) fn noted(millis: i64) -> Option<Timestamp> {
     (millis != 0).then(|| Timestamp::from_millis(millis))

@@ -190,10 +190,10 @@ struct Say<'a> {
     wrong: Option<&'a str>,
 }
 
-async fn show(request: AccountRequest, told: Option<web::Query<News>>) -> HttpResponse {
-    let news = told.zip(request.user()).and_then(|(told, (_, user))| {
-        let news = AccountNotice::named(&told.done)?;
-        let proven = request.check(&format!("news of {}", news.name()), user, &told.proof, TimeLimit::FormTimeout);
+async fn show(request: AccountRequest, query: Option<web::Query<News>>) -> HttpResponse {
+    let news = query.zip(request.user()).and_then(|(query, (_, user))| {
+        let news = AccountNotice::named(&query.done)?;
+        let proven = request.check(&format!("news of {}", news.name()), user, &query.proof, TimeLimit::FormTimeout);
         proven.is_ok().then_some(news)
     });
     request.account_page(StatusCode::OK, Say { news, ..Say::default() }).await

@@ -170,7 +170,7 @@ pub(super) fn page(
     response.body(html)
 }
 
-/// An error page for whoever it is.
+/// An error page for an unknown visitor.
 pub(super) fn error_page(site: &Site, status: StatusCode, message: &str) -> HttpResponse {
     show_error(site, &ErrorPage { status: status.as_u16(), message, ..ErrorPage::default() }, None)
 }

@@ -48,7 +48,7 @@ impl Cookies {
         sent(request, &self.name(&self.remember_name()))
     }
 
-    /// The cookie that remembers the browser for so long; `None`: that forgets it.
+    /// The remember-me cookie with this lifetime; `None` removes it.
     pub(super) fn set_remember(&self, token: Option<&RememberToken>, lifetime: Duration) -> Cookie<'static> {
         let value = token.map(RememberToken::expose).unwrap_or_default();
         let mut cookie = self.cookie(&self.remember_name(), value, SameSite::Lax);

@@ -137,8 +137,7 @@ impl<'a> LoginForm<'a> {
         self.session(visitor.session.as_deref())
     }
 
-    /// The browser has this session. Whoever is logged in there logs in again, and stays remembered unless they say
-    /// otherwise.
+    /// The browser's session. Its user logs in again and stays remembered unless they choose otherwise.
     pub(super) fn session(mut self, session: Option<&'a Session>) -> Self {
         self.session = session;
         if let Some(login) = session.and_then(|session| session.login.as_ref()) {

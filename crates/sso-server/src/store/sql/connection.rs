@@ -250,11 +250,11 @@ impl Drop for Transaction {
 fn make_private(file: &Path) -> io::Result<()> {
     // Also behind a link that leads nowhere yet.
     match OpenOptions::new().append(true).create(true).mode(0o600).open(file) {
-        // Whatever is wrong with one that is there is told when it is opened.
+        // Any problem with an existing file is reported when it is opened.
         Err(_) if file.exists() => {}
         made => made.map(drop)?,
     }
-    // One that cannot be looked at is told when it is opened.
+    // An unreadable file is reported when it is opened.
     if let Some(mode) = fs::metadata(file).ok().map(|file| file.mode() & 0o777).filter(|mode| mode & 0o077 != 0) {
         tracing::warn!(
             file = %file.display(),
