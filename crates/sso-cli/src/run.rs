@@ -33,9 +33,10 @@ const SHUTDOWN_SECONDS: u64 = 10;
 /// How long a client that is still sending may go on after its answer.
 const DISCONNECT: Duration = Duration::from_secs(1);
 
-/// Logs to standard error; `RUST_LOG` chooses what, warnings by default.
+/// Logs to standard error; `RUST_LOG` chooses what, warnings by default. Those of sqlx, which show each statement that
+/// took a second, are left out: what failed by that, the server says itself.
 pub(crate) fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sqlx=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 }
 

@@ -323,8 +323,11 @@ impl Store for MemoryStore {
             if is_taken {
                 return Err(StoreError::Taken);
             }
-            let other =
-                |StoredLink { key, link, called }: &StoredLink| OtherLink { key: key.clone(), made: link.at, called: *called };
+            let other = |StoredLink { key, link, called }: &StoredLink| OtherLink {
+                key: key.clone(),
+                made: link.at,
+                called: *called,
+            };
             let others = place.links.iter().filter(|other| other.key.broker == key.broker).map(other);
             let going = room_for(&link, others.collect()).ok_or(StoreError::NoRoom)?;
             place.links.retain(|other| !going.contains(&other.key));
