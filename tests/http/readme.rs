@@ -30,7 +30,7 @@ fn every_other_excerpt_is_in_a_compiled_example() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let files = [
         "sso-jwt/src/actix.rs",
-        "sso-broker/src/web/session.rs",
+        "sso-broker/src/site/session.rs",
         "sso-handoff/src/actix/leaving.rs",
         "sso-handoff/src/actix/landing.rs",
     ];

@@ -2,7 +2,7 @@
 //! `cargo run -p sso-broker --example minimal_broker [localhost:8001]`
 
 use actix_web::{App, HttpServer};
-use sso_broker::{Broker, Sso, Visitor, web::get_or_head};
+use sso_broker::{Broker, Sso, Visitor, actix::get_or_head};
 
 async fn home(visitor: Visitor) -> String {
     visitor.user.map_or("Hello, stranger. Log in at /sso/login".into(), |user| format!("Hello, {}", user.username))

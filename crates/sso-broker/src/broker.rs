@@ -261,7 +261,6 @@ impl Broker {
     }
 
     /// Whether this visitor has been given what form tokens are bound to.
-    #[cfg(feature = "actix")]
     pub(crate) fn has_served_forms(&self, store: &dyn TokenStore) -> bool {
         self.0.shelf.form_binding(store).is_some()
     }

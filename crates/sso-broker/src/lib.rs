@@ -12,7 +12,7 @@
 //! ```no_run
 //! # #[cfg(feature = "actix")] {
 //! use actix_web::{App, HttpServer};
-//! use sso_broker::{Broker, Sso, Visitor, web::get_or_head};
+//! use sso_broker::{Broker, Sso, Visitor, actix::get_or_head};
 //!
 //! async fn home(visitor: Visitor) -> String {
 //!     visitor.user.map_or("Hello, stranger".into(), |user| format!("Hello, {}", user.username))
@@ -49,8 +49,10 @@
 //!
 //! - [`TokenStore`]: token and code together are the visitor. Keep them where scripts and other sites cannot read.
 //! - The session's shared data come from every broker: read them as you read a form.
-//! - A form that changes something needs a form token; see [`SsoSession::check_form`](web::SsoSession::check_form).
+//! - A form that changes something needs a form token; see [`SsoSession::check_form`].
 
+#[cfg(feature = "actix")]
+pub mod actix;
 pub mod broker;
 pub mod client;
 pub mod config;
@@ -60,20 +62,23 @@ mod probe;
 pub mod request_error;
 mod resolver;
 mod shelf;
+pub mod site;
 mod time;
 pub mod tokens;
-#[cfg(feature = "actix")]
-pub mod web;
 
 pub use broker::{AttachOutcome, Broker, SilentAttach, VerifyError};
 pub use client::{Body, Client, Info};
 pub use config::{BrokerBuilder, ConfigError};
 pub use request_error::{RequestError, ServiceError};
 pub use reqwest::Method;
+pub use site::{
+    pages::Pages,
+    session::SsoSession,
+    sso::{SilentMode, Sso},
+    visitor::{OptionalVisitor, Visitor},
+};
 pub use sso_core::{
     BrokerId, Encoding, LocalPath, Secret,
     wire::{AccessToken, EndReason, Ended, SessionStatus, User},
 };
 pub use tokens::{Lifetime, TokenStore, Why};
-#[cfg(feature = "actix")]
-pub use web::{OptionalVisitor, Pages, SilentMode, Sso, SsoSession, Visitor};

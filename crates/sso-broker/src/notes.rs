@@ -31,14 +31,12 @@ impl Broker {
     }
 
     /// Whether a new attach was not tried yet to log a remembered browser in.
-    #[cfg(feature = "actix")]
     pub(crate) fn may_resume(&self, store: &dyn TokenStore) -> bool {
         self.notes(store).again.next(Why::Remembered).is_some()
     }
 
     /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps the browser has got another session
     /// since its token was made, an hour ago or longer.
-    #[cfg(feature = "actix")]
     pub(crate) fn is_old(&self, store: &dyn TokenStore) -> bool {
         // One of jasny/sso's own making has no notes.
         let made = Some(self.notes(store).made).filter(|made| *made > 0);

@@ -1,8 +1,8 @@
 //! The pages of the brokers.
 
 use askama::Template;
-use sso_broker::{EndReason, web::Script};
-use sso_site::{Layout, PageLink, THEMES, UserView};
+use sso_broker::{EndReason, site::Script};
+use sso_site::{Layout, THEMES, User, Way};
 
 /// `GET /` at a broker with redirects.
 #[derive(Template)]

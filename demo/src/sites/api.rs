@@ -6,7 +6,7 @@ use actix_web::{
     web::{self, Json},
 };
 use serde_json::{Value, json};
-use sso_broker::web::base_headers;
+use sso_broker::actix::base_headers;
 use sso_core::{BaseHeaders, wire::ApiError};
 use sso_jwt::{Access, AccessVerifier, JwksKeys};
 use sso_server::web::get_or_head;

@@ -10,7 +10,7 @@ use actix_web::{
     web,
 };
 use serde::Deserialize;
-use sso_broker::web::{PlainCookies, base_headers, sent_by};
+use sso_broker::actix::{PlainCookies, base_headers, sent_by};
 use sso_core::{BaseHeaders, SentBy, wire::WRONG_CREDENTIALS};
 use sso_handoff::{
     Issuer, LandingPages, Leaver, Limits, Login, Receiver, SwitchPage, Target, TrustedIssuer,

@@ -2,7 +2,7 @@
 //! linked application.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use sso_broker::{Pages, web::Problem};
+use sso_broker::{Pages, site::Problem};
 use sso_handoff::{Leaver, LeavingPage, LeavingPages, MayLeavePage, actix::Leaving};
 use sso_site::{NO_THEME, PageLink, SiteFrame, SiteInfo, html, page};
 

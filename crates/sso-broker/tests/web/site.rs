@@ -14,7 +14,7 @@ use actix_web::{
 };
 use sso_broker::{
     AccessToken, Body, Broker, BrokerBuilder, Method, OptionalVisitor, Sso, SsoSession, Visitor,
-    web::{PlainCookies, get_or_head},
+    actix::{PlainCookies, get_or_head},
 };
 
 pub(crate) struct Site {

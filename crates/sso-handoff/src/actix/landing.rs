@@ -17,7 +17,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use serde::Deserialize;
-use sso_broker::web::{PlainCookies, get_or_head, sent_by};
+use sso_broker::actix::{PlainCookies, get_or_head, sent_by};
 use sso_core::{FormKey, SentBy, SentCookies, unix_time};
 use url::form_urlencoded::{self, byte_serialize};
 

@@ -15,7 +15,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use sso_broker::web::get_or_head;
+use sso_broker::actix::get_or_head;
 use sso_core::unix_time;
 
 pub use landing::Landing;

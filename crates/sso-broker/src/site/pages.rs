@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use actix_web::http::StatusCode;
 use sso_core::AmbiguousCookie;
 
 use crate::LocalPath;
@@ -90,16 +89,16 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// The status of the answer.
-    pub fn status(self) -> StatusCode {
+    /// The HTTP status of the answer.
+    pub fn status(self) -> u16 {
         match self {
-            Self::CookiesOff | Self::AmbiguousCookie => StatusCode::BAD_REQUEST,
-            Self::SessionEnded | Self::Superseded => StatusCode::UNAUTHORIZED,
-            Self::FormRefused | Self::UserNotAllowed => StatusCode::FORBIDDEN,
-            Self::NotHonoured | Self::ServerError => StatusCode::BAD_GATEWAY,
-            Self::ServerDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CookiesOff | Self::AmbiguousCookie => 400,
+            Self::SessionEnded | Self::Superseded => 401,
+            Self::FormRefused | Self::UserNotAllowed => 403,
+            Self::NotHonoured | Self::ServerError => 502,
+            Self::ServerDown => 503,
             // Steps on a way that leads somewhere.
-            Self::LogoutUnverified | Self::LongPage | Self::PageNotKept => StatusCode::OK,
+            Self::LogoutUnverified | Self::LongPage | Self::PageNotKept => 200,
         }
     }
 
@@ -174,7 +173,7 @@ pub trait Pages: Send + Sync {
 }
 
 /// Plain semantic HTML: no style, and no script but the one that a problem has.
-pub(super) struct PlainPages;
+pub(crate) struct PlainPages;
 
 impl Pages for PlainPages {
     fn problem(&self, problem: &Problem) -> String {

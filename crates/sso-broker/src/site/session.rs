@@ -1,13 +1,10 @@
 //! The visitor's shared session, as a handler uses it.
 
 use std::{
-    cell::{OnceCell, RefCell},
-    future::{Ready, ready},
-    rc::Rc,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actix_session::SessionExt;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method as HttpMethod, web::Bytes};
 use serde_json::{Map, Value};
 use sso_core::{
     BearerToken, SentBy,
@@ -15,10 +12,13 @@ use sso_core::{
 };
 
 use super::{
-    FormRefused, LogoutRefused, MissingMiddleware, Sso, Storage,
-    asker::{header, is_embedded, is_prefetch, sent_by},
+    answer::Answer,
+    cookies::{CookieJar, Entries, Kept},
+    error::{FormRefused, LogoutRefused},
+    pages::Problem,
+    request::Request,
     sent_form,
-    tokens::{CookieChanges, CookieStore, Kept, SessionStore},
+    sso::{Sso, Storage},
 };
 use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestError, TokenStore, User};
 
@@ -41,26 +41,86 @@ use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestErr
 /// new attach helps make it, where the request is the visit of a page.
 #[derive(Clone)]
 pub struct SsoSession {
-    request: HttpRequest,
-    scope: Rc<RequestScope>,
+    scope: Arc<Scope>,
     client: Client,
 }
 
-/// What the middleware puts into each request.
-pub(super) struct RequestScope {
-    pub(super) sso: Sso,
-    pub(super) cookies: CookieChanges,
-    /// Made when it is first needed: most requests are for assets.
-    store: OnceCell<RefCell<Box<dyn TokenStore>>>,
+/// What belongs to one request.
+struct Scope {
+    sso: Sso,
+    request: Request,
+    /// Made when it is first needed: most requests are for assets. Never locked over an `await`.
+    store: Mutex<Option<Store>>,
     /// Who is logged in, once the server was asked.
-    asked: RefCell<Option<Info>>,
-    /// See [`sent_form`](super::sent_form).
-    form: Bytes,
+    asked: Mutex<Option<Info>>,
+    /// See [`sent_form`].
+    form: Vec<u8>,
+    /// The entries of the framework's session, where tokens are kept there.
+    entries: BTreeMap<String, String>,
 }
 
-impl RequestScope {
-    pub(super) fn new(sso: Sso, form: Bytes) -> Self {
-        Self { sso, cookies: CookieChanges::default(), store: OnceCell::new(), asked: RefCell::default(), form }
+enum Store {
+    Cookies(CookieJar),
+    Session(Entries),
+    Custom(Box<dyn TokenStore + Send>),
+}
+
+impl Store {
+    fn of(scope: &Scope) -> Self {
+        match &scope.sso.storage {
+            Storage::Cookies => {
+                Self::Cookies(CookieJar::read(scope.request.header_values("Cookie"), scope.sso.is_https()))
+            }
+            Storage::Session => Self::Session(Entries::new(scope.entries.clone())),
+            Storage::Custom(make) => Self::Custom(make(&scope.request)),
+        }
+    }
+
+    fn tokens(&mut self) -> &mut dyn TokenStore {
+        match self {
+            Self::Cookies(jar) => jar,
+            Self::Session(entries) => entries,
+            Self::Custom(store) => store.as_mut(),
+        }
+    }
+}
+
+/// Nothing panics while it is locked; if it did, what is there would still be whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a request is begun.
+impl Sso {
+    /// Begins a request. `form`: its body, if it is one that [`keeps_form`](Self::keeps_form) names, else nothing.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give in the application's place: to what asks for the cookies to be deleted, and, while one of ours comes twice with
+    /// different values, to every page and every call by script.
+    pub fn begin(&self, request: Request, form: Vec<u8>) -> Result<SsoSession, Answer> {
+        self.begin_in(request, form, BTreeMap::new())
+    }
+
+    /// The same, with the entries of the framework's session.
+    pub(crate) fn begin_in(
+        &self,
+        request: Request,
+        form: Vec<u8>,
+        entries: BTreeMap<String, String>,
+    ) -> Result<SsoSession, Answer> {
+        if let Some(answer) = self.answer_in_place(&request) {
+            return Err(answer);
+        }
+        let no_activity = |who: &str| who.eq_ignore_ascii_case(ACTIVITY_NONE);
+        let is_passive = request.header(ACTIVITY_HEADER).is_some_and(no_activity)
+            || request.is_prefetch()
+            || request.is_head()
+            || request.is_embedded();
+        let client = self.broker.client();
+        let client = if is_passive { client.passively() } else { client.clone() };
+        let (store, asked) = (Mutex::new(None), Mutex::new(None));
+        Ok(SsoSession { scope: Arc::new(Scope { sso: self.clone(), request, store, asked, form, entries }), client })
     }
 }
 
@@ -69,14 +129,14 @@ impl SsoSession {
     /// `/sso/login`.
     pub async fn login(&self, username: &str, password: &str) -> Result<User, RequestError> {
         let user = self.client.login(&self.bearer()?, username, password).await?;
-        *self.scope.asked.borrow_mut() = Some(Info { user: Some(user.clone()), ..Info::default() });
+        *lock(&self.scope.asked) = Some(Info { user: Some(user.clone()), ..Info::default() });
         Ok(user)
     }
 
     /// Logs out, at all brokers. Who has no token, or one that serves no more, is not logged out, for the browser may be
     /// logged in all the same, or remembered: people are asked, once they are attached.
     pub async fn logout(&self) -> Result<(), LogoutRefused> {
-        *self.scope.asked.borrow_mut() = None;
+        *lock(&self.scope.asked) = None;
         match self.client.logout(&self.bearer()?).await {
             Ok(Some(n)) => self.with_store(|store| self.broker().knows_of(store, n)),
             Ok(None) | Err(RequestError::SessionEnded) => {}
@@ -96,14 +156,14 @@ impl SsoSession {
         if info.user.is_some() {
             self.with_store(|store| self.broker().note(store, |notes| notes.again.resumed = 0));
         }
-        *self.scope.asked.borrow_mut() = Some(info.clone());
+        *lock(&self.scope.asked) = Some(info.clone());
         Ok(info)
     }
 
     /// How the last login ended, once. HEAD sees it and leaves it there.
     pub(super) fn take_ended(&self, info: &Info) -> Option<(EndReason, u64)> {
         let (reason, n) = info.ended?;
-        let is_read = self.request.method() != HttpMethod::HEAD;
+        let is_read = !self.http_request().is_head();
         self.with_store(|store| match is_read {
             true => self.broker().take_ended(store, reason, n).map(|reason| (reason, n)),
             false => self.broker().is_news(store, n).then_some((reason, n)),
@@ -174,14 +234,14 @@ impl SsoSession {
     }
 
     /// The token to put into the form named `form`. It outlives new attaches: a tab that was opened before can still
-    /// send its form. If somebody is logged in, as far as this request has asked (a [`Visitor`](super::Visitor) has), it
+    /// send its form. If somebody is logged in, as far as this request has asked (a [`Visitor`](crate::Visitor) has), it
     /// is good only while that user is.
     ///
     /// In an answer to another site's POST it is empty, and good for nothing, unless the visitor's cookie came with it:
     /// a new cookie would take that one's place in the browser, and the forms of all open tabs would be refused.
     pub fn form_token(&self, form: &str) -> String {
-        let is_foreign = !self.request.method().is_safe() && self.sent_by() == SentBy::Other;
-        let asked = self.scope.asked.borrow();
+        let is_foreign = !self.http_request().is_safe() && self.sent_by() == SentBy::Other;
+        let asked = lock(&self.scope.asked).clone();
         let user = asked.as_ref().and_then(|info| Some(info.user.as_ref()?.username.as_str()));
         self.with_store(|store| match is_foreign && !self.broker().has_served_forms(store) {
             true => String::new(),
@@ -198,7 +258,7 @@ impl SsoSession {
         }
         let user = self.with_store(|store| self.broker().form_user(store, form, token));
         let Some(served_to) = user.map_err(|_| FormRefused::Forged)? else { return Ok(()) };
-        let asked = self.scope.asked.borrow().clone();
+        let asked = lock(&self.scope.asked).clone();
         let info = match asked {
             Some(info) => info,
             None => self.who().await?,
@@ -235,77 +295,74 @@ impl SsoSession {
         &self.scope.sso.broker
     }
 
-    /// The session of the visitor who sent this request.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, MissingMiddleware> {
-        let scope = request.extensions().get::<Rc<RequestScope>>().cloned().ok_or(MissingMiddleware)?;
-        let is_passive = header(request, ACTIVITY_HEADER).is_some_and(|who| who.eq_ignore_ascii_case(ACTIVITY_NONE))
-            || is_prefetch(request)
-            || request.method() == HttpMethod::HEAD
-            || is_embedded(request);
-        let client = scope.sso.broker.client();
-        let client = if is_passive { client.passively() } else { client.clone() };
-        Ok(Self { request: request.clone(), scope, client })
-    }
-
-    pub(super) fn http_request(&self) -> &HttpRequest {
-        &self.request
-    }
-
-    pub(super) fn sso(&self) -> &Sso {
+    /// The site that is served.
+    pub fn sso(&self) -> &Sso {
         &self.scope.sso
     }
 
-    /// What the visitor sent, in the form of a page of this site.
-    pub(super) fn sent_fields(&self) -> Vec<(String, String)> {
-        sent_form::fields(&self.scope.form)
+    /// The request.
+    pub fn http_request(&self) -> &Request {
+        &self.scope.request
+    }
+
+    /// What this request changes in its visitor's cookies, as headers for its answer: `Set-Cookie` is to be appended, another header
+    /// to be replaced. Empty if nothing changed, or tokens are not kept in cookies.
+    pub fn header_changes(&self) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        if let Some(Store::Cookies(jar)) = &*lock(&self.scope.store) {
+            headers.extend(jar.set_cookies().map(|cookie| ("set-cookie", cookie)));
+        }
+        if !headers.is_empty() {
+            // What sets a visitor's cookie is for this visitor, whatever the application says of caches.
+            headers.push(("cache-control", "no-store".to_owned()));
+        }
+        headers
+    }
+
+    /// What it changes in the framework's session: by key, `None` is a removal.
+    #[cfg(feature = "actix")]
+    pub(crate) fn entry_changes(&self) -> Vec<(String, Option<String>)> {
+        let store = lock(&self.scope.store);
+        let Some(Store::Session(entries)) = &*store else { return Vec::new() };
+        let changes = entries.changes().iter();
+        changes.map(|(key, change)| (key.clone(), change.as_ref().map(|(value, _)| value.clone()))).collect()
+    }
+
+    /// A page for a problem of this visitor's, with what they sent, if that was a form.
+    pub(super) fn page(&self, problem: Problem) -> Answer {
+        let problem = Problem { fields: sent_form::fields(&self.scope.form), ..problem };
+        let answer = Answer::html(problem.kind.status(), self.sso().pages.problem(&problem));
+        match problem.leave {
+            // Under `no-referrer` the form would not say where it comes from.
+            Some(_) => answer.with("referrer-policy", "same-origin"),
+            None => answer,
+        }
     }
 
     /// The page that this request asks for.
     pub(super) fn wanted(&self) -> LocalPath {
-        let page = self.request.uri().path_and_query().map_or("/", |page| page.as_str());
-        self.broker().local_path(page).unwrap_or_else(LocalPath::root)
+        self.broker().local_path(self.http_request().path_and_query()).unwrap_or_else(LocalPath::root)
     }
 
-    /// Works on the visitor's store. Short and without waiting, so that it is never borrowed twice.
+    /// Works on the visitor's store. Short and without waiting, so that it is never locked twice.
     pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut dyn TokenStore) -> T) -> T {
-        let store = self.scope.store.get_or_init(|| RefCell::new(self.make_store()));
-        work(store.borrow_mut().as_mut())
+        let mut store = lock(&self.scope.store);
+        work(store.get_or_insert_with(|| Store::of(&self.scope)).tokens())
     }
 
     /// The same for what is good once. HEAD sees it and leaves it there: nobody reads that answer.
     pub(super) fn take<T>(&self, take: impl FnOnce(&Broker, &mut dyn TokenStore) -> T) -> T {
-        let is_read = self.request.method() != HttpMethod::HEAD;
+        let is_read = !self.http_request().is_head();
         self.with_store(
             |store| if is_read { take(self.broker(), store) } else { take(self.broker(), &mut Kept(store)) },
         )
     }
 
     fn sent_by(&self) -> SentBy {
-        sent_by(&self.request, self.broker().public_url())
-    }
-
-    fn make_store(&self) -> Box<dyn TokenStore> {
-        let Sso { broker, storage, .. } = &self.scope.sso;
-        match storage {
-            Storage::Cookies => {
-                let is_https = broker.public_url().scheme() == "https";
-                Box::new(CookieStore::new(&self.request, is_https, self.scope.cookies.clone()))
-            }
-            Storage::Session => Box::new(SessionStore(self.request.get_session())),
-            Storage::Custom(make) => make(&self.request),
-        }
+        self.http_request().sent_by(self.broker().public_url())
     }
 
     fn bearer(&self) -> Result<BearerToken, RequestError> {
         self.with_store(|store| self.broker().bearer(store)).ok_or(RequestError::NotAttached)
-    }
-}
-
-impl FromRequest for SsoSession {
-    type Error = MissingMiddleware;
-    type Future = Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request))
     }
 }

@@ -1,58 +1,53 @@
 //! To the server, and back to the page that was wanted: from which host, and how the page is kept meanwhile.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use url::Url;
 
 use super::{
-    Problem, ProblemKind, Script, SsoSession,
-    answer::{page, redirect},
-    asker, get_or_head,
-    pages::in_query,
+    answer::Answer,
+    pages::{Problem, ProblemKind, Script, in_query},
+    request::Request,
+    session::SsoSession,
 };
 use crate::{LocalPath, tokens::Purpose};
 
 /// The page that the visitor comes back to in place of one that is too long to be kept: the tab knows that one.
 pub(super) const LANDING: &str = "/sso/long-page";
-const SCRIPT: &str = "/sso/long-page.js";
-
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route(LANDING, get_or_head().to(landed)).route(SCRIPT, get_or_head().to(script));
-}
+pub(super) const SCRIPT: &str = "/sso/long-page.js";
 
 /// Sends a visitor away, to come back to `wanted`.
 ///
 /// If they are at another name of this site (`www.`, an address, another port), first to the configured one: what is kept here
 /// now would not be there when they return. See [`is_elsewhere`].
-pub(super) fn depart(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> HttpResponse {
+pub(super) fn depart(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> Answer {
     if is_elsewhere(session.http_request(), session.broker().public_url()) {
-        return redirect(&at_home(session.broker().public_url(), wanted, purpose));
+        return Answer::redirect(&at_home(session.broker().public_url(), wanted, purpose));
     }
     depart_from_here(session, wanted, purpose)
 }
 
 /// The same from the name that this is, whatever `Host` says.
-pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> HttpResponse {
+pub(super) fn depart_from_here(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> Answer {
     let broker = session.broker();
     let start = |wanted: &LocalPath| session.with_store(|store| broker.start(store, wanted, purpose));
     if session.with_store(|store| broker.keeps(store, wanted)) {
-        return redirect(&start(wanted));
+        return Answer::redirect(&start(wanted));
     }
     let url = start(&broker.local_path(LANDING).unwrap_or_else(LocalPath::root));
     let script = Some(Script { src: SCRIPT, page: wanted.as_str().to_owned(), to: url.clone() });
-    page(session, Problem { script, ..Problem::new(ProblemKind::LongPage, url) })
+    session.page(Problem { script, ..Problem::new(ProblemKind::LongPage, url) })
 }
 
 /// Back with a page that only the tab knows. Its script goes there.
-async fn landed(session: SsoSession) -> HttpResponse {
+pub(super) fn landed(session: &SsoSession) -> Answer {
     let script = Some(Script { src: SCRIPT, page: String::new(), to: String::new() });
-    page(&session, Problem { script, ..Problem::new(ProblemKind::PageNotKept, "/") })
+    session.page(Problem { script, ..Problem::new(ProblemKind::PageNotKept, "/") })
 }
 
-async fn script() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/javascript; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+pub(super) fn script() -> Answer {
+    Answer::new(200)
+        .with("content-type", "text/javascript; charset=utf-8")
+        .with("cache-control", "no-cache")
+        .with("x-content-type-options", "nosniff")
         .body(include_str!("long-page.js"))
 }
 
@@ -67,21 +62,19 @@ fn at_home(public_url: &Url, wanted: &LocalPath, purpose: Purpose) -> String {
 }
 
 /// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may speak https in the site's place.
-fn is_elsewhere(request: &HttpRequest, public_url: &Url) -> bool {
-    let host = asker::header(request, "Host").and_then(|host| format!("{}://{host}", public_url.scheme()).parse().ok());
+fn is_elsewhere(request: &Request, public_url: &Url) -> bool {
+    let host = request.header("Host").and_then(|host| format!("{}://{host}", public_url.scheme()).parse().ok());
     host.is_some_and(|host: Url| host.origin() != public_url.origin())
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
-
     use super::*;
 
     #[test]
     fn a_host_is_compared_as_browsers_read_it() {
         let is_elsewhere = |host: &str, public: &str| {
-            let request = TestRequest::default().insert_header(("Host", host)).to_http_request();
+            let request = Request::new("GET", "/", [("Host", host.as_bytes())]);
             is_elsewhere(&request, &public.parse().unwrap())
         };
         for (host, public) in [
@@ -101,7 +94,7 @@ mod tests {
         {
             assert!(is_elsewhere(host, "https://alice.example"), "{host}");
         }
-        let none = TestRequest::default().to_http_request();
+        let none = Request::new("GET", "/", []);
         assert!(!super::is_elsewhere(&none, &"https://alice.example".parse().unwrap()));
     }
 }

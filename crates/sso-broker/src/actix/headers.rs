@@ -15,8 +15,8 @@ use actix_web::{
 };
 use sso_core::BaseHeaders;
 
-/// The layer that sets these headers, where an answer does not set them itself, for a site without [`Sso`](super::Sso),
-/// whose [`middleware`](super::Sso::middleware) has them. Wrapped last, it is the outermost layer and sees every answer.
+/// The layer that sets these headers, where an answer does not set them itself, for a site without [`Sso`](crate::Sso),
+/// whose [`middleware`](crate::Sso::middleware) has them. Wrapped last, it is the outermost layer and sees every answer.
 pub fn base_headers<S, B>(
     headers: BaseHeaders,
 ) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<B>, Error = Error, InitError = ()>

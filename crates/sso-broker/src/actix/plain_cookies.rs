@@ -12,10 +12,10 @@ use actix_web::{
 use sso_core::{SentCookies, cookie::pieces};
 use url::Url;
 
-use super::{
+use super::translate::request_of;
+use crate::{
     Pages,
-    cookies::{answer_in_place, cookies_of},
-    pages::PlainPages,
+    site::{clear_cookies::answer_in_place, pages::PlainPages},
 };
 
 /// Gives actix-session only cookies that browsers mean as it reads them. Wrap it *after* (outside of) actix-session's
@@ -35,7 +35,7 @@ use super::{
 /// ```
 /// # use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 /// # use actix_web::{App, cookie::Key};
-/// # use sso_broker::web::PlainCookies;
+/// # use sso_broker::actix::PlainCookies;
 /// # fn app(key: Key) -> Result<(), url::ParseError> {
 /// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), key);
 /// let sessions = sessions.cookie_name("__Host-id".into()).build();
@@ -94,8 +94,10 @@ impl PlainCookies {
     /// Leaves the plain ones; or the answer to give in the application's place.
     fn read(&self, request: &mut ServiceRequest) -> Option<HttpResponse> {
         let is_guarded = |name: &str| self.guarded.iter().any(|guarded| guarded == name);
-        let ambiguous = cookies_of(request.request()).ambiguous(is_guarded);
-        let answer = answer_in_place(request.request(), &self.site, None, self.pages.as_ref(), ambiguous.as_ref());
+        let sent = request_of(request.request());
+        let ambiguous = sent.cookies().ambiguous(is_guarded);
+        let answer = answer_in_place(&sent, &self.site, None, self.pages.as_ref(), ambiguous.as_ref());
+        let answer = answer.map(HttpResponse::from);
         if answer.is_none() {
             leave_plain_ones(request.headers_mut(), is_guarded);
         }

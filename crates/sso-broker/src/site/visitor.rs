@@ -1,16 +1,6 @@
-//! The extractors of pages: who is visiting?
+//! Who is visiting a page, and is anybody to be sent to the server first?
 
-use std::{future::Future, pin::Pin};
-
-use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, error::InternalError, http::Method};
-
-use super::{
-    SsoSession,
-    answer::{public_text, told},
-    asker::{Asker, reads_pages},
-    departure::depart,
-    failure::failed_call,
-};
+use super::{answer::Answer, departure::depart, failure::failed_call, request_kind::RequestKind, session::SsoSession};
 use crate::{
     Broker, EndReason, Info, RequestError, User, Why,
     tokens::{Again, Purpose},
@@ -65,21 +55,25 @@ impl Visitor {
         }
     }
 
-    /// Recognises the visitor. `Err`: the answer to give in the handler's place.
-    async fn recognise(session: SsoSession) -> Result<Self, HttpResponse> {
+    /// Recognises the visitor.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give in the handler's place.
+    pub async fn recognise(session: SsoSession) -> Result<Self, Answer> {
         let broker = session.broker();
-        let asker = Asker::of(session.http_request());
+        let kind = session.http_request().kind();
         if !session.is_attached() {
-            return match asker {
-                Asker::Crawler => Ok(Self::anonymous(session)),
+            return match kind {
+                RequestKind::Crawler => Ok(Self::anonymous(session)),
                 // A form that a person sent.
-                Asker::Other
-                    if session.http_request().method() == Method::POST && reads_pages(session.http_request()) =>
+                RequestKind::Other
+                    if session.http_request().method() == "POST" && session.http_request().reads_pages() =>
                 {
                     Err(failed_call(&session, &RequestError::NotAttached))
                 }
-                Asker::Other => Err(told(&RequestError::NotAttached)),
-                Asker::Visit => {
+                RequestKind::Other => Err(RequestError::NotAttached.json()),
+                RequestKind::Visit => {
                     // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
                     if let Some(problem) = session.take(Broker::take_failure) {
                         return Ok(Self { problem: Some(problem), ..Self::anonymous(session) });
@@ -96,13 +90,13 @@ impl Visitor {
         }
         session.take(Broker::take_arrived);
         match session.who().await {
-            Err(error) if error.is_healable() && asker != Asker::Crawler => Err(failed_call(&session, &error)),
+            Err(error) if error.is_healable() && kind != RequestKind::Crawler => Err(failed_call(&session, &error)),
             Err(error @ RequestError::UserNotAllowed) => Err(failed_call(&session, &error)),
-            Ok(info) if info.user.is_none() && asker == Asker::Visit => match Self::why_again(&session, &info) {
+            Ok(info) if info.user.is_none() && kind == RequestKind::Visit => match Self::why_again(&session, &info) {
                 Some(again) => Err(depart(&session, &session.wanted(), again.into())),
-                None => Ok(Self::with_info(session, asker, Ok(info))),
+                None => Ok(Self::with_info(session, kind, Ok(info))),
             },
-            result => Ok(Self::with_info(session, asker, result)),
+            result => Ok(Self::with_info(session, kind, result)),
         }
     }
 
@@ -120,28 +114,28 @@ impl Visitor {
 
     /// Recognises the visitor if that can be done here and now.
     async fn recognise_if_attached(session: SsoSession) -> Self {
-        let asker = Asker::of(session.http_request());
+        let kind = session.http_request().kind();
         let result = if session.is_attached() { session.who().await } else { Ok(Info::default()) };
-        Self::with_info(session, asker, result)
+        Self::with_info(session, kind, result)
     }
 
-    fn with_info(session: SsoSession, asker: Asker, result: Result<Info, RequestError>) -> Self {
+    fn with_info(session: SsoSession, kind: RequestKind, result: Result<Info, RequestError>) -> Self {
         let mut visitor = Self::anonymous(session);
         let session = &visitor.session;
-        if asker == Asker::Visit {
+        if kind == RequestKind::Visit {
             visitor.problem = session.take(Broker::take_failure);
         }
         match result {
             Ok(info) => {
                 visitor.remembered = info.resume && session.with_store(|store| session.broker().may_resume(store));
-                if asker == Asker::Visit && visitor.problem.is_none() {
+                if kind == RequestKind::Visit && visitor.problem.is_none() {
                     visitor.ended = session.take_ended(&info).map(|(reason, _)| reason);
                 }
                 visitor.user = info.user;
             }
             // What is no visit leaves the token to the next one.
             Err(error) if error.is_healable() => {
-                if let Some(why) = error.attach_again().filter(|_| asker == Asker::Visit) {
+                if let Some(why) = error.attach_again().filter(|_| kind == RequestKind::Visit) {
                     session.take(|broker, store| broker.give_up(store, why));
                 }
             }
@@ -149,7 +143,7 @@ impl Visitor {
             Err(RequestError::UserNotAllowed) => visitor.not_allowed = true,
             Err(error) => {
                 tracing::warn!(%error, "the SSO server does not say who a visitor is");
-                visitor.problem = Some(public_text(&error));
+                visitor.problem = Some(error.public_text());
             }
         }
         visitor
@@ -159,25 +153,9 @@ impl Visitor {
 /// Shown to a visitor whose browser gave the state of an attach back, but not the token that came of it.
 const NOT_KEPT: &str = "Your browser did not keep this site's cookie.";
 
-impl FromRequest for Visitor {
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let session = SsoSession::of(request);
-        Box::pin(async move {
-            let recognised = Self::recognise(session?).await;
-            recognised.map_err(|answer| InternalError::from_response("no visitor", answer).into())
-        })
-    }
-}
-
-impl FromRequest for OptionalVisitor {
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let session = SsoSession::of(request);
-        Box::pin(async move { Ok(Self(Visitor::recognise_if_attached(session?).await)) })
+impl OptionalVisitor {
+    /// Recognises the visitor if that can be done here and now.
+    pub async fn recognise(session: SsoSession) -> Self {
+        Self(Visitor::recognise_if_attached(session).await)
     }
 }

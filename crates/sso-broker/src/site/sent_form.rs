@@ -1,40 +1,27 @@
 //! What a person sent in a form, to be shown where it was not carried out: their input is not lost.
 
-use actix_web::{
-    Error, HttpMessage,
-    dev::{Payload, ServiceRequest},
-    error::ErrorPayloadTooLarge,
-    http::header::CONTENT_LENGTH,
-    web::{self, Bytes},
-};
 use sso_core::SentBy;
 use url::{Url, form_urlencoded};
 
-use super::asker::{header, reads_pages, sent_by};
+use super::request::Request;
 
 /// A longer form is not kept.
-const MAX_FORM: usize = 16 << 10;
+pub(super) const MAX_FORM: usize = 16 << 10;
 
 /// Parts of the names of fields whose values are not shown: passwords and form tokens.
 const SECRET_PARTS: [&str; 7] = ["pass", "pwd", "secret", "token", "csrf", "cvc", "cvv"];
 /// The same as whole names.
 const SECRET_NAMES: [&str; 3] = ["pin", "otp", "code"];
 
-/// The form that a person sent from a page of this site; empty if there is none. The handler reads it all the same.
+/// Whether this is a form that a person sent from a page of this site, and short enough to be kept.
 ///
 /// Another site's page could put its own words into a page of this one.
-pub(super) async fn read(request: &mut ServiceRequest, site: &Url) -> Result<Bytes, Error> {
-    let length = header(request.request(), CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
-    let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        && length.is_some_and(|length: usize| length <= MAX_FORM);
-    if !is_form || !reads_pages(request.request()) || sent_by(request.request(), site) != SentBy::OwnPage {
-        return Ok(Bytes::new());
-    }
-    // As `Bytes` it would be read by the application's own limits, which are for its own bodies.
-    let body = request.extract::<web::Payload>().await?.to_bytes_limited(MAX_FORM).await;
-    let form = body.map_err(ErrorPayloadTooLarge)??;
-    request.set_payload(Payload::from(form.clone()));
-    Ok(form)
+pub(super) fn is_kept(request: &Request, site: &Url) -> bool {
+    let length = request.header("Content-Length").and_then(|length| length.parse().ok());
+    request.is_of_type("application/x-www-form-urlencoded")
+        && length.is_some_and(|length: usize| length <= MAX_FORM)
+        && request.reads_pages()
+        && request.sent_by(site) == SentBy::OwnPage
 }
 
 /// The fields to show: those that hold something, and no secret.

@@ -1,62 +1,111 @@
-//! Cookies, and actix-session, as token stores.
+//! A visitor's cookies, and other entries, as token stores: what came with the request, under the changes made since.
 
-use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{borrow::Cow, collections::BTreeMap};
 
-use actix_session::Session;
-use actix_web::{
-    HttpRequest,
-    cookie::{Cookie, SameSite, time},
-};
 use percent_encoding::percent_decode_str;
+use sso_core::SentCookies;
 
-use super::cookies::cookies_of;
 use crate::{Lifetime, TokenStore};
 
-/// What one request changes in its visitor's cookies, until the middleware writes it: by key, `None` is a removal.
-pub(super) type CookieChanges = Rc<RefCell<BTreeMap<String, Option<(String, Lifetime)>>>>;
+/// What changes, by key; `None` is a removal.
+type Changes = BTreeMap<String, Option<(String, Lifetime)>>;
 
-/// A visitor's cookies: those of the request, under the changes made since.
-///
-/// All are `HttpOnly`, `SameSite=Lax`, `Path=/`. On an https site they are `Secure`, and our own have the `__Host-` prefix,
-/// with which browsers take a cookie from this very host only, not from its siblings.
-pub(super) struct CookieStore {
+/// The entries that came with a request, under the changes made since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entries {
     sent: BTreeMap<String, String>,
-    changes: CookieChanges,
+    changes: Changes,
 }
 
-impl CookieStore {
-    pub(super) fn new(request: &HttpRequest, is_https: bool, changes: CookieChanges) -> Self {
-        let sent = cookies_of(request);
-        let read = |(name, value)| Some((key_of(name, is_https)?.to_owned(), decoded(value)?));
-        Self { sent: sent.iter().filter_map(read).collect(), changes }
+impl Entries {
+    pub(crate) fn new(sent: BTreeMap<String, String>) -> Self {
+        Self { sent, changes: Changes::new() }
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 }
 
-impl TokenStore for CookieStore {
+impl TokenStore for Entries {
     fn get(&self, key: &str) -> Option<String> {
-        match self.changes.borrow().get(key) {
+        match self.changes.get(key) {
             Some(change) => change.as_ref().map(|(value, _)| value.clone()),
             None => self.sent.get(key).cloned(),
         }
     }
 
     fn set(&mut self, key: &str, value: &str, lifetime: Lifetime) {
-        self.changes.borrow_mut().insert(key.to_owned(), Some((value.to_owned(), lifetime)));
+        self.changes.insert(key.to_owned(), Some((value.to_owned(), lifetime)));
     }
 
     fn remove(&mut self, key: &str) {
         if self.sent.contains_key(key) {
-            self.changes.borrow_mut().insert(key.to_owned(), None);
+            self.changes.insert(key.to_owned(), None);
         } else {
-            self.changes.borrow_mut().remove(key);
+            self.changes.remove(key);
         }
     }
 
     fn keys(&self) -> Vec<String> {
-        let changes = self.changes.borrow();
-        let kept = self.sent.keys().filter(|key| !changes.contains_key(*key));
-        let set = changes.iter().filter(|(_, change)| change.is_some()).map(|(key, _)| key);
+        let kept = self.sent.keys().filter(|key| !self.changes.contains_key(*key));
+        let set = self.changes.iter().filter(|(_, change)| change.is_some()).map(|(key, _)| key);
         kept.chain(set).cloned().collect()
+    }
+}
+
+/// A visitor's cookies: those of the request, under the changes made since.
+///
+/// All are `HttpOnly`, `SameSite=Lax`, `Path=/`. On an https site they are `Secure`, and our own have the `__Host-` prefix,
+/// with which browsers take a cookie from this very host only, not from its siblings. Names are compared byte for byte,
+/// and a cookie that comes twice with different values has none; see [`SentCookies`].
+///
+/// ```
+/// use sso_broker::{Lifetime, TokenStore, site::CookieJar};
+///
+/// // All `Cookie` headers of the request, in any number.
+/// let mut jar = CookieJar::read([b"__Host-sso-Alice-token=a; theme=dark".as_slice()], true);
+/// assert_eq!(jar.get("sso-Alice-token").as_deref(), Some("a"));
+/// jar.set("sso-Alice-token", "b;c", Lifetime::Session);
+/// // Values of `Set-Cookie`, to be appended to the answer, which no cache may keep then.
+/// let cookies: Vec<String> = jar.set_cookies().collect();
+/// assert_eq!(cookies, ["__Host-sso-Alice-token=b%3Bc; HttpOnly; SameSite=Lax; Secure; Path=/"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct CookieJar {
+    entries: Entries,
+    is_https: bool,
+}
+
+impl CookieJar {
+    /// Reads the values of all `Cookie` headers. `is_https`: whether browsers see the site at an https URL.
+    pub fn read<'a>(fields: impl IntoIterator<Item = &'a [u8]>, is_https: bool) -> Self {
+        let sent = SentCookies::read(fields);
+        let read = |(name, value)| Some((key_of(name, is_https)?.to_owned(), decoded(value)?));
+        Self { entries: Entries::new(sent.iter().filter_map(read).collect()), is_https }
+    }
+
+    /// The changes, as values of `Set-Cookie`.
+    pub fn set_cookies(&self) -> impl Iterator<Item = String> {
+        self.entries.changes().iter().map(|(key, change)| written(key, change.as_ref(), self.is_https))
+    }
+}
+
+impl TokenStore for CookieJar {
+    fn get(&self, key: &str) -> Option<String> {
+        self.entries.get(key)
+    }
+
+    fn set(&mut self, key: &str, value: &str, lifetime: Lifetime) {
+        self.entries.set(key, value, lifetime);
+    }
+
+    fn remove(&mut self, key: &str) {
+        self.entries.remove(key);
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.entries.keys()
     }
 
     /// Common servers take 8 KB of cookies; those of the application and ours that stay need the rest.
@@ -67,7 +116,7 @@ impl TokenStore for CookieStore {
 
 /// The key of a cookie; `None`: it is not ours, whatever it looks like. A planted cookie without the prefix does not count as one that
 /// has it.
-pub(super) fn key_of(name: &str, is_https: bool) -> Option<&str> {
+pub(crate) fn key_of(name: &str, is_https: bool) -> Option<&str> {
     let key = name.strip_prefix("__Host-").unwrap_or(name);
     (name_of(key, is_https) == name).then_some(key)
 }
@@ -81,19 +130,16 @@ fn decoded(value: &str) -> Option<String> {
 }
 
 /// The cookie that makes a change. What cookies cannot hold in its text is percent-encoded, and nothing else: a page is long enough.
-pub(super) fn written(key: &str, change: Option<&(String, Lifetime)>, is_https: bool) -> String {
-    let name = name_of(key, is_https);
+fn written(key: &str, change: Option<&(String, Lifetime)>, is_https: bool) -> String {
     let (value, max_age) = match change {
         Some((value, Lifetime::Session)) => (value.as_str(), None),
-        Some((value, Lifetime::AtMost(age))) => {
-            (value.as_str(), Some(time::Duration::try_from(*age).unwrap_or_default()))
-        }
-        None => ("", Some(time::Duration::ZERO)),
+        Some((value, Lifetime::AtMost(age))) => (value.as_str(), Some(age.as_secs())),
+        None => ("", Some(0)),
     };
-    let mut cookie = Cookie::build(name, encoded(value)).path("/").http_only(true).same_site(SameSite::Lax).finish();
-    cookie.set_secure(is_https.then_some(true));
-    cookie.set_max_age(max_age);
-    cookie.to_string()
+    let (name, value) = (name_of(key, is_https), encoded(value));
+    let secure = if is_https { "; Secure" } else { "" };
+    let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+    format!("{name}={value}; HttpOnly; SameSite=Lax{secure}; Path=/{max_age}")
 }
 
 /// RFC 6265, section 4.1.1, and `%` itself.
@@ -108,31 +154,8 @@ fn is_our_own(key: &str) -> bool {
     key.starts_with("sso-")
 }
 
-/// A visitor's actix-session. The lifetime is the session's own.
-pub(super) struct SessionStore(pub(super) Session);
-
-impl TokenStore for SessionStore {
-    fn get(&self, key: &str) -> Option<String> {
-        self.0.get(key).ok().flatten()
-    }
-
-    fn set(&mut self, key: &str, value: &str, _: Lifetime) {
-        if let Err(error) = self.0.insert(key, value) {
-            tracing::error!(%error, "a visitor's token cannot be kept in the session");
-        }
-    }
-
-    fn remove(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.0.entries().keys().cloned().collect()
-    }
-}
-
 /// A store out of which nothing is taken.
-pub(super) struct Kept<'a>(pub(super) &'a mut dyn TokenStore);
+pub(crate) struct Kept<'a>(pub(crate) &'a mut dyn TokenStore);
 
 impl TokenStore for Kept<'_> {
     fn get(&self, key: &str) -> Option<String> {
@@ -158,13 +181,10 @@ impl TokenStore for Kept<'_> {
 mod tests {
     use std::time::Duration;
 
-    use actix_web::test::TestRequest;
-
     use super::*;
 
-    fn store(cookies: &'static str, is_https: bool) -> CookieStore {
-        let request = TestRequest::default().insert_header(("Cookie", cookies.as_bytes())).to_http_request();
-        CookieStore::new(&request, is_https, CookieChanges::default())
+    fn store(cookies: &str, is_https: bool) -> CookieJar {
+        CookieJar::read([cookies.as_bytes()], is_https)
     }
 
     #[test]
@@ -219,6 +239,6 @@ mod tests {
         assert_eq!(keys, ["a", "c"]);
         store.remove("c");
         // What the browser never had needs no removal there.
-        assert_eq!(store.changes.borrow().keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(store.entries.changes().keys().collect::<Vec<_>>(), ["a", "b"]);
     }
 }

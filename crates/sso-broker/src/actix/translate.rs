@@ -1,0 +1,72 @@
+//! Requests and answers, from actix-web and to it.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
+
+use crate::{
+    RequestError, ServiceError,
+    site::{Answer, FormRefused, HandlerError, LogoutRefused, MissingMiddleware, Request},
+};
+
+pub(super) fn request_of(request: &HttpRequest) -> Request {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let path_and_query = request.uri().path_and_query().map_or("/", |page| page.as_str());
+    Request::new(request.method().as_str(), path_and_query, headers)
+}
+
+impl From<Answer> for HttpResponse {
+    fn from(answer: Answer) -> Self {
+        let mut response = HttpResponse::build(status(answer.status));
+        for (name, value) in answer.headers {
+            response.append_header((name, value.as_ref()));
+        }
+        if answer.body.is_empty() { response.finish() } else { response.body(answer.body) }
+    }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl ResponseError for MissingMiddleware {}
+
+/// The answer outside the middleware; inside, it knows more.
+impl ResponseError for RequestError {
+    fn status_code(&self) -> StatusCode {
+        status(self.status())
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HandlerError::from(self.clone()).json().into()
+    }
+}
+
+impl ResponseError for FormRefused {
+    fn status_code(&self) -> StatusCode {
+        self.error_response().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HandlerError::from(self.clone()).json().into()
+    }
+}
+
+impl ResponseError for LogoutRefused {
+    fn status_code(&self) -> StatusCode {
+        self.error_response().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HandlerError::from(self.clone()).json().into()
+    }
+}
+
+/// Of another service, and so none of the middleware's: the visitor's login is as it was.
+impl ResponseError for ServiceError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::BAD_GATEWAY
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.json().into()
+    }
+}
