@@ -53,6 +53,8 @@
 
 #[cfg(feature = "actix")]
 pub mod actix;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod broker;
 pub mod client;
 pub mod config;

@@ -9,11 +9,13 @@ use actix_web::{
     error::InternalError,
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+        header::{CONTENT_TYPE, HeaderMap},
     },
     middleware::{Next, from_fn},
 };
 use sso_core::BaseHeaders;
+
+use super::translate::header;
 
 /// The layer that sets these headers, where an answer does not set them itself, for a site without [`Sso`](crate::Sso),
 /// whose [`middleware`](crate::Sso::middleware) has them. Wrapped last, it is the outermost layer and sees every answer.
@@ -54,14 +56,10 @@ pub(super) fn with_headers<B>(
 
 fn complete(answer: &mut HeaderMap, base: &BaseHeaders, status: StatusCode) {
     let content_type = answer.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    for (name, value) in base.of_answer(status.as_u16(), content_type.as_deref()) {
-        let name = HeaderName::from_static(name);
-        if answer.contains_key(&name) {
-            continue;
-        }
-        match HeaderValue::from_str(value) {
-            Ok(value) => drop(answer.insert(name, value)),
-            Err(_) => tracing::error!(%name, "a header cannot be written"),
+    let base = base.of_answer(status.as_u16(), content_type.as_deref());
+    for (name, value) in base.filter_map(|(name, value)| header(name, value)) {
+        if !answer.contains_key(&name) {
+            answer.insert(name, value);
         }
     }
 }

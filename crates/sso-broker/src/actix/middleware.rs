@@ -8,12 +8,15 @@ use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::{ErrorPayloadTooLarge, InternalError},
-    http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
+    http::header::{HeaderMap, SET_COOKIE},
     middleware::Next,
     web,
 };
 
-use super::{extract::session_of, translate::request_of};
+use super::{
+    extract::session_of,
+    translate::{header, request_of},
+};
 use crate::{
     RequestError, Sso, SsoSession,
     site::{FormRefused, HandlerError, LogoutRefused, sso::Storage},
@@ -77,19 +80,19 @@ fn answer_errors<B: MessageBody>(response: ServiceResponse<B>) -> ServiceRespons
 }
 
 fn handler_error(error: &Error) -> Option<HandlerError> {
-    let call = error.as_error::<RequestError>().cloned().map(HandlerError::from);
+    let any = error.as_error::<HandlerError>().cloned();
+    let call = || error.as_error::<RequestError>().cloned().map(HandlerError::from);
     let form = || error.as_error::<FormRefused>().cloned().map(HandlerError::from);
     let logout = || error.as_error::<LogoutRefused>().cloned().map(HandlerError::from);
-    call.or_else(form).or_else(logout)
+    any.or_else(call).or_else(form).or_else(logout)
 }
 
 fn write_headers(headers: &mut HeaderMap, session: &SsoSession) {
-    for (name, value) in session.header_changes() {
-        let name = HeaderName::from_static(name);
-        match HeaderValue::from_str(&value) {
-            Ok(value) if name == SET_COOKIE => headers.append(name, value),
-            Ok(value) => drop(headers.insert(name, value)),
-            Err(_) => tracing::error!(%name, "a header cannot be written"),
+    for (name, value) in session.header_changes().iter().filter_map(|(name, value)| header(name, value)) {
+        if name == SET_COOKIE {
+            headers.append(name, value);
+        } else {
+            headers.insert(name, value);
         }
     }
 }

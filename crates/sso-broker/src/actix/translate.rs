@@ -1,6 +1,12 @@
 //! Requests and answers, from actix-web and to it.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+};
 
 use crate::{
     RequestError, ServiceError,
@@ -13,11 +19,19 @@ pub(super) fn request_of(request: &HttpRequest) -> Request {
     Request::new(request.method().as_str(), path_and_query, headers)
 }
 
+pub(super) fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let header = name.parse().ok().zip(value.parse().ok());
+    if header.is_none() {
+        tracing::error!(name, "a header cannot be written");
+    }
+    header
+}
+
 impl From<Answer> for HttpResponse {
     fn from(answer: Answer) -> Self {
         let mut response = HttpResponse::build(status(answer.status));
-        for (name, value) in answer.headers {
-            response.append_header((name, value.as_ref()));
+        for header in answer.headers.iter().filter_map(|(name, value)| header(name, value)) {
+            response.append_header(header);
         }
         if answer.body.is_empty() { response.finish() } else { response.body(answer.body) }
     }
@@ -30,33 +44,43 @@ fn status(code: u16) -> StatusCode {
 impl ResponseError for MissingMiddleware {}
 
 /// The answer outside the middleware; inside, it knows more.
+impl ResponseError for HandlerError {
+    fn status_code(&self) -> StatusCode {
+        status(self.json().status)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.json().into()
+    }
+}
+
 impl ResponseError for RequestError {
     fn status_code(&self) -> StatusCode {
         status(self.status())
     }
 
     fn error_response(&self) -> HttpResponse {
-        HandlerError::from(self.clone()).json().into()
+        HandlerError::from(self.clone()).error_response()
     }
 }
 
 impl ResponseError for FormRefused {
     fn status_code(&self) -> StatusCode {
-        self.error_response().status()
+        HandlerError::from(self.clone()).status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        HandlerError::from(self.clone()).json().into()
+        HandlerError::from(self.clone()).error_response()
     }
 }
 
 impl ResponseError for LogoutRefused {
     fn status_code(&self) -> StatusCode {
-        self.error_response().status()
+        HandlerError::from(self.clone()).status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        HandlerError::from(self.clone()).json().into()
+        HandlerError::from(self.clone()).error_response()
     }
 }
 

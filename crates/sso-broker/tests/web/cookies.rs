@@ -3,7 +3,7 @@
 use crate::{
     browser::{Browser, Page},
     server::Server,
-    site::Site,
+    site::{STORES, Site},
 };
 
 const HTML: [(&str, &str); 2] = [("Accept", "text/html,*/*;q=0.8"), ("Sec-Fetch-Mode", "navigate")];
@@ -34,7 +34,7 @@ fn is_the_page(page: &Page, to: &str) {
 #[actix_web::test]
 async fn others_cookies_hide_nothing() {
     let server = Server::start();
-    for adapt in [|sso| sso, sso_broker::Sso::tokens_in_session] {
+    for (adapt, _) in STORES {
         let (mut browser, _) = jackie(&server, &Site::with(server.broker(), adapt)).await;
         for other in
             ["zz=%ff", "zz=\u{e9}; =; zz", "theme=a; theme=b", "\u{2000}id=x; i%64=x", "\u{a0}sso-Alice-token=x"]
@@ -47,7 +47,7 @@ async fn others_cookies_hide_nothing() {
 #[actix_web::test]
 async fn a_name_that_is_not_ours_to_the_letter_brings_no_token() {
     let server = Server::start();
-    for adapt in [|sso| sso, sso_broker::Sso::tokens_in_session] {
+    for (adapt, _) in STORES {
         let site = Site::with(server.broker(), adapt);
         let (_, cookies) = jackie(&server, &site).await;
         let after = |space: &str| format!("{space}{}", cookies.replace("; ", &format!("; {space}")));
@@ -69,8 +69,7 @@ async fn a_name_that_is_not_ours_to_the_letter_brings_no_token() {
 #[actix_web::test]
 async fn pages_and_scripts_are_told_of_two_cookies_of_one_name() {
     let server = Server::start();
-    let in_cookies: (fn(sso_broker::Sso) -> sso_broker::Sso, _) = (|sso| sso, "sso-Alice-token");
-    for (adapt, name) in [in_cookies, (|sso| sso.tokens_in_session(), "id")] {
+    for (adapt, name) in STORES {
         let site = Site::with(server.broker(), adapt);
         let (mut browser, _) = jackie(&server, &site).await;
         let twice = format!("{name}=other");
@@ -100,11 +99,11 @@ async fn a_return_from_the_server_is_not_repeated() {
 #[actix_web::test]
 async fn only_a_page_of_the_site_deletes_and_only_where_that_helps() {
     let server = Server::start();
-    let in_cookies: (fn(sso_broker::Sso) -> sso_broker::Sso, _) = (|sso| sso, "sso-Alice-token=x");
-    for (adapt, twice) in [in_cookies, (|sso| sso.tokens_in_session(), "id=x")] {
+    for (adapt, name) in STORES {
         let site = Site::with(server.broker(), adapt);
         let (mut browser, _) = jackie(&server, &site).await;
-        let (clear, twice) = ("/sso/clear-cookies?to=%2Fpage", ("Cookie", twice));
+        let twice = format!("{name}=x");
+        let (clear, twice) = ("/sso/clear-cookies?to=%2Fpage", ("Cookie", twice.as_str()));
         let own = ("Sec-Fetch-Site", "same-origin");
         let cleared = browser.post_form(clear, "", &[own, twice]).await;
         assert_eq!((cleared.header("refresh"), cleared.header("clear-site-data")), ("0; url=/page", "\"cookies\""));

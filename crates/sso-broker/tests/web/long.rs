@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A page of this length, in bytes, as a URL is written.
-fn page(part: &str, length: usize) -> String {
+pub(crate) fn page(part: &str, length: usize) -> String {
     let page = format!("/page?{}", part.repeat(length / part.len()));
     page[..length].to_owned()
 }
@@ -133,21 +133,4 @@ async fn a_longer_page_heals_as_often_as_a_short_one() {
     assert_eq!(browser.visit(&server.attach(&to)).await.location(), "/sso/long-page");
     let page = browser.visit(&wanted).await;
     assert!(page.is_problem(502, "You could not be connected"), "{page:?}");
-}
-
-#[actix_web::test]
-async fn a_store_with_less_room_says_so() {
-    let server = Server::start();
-    let site = Site::with(server.broker(), |sso| sso.tokens_in_session());
-    let mut browser = Browser::new(&site);
-    let short = page("x", 1_500);
-    let back = server.attach(browser.visit(&short).await.location());
-    assert_eq!(browser.visit(&back).await.location(), short);
-    browser.cookies.clear();
-    let leaving = browser.visit(&page("x", 2_000)).await;
-    assert!(leaving.body.contains("very long"), "{leaving:?}");
-    // However many tabs there are: all of it is in one cookie of the application's.
-    for n in 0..20 {
-        assert_eq!(browser.visit(&format!("/page?{n}")).await.status, 303);
-    }
 }

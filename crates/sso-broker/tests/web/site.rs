@@ -24,6 +24,10 @@ pub(crate) struct Site {
     pub(crate) broker: Broker,
 }
 
+/// Where tokens can be kept, and the cookie that counts then.
+pub(crate) const STORES: [(fn(Sso) -> Sso, &str); 2] =
+    [(|sso| sso, "sso-Alice-token"), (|sso| sso.tokens_in_session(), "id")];
+
 impl Site {
     pub(crate) fn start(broker: BrokerBuilder) -> Self {
         Self::with(broker, |sso| sso)

@@ -10,7 +10,7 @@ use sso_broker::{EndReason, Lifetime, TokenStore};
 use crate::{browser::Browser, server::Server, site::Site};
 
 /// Attaches, loses the session, heals: everything that a store is used for.
-async fn works(server: &Server, site: &Site) -> Browser {
+pub(crate) async fn works(server: &Server, site: &Site) -> Browser {
     let mut browser = Browser::new(site);
     server.state().user = Some("jackie".into());
     assert_eq!(browser.arrive(server, "/page").await.body, "jackie down=false problem=None");
@@ -45,13 +45,6 @@ async fn cookies_with_phps_names() {
         browser.cookies.keys().collect::<Vec<_>>(),
         ["sso-Alice-form", "sso-Alice-notes", "sso_token_alice", "sso_verify_alice"]
     );
-}
-
-#[actix_web::test]
-async fn actix_session() {
-    let server = Server::start();
-    let browser = works(&server, &Site::with(server.broker(), |sso| sso.tokens_in_session())).await;
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["id"]);
 }
 
 /// Everybody's values in one map: there is one visitor.
