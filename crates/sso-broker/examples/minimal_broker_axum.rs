@@ -1,4 +1,4 @@
-//! A whole broker on axum: one page, which greets its visitor. `SSO_SERVER`, `SSO_BROKER_ID` and `SSO_BROKER_SECRET` say whose.
+//! A whole broker on axum: one page. `SSO_SERVER`, `SSO_BROKER_ID` and `SSO_BROKER_SECRET` say whose.
 //! `cargo run -p sso-broker --features axum --example minimal_broker_axum [localhost:8001]`
 
 use axum::{Router, routing::get};

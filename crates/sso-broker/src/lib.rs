@@ -31,7 +31,24 @@
 //!
 //! For services that take access tokens there is the crate `sso-jwt`, for links between applications `sso-handoff`.
 //!
-//! With another framework: implement [`TokenStore`] for its cookies or sessions, and call the methods of [`Broker`].
+//! With axum (feature `axum`) it is the same with `Sso::layer`, which serves the routes, too:
+//!
+//! ```no_run
+//! # #[cfg(feature = "axum")] {
+//! use axum::{Router, routing::get};
+//! use sso_broker::{Broker, Sso, Visitor};
+//!
+//! # async fn home(visitor: Visitor) -> String { String::new() }
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # let broker = Broker::from_env()?.public_url("http://alice.localhost:8001").build()?;
+//! let app = Router::new().route("/", get(home)).layer(Sso::new(broker).layer());
+//! # let _: Router = app;
+//! # Ok(()) }
+//! # }
+//! ```
+//!
+//! With another framework, [`site`] has the same decisions as plain code, and shows how to call them. Below that, the
+//! methods of [`Broker`] work on any [`TokenStore`].
 //!
 //! # Layout
 //!
@@ -43,7 +60,9 @@
 //!   and to other services; [`request_error`]: how they fail
 //! - [`config`]: what is set, and what is refused
 //! - [`broker`]: attach and return, without a framework; `notes`: when a token is replaced, and which end of a login was told
-//! - [`web`] (feature `actix`, on by default): the same for actix-web, by extractors, a middleware and routes
+//! - [`site`]: what a web site does with a request, from who is asking to what a failed call becomes
+//! - `actix`, `axum` (features of these names; `actix` is on by default): the same for these frameworks, by extractors, a
+//!   middleware or layer, and routes
 //!
 //! # Warnings
 //!

@@ -18,7 +18,8 @@ use sso_core::BaseHeaders;
 use super::translate::header;
 
 /// The layer that sets these headers, where an answer does not set them itself, for a site without [`Sso`](crate::Sso),
-/// whose [`middleware`](crate::Sso::middleware) has them. Wrapped last, it is the outermost layer and sees every answer.
+/// whose [`middleware`](crate::Sso::middleware) has them. Wrapped last, it is the outermost layer and sees every
+/// answer.
 pub fn base_headers<S, B>(
     headers: BaseHeaders,
 ) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<B>, Error = Error, InitError = ()>

@@ -59,8 +59,8 @@ async fn copy_of_body(request: &mut ServiceRequest) -> Result<Vec<u8>, Error> {
     Ok(body.to_vec())
 }
 
-/// The error of a middleware inside, with the cookies that the request changed: it may be the redirect of a visitor to the server. Its
-/// answer is its own, for the request that another one would be made for is gone.
+/// The error of a middleware inside, with the cookies that the request changed: it may be the redirect of a visitor to
+/// the server. Its answer is its own, for the request that another one would be made for is gone.
 fn with_headers(error: Error, session: &SsoSession) -> Error {
     if session.header_changes().is_empty() {
         return error;

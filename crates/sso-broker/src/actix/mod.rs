@@ -1,4 +1,5 @@
-//! The broker on actix-web: a middleware, its routes and the extractors, which translate to [`site`](crate::site) and back.
+//! The broker on actix-web: a middleware, its routes and the extractors, which translate to [`site`](crate::site) and
+//! back.
 
 mod extract;
 mod headers;
@@ -36,11 +37,11 @@ pub use plain_cookies::PlainCookies;
 /// ```
 impl Sso {
     /// Keeps tokens in actix-session, whose middleware must be the outer one, wrapped after ours. Its cookie must be
-    /// `SameSite=Lax`: under `Strict` a visitor who comes back from the server seems to have no cookies. Around both belongs
-    /// [`PlainCookies`], without which other sites can plant that cookie.
+    /// `SameSite=Lax`: under `Strict` a visitor who comes back from the server seems to have no cookies. Around both
+    /// belongs [`PlainCookies`], without which other sites can plant that cookie.
     ///
-    /// With actix-session's cookie store everything must fit in 4 KB, also the pages that several tabs wait for: prefer a store
-    /// at the server, or the default.
+    /// With actix-session's cookie store everything must fit in 4 KB, also the pages that several tabs wait for: prefer
+    /// a store at the server, or the default.
     pub fn tokens_in_session(mut self) -> Self {
         self.storage = Storage::Session;
         self
@@ -58,9 +59,9 @@ impl Sso {
         }
     }
 
-    /// The middleware, for `App::wrap`. Extractors and routes work only inside it. It also gives every answer the headers that it should carry, unless
-    /// the answer sets them itself: no sniffing, no frames, no window that another site's page holds, no use by other sites' pages, https only where
-    /// the public URL is https.
+    /// The middleware, for `App::wrap`. Extractors and routes work only inside it. It also gives every answer the
+    /// headers that it should carry, unless the answer sets them itself: no sniffing, no frames, no window that another
+    /// site's page holds, no use by other sites' pages, https only where the public URL is https.
     pub fn middleware<S, B>(
         &self,
     ) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<EitherBody<B>>, Error = Error, InitError = ()>
@@ -87,8 +88,8 @@ pub fn sent_by(request: &HttpRequest, own: &Url) -> SentBy {
     request_of(request).sent_by(own)
 }
 
-/// A route for GET and HEAD, for pages of yours too: who only looks (`curl -I`, a health check) asks with HEAD, and is sent to the server and
-/// back as a visitor is.
+/// A route for GET and HEAD, for pages of yours too: who only looks (`curl -I`, a health check) asks with HEAD, and is
+/// sent to the server and back as a visitor is.
 ///
 /// ```
 /// # use actix_web::App;

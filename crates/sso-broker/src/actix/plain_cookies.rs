@@ -21,10 +21,10 @@ use crate::{
 /// Gives actix-session only cookies that browsers mean as it reads them. Wrap it *after* (outside of) actix-session's
 /// middleware, around everything that reads cookies.
 ///
-/// actix-session finds its cookie by actix-web's reader, which decodes names, strips Unicode white space, takes the first
-/// of two, and finds nothing at all where one cookie is no UTF-8. A sibling host can use each of these: browsers let it
-/// set `__Host%2Did` and `\u{2000}__Host-id` for the parent domain, and actix-web reads them as `__Host-id`. So this layer
-/// takes out of the request
+/// actix-session finds its cookie by actix-web's reader, which decodes names, strips Unicode white space, takes the
+/// first of two, and finds nothing at all where one cookie is no UTF-8. A sibling host can use each of these: browsers
+/// let it set `__Host%2Did` and `\u{2000}__Host-id` for the parent domain, and actix-web reads them as `__Host-id`. So
+/// this layer takes out of the request
 ///
 /// - every cookie whose name is not a token, or has a `%` in it, or whose value is not UTF-8: applications must not use
 ///   such cookies;

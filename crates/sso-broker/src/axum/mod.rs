@@ -25,14 +25,14 @@ type Served = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// With axum.
 impl Sso {
-    /// The layer, for `Router::layer`, after the routes: around all of them and the fallback, on the outermost router. Extractors work only
-    /// inside it.
+    /// The layer, for `Router::layer`, after the routes: around all of them and the fallback, on the outermost router.
+    /// Extractors work only inside it.
     ///
     /// It answers what is the broker's own: the return path, `/sso/attach?to=/page`, `/sso/login?to=/page` (with
     /// `max_age=60` for a password typed a minute ago at most), `/sso/session` for the script that warns of the login's
     /// end, `/sso/logout` for the pages of the broker itself, `/sso/long-page` for addresses that no cookie can hold,
-    /// and the AJAX side. It gives every answer the headers that it should carry, unless the answer sets them itself: no
-    /// sniffing, no frames, no window that another site's page holds, no use by other sites' pages, https only where
+    /// and the AJAX side. It gives every answer the headers that it should carry, unless the answer sets them itself:
+    /// no sniffing, no frames, no window that another site's page holds, no use by other sites' pages, https only where
     /// the public URL is https.
     ///
     /// A handler returns our errors as they are, in a `Result` or an `axum::response::ErrorResponse`. The layer answers

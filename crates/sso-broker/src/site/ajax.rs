@@ -50,8 +50,8 @@ pub(super) async fn verify(session: &SsoSession, body: impl Future<Output = Opti
     Ok(Answer::no_content())
 }
 
-/// `GET /sso/ajax/info`: the user, or 204 when nobody is logged in; then the server's headers `SSO-Ended`, once, and `SSO-Resume`, as long as
-/// that was not tried.
+/// `GET /sso/ajax/info`: the user, or 204 when nobody is logged in; then the server's headers `SSO-Ended`, once, and
+/// `SSO-Resume`, as long as that was not tried.
 pub(super) async fn info(session: &SsoSession) -> ScriptAnswer {
     let info = session.who().await?;
     let Some(user) = info.user else { return Ok(nobody(session, &info)) };

@@ -42,8 +42,8 @@ async fn go(session: &SsoSession, purpose: Purpose) -> Answer {
     let may_go = |page: &str| !page.starts_with("/sso/") || page.starts_with("/sso/logout");
     let to = to.filter(|page| may_go(page.as_str())).unwrap_or_else(LocalPath::root);
     match request.kind() {
-        // Attached under the name that counts, and only came by another one: not for a login, nor because the token does
-        // not serve.
+        // Attached under the name that counts, and only came by another one: not for a login, nor because the token
+        // does not serve.
         RequestKind::Visit if is_sent_here && purpose == Purpose::default() && session.is_attached() => {
             Answer::redirect(to.as_str())
         }

@@ -13,8 +13,8 @@ use crate::LocalPath;
 /// Deletes the cookies: a POST, which only a page of this site can send.
 const CLEAR: &str = "/sso/clear-cookies";
 
-/// The answer to give in the application's place, if there is one: to what asks for the cookies to be deleted, and, while
-/// one is `ambiguous`, to every page and every call by script. Other files are for anybody.
+/// The answer to give in the application's place, if there is one: to what asks for the cookies to be deleted, and,
+/// while one is `ambiguous`, to every page and every call by script. Other files are for anybody.
 pub(crate) fn answer_in_place(
     request: &Request,
     site: &Url,

@@ -56,9 +56,9 @@ impl TokenStore for Entries {
 
 /// A visitor's cookies: those of the request, under the changes made since.
 ///
-/// All are `HttpOnly`, `SameSite=Lax`, `Path=/`. On an https site they are `Secure`, and our own have the `__Host-` prefix,
-/// with which browsers take a cookie from this very host only, not from its siblings. Names are compared byte for byte,
-/// and a cookie that comes twice with different values has none; see [`SentCookies`].
+/// All are `HttpOnly`, `SameSite=Lax`, `Path=/`. On an https site they are `Secure`, and our own have the `__Host-`
+/// prefix, with which browsers take a cookie from this very host only, not from its siblings. Names are compared byte
+/// for byte, and a cookie that comes twice with different values has none; see [`SentCookies`].
 ///
 /// ```
 /// use sso_broker::{Lifetime, TokenStore, site::CookieJar};
@@ -114,8 +114,8 @@ impl TokenStore for CookieJar {
     }
 }
 
-/// The key of a cookie; `None`: it is not ours, whatever it looks like. A planted cookie without the prefix does not count as one that
-/// has it.
+/// The key of a cookie; `None`: it is not ours, whatever it looks like. A planted cookie without the prefix does not
+/// count as one that has it.
 pub(crate) fn key_of(name: &str, is_https: bool) -> Option<&str> {
     let key = name.strip_prefix("__Host-").unwrap_or(name);
     (name_of(key, is_https) == name).then_some(key)
@@ -129,7 +129,8 @@ fn decoded(value: &str) -> Option<String> {
     percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }
 
-/// The cookie that makes a change. What cookies cannot hold in its text is percent-encoded, and nothing else: a page is long enough.
+/// The cookie that makes a change. What cookies cannot hold in its text is percent-encoded, and nothing else: a page is
+/// long enough.
 fn written(key: &str, change: Option<&(String, Lifetime)>, is_https: bool) -> String {
     let (value, max_age) = match change {
         Some((value, Lifetime::Session)) => (value.as_str(), None),

@@ -16,8 +16,8 @@ pub(super) const SCRIPT: &str = "/sso/long-page.js";
 
 /// Sends a visitor away, to come back to `wanted`.
 ///
-/// If they are at another name of this site (`www.`, an address, another port), first to the configured one: what is kept here
-/// now would not be there when they return. See [`is_elsewhere`].
+/// If they are at another name of this site (`www.`, an address, another port), first to the configured one: what is
+/// kept here now would not be there when they return. See [`is_elsewhere`].
 pub(super) fn depart(session: &SsoSession, wanted: &LocalPath, purpose: Purpose) -> Answer {
     if is_elsewhere(session.http_request(), session.broker().public_url()) {
         return Answer::redirect(&at_home(session.broker().public_url(), wanted, purpose));
@@ -51,8 +51,8 @@ pub(super) fn script() -> Answer {
         .body(include_str!("long-page.js"))
 }
 
-/// Where a departure begins at the configured origin. `from` says that it was sent there, so that no `Host` is looked at again: behind a proxy
-/// that writes its own, every visit is from elsewhere.
+/// Where a departure begins at the configured origin. `from` says that it was sent there, so that no `Host` is looked
+/// at again: behind a proxy that writes its own, every visit is from elsewhere.
 fn at_home(public_url: &Url, wanted: &LocalPath, purpose: Purpose) -> String {
     let origin = public_url.origin().ascii_serialization();
     let path = if purpose.login.is_some() { "login" } else { "attach" };
@@ -61,7 +61,8 @@ fn at_home(public_url: &Url, wanted: &LocalPath, purpose: Purpose) -> String {
     format!("{origin}/sso/{path}?from={}&{max_age}to={}", purpose.again.to_text(), in_query(wanted))
 }
 
-/// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may speak https in the site's place.
+/// Whether a request names another host or port than the configured one. The scheme is not looked at, for a proxy may
+/// speak https in the site's place.
 fn is_elsewhere(request: &Request, public_url: &Url) -> bool {
     let host = request.header("Host").and_then(|host| format!("{}://{host}", public_url.scheme()).parse().ok());
     host.is_some_and(|host: Url| host.origin() != public_url.origin())

@@ -33,7 +33,8 @@ impl From<RequestError> for LogoutRefused {
     }
 }
 
-/// An error of ours that a handler returned. [`SsoSession::error_answer`](crate::SsoSession::error_answer) answers it as suits the request.
+/// An error of ours that a handler returned. [`SsoSession::error_answer`](crate::SsoSession::error_answer) answers it
+/// as suits the request.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandlerError {
@@ -63,8 +64,8 @@ impl HandlerError {
 }
 
 impl ServiceError {
-    /// The answer where a call to another service failed. The visitor's login is as it was, and what the service said is
-    /// for the log.
+    /// The answer where a call to another service failed. The visitor's login is as it was, and what the service said
+    /// is for the log.
     pub fn json(&self) -> Answer {
         tracing::warn!(error = %self, "a call to a service failed");
         Answer::json(502, &ApiError::new("A service that this page needs does not do its part"))

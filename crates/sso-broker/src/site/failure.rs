@@ -12,8 +12,8 @@ use super::{
 use crate::{LocalPath, RequestError, Why};
 
 impl SsoSession {
-    /// Answers this request, whose handler returned an error of ours: with a page for people, with JSON for scripts. Where a new attach
-    /// helps, the visit of a page begins it.
+    /// Answers this request, whose handler returned an error of ours: with a page for people, with JSON for scripts.
+    /// Where a new attach helps, the visit of a page begins it.
     pub fn error_answer(&self, error: &HandlerError) -> Answer {
         match error {
             HandlerError::Request(error) => failed_call(self, error),

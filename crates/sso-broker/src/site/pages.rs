@@ -16,11 +16,14 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Where a second try begins: a URL of this site, to be shown as a link.
     pub retry: String,
-    /// For [`UserNotAllowed`](ProblemKind::UserNotAllowed) and [`LogoutUnverified`](ProblemKind::LogoutUnverified): a logout.
+    /// For [`UserNotAllowed`](ProblemKind::UserNotAllowed) and [`LogoutUnverified`](ProblemKind::LogoutUnverified): a
+    /// logout.
     pub leave: Option<Leave>,
-    /// For [`AmbiguousCookie`](ProblemKind::AmbiguousCookie): a POST without fields to this address deletes the cookies.
+    /// For [`AmbiguousCookie`](ProblemKind::AmbiguousCookie): a POST without fields to this address deletes the
+    /// cookies.
     pub clear: Option<String>,
-    /// For [`LongPage`](ProblemKind::LongPage) and [`PageNotKept`](ProblemKind::PageNotKept): a script that gets on without the visitor.
+    /// For [`LongPage`](ProblemKind::LongPage) and [`PageNotKept`](ProblemKind::PageNotKept): a script that gets on
+    /// without the visitor.
     pub script: Option<Script>,
     /// Names and values of what the visitor typed into a form that was not carried out, to be shown so that it is not
     /// lost; untrusted text. Fields whose name says that they hold a password or a token are left out, and so are forms
@@ -35,7 +38,8 @@ impl Problem {
     }
 }
 
-/// A script to be put on the page, as `<script src="…" data-page="…" data-to="…" defer></script>`. Where it does not run, the page is to be read.
+/// A script to be put on the page, as `<script src="…" data-page="…" data-to="…" defer></script>`. Where it does not
+/// run, the page is to be read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Script {
@@ -82,7 +86,8 @@ pub enum ProblemKind {
     ServerError,
     /// It cannot be known whether the visitor asked to be logged out: asks for it.
     LogoutUnverified,
-    /// The wanted page is too long to be kept while its visitor is at the server. [`Problem::retry`] leads there, and not back to the page.
+    /// The wanted page is too long to be kept while its visitor is at the server. [`Problem::retry`] leads there, and
+    /// not back to the page.
     LongPage,
     /// Back from the server, where the browser was to know such a page by itself and did not.
     PageNotKept,

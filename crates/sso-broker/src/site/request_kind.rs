@@ -13,8 +13,8 @@ pub(super) enum RequestKind {
     Other,
 }
 
-/// Parts of the `User-Agent` of programs that follow links or watch sites, in lower case. Not just `bot`: there are people
-/// with a CUBOT phone. Who is missing here only takes part in one useless attach.
+/// Parts of the `User-Agent` of programs that follow links or watch sites, in lower case. Not just `bot`: there are
+/// people with a CUBOT phone. Who is missing here only takes part in one useless attach.
 const CRAWLERS: [&str; 24] = [
     "googlebot",
     "google-inspectiontool",

@@ -48,10 +48,11 @@ fn is_for_scripts(path: &str) -> bool {
 }
 
 impl SsoSession {
-    /// Answers a request that is the broker's own: of the return path, `/sso/attach`, `/sso/login`, `/sso/logout`, `/sso/session…`,
-    /// `/sso/long-page…` or `/sso/ajax/…`. `None`: it is for the application.
+    /// Answers a request that is the broker's own: of the return path, `/sso/attach`, `/sso/login`, `/sso/logout`,
+    /// `/sso/session…`, `/sso/long-page…` or `/sso/ajax/…`. `None`: it is for the application.
     ///
-    /// `body` is awaited where it is needed. It is `None` if it has more than [`Sso::MAX_BODY`] bytes, or does not arrive.
+    /// `body` is awaited where it is needed. It is `None` if it has more than [`Sso::MAX_BODY`] bytes, or does not
+    /// arrive.
     pub async fn answer(&self, body: impl Future<Output = Option<Vec<u8>>>) -> Option<Answer> {
         let (path, method) = (self.http_request().path(), self.http_request().method());
         let methods = self.sso().methods_of(path)?;

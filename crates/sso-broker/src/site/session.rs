@@ -37,8 +37,8 @@ use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestErr
 /// }
 /// ```
 ///
-/// Errors that are returned as here are answered by the middleware: as a page for people, as JSON for scripts. Those that a
-/// new attach helps make it, where the request is the visit of a page.
+/// Errors that are returned as here are answered by the middleware: as a page for people, as JSON for scripts. Those
+/// that a new attach helps make it, where the request is the visit of a page.
 #[derive(Clone)]
 pub struct SsoSession {
     scope: Arc<Scope>,
@@ -96,8 +96,8 @@ impl Sso {
     ///
     /// # Errors
     ///
-    /// The answer to give in the application's place: to what asks for the cookies to be deleted, and, while one of ours comes twice with
-    /// different values, to every page and every call by script.
+    /// The answer to give in the application's place: to what asks for the cookies to be deleted, and, while one of
+    /// ours comes twice with different values, to every page and every call by script.
     pub fn begin(&self, request: Request, form: Vec<u8>) -> Result<SsoSession, Answer> {
         self.begin_in(request, form, BTreeMap::new())
     }
@@ -133,8 +133,8 @@ impl SsoSession {
         Ok(user)
     }
 
-    /// Logs out, at all brokers. Who has no token, or one that serves no more, is not logged out, for the browser may be
-    /// logged in all the same, or remembered: people are asked, once they are attached.
+    /// Logs out, at all brokers. Who has no token, or one that serves no more, is not logged out, for the browser may
+    /// be logged in all the same, or remembered: people are asked, once they are attached.
     pub async fn logout(&self) -> Result<(), LogoutRefused> {
         *lock(&self.scope.asked) = None;
         match self.client.logout(&self.bearer()?).await {
@@ -204,7 +204,8 @@ impl SsoSession {
     }
 
     /// A token for calls of this site's back end to another service in the visitor's name, as in
-    /// [`Client::access_token`](crate::Client::access_token). It is good for some minutes: not for a page, and not to be kept.
+    /// [`Client::access_token`](crate::Client::access_token). It is good for some minutes: not for a page, and not to
+    /// be kept.
     ///
     /// ```
     /// # use actix_web::error::ErrorInternalServerError;
@@ -234,8 +235,8 @@ impl SsoSession {
     }
 
     /// The token to put into the form named `form`. It outlives new attaches: a tab that was opened before can still
-    /// send its form. If somebody is logged in, as far as this request has asked (a [`Visitor`](crate::Visitor) has), it
-    /// is good only while that user is.
+    /// send its form. If somebody is logged in, as far as this request has asked (a [`Visitor`](crate::Visitor) has),
+    /// it is good only while that user is.
     ///
     /// In an answer to another site's POST it is empty, and good for nothing, unless the visitor's cookie came with it:
     /// a new cookie would take that one's place in the browser, and the forms of all open tabs would be refused.
@@ -249,8 +250,8 @@ impl SsoSession {
         })
     }
 
-    /// Checks that a form was served to this visitor with this token, was sent by a page of this site, and, if it was on
-    /// a user's page, that this user is logged in now: the server is asked, unless this request has asked before.
+    /// Checks that a form was served to this visitor with this token, was sent by a page of this site, and, if it was
+    /// on a user's page, that this user is logged in now: the server is asked, unless this request has asked before.
     pub async fn check_form(&self, form: &str, token: &str) -> Result<(), FormRefused> {
         // A program that says nothing of its pages (curl) has only the token.
         if self.sent_by() == SentBy::Other {
@@ -305,8 +306,8 @@ impl SsoSession {
         &self.scope.request
     }
 
-    /// What this request changes in its visitor's cookies, as headers for its answer: `Set-Cookie` is to be appended, another header
-    /// to be replaced. Empty if nothing changed, or tokens are not kept in cookies.
+    /// What this request changes in its visitor's cookies, as headers for its answer: `Set-Cookie` is to be appended,
+    /// another header to be replaced. Empty if nothing changed, or tokens are not kept in cookies.
     pub fn header_changes(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         if let Some(Store::Cookies(jar)) = &*lock(&self.scope.store) {

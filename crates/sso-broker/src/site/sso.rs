@@ -70,10 +70,11 @@ impl Sso {
         Self { broker, storage: Storage::Cookies, pages: Arc::new(PlainPages), silent: None, headers }
     }
 
-    /// The `Content-Security-Policy` of pages that set none themselves, the error pages among them. Without it they have one that forbids
-    /// only frames, plugins and another base. A page whose script attaches silently needs the server's origin in `connect-src`, or with JSONP in `script-src`.
-    /// A page with a form needs it in `form-action`, if the policy has that: after a logout, say, the visitor may be
-    /// attached anew, and Chromium follows no redirect of a form that its page does not allow.
+    /// The `Content-Security-Policy` of pages that set none themselves, the error pages among them. Without it they
+    /// have one that forbids only frames, plugins and another base. A page whose script attaches silently needs the
+    /// server's origin in `connect-src`, or with JSONP in `script-src`. A page with a form needs it in `form-action`,
+    /// if the policy has that: after a logout, say, the visitor may be attached anew, and Chromium follows no redirect
+    /// of a form that its page does not allow.
     pub fn page_policy(self, policy: impl Into<String>) -> Self {
         Self { headers: self.headers.page_policy(policy), ..self }
     }
@@ -106,14 +107,14 @@ impl Sso {
         &self.headers
     }
 
-    /// Whether the request's body is a form to be given to [`begin`](Self::begin), so that the visitor's input is not lost where it
-    /// is refused. It is no longer than [`MAX_FORM`](Self::MAX_FORM). The handler still needs it.
+    /// Whether the request's body is a form to be given to [`begin`](Self::begin), so that the visitor's input is not
+    /// lost where it is refused. It is no longer than [`MAX_FORM`](Self::MAX_FORM). The handler still needs it.
     pub fn keeps_form(&self, request: &Request) -> bool {
         sent_form::is_kept(request, self.broker.public_url())
     }
 
-    /// The answer to give in the application's place while a cookie with a visitor's token, or of an attach under way, comes twice with
-    /// different values.
+    /// The answer to give in the application's place while a cookie with a visitor's token, or of an attach under way,
+    /// comes twice with different values.
     pub(super) fn answer_in_place(&self, request: &Request) -> Option<Answer> {
         let Self { broker, pages, .. } = self;
         let is_ours = |name: &str| key_of(name, self.is_https()).is_some_and(|key| broker.0.shelf.is_ours(key));

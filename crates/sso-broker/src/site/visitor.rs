@@ -9,10 +9,11 @@ use crate::{
 /// The visitor of a page, attached to the shared session.
 ///
 /// A visitor who is not attached yet is sent to the server and comes back to the same page; the handler runs then.
-/// Where that cannot be done the handler runs at once, without a user: for crawlers, while the server is down, and after an
-/// attach that failed. Scripts and forms get a JSON error instead.
+/// Where that cannot be done the handler runs at once, without a user: for crawlers, while the server is down, and
+/// after an attach that failed. Scripts and forms get a JSON error instead.
 ///
-/// Where somebody is logged in who may not use this site, the handler does not run: they get a page that says so, with a logout.
+/// Where somebody is logged in who may not use this site, the handler does not run: they get a page that says so, with
+/// a logout.
 #[derive(Clone)]
 pub struct Visitor {
     /// Who is logged in.
@@ -25,15 +26,16 @@ pub struct Visitor {
     pub problem: Option<String>,
     /// Nobody is logged in, and this is how the last login ended. On one page only: the first visit after it.
     pub ended: Option<EndReason>,
-    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Who visits
-    /// a page as a `Visitor` was sent there, so only an [`OptionalVisitor`] and a script's request are so.
+    /// Nobody is logged in, and the browser is remembered: `/sso/attach?why=remembered&to=…` logs it in again. Who
+    /// visits a page as a `Visitor` was sent there, so only an [`OptionalVisitor`] and a script's request are so.
     pub remembered: bool,
     /// The shared session, and form tokens.
     pub session: SsoSession,
 }
 
-/// A visitor who is recognised if attached, but never sent anywhere for it. Whether the server is down is known only then. The handler runs
-/// also for somebody who may not use this site: as for nobody, with [`not_allowed`](Visitor::not_allowed).
+/// A visitor who is recognised if attached, but never sent anywhere for it. Whether the server is down is known only
+/// then. The handler runs also for somebody who may not use this site: as for nobody, with
+/// [`not_allowed`](Visitor::not_allowed).
 #[derive(Clone)]
 pub struct OptionalVisitor(pub Visitor);
 

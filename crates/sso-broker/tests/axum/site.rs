@@ -21,8 +21,10 @@ pub(crate) struct Site {
     pub(crate) broker: Broker,
 }
 
+type Adapt = fn(Sso) -> Sso;
+
 /// Where tokens can be kept, and the cookie that counts then.
-pub(crate) const STORES: [(fn(Sso) -> Sso, &str); 1] = [(|sso| sso, "sso-Alice-token")];
+pub(crate) const STORES: [(Adapt, &str); 1] = [(|sso| sso, "sso-Alice-token")];
 
 impl Site {
     pub(crate) fn start(broker: BrokerBuilder) -> Self {

@@ -1,6 +1,7 @@
 //! The broker on actix-web, over real sockets, against a small SSO server that checks everything with `sso-core`.
 //!
-//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor. `tests/axum` runs the same cases on axum.
+//! `server` is that server, `site` a web site that uses the broker, `browser` its visitor. `tests/axum` runs the same
+//! cases on axum.
 
 #![cfg(feature = "actix")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

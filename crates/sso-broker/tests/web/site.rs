@@ -24,9 +24,10 @@ pub(crate) struct Site {
     pub(crate) broker: Broker,
 }
 
+type Adapt = fn(Sso) -> Sso;
+
 /// Where tokens can be kept, and the cookie that counts then.
-pub(crate) const STORES: [(fn(Sso) -> Sso, &str); 2] =
-    [(|sso| sso, "sso-Alice-token"), (|sso| sso.tokens_in_session(), "id")];
+pub(crate) const STORES: [(Adapt, &str); 2] = [(|sso| sso, "sso-Alice-token"), (|sso| sso.tokens_in_session(), "id")];
 
 impl Site {
     pub(crate) fn start(broker: BrokerBuilder) -> Self {
