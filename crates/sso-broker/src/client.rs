@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::{
     RequestError, ServiceError,
-    dialect::{Answer, Dialect, error_text},
+    dialect::{ApiAnswer, Dialect, error_text},
     probe::Probe,
     resolver::Resolver,
 };
@@ -233,9 +233,9 @@ impl Client {
             return Err(ServiceError::Insecure(url.origin().ascii_serialization()));
         }
         let call = self.shared.http.get(url.clone()).header(ACCEPT, "application/json");
-        match Answer::read(call.bearer_auth(&token.access_token).send().await?).await? {
-            Answer::Good(value) => Ok(value),
-            Answer::Refusal(status, body) => {
+        match ApiAnswer::read(call.bearer_auth(&token.access_token).send().await?).await? {
+            ApiAnswer::Good(value) => Ok(value),
+            ApiAnswer::Refusal(status, body) => {
                 Err(ServiceError::Refused { status: status.as_u16(), error: error_text(&body).to_owned() })
             }
         }

@@ -20,14 +20,14 @@ pub(crate) enum Dialect {
 
 /// What somebody answers, be it the server or a service.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ApiAnswer {
     /// `None`: it has no content.
     Good(Option<Value>),
     /// The status is 400 or higher.
     Refusal(StatusCode, Value),
 }
 
-impl Answer {
+impl ApiAnswer {
     /// What an answer carries.
     pub(crate) async fn read(response: Response) -> Result<Self, ServiceError> {
         let status = response.status();
@@ -64,9 +64,9 @@ pub(crate) fn error_text(body: &Value) -> &str {
 impl Dialect {
     /// What the server's answer carries. `None`: it has no content.
     pub(crate) async fn read(self, response: Response) -> Result<Option<Value>, RequestError> {
-        match Answer::read(response).await? {
-            Answer::Good(value) => Ok(value),
-            Answer::Refusal(status, body) => Err(self.refusal(status, &body)),
+        match ApiAnswer::read(response).await? {
+            ApiAnswer::Good(value) => Ok(value),
+            ApiAnswer::Refusal(status, body) => Err(self.refusal(status, &body)),
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     RequestError, Sso, SsoSession,
-    site::{FormRefused, HandlerError, LogoutRefused, sso::Storage},
+    site::{FormRefused, HandlerError, LogoutRefused, store::Storage},
 };
 
 /// Serves a request inside [`Sso::middleware`].

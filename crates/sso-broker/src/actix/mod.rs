@@ -19,7 +19,7 @@ use sso_core::SentBy;
 use url::Url;
 
 use self::{headers::with_headers, middleware::serve, translate::request_of};
-use crate::{Sso, SsoSession, site::sso::Storage};
+use crate::{Sso, SsoSession, site::store::Storage};
 
 pub use headers::base_headers;
 pub use plain_cookies::PlainCookies;

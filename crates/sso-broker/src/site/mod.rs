@@ -78,7 +78,7 @@
 //! - `cookies`: [`CookieJar`]; `clear_cookies`: the answers while a cookie comes twice with different values
 //! - `pages`: what a visitor reads when something goes wrong; `sent_form`: what they sent, if it was a form; `error`:
 //!   what handlers return
-//! - `sso`: what a site has set; `session`: the handle of a handler, and form tokens
+//! - `sso`: what a site has set; `store`: where tokens are kept; `session`: the handle of a handler, and form tokens
 //! - `departure`: to the server, from the right host and with the wanted page kept; `failure`: the answers to errors;
 //!   `visitor`: who is visiting a page
 //! - `routes`: the addresses that the broker answers itself: `attach`, `logout`, and for scripts `popup` and `ajax`, on
@@ -102,6 +102,7 @@ mod script;
 mod sent_form;
 pub(crate) mod session;
 pub(crate) mod sso;
+pub(crate) mod store;
 pub(crate) mod visitor;
 
 pub use answer::Answer;

@@ -13,12 +13,13 @@ use sso_core::{
 
 use super::{
     answer::Answer,
-    cookies::{CookieJar, Entries, Kept},
+    cookies::Kept,
     error::{FormRefused, LogoutRefused},
     pages::Problem,
     request::Request,
     sent_form,
-    sso::{Sso, Storage},
+    sso::Sso,
+    store::Store,
 };
 use crate::{Body, Broker, Client, EndReason, Info, LocalPath, Method, RequestError, TokenStore, User};
 
@@ -57,32 +58,6 @@ struct Scope {
     form: Vec<u8>,
     /// The entries of the framework's session, where tokens are kept there.
     entries: BTreeMap<String, String>,
-}
-
-enum Store {
-    Cookies(CookieJar),
-    Session(Entries),
-    Custom(Box<dyn TokenStore + Send>),
-}
-
-impl Store {
-    fn of(scope: &Scope) -> Self {
-        match &scope.sso.storage {
-            Storage::Cookies => {
-                Self::Cookies(CookieJar::read(scope.request.header_values("Cookie"), scope.sso.is_https()))
-            }
-            Storage::Session => Self::Session(Entries::new(scope.entries.clone())),
-            Storage::Custom(make) => Self::Custom(make(&scope.request)),
-        }
-    }
-
-    fn tokens(&mut self) -> &mut dyn TokenStore {
-        match self {
-            Self::Cookies(jar) => jar,
-            Self::Session(entries) => entries,
-            Self::Custom(store) => store.as_mut(),
-        }
-    }
 }
 
 /// Nothing panics while it is locked; if it did, what is there would still be whole.
@@ -309,24 +284,16 @@ impl SsoSession {
     /// What this request changes in its visitor's cookies, as headers for its answer: `Set-Cookie` is to be appended,
     /// another header to be replaced. Empty if nothing changed, or tokens are not kept in cookies.
     pub fn header_changes(&self) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
-        if let Some(Store::Cookies(jar)) = &*lock(&self.scope.store) {
-            headers.extend(jar.set_cookies().map(|cookie| ("set-cookie", cookie)));
-        }
-        if !headers.is_empty() {
-            // What sets a visitor's cookie is for this visitor, whatever the application says of caches.
-            headers.push(("cache-control", "no-store".to_owned()));
-        }
-        headers
+        let cookies: Vec<_> = lock(&self.scope.store).iter().flat_map(Store::set_cookies).collect();
+        // What sets a visitor's cookie is for this visitor, whatever the application says of caches.
+        let no_store = (!cookies.is_empty()).then(|| ("cache-control", "no-store".to_owned()));
+        cookies.into_iter().map(|cookie| ("set-cookie", cookie)).chain(no_store).collect()
     }
 
     /// What it changes in the framework's session: by key, `None` is a removal.
     #[cfg(feature = "actix")]
     pub(crate) fn entry_changes(&self) -> Vec<(String, Option<String>)> {
-        let store = lock(&self.scope.store);
-        let Some(Store::Session(entries)) = &*store else { return Vec::new() };
-        let changes = entries.changes().iter();
-        changes.map(|(key, change)| (key.clone(), change.as_ref().map(|(value, _)| value.clone()))).collect()
+        lock(&self.scope.store).iter().flat_map(Store::entry_changes).collect()
     }
 
     /// A page for a problem of this visitor's, with what they sent, if that was a form.
@@ -347,8 +314,9 @@ impl SsoSession {
 
     /// Works on the visitor's store. Short and without waiting, so that it is never locked twice.
     pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut dyn TokenStore) -> T) -> T {
+        let Scope { sso, request, entries, .. } = &*self.scope;
         let mut store = lock(&self.scope.store);
-        work(store.get_or_insert_with(|| Store::of(&self.scope)).tokens())
+        work(store.get_or_insert_with(|| Store::new(&sso.storage, request, sso.is_https(), entries)).tokens())
     }
 
     /// The same for what is good once. HEAD sees it and leaves it there: nobody reads that answer.

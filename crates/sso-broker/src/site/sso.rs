@@ -12,6 +12,7 @@ use super::{
     pages::{Pages, PlainPages},
     request::Request,
     sent_form::{self, MAX_FORM},
+    store::Storage,
 };
 use crate::{Broker, TokenStore};
 
@@ -45,19 +46,6 @@ pub enum SilentMode {
     Json,
     /// A script element. The only way with a jasny/sso server.
     Jsonp,
-}
-
-/// Makes the store of the visitor who sends a request.
-type MakeStore = dyn Fn(&Request) -> Box<dyn TokenStore + Send> + Send + Sync;
-
-/// Where visitors' tokens are kept.
-#[derive(Clone)]
-pub(crate) enum Storage {
-    Cookies,
-    /// In the framework's session, whose entries the adapter hands in and writes back.
-    #[cfg_attr(not(feature = "actix"), allow(dead_code))]
-    Session,
-    Custom(Arc<MakeStore>),
 }
 
 impl Sso {

@@ -3,6 +3,7 @@
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod outside;
 mod site;
 
 #[path = "../web/browser.rs"]
