@@ -54,35 +54,21 @@ impl ResponseError for HandlerError {
     }
 }
 
-impl ResponseError for RequestError {
-    fn status_code(&self) -> StatusCode {
-        status(self.status())
-    }
+macro_rules! as_handler_error {
+    ($($error:ty),+) => {$(
+        impl ResponseError for $error {
+            fn status_code(&self) -> StatusCode {
+                HandlerError::from(self.clone()).status_code()
+            }
 
-    fn error_response(&self) -> HttpResponse {
-        HandlerError::from(self.clone()).error_response()
-    }
+            fn error_response(&self) -> HttpResponse {
+                HandlerError::from(self.clone()).error_response()
+            }
+        }
+    )+};
 }
 
-impl ResponseError for FormRefused {
-    fn status_code(&self) -> StatusCode {
-        HandlerError::from(self.clone()).status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        HandlerError::from(self.clone()).error_response()
-    }
-}
-
-impl ResponseError for LogoutRefused {
-    fn status_code(&self) -> StatusCode {
-        HandlerError::from(self.clone()).status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        HandlerError::from(self.clone()).error_response()
-    }
-}
+as_handler_error!(RequestError, FormRefused, LogoutRefused);
 
 /// Of another service, and so none of the middleware's: the visitor's login is as it was.
 impl ResponseError for ServiceError {
