@@ -2,7 +2,7 @@
 
 use askama::Template;
 use sso_broker::{EndReason, site::Script};
-use sso_site::{Layout, THEMES, User, Way};
+use sso_site::{Layout, PageLink, THEMES, UserView};
 
 /// `GET /` at a broker with redirects.
 #[derive(Template)]
