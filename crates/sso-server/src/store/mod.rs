@@ -11,7 +11,7 @@
 //!   is refused. A refusal ([`Conflict`](StoreError::Conflict), [`Taken`](StoreError::Taken),
 //!   [`NoRoom`](StoreError::NoRoom)) says that nothing was written.
 //! - **Kept.** A record stays until its `keep_until`, and its links stay with it. Afterwards both may go at any time. A
-//!   store does not judge whether a login has ended or a session is gone; `session/lifecycle.rs`
+//!   store does not judge whether a login has ended or a session is gone; `session/lifecycle/mod.rs`
 //!   does. A family stays until it `expires`, a used id until the time given with it; whether a family still works is
 //!   not the store's to judge either.
 //! - **Few.** A session has at most [`Link::MAX_PER_BROKER`](crate::session::Link::MAX_PER_BROKER) links at a broker;

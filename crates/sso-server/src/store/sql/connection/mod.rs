@@ -29,11 +29,11 @@ use crate::store::{StoreError, runtime::StoreRuntime};
 
 /// The steps that make the tables, in their order.
 const SCHEMA: [&str; 5] = [
-    include_str!("schema_1.sql"),
-    include_str!("schema_2.sql"),
-    include_str!("schema_3.sql"),
-    include_str!("schema_4.sql"),
-    include_str!("schema_5.sql"),
+    include_str!("../schema_1.sql"),
+    include_str!("../schema_2.sql"),
+    include_str!("../schema_3.sql"),
+    include_str!("../schema_4.sql"),
+    include_str!("../schema_5.sql"),
 ];
 
 /// `pg_advisory_xact_lock`: one node at a time makes tables.

@@ -11,9 +11,9 @@ macro_rules! scripts {
 
         impl Scripts {
             pub(super) fn new() -> Self {
-                let prelude = include_str!("scripts/prelude.lua");
+                let prelude = include_str!("prelude.lua");
                 let script = |text| Script::new(&format!("{prelude}{text}"));
-                Self { $($name: script(include_str!(concat!("scripts/", stringify!($name), ".lua"))),)* }
+                Self { $($name: script(include_str!(concat!(stringify!($name), ".lua"))),)* }
             }
         }
     };
