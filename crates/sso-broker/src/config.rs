@@ -54,6 +54,9 @@ pub enum ConfigError {
     /// The public URL or the return path has a form that the server would refuse.
     #[error(transparent)]
     Place(#[from] InvalidOrigin),
+    /// The return path is an address that the broker answers with something else.
+    #[error("the return path {0} is another address of the broker's own")]
+    ReturnPath(String),
     /// Cookies of a plain http site can be read and planted on the way.
     #[error("the public URL {0} must be https: plain http is for the loopback only")]
     InsecurePublicUrl(Url),
@@ -70,6 +73,10 @@ pub enum ConfigError {
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }
+
+/// What begins so under `/sso/` is answered by the broker, and is no return.
+const OWN_PATHS: [&str; 7] =
+    ["/sso/attach", "/sso/login", "/sso/logout", "/sso/long-page", "/sso/session", "/sso/ajax", "/sso/clear-cookies"];
 
 impl BrokerBuilder {
     pub(crate) fn new(server_attach_url: &str, id: BrokerId, secret: Secret) -> Self {
@@ -174,6 +181,9 @@ impl BrokerBuilder {
         let public_url = Url::parse(&public_text).map_err(|_| ConfigError::NotAnOrigin(public_text.clone()))?;
         // What the server will check of our return URL, checked before anyone is sent there.
         AllowedOrigins::new(&[&public_text], ReturnPages::Paths(vec![self.return_path.clone()]))?;
+        if OWN_PATHS.iter().any(|own| self.return_path.starts_with(own)) {
+            return Err(ConfigError::ReturnPath(self.return_path));
+        }
         if public_url.scheme() != "https" && !is_loopback(&public_url) {
             return Err(ConfigError::InsecurePublicUrl(public_url));
         }
@@ -279,6 +289,10 @@ mod tests {
             assert!(matches!(good().public_url(bad).build(), Err(ConfigError::Place(_))), "{bad}");
         }
         assert!(matches!(good().return_path("sso").build(), Err(ConfigError::Place(_))));
+        for own in ["/sso/attach", "/sso/session/back", "/sso/ajax/verify"] {
+            assert!(matches!(good().return_path(own).build(), Err(ConfigError::ReturnPath(_))), "{own}");
+        }
+        assert!(good().return_path("/sso/back").build().is_ok());
         let without = Broker::builder("https://sso.example/attach", "Alice".parse().unwrap(), Secret::generate());
         assert!(matches!(without.build(), Err(ConfigError::NoPublicUrl)));
     }

@@ -14,7 +14,10 @@ use crate::{
 };
 
 pub(super) fn request_of(request: &HttpRequest) -> Request {
+    // HTTP/2 has no `Host`, and where both are there the target counts (RFC 9112, section 3.2.2).
+    let host = request.uri().authority().map(|host| ("host", host.as_str().as_bytes()));
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers = host.into_iter().chain(headers);
     let path_and_query = request.uri().path_and_query().map_or("/", |page| page.as_str());
     Request::new(request.method().as_str(), path_and_query, headers)
 }
@@ -78,5 +81,20 @@ impl ResponseError for ServiceError {
 
     fn error_response(&self) -> HttpResponse {
         self.json().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_name_in_the_target_counts() {
+        let request = |uri: &str| TestRequest::default().uri(uri).insert_header(("Host", "b")).to_http_request();
+        assert_eq!(request_of(&request("http://a/page?x")).header("host"), Some("a"));
+        assert_eq!(request_of(&request("http://a/page?x")).path_and_query(), "/page?x");
+        assert_eq!(request_of(&request("/page")).header("host"), Some("b"));
     }
 }

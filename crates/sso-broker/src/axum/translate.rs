@@ -11,7 +11,10 @@ use crate::{
 };
 
 pub(super) fn request_of(parts: &Parts) -> Request {
+    // HTTP/2 has no `Host`, and where both are there the target counts (RFC 9112, section 3.2.2).
+    let host = parts.uri.authority().map(|host| ("host", host.as_str().as_bytes()));
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers = host.into_iter().chain(headers);
     let path_and_query = parts.uri.path_and_query().map_or("/", |page| page.as_str());
     Request::new(parts.method.as_str(), path_and_query, headers)
 }
@@ -72,5 +75,19 @@ impl IntoResponse for ServiceError {
 impl IntoResponse for MissingMiddleware {
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_in_the_target_counts() {
+        let parts =
+            |uri: &str| axum::http::Request::builder().uri(uri).header("Host", "b").body(()).unwrap().into_parts().0;
+        assert_eq!(request_of(&parts("http://a/page?x")).header("host"), Some("a"));
+        assert_eq!(request_of(&parts("http://a/page?x")).path_and_query(), "/page?x");
+        assert_eq!(request_of(&parts("/page")).header("host"), Some("b"));
     }
 }

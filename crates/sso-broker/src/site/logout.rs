@@ -31,7 +31,7 @@ pub(super) fn page(session: &SsoSession, kind: ProblemKind, retry: LocalPath) ->
 pub(super) async fn show(session: &SsoSession) -> Result<Answer, HandlerError> {
     if let Err(error) = session.who().await
         && error.is_healable()
-        && (session.is_attached() || may_attach(session).await)
+        && (!session.http_request().reads_pages() || session.is_attached() || may_attach(session).await)
     {
         return Err(error.into());
     }

@@ -231,3 +231,17 @@ async fn the_page_that_asks_for_a_logout_stays_at_pages_of_this_site_only() {
         assert_eq!(answer.location(), back, "{page}");
     }
 }
+
+#[actix_web::test]
+async fn the_page_that_asks_for_a_logout_is_for_people() {
+    let server = Server::start();
+    let mut browser = Browser::new(&Site::start(server.broker()));
+    server.state().user = Some("jackie".into());
+    for headers in [&[("Accept", "application/json")][..], &[("Accept", "*/*"), ("Sec-Fetch-Mode", "cors")]] {
+        let answer = browser.get("/sso/logout", headers).await;
+        assert_eq!((answer.status, &answer.json()["attach"]), (401, &"redirect".into()), "{answer:?}");
+        assert!(browser.cookies.is_empty(), "nothing is kept for them: {:?}", browser.cookies);
+    }
+    let page = browser.arrive(&server, "/sso/logout").await;
+    assert!(page.status == 200 && page.body.contains("<h1>Log out?</h1>"), "{page:?}");
+}

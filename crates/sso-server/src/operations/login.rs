@@ -72,7 +72,7 @@ impl Server {
         let (now, mut former) = (task.now(), None);
         let login = Login { family: family.clone(), ..task.login_of(&account) };
         let shown = browser.cookie.as_ref().map(CookieValue::hash);
-        let mut log_in = |session: &mut Session| {
+        let mut log_in = |session: &mut Session, cookie: &CookieValue| {
             let is_others = session.user().is_some_and(|user| user.username != *username);
             if is_others && !shown.is_some_and(|shown| lifecycle::accepts(session, shown, now)) {
                 return false;
@@ -86,15 +86,18 @@ impl Server {
             true
         };
         let logged_in = async {
-            let logged_in = task.change(&session, &mut log_in).await?;
+            let logged_in = task.change(&session, |session| log_in(session, &cookie)).await?;
             if logged_in.is_some() || task.session(&session.id).await?.is_some() {
-                return Ok(logged_in);
+                return Ok(logged_in.map(|session| (session, cookie)));
             }
-            // The session was anonymous and made room for others, or it expired.
-            task.change(&task.start(&browser).await?, &mut log_in).await
+            // The session was anonymous and made room for others, or it expired. The form's other copy may do the same,
+            // with a session of its own.
+            let (session, cookie) = (task.start(&browser).await?, CookieValue::generate());
+            let logged_in = task.change(&session, |session| log_in(session, &cookie)).await?;
+            Ok::<_, Unavailable>(logged_in.map(|session| (session, cookie)))
         };
         let logged_in = logged_in.await;
-        let Ok(Some(session)) = logged_in else {
+        let Ok(Some((session, cookie))) = logged_in else {
             task.forget(family.as_deref()).await?;
             return Err(logged_in.err().map_or(Error::LoggedInMeanwhile, Error::from));
         };
