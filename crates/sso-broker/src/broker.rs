@@ -78,9 +78,11 @@ pub enum AttachOutcome {
         /// The new attach URL.
         url: String,
     },
-    /// This broker has just begun this attach and had the browser keep something for it, and it gave nothing back: say so.
+    /// This broker has just begun this attach and had the browser keep something for it, and it gave nothing back: say
+    /// so.
     CookiesOff,
-    /// Not the end of an attach that is under way here, or nobody can know. Nothing was changed; go on to the first page.
+    /// Not the end of an attach that is under way here, or nobody can know. Nothing was changed; go on to the first
+    /// page.
     Stray,
 }
 
@@ -120,8 +122,8 @@ impl Broker {
         Self(Arc::new(parts))
     }
 
-    /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to `wanted`, or to the first
-    /// page where `wanted` is [too long](Self::keeps).
+    /// Begins an attach. Returns the URL to redirect the browser to; it comes back to the return path, then to
+    /// `wanted`, or to the first page where `wanted` is [too long](Self::keeps).
     pub fn start_attach(&self, store: &mut dyn TokenStore, wanted: &LocalPath) -> String {
         self.start(store, wanted, Purpose::default())
     }
@@ -224,8 +226,8 @@ impl Broker {
         Some(BearerToken::new(self.0.id.clone(), token, &code, &self.0.key))
     }
 
-    /// Whether a token was put away a moment ago: once. If it is not there now, the store (the browser) has not kept it, and another attach
-    /// would end in the same way.
+    /// Whether a token was put away a moment ago: once. If it is not there now, the store (the browser) has not kept
+    /// it, and another attach would end in the same way.
     pub fn take_arrived(&self, store: &mut dyn TokenStore) -> bool {
         self.0.shelf.take_arrived(store)
     }
@@ -235,8 +237,8 @@ impl Broker {
         self.0.shelf.take_failure(store, time::seconds())
     }
 
-    /// Whether an attach can keep this page while the visitor is away. In cookies 3 KiB have room; how much in other stores, their
-    /// [`room`](TokenStore::room) says.
+    /// Whether an attach can keep this page while the visitor is away. In cookies 3 KiB have room; how much in other
+    /// stores, their [`room`](TokenStore::room) says.
     pub fn keeps(&self, store: &dyn TokenStore, wanted: &LocalPath) -> bool {
         self.0.shelf.has_room_for(store, wanted.as_str())
     }
@@ -306,7 +308,8 @@ impl Broker {
 
     /// The beginning of every attach by redirect.
     pub(crate) fn start(&self, store: &mut dyn TokenStore, wanted: &LocalPath, purpose: Purpose) -> String {
-        // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last would count.
+        // Now, and not by the pages that follow: tabs that are opened at once would each make one, and only the last
+        // would count.
         self.form_binding(store);
         let pending = self.add_pending(store, wanted, purpose);
         let mut back = self.0.public_url.clone();
@@ -348,7 +351,8 @@ impl Broker {
     }
 }
 
-/// What a form token is bound to: what this browser holds, in which there is no space, and the user whose page it is on.
+/// What a form token is bound to: what this browser holds, in which there is no space, and the user whose page it is
+/// on.
 fn bound_to(browser: &str, user: Option<&str>) -> String {
     user.map_or(browser.to_owned(), |user| format!("{browser} {user}"))
 }

@@ -27,14 +27,15 @@ use crate::{
 /// How long the server may take to show that it is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
-/// An idle connection is kept for so long. Servers close theirs after 5 s (actix-web, Apache); a call on its way at that moment fails, and
-/// nobody knows whether it was carried out.
+/// An idle connection is kept for so long. Servers close theirs after 5 s (actix-web, Apache); a call on its way at
+/// that moment fails, and nobody knows whether it was carried out.
 const IDLE_LIMIT: Duration = Duration::from_secs(3);
 
-/// An HTTP client for one server. It follows no redirect, keeps no cookie, uses no proxy: what it sends are credentials.
+/// An HTTP client for one server. It follows no redirect, keeps no cookie, uses no proxy: what it sends are
+/// credentials.
 ///
-/// Each call extends the visitor's login, as an activity of theirs. Where no person is behind a call (a script that asks again and
-/// again, a job), make it [`passively`](Self::passively). Clones share everything.
+/// Each call extends the visitor's login, as an activity of theirs. Where no person is behind a call (a script that
+/// asks again and again, a job), make it [`passively`](Self::passively). Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -84,7 +85,8 @@ impl Client {
         Ok(Self { shared: Arc::new(shared), is_passive: false })
     }
 
-    /// The same client for calls without a person behind them: none extends the login, but [`keepalive`](Self::keepalive).
+    /// The same client for calls without a person behind them: none extends the login, but
+    /// [`keepalive`](Self::keepalive).
     ///
     /// jasny/sso's server does not know the difference.
     pub fn passively(&self) -> Self {
@@ -152,8 +154,8 @@ impl Client {
         data.map_or(Ok(Map::new()), |data| parse(Some(data), "map"))
     }
 
-    /// A token for calls to another service in the name of the visitor, who must be logged in: to `audience`, or to the first that the server's
-    /// entry for this broker names.
+    /// A token for calls to another service in the name of the visitor, who must be logged in: to `audience`, or to the
+    /// first that the server's entry for this broker names.
     pub async fn access_token(
         &self,
         bearer: &BearerToken,

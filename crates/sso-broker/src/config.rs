@@ -156,8 +156,8 @@ impl BrokerBuilder {
         self
     }
 
-    /// How long a visitor may take at the server, login included; ten minutes by default, as long as the server's login form is accepted. Who comes
-    /// back later is sent there once more, and then gets to the wanted page.
+    /// How long a visitor may take at the server, login included; ten minutes by default, as long as the server's login
+    /// form is accepted. Who comes back later is sent there once more, and then gets to the wanted page.
     pub fn attach_limit(mut self, limit: Duration) -> Self {
         self.attach_limit = limit;
         self
@@ -221,8 +221,8 @@ impl BrokerBuilder {
     }
 }
 
-/// The page that visitors are sent to. Another name than `attach` is allowed, for a server behind addresses of its own; it is told, since
-/// visitors who are sent to a page that attaches nobody stay there.
+/// The page that visitors are sent to. Another name than `attach` is allowed, for a server behind addresses of its own;
+/// it is told, since visitors who are sent to a page that attaches nobody stay there.
 fn attach_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

@@ -8,14 +8,15 @@ use crate::{
 };
 
 impl Broker {
-    /// Begins an attach in place of one that does not serve the visitor any more. `None`: that was done already and did not help.
+    /// Begins an attach in place of one that does not serve the visitor any more. `None`: that was done already and did
+    /// not help.
     pub fn attach_again(&self, store: &mut dyn TokenStore, wanted: &LocalPath, why: Why) -> Option<String> {
         let again = self.give_up(store, why)?;
         Some(self.start(store, wanted, again.into()))
     }
 
-    /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One that
-    /// still shows that nobody is logged in stays where nothing better is to come.
+    /// The first half of it: forgets the token, so that no way to the server leads past the attach, and counts. One
+    /// that still shows that nobody is logged in stays where nothing better is to come.
     pub(crate) fn give_up(&self, store: &mut dyn TokenStore, why: Why) -> Option<Again> {
         let next = self.notes(store).again.next(why);
         if next.is_some() || why != Why::Remembered {
@@ -35,8 +36,8 @@ impl Broker {
         self.notes(store).again.next(Why::Remembered).is_some()
     }
 
-    /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps the browser has got another session
-    /// since its token was made, an hour ago or longer.
+    /// Whether a visitor to whom nobody is logged in is to be attached again: perhaps the browser has got another
+    /// session since its token was made, an hour ago or longer.
     pub(crate) fn is_old(&self, store: &dyn TokenStore) -> bool {
         // One of jasny/sso's own making has no notes.
         let made = Some(self.notes(store).made).filter(|made| *made > 0);
@@ -59,7 +60,8 @@ impl Broker {
         self.0.shelf.attached(store).map(|attached| attached.notes).unwrap_or_default()
     }
 
-    /// The reason to tell a visitor to whom nobody is logged in, if they were not told yet. `n`: which end it was, as the server says.
+    /// The reason to tell a visitor to whom nobody is logged in, if they were not told yet. `n`: which end it was, as
+    /// the server says.
     pub fn take_ended(&self, store: &mut dyn TokenStore, reason: EndReason, n: u64) -> Option<EndReason> {
         let is_news = self.is_news(store, n);
         self.note(store, |notes| notes.told = Some(n));

@@ -13,13 +13,15 @@ pub enum RequestError {
     /// The visitor has no token, or the server does not know it. A new attach helps.
     #[error("the visitor is not attached to a session")]
     NotAttached,
-    /// Somebody has logged in since the visitor's token was attached, and it does not see that login. A new attach helps.
+    /// Somebody has logged in since the visitor's token was attached, and it does not see that login. A new attach
+    /// helps.
     #[error("{}", BearerErrorCode::Superseded.message())]
     Superseded,
     /// The visitor's session has ended: what servers of version 0.1 and of jasny/sso say. A new attach helps.
     #[error("the visitor's session has ended")]
     SessionEnded,
-    /// The visitor's token is good, and the user who is logged in may not use this broker. The broker is not told who that is; a logout helps.
+    /// The visitor's token is good, and the user who is logged in may not use this broker. The broker is not told who
+    /// that is; a logout helps.
     #[error("{}", BearerErrorCode::UserNotAllowed.message())]
     UserNotAllowed,
     /// The server understood and says no. The text is its own, for people.

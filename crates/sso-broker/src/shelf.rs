@@ -68,8 +68,8 @@ impl Shelf {
         as_sent(key, Pending::FRAME + packed(wanted).len()) <= store.room().min(Pending::MAX_LEN)
     }
 
-    /// Keeps an attach under way; the oldest of too many make room, and of too long ones: as cookies they must not grow over what
-    /// servers take.
+    /// Keeps an attach under way; the oldest of too many make room, and of too long ones: as cookies they must not grow
+    /// over what servers take.
     pub(crate) fn add_pending(&self, store: &mut dyn TokenStore, pending: &Pending) {
         let (key, text) = (self.pending_key(&pending.state), pending.to_text());
         let mut others: Vec<(i64, String, usize)> = Vec::new();

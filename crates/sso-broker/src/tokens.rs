@@ -19,8 +19,8 @@ pub trait TokenStore {
     fn remove(&mut self, key: &str);
     /// All keys, those of others too if the store is shared.
     fn keys(&self) -> Vec<String>;
-    /// How many bytes all attaches under way may take here, with their keys. Each holds the page that its visitor wants; 2,000 suit
-    /// a session that is kept in one cookie.
+    /// How many bytes all attaches under way may take here, with their keys. Each holds the page that its visitor
+    /// wants; 2,000 suit a session that is kept in one cookie.
     fn room(&self) -> usize {
         2_000
     }
@@ -209,10 +209,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// One is kept for so long: much longer than it may be finished, so that who comes back late still gets to the wanted page.
+    /// One is kept for so long: much longer than it may be finished, so that who comes back late still gets to the
+    /// wanted page.
     pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3600);
-    /// One that is long, in bytes as sent, is kept for an hour at most: tabs that are opened at once do not know of each other's, and together they may be
-    /// more than a server in front takes.
+    /// One that is long, in bytes as sent, is kept for an hour at most: tabs that are opened at once do not know of
+    /// each other's, and together they may be more than a server in front takes.
     pub(crate) const LONG: usize = 1_024;
     pub(crate) const LONG_KEPT: Duration = Duration::from_secs(3600);
     /// A browser that restores many tabs begins one attach for each of them.
@@ -242,8 +243,8 @@ impl Pending {
     }
 }
 
-/// What an attach is known by when it comes back. In the return URL it has a MAC, so that a text in an address shows by itself whether, and
-/// when, an attach of this broker's began with it.
+/// What an attach is known by when it comes back. In the return URL it has a MAC, so that a text in an address shows by
+/// itself whether, and when, an attach of this broker's began with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     /// Random: shows that the return belongs to an attach that this browser began.
@@ -277,8 +278,8 @@ impl State {
     }
 }
 
-/// A page without the characters that cookies cannot hold, and without `%`, which would be encoded as three: a page in another script is full of it.
-/// `<` and `>` stand for them, which no page has.
+/// A page without the characters that cookies cannot hold, and without `%`, which would be encoded as three: a page in
+/// another script is full of it. `<` and `>` stand for them, which no page has.
 pub(crate) fn packed(page: &str) -> String {
     let mut text = String::with_capacity(page.len());
     for c in page.chars() {

@@ -8,8 +8,8 @@ use crate::{base36, checksum::MacKey};
 
 /// The key of a site's form tokens (CSRF protection; OWASP calls this the signed double-submit cookie).
 ///
-/// A token is `<served>.<MAC>`: a MAC over the form's name and page, the instant at which the page was served, and something that only this
-/// browser holds (a cookie's value). So it needs no record anywhere.
+/// A token is `<served>.<MAC>`: a MAC over the form's name and page, the instant at which the page was served, and
+/// something that only this browser holds (a cookie's value). So it needs no record anywhere.
 #[derive(Clone)]
 pub struct FormKey(MacKey);
 
@@ -24,8 +24,8 @@ impl FormKey {
         Self(MacKey::new(secret).derive("form token"))
     }
 
-    /// The token of a page of a form (`login`, `profile/2`), served at this instant (milliseconds since the epoch) to the browser that
-    /// holds `binding`.
+    /// The token of a page of a form (`login`, `profile/2`), served at this instant (milliseconds since the epoch) to
+    /// the browser that holds `binding`.
     pub fn token(&self, page: &str, binding: &str, served: i64) -> String {
         format!("{served}.{}", self.mac(page, binding, served))
     }

@@ -1,5 +1,5 @@
-//! The headers that every answer of a site carries, whatever it is: pages, files, JSON, redirects, errors. Plain data; the `web/` folders of server and
-//! broker set them, in one layer each.
+//! The headers that every answer of a site carries, whatever it is: pages, files, JSON, redirects, errors. Plain data;
+//! the `web/` folders of server and broker set them, in one layer each.
 
 use url::Url;
 
@@ -14,9 +14,10 @@ pub struct BaseHeaders {
 
 /// Names and values that go with everything.
 ///
-/// A page that another site's page opened in a window is out of its reach, and so is what it opens itself (`Cross-Origin-Opener-Policy`). Nothing is loaded
-/// into pages of other sites (`Cross-Origin-Resource-Policy`), but for silent attach, which says otherwise itself. Other sites see the origin that a
-/// visitor comes from, and not the page.
+/// A page that another site's page opened in a window is out of its reach, and so is what it opens itself
+/// (`Cross-Origin-Opener-Policy`). Nothing is loaded into pages of other sites (`Cross-Origin-Resource-Policy`), but
+/// for silent attach, which says otherwise itself. Other sites see the origin that a visitor comes from, and not the
+/// page.
 const ALWAYS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "strict-origin-when-cross-origin"),

@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 pub const VERIFY_PARAM: &str = "sso_verify";
 /// The query parameter in which a broker receives the reason why an attach failed.
 pub const ERROR_PARAM: &str = "sso_error";
-/// The request header that says who is behind a broker's call; [`ACTIVITY_NONE`]: no person, so it does not extend the login.
+/// The request header that says who is behind a broker's call; [`ACTIVITY_NONE`]: no person, so it does not extend the
+/// login.
 pub const ACTIVITY_HEADER: &str = "SSO-Activity";
 /// See [`ACTIVITY_HEADER`].
 pub const ACTIVITY_NONE: &str = "none";
-/// The response header that says how the last login ended, beside the answer that nobody is logged in: `expired; n=7`. See [`Ended`].
+/// The response header that says how the last login ended, beside the answer that nobody is logged in: `expired; n=7`.
+/// See [`Ended`].
 pub const ENDED_HEADER: &str = "SSO-Ended";
 /// The response header that says that the browser is remembered: a new attach logs it in again. Its value is `1`.
 pub const RESUME_HEADER: &str = "SSO-Resume";
@@ -91,9 +93,11 @@ pub enum BearerErrorCode {
     NotAttached,
     /// The link is older than the login that is there now: the broker attaches again.
     Superseded,
-    /// The session it was linked to has ended: said by servers of version 0.1. Now a call is answered as nobody's, with [`ENDED_HEADER`].
+    /// The session it was linked to has ended: said by servers of version 0.1. Now a call is answered as nobody's, with
+    /// [`ENDED_HEADER`].
     SessionEnded,
-    /// The token is good, and the user who is logged in may not use this broker. A new token does not help; a logout does.
+    /// The token is good, and the user who is logged in may not use this broker. A new token does not help; a logout
+    /// does.
     UserNotAllowed,
 }
 
@@ -117,8 +121,8 @@ impl BearerErrorCode {
     }
 }
 
-/// An access token as brokers get it: `{"access_token":"…","token_type":"Bearer","expires_in":300}` (RFC 6749 section 5.1). `Debug` does
-/// not show it.
+/// An access token as brokers get it: `{"access_token":"…","token_type":"Bearer","expires_in":300}` (RFC 6749 section
+/// 5.1). `Debug` does not show it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AccessToken {
     /// The token itself: a credential, for the `Authorization` header of calls to its audience and for nothing else.
@@ -143,7 +147,8 @@ impl std::fmt::Debug for AccessToken {
 pub struct User {
     /// The name the user logged in with.
     pub username: String,
-    /// What else is known of the user. One that is called `username` is not written: readers would take it for the name.
+    /// What else is known of the user. One that is called `username` is not written: readers would take it for the
+    /// name.
     #[serde(flatten, serialize_with = "but_the_username")]
     pub attributes: Map<String, Value>,
 }
@@ -152,7 +157,8 @@ fn but_the_username<S: Serializer>(attributes: &Map<String, Value>, serializer: 
     serializer.collect_map(attributes.iter().filter(|(name, _)| *name != "username"))
 }
 
-/// What is left of a login: `{"authenticated":true,"username":"jackie","expires_in":1187,…}`. Times are whole seconds, rounded down.
+/// What is left of a login: `{"authenticated":true,"username":"jackie","expires_in":1187,…}`. Times are whole seconds,
+/// rounded down.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// Whether somebody is logged in.
@@ -195,7 +201,8 @@ pub enum EndReason {
     Expired,
     /// Its user logged out, at whichever site, or another user logged in.
     LoggedOut,
-    /// Its user or an operator ended it, its account is gone or has another password, or what led to it was in the wrong hands.
+    /// Its user or an operator ended it, its account is gone or has another password, or what led to it was in the
+    /// wrong hands.
     Revoked,
 }
 

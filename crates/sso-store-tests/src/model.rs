@@ -1,5 +1,6 @@
-//! Random operations on a store and on plain maps: whatever one answers, the other must. One after the other, and from several tasks at
-//! once: then there must be an order in which the maps would have answered the same, and which nobody saw contradicted.
+//! Random operations on a store and on plain maps: whatever one answers, the other must. One after the other, and from
+//! several tasks at once: then there must be an order in which the maps would have answered the same, and which nobody
+//! saw contradicted.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -48,8 +49,8 @@ enum Op {
     LinksOf {
         session: usize,
     },
-    /// Made from the newest version that anyone was told of, or from one that is so many older. It may move the count: somebody
-    /// logs in, or out.
+    /// Made from the newest version that anyone was told of, or from one that is so many older. It may move the count:
+    /// somebody logs in, or out.
     Update {
         session: usize,
         behind: u64,
@@ -416,7 +417,8 @@ async fn at_once<S: Store>(store: &Arc<S>, names: &Arc<Names>, tasks: Vec<Vec<Op
     histories
 }
 
-/// Whether the model gives all these answers in some order that has no call before one that had returned when it was made.
+/// Whether the model gives all these answers in some order that has no call before one that had returned when it was
+/// made.
 fn is_explained(model: &Model, names: &Names, histories: &[Vec<Event>]) -> bool {
     let mut tried = HashSet::new();
     let mut open = vec![(model.clone(), vec![0; histories.len()])];

@@ -24,8 +24,8 @@ pub struct Request {
 
 impl Request {
     /// `path_and_query`: both as they were sent, with their encoding. `headers`: all of them, a name as often as it was
-    /// sent. Where the site's name comes elsewhere than in `Host` (in HTTP/2 it is the authority of the target), give it
-    /// as the first `Host`.
+    /// sent. Where the site's name comes elsewhere than in `Host` (in HTTP/2 it is the authority of the target), give
+    /// it as the first `Host`.
     pub fn new<'a>(method: &str, path_and_query: &str, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {

@@ -50,7 +50,8 @@ async fn cookies_are_off_only_where_that_is_known() {
     let page = browser.visit(&back).await;
     assert!(page.is_problem(400, "Your browser sent no cookie"), "{page:?}");
 
-    // States that this broker never made, or whose end nobody can know any more: the first page tells, with an attach of its own.
+    // States that this broker never made, or whose end nobody can know any more: the first page tells, with an attach
+    // of its own.
     let (start, state) = back.split_once("state=").unwrap();
     let state = state.split('&').next().unwrap();
     let (nonce, rest) = state.split_once('.').unwrap();

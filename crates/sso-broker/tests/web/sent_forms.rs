@@ -1,4 +1,5 @@
-//! Forms that are sent when somebody else is logged in, or nobody any more: whose they are, and what becomes of what was typed.
+//! Forms that are sent when somebody else is logged in, or nobody any more: whose they are, and what becomes of what
+//! was typed.
 
 use crate::{browser::Browser, server::Server, site::Site};
 

@@ -147,9 +147,10 @@ impl AttachRules<'_> {
 
     /// Whether the request comes from where it should.
     ///
-    /// A redirect attach is a visit to the server, so any page may have led to it: its `Referer` is not looked at (a click from
-    /// one broker to another carries the first one's through the redirect, jasny/sso issue 133). A silent one must say
-    /// whose page asks: a script tag with `referrerpolicy=no-referrer` on any page would otherwise read the code.
+    /// A redirect attach is a visit to the server, so any page may have led to it: its `Referer` is not looked at (a
+    /// click from one broker to another carries the first one's through the redirect, jasny/sso issue 133). A silent
+    /// one must say whose page asks: a script tag with `referrerpolicy=no-referrer` on any page would otherwise read
+    /// the code.
     pub fn check_source(&self, request: &AttachRequest, headers: BrowserHeaders<'_>) -> Result<(), AttachError> {
         if headers.origin.is_some_and(|origin| !self.origins.allows_origin(origin)) {
             return Err(AttachError::OriginNotAllowed);

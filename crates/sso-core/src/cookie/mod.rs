@@ -2,14 +2,15 @@
 //!
 //! A reader must not be kinder than browsers are. A sibling host may set a cookie named `\u{2000}__Host-id` or
 //! `__Host%2Did`: to the browser those names have no prefix, and to a reader that strips Unicode white space or decodes
-//! names they are `__Host-id`. So this reader works on bytes: it splits at `;`, strips spaces and tabs, decodes nothing,
-//! and skips each piece that it does not understand.
+//! names they are `__Host-id`. So this reader works on bytes: it splits at `;`, strips spaces and tabs, decodes
+//! nothing, and skips each piece that it does not understand.
 
 use std::collections::BTreeMap;
 
 /// The cookies of one request. Names are compared byte for byte.
 ///
-/// A name that comes with two different values has none: somebody else set one of them, and must not decide which counts.
+/// A name that comes with two different values has none: somebody else set one of them, and must not decide which
+/// counts.
 ///
 /// ```
 /// use sso_core::SentCookies;
@@ -48,8 +49,8 @@ impl AmbiguousCookie {
 }
 
 impl<'a> SentCookies<'a> {
-    /// Reads the values of all `Cookie` fields of a request. A piece whose name is not a token, or whose value is not made
-    /// of cookie octets (RFC 6265 section 4.1.1), counts as not sent.
+    /// Reads the values of all `Cookie` fields of a request. A piece whose name is not a token, or whose value is not
+    /// made of cookie octets (RFC 6265 section 4.1.1), counts as not sent.
     pub fn read(fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut cookies = BTreeMap::new();
         for (name, value) in fields.into_iter().flat_map(pieces) {

@@ -118,7 +118,8 @@ impl Place {
     }
 }
 
-/// A `return_url` that was checked against its broker's [`AllowedOrigins`]; the only kind of URL that an attach redirects to.
+/// A `return_url` that was checked against its broker's [`AllowedOrigins`]; the only kind of URL that an attach
+/// redirects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnUrl(Url);
 
@@ -150,8 +151,8 @@ impl ReturnUrl {
     }
 }
 
-/// Whether a pair of a query would be read as one of our parameters by anyone; also empty pairs, which only clutter. PHP reads
-/// `sso.verify`, ` sso_verify` and `sso_verify[]` as `sso_verify`.
+/// Whether a pair of a query would be read as one of our parameters by anyone; also empty pairs, which only clutter.
+/// PHP reads `sso.verify`, ` sso_verify` and `sso_verify[]` as `sso_verify`.
 fn is_ours(pair: &str) -> bool {
     form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(name, _)| {
         let name = name.trim_start().split('[').next().unwrap_or_default().replace(['.', ' '], "_");
@@ -176,7 +177,8 @@ fn parse_strictly(text: &str) -> Option<Url> {
     Url::parse(text).ok()
 }
 
-/// An address, or a name of letters, digits, `-`, `_` and dots. The parser lets more through, `*` for one, which can only be a mistake.
+/// An address, or a name of letters, digits, `-`, `_` and dots. The parser lets more through, `*` for one, which can
+/// only be a mistake.
 fn is_plain<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
         Host::Domain(name) => {

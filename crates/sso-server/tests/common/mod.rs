@@ -220,8 +220,8 @@ pub(crate) fn key(broker: &str) -> ChecksumKey {
     ChecksumKey::new(&secret(broker), if broker.starts_with("Php") { Encoding::Php } else { Encoding::Exact })
 }
 
-/// Alice may post passwords, Greg may not, Ajax and Jsonp attach silently, Php is a jasny/sso broker, Weak has a short secret, Club and PhpClub
-/// let jackie and the staff in and are told full names only.
+/// Alice may post passwords, Greg may not, Ajax and Jsonp attach silently, Php is a jasny/sso broker, Weak has a short
+/// secret, Club and PhpClub let jackie and the staff in and are told full names only.
 fn brokers() -> BrokerList {
     ["Alice", "Greg", "Ajax", "Jsonp", "Php", "Weak", "Club", "PhpClub"].into_iter().map(broker).collect()
 }

@@ -1,4 +1,5 @@
-//! Whose browser is it? One browser after the other user, a login sent twice, a cookie in another browser, a cookie that grows old.
+//! Whose browser is it? One browser after the other user, a login sent twice, a cookie in another browser, a cookie
+//! that grows old.
 
 use std::time::Duration;
 

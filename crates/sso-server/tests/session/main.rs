@@ -1,4 +1,5 @@
-//! What a server does with sessions, asked through `Server`: no HTTP, a clock that is moved by hand, a store that counts.
+//! What a server does with sessions, asked through `Server`: no HTTP, a clock that is moved by hand, a store that
+//! counts.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests a panic is the finding")]
 

@@ -161,7 +161,8 @@ async fn users_that_cannot_be_changed_here_are_not() {
     assert_eq!(world.info(&link).await.unwrap().as_deref(), Some("jackie"));
 }
 
-/// Who knows the password until now posts the form; an operator sets another one because of that, after the old one was checked.
+/// Who knows the password until now posts the form; an operator sets another one because of that, after the old one was
+/// checked.
 #[tokio::test]
 async fn a_change_does_not_overwrite_a_password_that_was_set_meanwhile() {
     for is_reset in [true, false] {

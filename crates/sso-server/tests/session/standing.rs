@@ -119,7 +119,8 @@ async fn a_login_that_raced_with_its_users_end_does_not_survive_it() {
     let (world, directory) = world();
     let mut browser = Browser::default();
     directory.remove_after_the_next_find("jackie");
-    // The password was found right; then the account was disabled, and all its sessions ended: this one is not among them yet.
+    // The password was found right; then the account was disabled, and all its sessions ended: this one is not among
+    // them yet.
     let visit = world.server.log_in(browser.cookie.as_ref(), &credentials("jackie")).await.unwrap();
     assert_eq!(visit.session.user().unwrap().username, "jackie");
     browser.receive(visit.set_cookie);

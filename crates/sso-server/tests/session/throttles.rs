@@ -169,7 +169,8 @@ async fn strangers_who_guess_do_not_slow_down_a_browser_that_knows_the_user() {
     for _ in 0..6 {
         world.server.log_in(None, &wrong_credentials("jackie")).await.unwrap_err();
     }
-    // Guesses that are made there count, and from all such browsers together: whoever knew the password once may have many.
+    // Guesses that are made there count, and from all such browsers together: whoever knew the password once may have
+    // many.
     for n in 0..6 {
         let from = if n % 2 == 0 { browser.cookie.as_ref().into() } else { returning.clone() };
         let wrong = world.server.log_in(from, &wrong_credentials("jackie")).await;

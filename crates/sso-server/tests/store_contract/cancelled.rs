@@ -1,5 +1,5 @@
-//! Callers go away in the middle of what they asked for: a browser that closes its connection, a time limit. Nothing of it is left behind in the
-//! connections that the next ones use.
+//! Callers go away in the middle of what they asked for: a browser that closes its connection, a time limit. Nothing of
+//! it is left behind in the connections that the next ones use.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What only the store in Redis promises: keys that go by themselves, nothing readable in them, and short waits when Redis is away.
+//! What only the store in Redis promises: keys that go by themselves, nothing readable in them, and short waits when
+//! Redis is away.
 
 use std::{
     sync::{

@@ -1,4 +1,5 @@
-//! A store is used from several runtimes, as actix-web has one for each worker, and outlives all but the one on which it was opened.
+//! A store is used from several runtimes, as actix-web has one for each worker, and outlives all but the one on which
+//! it was opened.
 
 use std::{sync::Arc, thread};
 

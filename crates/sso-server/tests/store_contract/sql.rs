@@ -24,7 +24,8 @@ use sso_store_tests::{World, families::DAY, family, log_in, token_of, used};
 /// An empty store in a file of its own.
 pub(crate) async fn sqlite(clock: Arc<ManualClock>) -> SqlStore {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // One directory for all, in memory where that goes: these files need not survive anything, and each write would wait for the disk.
+    // One directory for all, in memory where that goes: these files need not survive anything, and each write would
+    // wait for the disk.
     static DIRECTORY: OnceLock<(PathBuf, Child)> = OnceLock::new();
     let (directory, _) = DIRECTORY.get_or_init(|| {
         let in_memory = TempDir::with_prefix_in("sso-sqlite", "/dev/shm");

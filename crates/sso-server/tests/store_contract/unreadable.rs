@@ -1,4 +1,5 @@
-//! A record that cannot be read hides no other one, and ends when its user's sessions are ended. (In memory nothing is sealed.)
+//! A record that cannot be read hides no other one, and ends when its user's sessions are ended. (In memory nothing is
+//! sealed.)
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

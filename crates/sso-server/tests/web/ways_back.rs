@@ -1,4 +1,5 @@
-//! Where an attach may lead, and where it must not (threats: URLs that parse two ways, open redirects, header injection).
+//! Where an attach may lead, and where it must not (threats: URLs that parse two ways, open redirects, header
+//! injection).
 
 use actix_web::http::StatusCode;
 use sso_core::Token;

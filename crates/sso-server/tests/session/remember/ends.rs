@@ -81,7 +81,8 @@ async fn logouts_anywhere_forget_the_browser() {
 
 #[tokio::test]
 async fn a_logout_logs_out_all_that_came_back_with_the_token() {
-    // At the server with the session, at the server with the token alone, at a broker with a live session or an expired one.
+    // At the server with the session, at the server with the token alone, at a broker with a live session or an expired
+    // one.
     for (session, waits) in [(Some(true), false), (Some(false), false), (None, false), (None, true)] {
         let world = World::new();
         let mut jar = remembered(&world).await;
