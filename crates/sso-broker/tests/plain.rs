@@ -106,6 +106,22 @@ async fn an_error_waits_for_a_page_and_not_for_its_icon() {
     assert_eq!(site.get("/", &PAGE).await.unwrap().as_deref(), Some("Nope"));
 }
 
+/// As a middleware and a handler do that both ask who is visiting.
+#[tokio::test]
+async fn who_asks_twice_in_one_request_gets_the_same() {
+    let mut site = Site::new(&server(), "http://alice.localhost:1");
+    let departure = site.get("/", &PAGE).await.unwrap_err();
+    assert_eq!(site.attach(&departure, "sso_error=Nope").await, "/");
+    let session = site.begin("/", &PAGE).unwrap();
+    for _ in 0..2 {
+        let visitor = Visitor::recognise(session.clone()).await.unwrap();
+        assert_eq!(visitor.problem.as_deref(), Some("Nope"));
+    }
+    // The next request takes it from there.
+    assert_eq!(site.get("/", &PAGE).await.unwrap().as_deref(), Some("Nope"), "nothing was written for the first one");
+    assert_eq!(site.get("/", &PAGE).await.unwrap_err().status, 303);
+}
+
 #[tokio::test]
 async fn cookies_on_https_have_their_prefix_and_no_other_name_is_read_as_it() {
     let mut site = Site::new(&server(), "https://alice.example");

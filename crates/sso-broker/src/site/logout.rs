@@ -8,7 +8,7 @@ use super::{
     request::parameter,
     session::SsoSession,
 };
-use crate::{Broker, LocalPath};
+use crate::LocalPath;
 
 pub(super) const PATH: &str = "/sso/logout";
 
@@ -42,7 +42,7 @@ pub(super) async fn show(session: &SsoSession) -> Result<Answer, HandlerError> {
 /// Whether a visitor without a token can be attached, as far as is known here: an attach that has just failed is not
 /// tried again.
 async fn may_attach(session: &SsoSession) -> bool {
-    let has_failed = session.take(Broker::take_failure).is_some() || session.take(Broker::take_arrived);
+    let has_failed = session.failure().is_some() || session.has_arrived();
     session.http_request().is_visit() && !has_failed && session.broker().client().is_reachable().await
 }
 

@@ -54,10 +54,20 @@ struct Scope {
     store: Mutex<Option<Store>>,
     /// Who is logged in, once the server was asked.
     asked: Mutex<Option<Info>>,
+    taken: Mutex<Taken>,
     /// See [`sent_form`].
     form: Vec<u8>,
     /// The entries of the framework's session, where tokens are kept there.
     entries: BTreeMap<String, String>,
+}
+
+/// What is good once, as it was taken in this request: an extractor that runs twice gets the same both times. Otherwise
+/// the second one would send a visitor away whose attach was refused, again and again.
+#[derive(Debug, Default)]
+struct Taken {
+    failure: Option<Option<String>>,
+    has_arrived: Option<bool>,
+    ended: Option<Option<(EndReason, u64)>>,
 }
 
 /// Nothing panics while it is locked; if it did, what is there would still be whole.
@@ -94,8 +104,9 @@ impl Sso {
             || request.is_embedded();
         let client = self.broker.client();
         let client = if is_passive { client.passively() } else { client.clone() };
-        let (store, asked) = (Mutex::new(None), Mutex::new(None));
-        Ok(SsoSession { scope: Arc::new(Scope { sso: self.clone(), request, store, asked, form, entries }), client })
+        let (store, asked, taken) = (Mutex::new(None), Mutex::new(None), Mutex::default());
+        let scope = Scope { sso: self.clone(), request, store, asked, taken, form, entries };
+        Ok(SsoSession { scope: Arc::new(scope), client })
     }
 }
 
@@ -139,10 +150,21 @@ impl SsoSession {
     pub(super) fn take_ended(&self, info: &Info) -> Option<(EndReason, u64)> {
         let (reason, n) = info.ended?;
         let is_read = !self.http_request().is_head();
-        self.with_store(|store| match is_read {
+        let take = |store: &mut dyn TokenStore| match is_read {
             true => self.broker().take_ended(store, reason, n).map(|reason| (reason, n)),
             false => self.broker().is_news(store, n).then_some((reason, n)),
-        })
+        };
+        *lock(&self.scope.taken).ended.get_or_insert_with(|| self.with_store(take))
+    }
+
+    /// Why the last attach failed, once.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.scope.taken).failure.get_or_insert_with(|| self.take(Broker::take_failure)).clone()
+    }
+
+    /// Whether the visitor has just come back from an attach, once.
+    pub(super) fn has_arrived(&self) -> bool {
+        *lock(&self.scope.taken).has_arrived.get_or_insert_with(|| self.take(Broker::take_arrived))
     }
 
     /// What is left of the login. Asking does not extend it.

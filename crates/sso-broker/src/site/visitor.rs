@@ -2,7 +2,7 @@
 
 use super::{answer::Answer, departure::depart, failure::failed_call, request_kind::RequestKind, session::SsoSession};
 use crate::{
-    Broker, EndReason, Info, RequestError, User, Why,
+    EndReason, Info, RequestError, User, Why,
     tokens::{Again, Purpose},
 };
 
@@ -77,10 +77,10 @@ impl Visitor {
                 RequestKind::Other => Err(RequestError::NotAttached.json()),
                 RequestKind::Visit => {
                     // Shown once; the next visit tries again. Without it a server that refuses would be asked for ever.
-                    if let Some(problem) = session.take(Broker::take_failure) {
+                    if let Some(problem) = session.failure() {
                         return Ok(Self { problem: Some(problem), ..Self::anonymous(session) });
                     }
-                    if session.take(Broker::take_arrived) {
+                    if session.has_arrived() {
                         return Ok(Self { problem: Some(NOT_KEPT.into()), ..Self::anonymous(session) });
                     }
                     if !broker.client().is_reachable().await {
@@ -90,7 +90,7 @@ impl Visitor {
                 }
             };
         }
-        session.take(Broker::take_arrived);
+        session.has_arrived();
         match session.who().await {
             Err(error) if error.is_healable() && kind != RequestKind::Crawler => Err(failed_call(&session, &error)),
             Err(error @ RequestError::UserNotAllowed) => Err(failed_call(&session, &error)),
@@ -125,7 +125,7 @@ impl Visitor {
         let mut visitor = Self::anonymous(session);
         let session = &visitor.session;
         if kind == RequestKind::Visit {
-            visitor.problem = session.take(Broker::take_failure);
+            visitor.problem = session.failure();
         }
         match result {
             Ok(info) => {
