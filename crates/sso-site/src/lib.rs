@@ -3,7 +3,7 @@
 //! - [`SiteFrame`]: what is around a site's pages, from [`SiteInfo`]s; [`Layout`] is what templates see of it
 //! - [`UserView`], [`PageLink`], [`THEMES`]: what several templates need
 //! - [`assets`]: the files under `static/`
-//! - [`page`], [`see_other`], [`page_policy`], [`no_store`]: how the sites answer
+//! - [`page`], [`see_other`], [`no_store`]: how the sites answer
 //!
 //! A template's struct is in the crate that fills it in.
 
@@ -14,4 +14,4 @@ mod response;
 
 pub use frame::{NO_THEME, SiteFrame, SiteInfo, theme_in, theme_of};
 pub use pages::{EMAIL, FULL_NAME, Layout, PageLink, Popup, SiteLink, THEMES, UserView};
-pub use response::{html, no_store, page, page_policy, see_other};
+pub use response::{html, no_store, page, see_other};

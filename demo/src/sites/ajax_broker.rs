@@ -4,8 +4,9 @@
 
 use actix_web::{App, HttpResponse, http::StatusCode, web};
 use sso_broker::{Broker, OptionalVisitor, SilentMode, Sso, Visitor};
+use sso_core::headers::page_policy;
 use sso_server::web::get_or_head;
-use sso_site::{SiteFrame, UserView, no_store, page, page_policy};
+use sso_site::{SiteFrame, UserView, no_store, page};
 
 use super::{
     broker_forms::{self, HOME_FORM, LOGIN_FORM, theme_of},

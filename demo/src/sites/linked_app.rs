@@ -11,7 +11,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 use sso_broker::actix::{PlainCookies, base_headers, sent_by};
-use sso_core::{BaseHeaders, SentBy, wire::WRONG_CREDENTIALS};
+use sso_core::{BaseHeaders, SentBy, headers::page_policy, wire::WRONG_CREDENTIALS};
 use sso_handoff::{
     Issuer, LandingPages, Leaver, Limits, Login, Receiver, SwitchPage, Target, TrustedIssuer,
     actix::{self as handoff, Landing, Leaving},
@@ -25,7 +25,7 @@ use sso_server::{
     username::canonical,
     web::get_or_head,
 };
-use sso_site::{NO_THEME, PageLink, SiteFrame, SiteInfo, assets, html, no_store, page, page_policy, see_other};
+use sso_site::{NO_THEME, PageLink, SiteFrame, SiteInfo, assets, html, no_store, page, see_other};
 use url::Url;
 
 use super::{

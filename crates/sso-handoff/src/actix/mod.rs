@@ -16,7 +16,7 @@ use actix_web::{
 };
 
 use sso_broker::actix::get_or_head;
-use sso_core::unix_time;
+use sso_core::{headers::page_policy, unix_time};
 
 pub use landing::Landing;
 pub use leaving::Leaving;
@@ -45,10 +45,7 @@ fn now() -> i64 {
 
 /// A page, or a redirect, that nobody keeps and nobody frames.
 fn page(status: StatusCode, form_target: &str, referrer_policy: &str) -> HttpResponseBuilder {
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self' {form_target}; base-uri 'none'; frame-ancestors 'none'"
-    );
+    let policy = page_policy(&format!(" {form_target}"), "", "");
     let mut response = HttpResponse::build(status);
     response
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))

@@ -5,7 +5,10 @@ use actix_web::{
     cookie::Cookie,
     http::{StatusCode, header},
 };
-use sso_core::wire::{ApiError, BearerErrorCode};
+use sso_core::{
+    headers::page_policy,
+    wire::{ApiError, BearerErrorCode},
+};
 
 use super::{ErrorPage, Site};
 use crate::error::{Error, PasswordError, Unavailable};
@@ -133,12 +136,8 @@ fn api_headers(response: &mut HttpResponseBuilder) {
 /// the visitor returns to. `same-origin` is the strictest referrer policy under which a form's POST names its `Origin`.
 pub fn page_headers(response: &mut HttpResponseBuilder, form_targets: &[String]) {
     let targets: String = form_targets.iter().map(|target| format!(" {target}")).collect();
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
-    );
     response
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .insert_header((header::CONTENT_SECURITY_POLICY, page_policy(&targets, "", "")))
         .insert_header((header::REFERRER_POLICY, "same-origin"))
         .insert_header((header::X_FRAME_OPTIONS, "DENY"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
