@@ -31,7 +31,7 @@ pub(super) async fn serve<B: MessageBody + 'static>(
     let parts = request_of(request.request());
     let form = if sso.keeps_form(&parts) { copy_of_body(&mut request).await? } else { Vec::new() };
     let kept = matches!(sso.storage, Storage::Session).then(|| request.get_session());
-    let entries = kept.iter().flat_map(entries_of).collect();
+    let entries = kept.as_ref().map(entries_of);
     let session = match sso.begin_in(parts, form, entries) {
         Ok(session) => session,
         Err(answer) => return Ok(request.into_response(HttpResponse::from(answer)).map_into_right_body()),

@@ -81,13 +81,6 @@ pub(super) async fn login(session: &SsoSession, body: impl Future<Output = Optio
     Ok(Answer::json(200, &session.login(&command.username, &command.password).await?))
 }
 
-/// `POST /sso/ajax/logout`: logs out, at all brokers.
-pub(super) async fn logout(session: &SsoSession, body: impl Future<Output = Option<Vec<u8>>>) -> ScriptAnswer {
-    let _: Map<String, Value> = own_json(session, body).await?;
-    session.logout().await?;
-    Ok(Answer::no_content())
-}
-
 /// `GET /sso/ajax/data`: the shared data.
 pub(super) async fn data(session: &SsoSession) -> ScriptAnswer {
     Ok(Answer::json(200, &session.data().await?))

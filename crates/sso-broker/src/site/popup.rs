@@ -26,7 +26,7 @@ pub(super) async fn keepalive(session: &SsoSession, body: impl Future<Output = O
     Ok(Answer::json(200, &session.keepalive().await?))
 }
 
-/// `POST /sso/session/logout`: logs out, at all brokers.
+/// `POST /sso/session/logout`, and `/sso/ajax/logout`: logs out, at all brokers.
 pub(super) async fn logout(session: &SsoSession, body: impl Future<Output = Option<Vec<u8>>>) -> ScriptAnswer {
     let _: Map<String, Value> = own_json(session, body).await?;
     session.logout().await?;

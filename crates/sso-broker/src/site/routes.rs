@@ -85,12 +85,11 @@ impl SsoSession {
         match (path, mode) {
             ("/sso/session", _) => popup::status(self).await,
             ("/sso/session/keepalive", _) => popup::keepalive(self, body).await,
-            ("/sso/session/logout", _) => popup::logout(self, body).await,
+            ("/sso/session/logout" | "/sso/ajax/logout", _) => popup::logout(self, body).await,
             ("/sso/ajax/attach", Some(mode)) => ajax::attach(self, body, mode).await,
             ("/sso/ajax/verify", _) => ajax::verify(self, body).await,
             ("/sso/ajax/info", _) => ajax::info(self).await,
             ("/sso/ajax/login", _) => ajax::login(self, body).await,
-            ("/sso/ajax/logout", _) => ajax::logout(self, body).await,
             ("/sso/ajax/data", _) if is_read => ajax::data(self).await,
             ("/sso/ajax/data", _) => ajax::set_data(self, body).await,
             _ => Err(ScriptError::UnknownCommand),

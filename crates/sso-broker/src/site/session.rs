@@ -57,8 +57,6 @@ struct Scope {
     taken: Mutex<Taken>,
     /// See [`sent_form`].
     form: Vec<u8>,
-    /// The entries of the framework's session, where tokens are kept there.
-    entries: BTreeMap<String, String>,
 }
 
 /// What is good once, as it was taken in this request: an extractor that runs twice gets the same both times. Otherwise
@@ -84,15 +82,15 @@ impl Sso {
     /// The answer to give in the application's place: to what asks for the cookies to be deleted, and, while one of
     /// ours comes twice with different values, to every page and every call by script.
     pub fn begin(&self, request: Request, form: Vec<u8>) -> Result<SsoSession, Answer> {
-        self.begin_in(request, form, BTreeMap::new())
+        self.begin_in(request, form, None)
     }
 
-    /// The same, with the entries of the framework's session.
+    /// The same, with the entries of the framework's session where tokens are kept there.
     pub(crate) fn begin_in(
         &self,
         request: Request,
         form: Vec<u8>,
-        entries: BTreeMap<String, String>,
+        entries: Option<BTreeMap<String, String>>,
     ) -> Result<SsoSession, Answer> {
         if let Some(answer) = self.answer_in_place(&request) {
             return Err(answer);
@@ -104,8 +102,9 @@ impl Sso {
             || request.is_embedded();
         let client = self.broker.client();
         let client = if is_passive { client.passively() } else { client.clone() };
-        let (store, asked, taken) = (Mutex::new(None), Mutex::new(None), Mutex::default());
-        let scope = Scope { sso: self.clone(), request, store, asked, taken, form, entries };
+        let store = Mutex::new(entries.map(Store::of_entries));
+        let (asked, taken) = (Mutex::default(), Mutex::default());
+        let scope = Scope { sso: self.clone(), request, store, asked, taken, form };
         Ok(SsoSession { scope: Arc::new(scope), client })
     }
 }
@@ -336,9 +335,9 @@ impl SsoSession {
 
     /// Works on the visitor's store. Short and without waiting, so that it is never locked twice.
     pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut dyn TokenStore) -> T) -> T {
-        let Scope { sso, request, entries, .. } = &*self.scope;
+        let Scope { sso, request, .. } = &*self.scope;
         let mut store = lock(&self.scope.store);
-        work(store.get_or_insert_with(|| Store::new(&sso.storage, request, sso.is_https(), entries)).tokens())
+        work(store.get_or_insert_with(|| Store::new(&sso.storage, request, sso.is_https())).tokens())
     }
 
     /// The same for what is good once. HEAD sees it and leaves it there: nobody reads that answer.

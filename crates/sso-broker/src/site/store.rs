@@ -29,16 +29,15 @@ pub(super) enum Store {
 }
 
 impl Store {
-    /// `entries`: those of the framework's session.
-    pub(super) fn new(
-        storage: &Storage,
-        request: &Request,
-        is_https: bool,
-        entries: &BTreeMap<String, String>,
-    ) -> Self {
+    /// In the framework's session, which has these entries.
+    pub(super) fn of_entries(entries: BTreeMap<String, String>) -> Self {
+        Self::Session(Entries::new(entries))
+    }
+
+    pub(super) fn new(storage: &Storage, request: &Request, is_https: bool) -> Self {
         match storage {
             Storage::Cookies => Self::Cookies(CookieJar::read(request.header_values("Cookie"), is_https)),
-            Storage::Session => Self::Session(Entries::new(entries.clone())),
+            Storage::Session => Self::Session(Entries::default()),
             Storage::Custom(make) => Self::Custom(make(request)),
         }
     }
