@@ -1,7 +1,5 @@
 //! `/account`, the user's sessions, remembered browsers and password; `/confirm`, which asks for the password again.
 
-use std::sync::Arc;
-
 use actix_web::{FromRequest, HttpRequest, HttpResponse, cookie::Cookie, dev::Payload, http::StatusCode, web};
 use serde::Deserialize;
 use sso_core::wire::{User, for_pages};
@@ -22,7 +20,6 @@ use crate::{
         login::Credentials,
     },
     server::browser::Browser,
-    session::Session,
 };
 
 const ACCOUNT: &str = "/account";
@@ -90,12 +87,6 @@ impl FromRequest for AccountRequest {
 }
 
 impl AccountRequest {
-    /// Who is logged in.
-    fn user(&self) -> Option<(&Arc<Session>, &User)> {
-        let session = self.visitor.session.as_ref()?;
-        Some((session, session.user()?))
-    }
-
     /// The browser with the cookie that it has by now.
     fn browser(&self) -> Browser {
         self.visitor.browser(self.site.browser(&self.request))
@@ -137,7 +128,7 @@ impl AccountRequest {
     }
 
     async fn account_page(&self, status: StatusCode, say: Say<'_>) -> HttpResponse {
-        let Some((session, user)) = self.user() else { return self.go(LOGIN) };
+        let Some((session, user)) = self.visitor.user() else { return self.go(LOGIN) };
         let account = match self.site.server().account(session).await {
             Ok(Some(account)) => account,
             Ok(None) => return self.go(LOGIN),
@@ -191,7 +182,7 @@ struct Say<'a> {
 }
 
 async fn show(request: AccountRequest, query: Option<web::Query<News>>) -> HttpResponse {
-    let news = query.zip(request.user()).and_then(|(query, (_, user))| {
+    let news = query.zip(request.visitor.user()).and_then(|(query, (_, user))| {
         let news = AccountNotice::named(&query.done)?;
         let proven = request.check(&format!("news of {}", news.name()), user, &query.proof, TimeLimit::FormTimeout);
         proven.is_ok().then_some(news)
@@ -201,7 +192,7 @@ async fn show(request: AccountRequest, query: Option<web::Query<News>>) -> HttpR
 
 async fn submit(request: AccountRequest, fields: Option<web::Form<ChangeFields>>) -> HttpResponse {
     let ChangeFields { form_token, action, handle } = fields.map(web::Form::into_inner).unwrap_or_default();
-    let Some((session, user)) = request.user() else { return request.go(LOGIN) };
+    let Some((session, user)) = request.visitor.user() else { return request.go(LOGIN) };
     // There is nothing to type on the page, so it may lie open.
     if let Err(refusal) = request.check("account", user, &form_token, TimeLimit::None) {
         return request.problem(StatusCode::FORBIDDEN, &refusal.to_string());
@@ -224,7 +215,7 @@ async fn submit(request: AccountRequest, fields: Option<web::Form<ChangeFields>>
 async fn change_password(request: AccountRequest, fields: Option<web::Form<PasswordFields>>) -> HttpResponse {
     let PasswordFields { form_token, old, new, again: repeated } =
         fields.map(web::Form::into_inner).unwrap_or_default();
-    let Some((_, user)) = request.user() else { return request.go(LOGIN) };
+    let Some((_, user)) = request.visitor.user() else { return request.go(LOGIN) };
     if let Err(refusal) = request.check("password", user, &form_token, TimeLimit::FormTimeout) {
         let why = refusal.of_password_form();
         return request.account_page(StatusCode::FORBIDDEN, Say { error: Some(&why), ..Say::default() }).await;
@@ -256,7 +247,7 @@ async fn change_password(request: AccountRequest, fields: Option<web::Form<Passw
 }
 
 async fn show_confirm(request: AccountRequest, to: Option<web::Query<ReturnTo>>) -> HttpResponse {
-    match request.user() {
+    match request.visitor.user() {
         Some((_, user)) => request.confirm_page(StatusCode::OK, user, None),
         None => request.log_in(to),
     }
@@ -268,7 +259,7 @@ async fn submit_confirm(
     fields: Option<web::Form<ConfirmFields>>,
 ) -> HttpResponse {
     let ConfirmFields { form_token, password } = fields.map(web::Form::into_inner).unwrap_or_default();
-    let Some((_, user)) = request.user() else { return request.log_in(to) };
+    let Some((_, user)) = request.visitor.user() else { return request.log_in(to) };
     if let Err(refusal) = request.check("confirm", user, &form_token, TimeLimit::FormTimeout) {
         return request.confirm_page(StatusCode::FORBIDDEN, user, Some(&refusal.of_password_form()));
     }

@@ -9,7 +9,7 @@ use actix_web::{
     error::InternalError,
     http::{Method, header},
 };
-use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE};
+use sso_core::wire::{ACTIVITY_HEADER, ACTIVITY_NONE, User};
 
 use super::{
     Site,
@@ -73,6 +73,12 @@ pub struct PageVisit {
 }
 
 impl PageVisit {
+    /// The session and its user, if somebody is logged in.
+    pub fn user(&self) -> Option<(&Arc<Session>, &User)> {
+        let session = self.session.as_ref()?;
+        Some((session, session.user()?))
+    }
+
     /// The browser with its present cookie: the visit may have replaced the one that was sent.
     pub(super) fn browser(&self, sent: Browser) -> Browser {
         let renewed = self.set_cookie.as_ref().and_then(|cookie| cookie.value().parse().ok());

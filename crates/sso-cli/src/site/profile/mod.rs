@@ -7,13 +7,18 @@
 
 mod answers;
 
-use std::sync::Arc;
+use std::pin::Pin;
 
-use actix_web::{HttpResponse, http::StatusCode, http::header, web};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    http::{StatusCode, header},
+    web,
+};
 use askama::Template;
 use serde::Deserialize;
 use sso_server::{
-    FormError, Session, SetOutcome, TimeLimit, Unavailable,
+    FormError, SetOutcome, TimeLimit, Unavailable,
     core::wire::User,
     web::{FormTokens, LOGOUT_FORM, PageVisit, Site, get_or_head, page_headers},
 };
@@ -71,19 +76,13 @@ struct Sent {
 
 type Fields = Option<web::Form<Sent>>;
 
-async fn show_first(
-    visitor: PageVisit,
-    form: FormTokens,
-    site: web::Data<Site>,
-    frame: web::Data<SiteFrame>,
-) -> HttpResponse {
-    let request = ProfileRequest { visitor, form, frame };
-    let Some((session, user)) = request.user() else { return request.go("/login?return_url=/profile") };
-    let user = &match as_saved(&site, user).await {
+async fn show_first(request: ProfileRequest) -> HttpResponse {
+    let Some((session, user)) = request.visitor.user() else { return request.go("/login?return_url=/profile") };
+    let user = &match as_saved(&request.site, user).await {
         Ok(user) => user,
         Err(refused) => return refused.into_answer(&request),
     };
-    match site.server().can_set_attributes(&user.username).await {
+    match request.site.server().can_set_attributes(&user.username).await {
         Ok(true) if !has_room(user) => Refused::InUse.into_answer(&request),
         Ok(true) if session.is_remembered() => request.go(CONFIRM),
         Ok(true) => request.first_page(user, &Profile::known(user), None),
@@ -92,13 +91,7 @@ async fn show_first(
     }
 }
 
-async fn submit_first(
-    visitor: PageVisit,
-    form: FormTokens,
-    frame: web::Data<SiteFrame>,
-    fields: Fields,
-) -> HttpResponse {
-    let request = ProfileRequest { visitor, form, frame };
+async fn submit_first(request: ProfileRequest, fields: Fields) -> HttpResponse {
     let Sent { form_token, begun_as, profile } = sent(fields);
     let accepted = match request.accept(1, &begun_as, &form_token, TimeLimit::None) {
         Ok(accepted) => accepted,
@@ -113,18 +106,11 @@ async fn submit_first(
 }
 
 /// Somebody typed the address or logged in again on this page: the form begins with its first one.
-async fn back_to_start(visitor: PageVisit, form: FormTokens, frame: web::Data<SiteFrame>) -> HttpResponse {
-    ProfileRequest { visitor, form, frame }.go(START)
+async fn back_to_start(request: ProfileRequest) -> HttpResponse {
+    request.go(START)
 }
 
-async fn submit_second(
-    visitor: PageVisit,
-    form: FormTokens,
-    site: web::Data<Site>,
-    frame: web::Data<SiteFrame>,
-    fields: Fields,
-) -> HttpResponse {
-    let request = ProfileRequest { visitor, form, frame };
+async fn submit_second(request: ProfileRequest, fields: Fields) -> HttpResponse {
     let Sent { form_token, begun_as, profile } = sent(fields);
     let Accepted { user, late } = match request.accept(2, &begun_as, &form_token, TimeLimit::FormTimeout) {
         Ok(accepted) => accepted,
@@ -144,7 +130,7 @@ async fn submit_second(
         return Refused::InUse.into_answer(&request);
     }
     let (before, new) = (user.attributes.get(ATTRIBUTE), profile.as_value());
-    match site.server().set_attribute(&user.username, ATTRIBUTE, before, &new).await {
+    match request.site.server().set_attribute(&user.username, ATTRIBUTE, before, &new).await {
         Ok(SetOutcome::Set) => request.go(DONE),
         // The account is gone, and so is the login.
         Ok(SetOutcome::NoAccount) => Refused::Ended.into_answer(&request),
@@ -156,15 +142,9 @@ async fn submit_second(
     }
 }
 
-async fn done(
-    visitor: PageVisit,
-    form: FormTokens,
-    site: web::Data<Site>,
-    frame: web::Data<SiteFrame>,
-) -> HttpResponse {
-    let request = ProfileRequest { visitor, form, frame };
-    let Some((session, user)) = request.user() else { return request.go("/login?return_url=/profile/done") };
-    let user = match as_saved(&site, user).await {
+async fn done(request: ProfileRequest) -> HttpResponse {
+    let Some((session, user)) = request.visitor.user() else { return request.go("/login?return_url=/profile/done") };
+    let user = match as_saved(&request.site, user).await {
         Ok(user) => user,
         Err(refused) => return refused.into_answer(&request),
     };
@@ -189,7 +169,21 @@ fn sent(fields: Fields) -> Sent {
 struct ProfileRequest {
     visitor: PageVisit,
     form: FormTokens,
+    site: web::Data<Site>,
     frame: web::Data<SiteFrame>,
+}
+
+impl FromRequest for ProfileRequest {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = <(PageVisit, FormTokens, web::Data<Site>, web::Data<SiteFrame>)>::from_request(request, payload);
+        Box::pin(async {
+            let (visitor, form, site, frame) = parts.await?;
+            Ok(Self { visitor, form, site, frame })
+        })
+    }
 }
 
 /// A page of the form that came from the user who is logged in.
@@ -218,11 +212,6 @@ enum Refused {
 }
 
 impl ProfileRequest {
-    fn user(&self) -> Option<(&Arc<Session>, &User)> {
-        let session = self.visitor.session.as_ref()?;
-        Some((session, session.user()?))
-    }
-
     /// Judges what was sent: first whether it is a form of ours at all, then who is there, and at last the time. So
     /// nobody is told of a time limit who could not have kept it.
     fn accept(&self, number: u8, begun_as: &str, token: &str, limit: TimeLimit) -> Result<Accepted<'_>, Refused> {
@@ -231,7 +220,7 @@ impl ProfileRequest {
             Err(refusal @ FormError::TimedOut { .. }) => Some(refusal.to_string()),
             Err(refusal @ FormError::InvalidToken) => return Err(Refused::Forged(refusal)),
         };
-        let (session, user) = self.user().ok_or(Refused::Ended)?;
+        let (session, user) = self.visitor.user().ok_or(Refused::Ended)?;
         if user.username != begun_as {
             let text = format!(
                 "You are now logged in as {}, but {begun_as} began this form. Nothing was saved.",
@@ -327,7 +316,7 @@ impl Refused {
             layout: request.frame.layout(theme_of(request.visitor.session.as_deref())),
             status: status.as_u16(),
             message: &message,
-            logout_token: request.user().map(|_| logout_token.as_str()),
+            logout_token: request.visitor.user().map(|_| logout_token.as_str()),
             clear: None,
             links: &[link, PageLink { label: "Go to the server's home page", href: "/" }],
         };
