@@ -1,12 +1,11 @@
 //! How a login ended: every other site says it, once; nobody ends a login that they do not see; and who is remembered
 //! is back at the first page.
 
-use serde_json::json;
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies, peer::until};
 
 use crate::{
-    JACKIE, JOHN, LOG_OUT, OUT, assert_quiet, expect, form_for_greg, log_in_at_alice, log_in_at_greg, pages::look,
-    run_no_scripts, show, type_password,
+    JACKIE, JOHN, LOG_OUT, OUT, assert_quiet, at_jackies_julius_when_john_is_logged_in, expect, form_for_greg,
+    log_in_at_alice, log_in_at_greg, pages::look, run_no_scripts, show, type_password,
 };
 
 const LOGGED_OUT: &str = "You were logged out at another site or in another tab.";
@@ -115,16 +114,8 @@ async fn a_logout_on_an_old_page_asks_after_a_login_elsewhere() {
 
 #[tokio::test]
 async fn a_scripts_logout_on_an_old_page_shows_who_is_there_and_logs_nobody_out() {
-    let demo = Demo::start(&["--secure-cookies"]);
-    let browser = Browser::start(ThirdPartyCookies::Allowed).await;
-    let greg = form_for_greg(&browser, &demo).await;
-    log_in_at_alice(&browser, &demo).await;
-    expect(&browser, &demo, "julius", JACKIE).await;
-    // The page hears of nothing before it is used.
-    browser.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
+    let (demo, browser, greg) = at_jackies_julius_when_john_is_logged_in().await;
     let julius = browser.driver.window().await.unwrap();
-    log_in_at_greg(&browser, &greg, "john").await;
-    show(&browser, &julius).await;
     browser.click(LOG_OUT).await;
     browser.wait_for("h1", JOHN).await;
     browser.wait_for("#status", "Nobody was logged out.").await;

@@ -21,7 +21,7 @@ mod two_logins;
 mod way_back;
 
 use serde_json::json;
-use sso_tests::{Browser, Demo, peer::until};
+use sso_tests::{Browser, Demo, browser::ThirdPartyCookies, peer::until};
 use thirtyfour::{By, WindowHandle};
 
 /// Logs in at the server's login page, which is open.
@@ -54,6 +54,22 @@ async fn log_in_at_greg(browser: &Browser, form: &WindowHandle, username: &str) 
     show(browser, form).await;
     type_password(browser, username, &format!("{username}123")).await;
     browser.wait_for("h1", &format!("Logged in as {username}")).await;
+}
+
+/// A page of Julius that a script made for jackie, and that does not know yet that john has logged in since. It is shown;
+/// Greg's tab is the third value.
+async fn at_jackies_julius_when_john_is_logged_in() -> (Demo, Browser, WindowHandle) {
+    let demo = Demo::start(&["--secure-cookies"]);
+    let browser = Browser::start(ThirdPartyCookies::Allowed).await;
+    let greg = form_for_greg(&browser, &demo).await;
+    log_in_at_alice(&browser, &demo).await;
+    expect(&browser, &demo, "julius", JACKIE).await;
+    // The page hears of nothing before it is used.
+    browser.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
+    let julius = browser.driver.window().await.unwrap();
+    log_in_at_greg(&browser, &greg, "john").await;
+    show(&browser, &julius).await;
+    (demo, browser, greg)
 }
 
 /// Opens another tab and shows it; the one that was shown.

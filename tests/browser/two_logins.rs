@@ -4,8 +4,8 @@ use serde_json::json;
 use sso_tests::{Browser, Demo, browser::ThirdPartyCookies, peer::until};
 
 use crate::{
-    JACKIE, JOHN, OUT, assert_quiet, expect, form_for_greg, log_in_at_alice, log_in_at_greg, new_tab, pages::look,
-    run_no_scripts, show, siblings::cookie, type_password, wait_for_popup,
+    JACKIE, JOHN, OUT, assert_quiet, at_jackies_julius_when_john_is_logged_in, expect, form_for_greg, log_in_at_alice,
+    log_in_at_greg, new_tab, pages::look, run_no_scripts, show, siblings::cookie, type_password, wait_for_popup,
 };
 
 #[tokio::test]
@@ -223,16 +223,7 @@ async fn a_form_of_the_user_before_changes_nothing_after_a_login_at_the_site_its
 
 #[tokio::test]
 async fn a_script_repeats_nothing_for_another_user() {
-    let demo = Demo::start(&["--secure-cookies"]);
-    let browser = Browser::start(ThirdPartyCookies::Allowed).await;
-    let greg = form_for_greg(&browser, &demo).await;
-    log_in_at_alice(&browser, &demo).await;
-    expect(&browser, &demo, "julius", JACKIE).await;
-    // The page hears of nothing before it is used.
-    browser.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
-    let julius = browser.driver.window().await.unwrap();
-    log_in_at_greg(&browser, &greg, "john").await;
-    show(&browser, &julius).await;
+    let (_demo, browser, _) = at_jackies_julius_when_john_is_logged_in().await;
     choose_ocean(&browser, "#theme-form").await;
     browser.wait_for("#status", "nothing was changed").await;
     browser.wait_for("h1", JOHN).await;
